@@ -1,0 +1,72 @@
+/**
+ * What a backup looks like as bytes. `docs/archive-format.md` is the same for people; both change together.
+ *
+ *     backups/<uuid>/objects/<part>.ndjson.zst   one resource's objects, a line each, as the API server sent them
+ *     backups/<uuid>/manifest.json.sha256        `<hex>  manifest.json\n`: what sha256sum -c reads
+ *     backups/<uuid>/manifest.json               written last: without it there is no backup
+ */
+import type { JobState } from "../model.ts";
+
+/** Raised when a reader of the older format would misread the newer one. */
+export const formatVersion = 1;
+
+/** One resource of the API: what a part holds. */
+export interface PartResource {
+  /** `v1`, `apps/v1`: what the objects' `apiVersion` says. */
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** The plural in paths: `deployments`. */
+  readonly resource: string;
+  readonly namespaced: boolean;
+}
+
+export interface Part extends PartResource {
+  /** Relative to the backup's folder. */
+  readonly file: string;
+  readonly objects: number;
+  /** Bytes as stored, and their SHA-256 in hex. */
+  readonly size: number;
+  readonly sha256: string;
+}
+
+/** A claim and the snapshot that holds its data. */
+export interface SavedVolume {
+  readonly namespace: string;
+  readonly claim: string;
+  /** The PersistentVolume the claim was bound to. */
+  readonly persistentVolume: string;
+  readonly storageClass: string;
+  readonly driver: string;
+  readonly snapshotClass: string;
+  readonly snapshotHandle: string;
+  /** Bytes; null when the driver does not say. */
+  readonly restoreSize: number | null;
+  /** RFC 3339. */
+  readonly snapshotTime: string;
+}
+
+export interface SavedMessage {
+  readonly level: "warning" | "error";
+  readonly namespace: string;
+  readonly text: string;
+  readonly time: string;
+}
+
+export interface Manifest {
+  readonly formatVersion: number;
+  readonly backupCrn: string;
+  readonly backupName: string;
+  readonly backupJob: string;
+  /** How the backup ended: COMPLETED or PARTIALLY_FAILED. */
+  readonly state: JobState;
+  /** The control plane's main namespace. */
+  readonly entity: string;
+  readonly includedNamespaces: readonly string[];
+  readonly createdTime: string;
+  readonly finishedTime: string;
+  /** The API server's `gitVersion`. */
+  readonly kubernetesVersion: string;
+  readonly parts: readonly Part[];
+  readonly volumes: readonly SavedVolume[];
+  readonly messages: readonly SavedMessage[];
+}

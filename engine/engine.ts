@@ -1,0 +1,36 @@
+import type { Backup, BackupSummary, Caller, JobState, Restore, RestoreSummary } from "./model.ts";
+
+/**
+ * The service's operations. Every one throws `DrsError` and nothing else on purpose.
+ *
+ * CRNs are checked here: a text that is no CRN, or a CRN of another type, is INVALID_ARGUMENT; one that names nothing is
+ * NOT_FOUND.
+ */
+export interface Engine {
+  /**
+   * Records a backup and answers at once; the job runs on its own.
+   *
+   * An empty `itemName` means the control plane. A name that is no entity is INVALID_ARGUMENT and lists those that exist.
+   * A client's retry (same caller with the same request id; or the same name within a minute while the first has not
+   * started) returns the first one's CRN.
+   */
+  createBackup(request: { backupName: string; itemName: string; caller: Caller }): Promise<string>;
+  /** Records a restore and answers at once with its CRN. Retries are recognised as for `createBackup`. */
+  restoreBackup(request: { backupCrn: string; caller: Caller }): Promise<string>;
+  /** Records a deletion and answers at once with its CRN; an unfinished deletion of the same backup is returned again. */
+  deleteBackup(request: { backupCrn: string; caller: Caller }): Promise<string>;
+  describeBackup(backupCrn: string): Backup;
+  describeRestore(restoreCrn: string): Restore;
+  /** Newest first. An empty name and an empty list of states filter nothing. */
+  listBackups(filter: { backupName: string; jobStates: readonly JobState[] }): readonly BackupSummary[];
+  /** Newest first. An empty CRN and an empty list of states filter nothing. */
+  listRestores(filter: { backupCrn: string; jobStates: readonly JobState[] }): readonly RestoreSummary[];
+  /** The control plane's namespace and the vault's, those of them that exist. UNAVAILABLE when the cluster is. */
+  listBackupEntities(): Promise<readonly string[]>;
+  /** The log of a backup, restore or deletion, one line an event, at most 3 MiB. */
+  getLogs(crn: string): string;
+  /** Whether jobs can be accepted: the database answers. */
+  isHealthy(): boolean;
+  /** Stops taking jobs and waits for running ones to reach a point where the next start continues. */
+  close(): Promise<void>;
+}

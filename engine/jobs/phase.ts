@@ -1,0 +1,93 @@
+import type { JobKind, JobPhase, JobState } from "../model.ts";
+
+/** A job as its phases see it: what was asked for. What it has come to is in the store. */
+export interface Job {
+  readonly crn: string;
+  /** The last part of the CRN. Every name a job creates in the cluster is derived from it. */
+  readonly uuid: string;
+  readonly kind: JobKind;
+  /** The job's own name, as `backupJob` and `restoreJob` show it. */
+  readonly name: string;
+  /** A backup's display name; empty for the other kinds. */
+  readonly displayName: string;
+  /** The backup that is made (then the job's own CRN), restored or deleted. */
+  readonly backupCrn: string;
+  /** The control plane's main namespace: jobs of one entity run one after another. */
+  readonly entity: string;
+  /** The one namespace asked for by `itemName`; empty for the control plane with its vault. */
+  readonly itemName: string;
+  readonly createdAt: Date;
+}
+
+/**
+ * What a job must remember when its process dies: values by key, durable when the call returns, read back by a later
+ * run of the same phase or another one. They go with the job's row.
+ */
+export interface JobNotes {
+  get<T>(key: string): T | undefined;
+  set(key: string, value: unknown): void;
+  /** Many at once, in one transaction. */
+  setAll(entries: Iterable<readonly [key: string, value: unknown]>): void;
+  /** The entries whose key begins with the prefix, in key order. */
+  entries<T>(prefix: string): IterableIterator<readonly [key: string, value: T]>;
+  /** Removes the entries whose key begins with the prefix. */
+  clear(prefix: string): void;
+}
+
+/** What a phase works with besides its collaborators. */
+export interface JobContext {
+  readonly job: Job;
+  /** Aborted when the service shuts down; the job then continues at the next start. */
+  readonly signal: AbortSignal;
+  readonly notes: JobNotes;
+  /** A line of the job's log. */
+  info(text: string): void;
+  /**
+   * Records a warning or error of one object while the rest goes on; also a line of the log. The same text for the same
+   * namespace is recorded once, so a phase that runs again doubles nothing. Texts hold no secret.
+   */
+  warn(namespace: string, text: string): void;
+  error(namespace: string, text: string): void;
+  /** The warnings and errors so far, in order. */
+  messages(): readonly {
+    readonly level: "warning" | "error";
+    readonly namespace: string;
+    readonly text: string;
+    readonly time: Date;
+  }[];
+  /** What `includedNamespaces` shows from now on. */
+  setIncludedNamespaces(namespaces: readonly string[]): void;
+}
+
+/**
+ * One phase of a job.
+ *
+ * It may run again at any line: it looks before it acts, and notes what it will need before it touches the cluster. It
+ * resolves when done. A thrown DrsError fails the job, unless its code is UNAVAILABLE: then the phase runs again after a
+ * while, a counted number of times. Once the signal is aborted whatever it throws means only "not finished".
+ */
+export interface Phase {
+  readonly name: JobPhase;
+  run(context: JobContext): Promise<void>;
+}
+
+/** A kind of job: its phases, between PENDING and FINISHED, in order. */
+export interface JobDefinition {
+  readonly phases: readonly Phase[];
+  /**
+   * Runs after the last phase and before the job is FINISHED, to clean up; may run again. What it throws is treated like
+   * a phase's.
+   */
+  finish(context: JobContext): Promise<void>;
+  /**
+   * Runs once the job has failed (its error is recorded) and before the state says FAILED: puts back or cleans up. May
+   * run again after a crash. What it throws is recorded as one more error.
+   */
+  fail(context: JobContext): Promise<void>;
+}
+
+/** The state a finished job's messages amount to. */
+export function finalState(messages: readonly { readonly level: "warning" | "error" }[], failed: boolean): JobState {
+  if (failed || messages.some((message) => message.level === "error")) return "FAILED";
+  return messages.length > 0 ? "PARTIALLY_FAILED" : "COMPLETED";
+}

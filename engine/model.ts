@@ -1,0 +1,77 @@
+/** The engine's words. Imports nothing. The wire's names for states and phases are these very strings. */
+
+export const jobStates = [
+  "NOT_STARTED",
+  "IN_PROGRESS",
+  "COMPLETED",
+  "PARTIALLY_FAILED",
+  "FAILED",
+  "TERMINATING",
+] as const;
+export type JobState = (typeof jobStates)[number];
+
+export type BackupPhase = "PENDING" | "PRE_VALIDATION" | "SAVING_OBJECTS" | "CREATING_SNAPSHOTS" | "FINISHED";
+
+export type RestorePhase =
+  | "PENDING"
+  | "PRE_VALIDATION"
+  | "STOPPING_APPS"
+  | "DELETING_OBJECTS"
+  | "DELETING_OBJECTS_PVC"
+  | "RESTORING_PVC"
+  | "RESTORING_OBJECTS"
+  | "STARTING_APPS"
+  | "FINISHED";
+
+/** The API shows no deletion's phase; the log does. */
+export type DeletionPhase = "PENDING" | "DELETING_SNAPSHOTS" | "DELETING_ARCHIVE" | "FINISHED";
+
+export type JobKind = "backup" | "restore" | "deletion";
+export type JobPhase = BackupPhase | RestorePhase | DeletionPhase;
+
+/** A warning or error of a job. `namespace` is empty for what belongs to no namespace. */
+export interface Message {
+  readonly namespace: string;
+  readonly text: string;
+  readonly timestamp: Date;
+}
+
+export interface Backup {
+  readonly crn: string;
+  /** The display name: the caller's, or one made from the time. */
+  readonly name: string;
+  /** The job's name, unique. */
+  readonly job: string;
+  readonly state: JobState;
+  readonly phase: BackupPhase;
+  readonly includedNamespaces: readonly string[];
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly warnings: readonly Message[];
+  readonly errors: readonly Message[];
+}
+
+export interface Restore {
+  readonly crn: string;
+  readonly backupCrn: string;
+  readonly job: string;
+  readonly state: JobState;
+  readonly phase: RestorePhase;
+  readonly includedNamespaces: readonly string[];
+  readonly excludedResources: readonly string[];
+  readonly successConditions: readonly string[];
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly warnings: readonly Message[];
+  readonly errors: readonly Message[];
+}
+
+/** Lists carry no messages: a list stays small however much went wrong. */
+export type BackupSummary = Omit<Backup, "warnings" | "errors">;
+export type RestoreSummary = Omit<Restore, "warnings" | "errors">;
+
+/** Who calls, and the request's own id; both empty when unknown. They make a client's retry recognisable. */
+export interface Caller {
+  readonly name: string;
+  readonly requestId: string;
+}
