@@ -1,0 +1,82 @@
+/**
+ * All that the engine is told from outside, checked by whoever builds it. Times are milliseconds, paths are absolute or
+ * relative to the working folder. Nothing here is read from the environment, except that S3 and a kubeconfig's own
+ * credential programs use the standard variables of theirs.
+ */
+export interface EngineConfig {
+  /** The SQLite file; its folder is made if it is missing. */
+  readonly databasePath: string;
+  readonly storage: StorageConfig;
+  readonly cluster: ClusterConfig;
+  readonly controlPlane: ControlPlaneConfig;
+  readonly crn: CrnConfig;
+  readonly limits: LimitsConfig;
+}
+
+/** Where archives lie. */
+export type StorageConfig = FolderStorageConfig | S3StorageConfig;
+
+export interface FolderStorageConfig {
+  readonly kind: "folder";
+  /** Made if it is missing. */
+  readonly path: string;
+}
+
+/** Credentials come from AWS's standard environment, profile or instance role. */
+export interface S3StorageConfig {
+  readonly kind: "s3";
+  readonly bucket: string;
+  /** Put before every key, without a slash at either end; empty for the bucket's top. */
+  readonly prefix: string;
+  /** The server's URL, for S3-compatible storage other than AWS's. */
+  readonly endpoint?: string;
+  readonly region?: string;
+  /** The bucket is part of the path rather than of the host name. */
+  readonly forcePathStyle: boolean;
+}
+
+/**
+ * Which cluster: `server` when given; else the kubeconfig named here; else the standard search, which is `KUBECONFIG`,
+ * `~/.kube/config`, and the pod's own account.
+ */
+export interface ClusterConfig {
+  /** A kubeconfig file. */
+  readonly kubeconfig?: string;
+  /** A context of the kubeconfig; its current one when not given. */
+  readonly context?: string;
+  /** The plain `http://` URL of an API server that asks for no credentials: the simulated cluster. */
+  readonly server?: string;
+}
+
+/** What is backed up and restored, by name. */
+export interface ControlPlaneConfig {
+  /** The main namespace: the one entity. */
+  readonly namespace: string;
+  /** The embedded vault's namespace; comes along where it exists. */
+  readonly vaultNamespace: string;
+  /** The embedded database's stateful set in the main namespace; started first where it exists. */
+  readonly databaseStatefulSet: string;
+}
+
+/** The parts of `crn:<partition>:drs:<region>:<account>:<type>:<uuid>` that do not change. */
+export interface CrnConfig {
+  readonly partition: string;
+  readonly region: string;
+  readonly account: string;
+}
+
+/** How long to wait, in milliseconds, before a wait is given up; and how much goes on at once. */
+export interface LimitsConfig {
+  /** A hook that states no time limit of its own. */
+  readonly hookTimeout: number;
+  /** All snapshots of a backup becoming ready to use. */
+  readonly snapshotTimeout: number;
+  /** The pods of stopped workloads going away. */
+  readonly podsStopTimeout: number;
+  /** A deleted object whose finalizer nobody removes. */
+  readonly finalizerTimeout: number;
+  /** Restored workloads becoming ready. */
+  readonly appsStartTimeout: number;
+  /** Requests to the cluster in flight at once. */
+  readonly clusterConcurrency: number;
+}
