@@ -1,0 +1,208 @@
+import { type ClusterAddress, Connection } from "./connection.ts";
+import { type Discovery, discover } from "./discovery.ts";
+import { parseExact } from "./exact-json.ts";
+import { hasStatus } from "./kubernetes-error.ts";
+import { type KubernetesObject, type ResourceType, resourcePath } from "./kubernetes-object.ts";
+import { type ListOptions, listObjects } from "./object-list.ts";
+import { type Sighting, watchObjects } from "./object-watch.ts";
+import { type PodCommand, execInPod } from "./pod-exec.ts";
+
+type Type = Pick<ResourceType, "apiVersion" | "resource">;
+
+/** What may be asked of the service's own rights: https://kubernetes.io/docs/reference/access-authn-authz/authorization/ */
+export interface AccessQuestion {
+  readonly verb: string;
+  readonly group: string;
+  readonly resource: string;
+  readonly subresource?: string;
+  /** Empty: all namespaces, or cluster-scoped. */
+  readonly namespace: string;
+}
+
+const mergePatch = "application/merge-patch+json";
+const jsonPatch = "application/json-patch+json";
+/** Answers to writes carry the metadata only: the object itself is known. */
+const metadataOnly = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+
+/** A Kubernetes cluster, in JSON that is never passed through models. Errors as `Connection` says. */
+export class Cluster {
+  readonly #connection: Connection;
+
+  private constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** Reads the configuration; asks the cluster nothing yet. `inFlight`: how many requests will be under way at once. */
+  static async open(address: ClusterAddress, inFlight: number): Promise<Cluster> {
+    const watches = 8;
+    return new Cluster(await Connection.open(address, inFlight + watches));
+  }
+
+  /** The API server's `gitVersion`. */
+  async version(signal: AbortSignal): Promise<string> {
+    const body = await this.#connection.request({ method: "GET", path: "/version", signal });
+    return (JSON.parse(body.toString()) as { gitVersion: string }).gitVersion;
+  }
+
+  async discover(signal: AbortSignal): Promise<Discovery> {
+    return discover(this.#connection, signal);
+  }
+
+  /** Undefined when there is none. Numbers are exact (`parseExact`). */
+  async get(type: Type, namespace: string, name: string, signal: AbortSignal): Promise<KubernetesObject | undefined> {
+    try {
+      const path = resourcePath(type, namespace, name);
+      return parseExact(
+        (await this.#connection.request({ method: "GET", path, signal })).toString(),
+      ) as KubernetesObject;
+    } catch (error) {
+      if (hasStatus(error, 404)) return undefined;
+      throw error;
+    }
+  }
+
+  /** A collection as raw bytes, a few objects at a time; see `listObjects`. An empty namespace means all. */
+  listRaw(
+    type: Type,
+    namespace: string,
+    signal: AbortSignal,
+    options: ListOptions = {},
+  ): AsyncGenerator<readonly Buffer[]> {
+    return listObjects(this.#connection, resourcePath(type, namespace), options, signal);
+  }
+
+  /** A collection's objects, parsed. A kind that is not served is an empty collection. */
+  async *list(
+    type: Type,
+    namespace: string,
+    signal: AbortSignal,
+    options: ListOptions = {},
+  ): AsyncGenerator<KubernetesObject> {
+    try {
+      for await (const items of this.listRaw(type, namespace, signal, options))
+        for (const item of items) yield JSON.parse(item.toString()) as KubernetesObject;
+    } catch (error) {
+      if (!hasStatus(error, 404)) throw error;
+    }
+  }
+
+  /** Creates an object and gives its metadata. With `dryRun` the API server checks everything and keeps nothing. */
+  async create(
+    type: Type,
+    namespace: string,
+    object: KubernetesObject | string,
+    signal: AbortSignal,
+    { dryRun = false } = {},
+  ): Promise<KubernetesObject> {
+    const path = `${resourcePath(type, namespace)}${dryRun ? "?dryRun=All" : ""}`;
+    return this.#write({ method: "POST", path, body: text(object), signal });
+  }
+
+  /** Replaces an object as of its resourceVersion, or its status. */
+  async replace(
+    type: Type,
+    namespace: string,
+    object: KubernetesObject,
+    signal: AbortSignal,
+    subresource?: "status",
+  ): Promise<KubernetesObject> {
+    const path = resourcePath(type, namespace, object.metadata.name, subresource);
+    return this.#write({ method: "PUT", path, body: text(object), signal });
+  }
+
+  /** A JSON merge patch (RFC 7386), or with an array a JSON patch (RFC 6902). Undefined when there is no such object. */
+  async patch(
+    type: Type,
+    namespace: string,
+    name: string,
+    patch: object,
+    signal: AbortSignal,
+    subresource?: "scale" | "status",
+  ): Promise<KubernetesObject | undefined> {
+    const path = resourcePath(type, namespace, name, subresource);
+    const contentType = Array.isArray(patch) ? jsonPatch : mergePatch;
+    try {
+      return await this.#write({ method: "PATCH", path, body: JSON.stringify(patch), contentType, signal });
+    } catch (error) {
+      if (hasStatus(error, 404)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Asks for an object's deletion; one that is not there is no error. With a uid, only that very object. */
+  async delete(
+    type: Type,
+    namespace: string,
+    name: string,
+    signal: AbortSignal,
+    { uid, gracePeriodSeconds }: { uid?: string; gracePeriodSeconds?: number } = {},
+  ): Promise<void> {
+    const body = JSON.stringify({
+      kind: "DeleteOptions",
+      apiVersion: "v1",
+      propagationPolicy: "Background",
+      ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
+      ...(uid !== undefined && { preconditions: { uid } }),
+    });
+    try {
+      await this.#connection.request({ method: "DELETE", path: resourcePath(type, namespace, name), body, signal });
+    } catch (error) {
+      const replaced = uid !== undefined && hasStatus(error, 409);
+      if (!hasStatus(error, 404) && !replaced) throw error;
+    }
+  }
+
+  /** Asks for the deletion of all that the selectors match. */
+  async deleteCollection(type: Type, namespace: string, signal: AbortSignal, options: ListOptions = {}): Promise<void> {
+    const query = new URLSearchParams({ ...options });
+    const path = `${resourcePath(type, namespace)}?${query.toString()}`;
+    const body = JSON.stringify({ kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: "Background" });
+    await this.#connection.request({ method: "DELETE", path, body, signal });
+  }
+
+  /** Every object of a collection and then its changes; see `watchObjects`. */
+  watch(
+    type: Type,
+    namespace: string,
+    signal: AbortSignal,
+    options: ListOptions = {},
+  ): AsyncGenerator<Sighting | "listed"> {
+    return watchObjects(this.#connection, resourcePath(type, namespace), options, signal);
+  }
+
+  /** Whether the service's own account may. */
+  async isAllowed(question: AccessQuestion, signal: AbortSignal): Promise<boolean> {
+    const path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    const body = JSON.stringify({
+      apiVersion: "authorization.k8s.io/v1",
+      kind: "SelfSubjectAccessReview",
+      spec: { resourceAttributes: question },
+    });
+    const answer = await this.#connection.request({ method: "POST", path, body, signal });
+    return (JSON.parse(answer.toString()) as { status?: { allowed?: boolean } }).status?.allowed === true;
+  }
+
+  /** Runs a command in a pod's container; see `execInPod`. */
+  async exec(command: PodCommand, signal: AbortSignal): Promise<string> {
+    return execInPod(this.#connection.kubeConfig, command, signal);
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.close();
+  }
+
+  async #write(request: {
+    method: "POST" | "PUT" | "PATCH";
+    path: string;
+    body: string;
+    contentType?: string;
+    signal: AbortSignal;
+  }): Promise<KubernetesObject> {
+    const answer = await this.#connection.request({ ...request, accept: metadataOnly });
+    return JSON.parse(answer.toString()) as KubernetesObject;
+  }
+}
+
+function text(object: KubernetesObject | string): string {
+  return typeof object === "string" ? object : JSON.stringify(object);
+}

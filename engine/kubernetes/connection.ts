@@ -1,0 +1,156 @@
+import type { RequestOptions } from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { KubeConfig } from "@kubernetes/client-node";
+import { Agent, type Dispatcher } from "undici";
+import { DrsError } from "../errors.ts";
+import { KubernetesError } from "./kubernetes-error.ts";
+
+/** Where the cluster is and who the service is there: a server's plain URL, or a kubeconfig, or else the pod's account. */
+export interface ClusterAddress {
+  /** Path of a kubeconfig. Absent: KUBECONFIG, then ~/.kube/config, then the pod's own account. */
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  /** The URL of an API server that asks for no credentials: the simulated cluster's. */
+  readonly server?: string;
+}
+
+export interface ApiRequest {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** With its query. */
+  readonly path: string;
+  readonly body?: string | Buffer;
+  readonly contentType?: string;
+  readonly accept?: string;
+  readonly signal?: AbortSignal;
+  /** A watch may be silent for minutes. */
+  readonly watch?: boolean;
+}
+
+const maxAttempts = 6;
+const firstDelayMs = 200;
+/** The API server's own limit for one request is 60 s. */
+const answerTimeoutMs = 70_000;
+/** The API server ends a watch after 5 to 10 minutes; a connection that is silent for longer is dead. */
+const watchTimeoutMs = 660_000;
+
+/**
+ * HTTPS to one API server: credentials, a pool of connections that stay open, and retries.
+ *
+ * A request is sent again, up to six times within about ten seconds, when the connection fails or the answer is 429, 503
+ * or 504 (429 for as long as Retry-After says): so a POST may be told ALREADY_EXISTS about its own first try. What still
+ * fails is UNAVAILABLE. Any other refusal is a KubernetesError at once.
+ */
+export class Connection {
+  readonly #origin: string;
+  readonly #prefix: string;
+  readonly #agent: Agent;
+  /** For the calls that need the client library itself: a pod's exec. */
+  readonly kubeConfig: KubeConfig;
+
+  private constructor(kubeConfig: KubeConfig, url: URL, agent: Agent) {
+    this.kubeConfig = kubeConfig;
+    this.#origin = url.origin;
+    this.#prefix = url.pathname.replace(/\/$/, "");
+    this.#agent = agent;
+  }
+
+  /** Reads the configuration; connects to nothing yet. FAILED_PRECONDITION when there is no cluster in it. */
+  static async open(address: ClusterAddress, connections: number): Promise<Connection> {
+    const kubeConfig = await loadKubeConfig(address);
+    const cluster = kubeConfig.getCurrentCluster();
+    if (!cluster) throw new DrsError("FAILED_PRECONDITION", "the kubeconfig names no cluster: set its current-context");
+    const tls: RequestOptions = {};
+    await kubeConfig.applyToHTTPSOptions(tls);
+    const { ca, cert, key, pfx, passphrase, servername, rejectUnauthorized } = tls;
+    const given = Object.entries({ ca, cert, key, pfx, passphrase, servername, rejectUnauthorized });
+    const agent = new Agent({
+      connect: { timeout: 10_000, ...Object.fromEntries(given.filter(([, value]) => value !== undefined)) },
+      connections,
+      keepAliveTimeout: 30_000,
+      headersTimeout: answerTimeoutMs,
+      bodyTimeout: answerTimeoutMs,
+    });
+    return new Connection(kubeConfig, new URL(cluster.server), agent);
+  }
+
+  /** Sends a request and reads its answer whole. */
+  async request(request: ApiRequest): Promise<Buffer> {
+    const body = await this.stream(request);
+    return Buffer.from(await body.arrayBuffer()).subarray();
+  }
+
+  /** Sends a request and gives its answer's body to read: it must be read to its end or destroyed. */
+  async stream(request: ApiRequest): Promise<Dispatcher.ResponseData["body"]> {
+    const what = `${request.method} ${request.path.split("?", 1)[0]}`;
+    for (let attempt = 1; ; attempt++) {
+      request.signal?.throwIfAborted();
+      let delay = firstDelayMs * 2 ** (attempt - 1);
+      let failure: DrsError;
+      try {
+        const answer = await this.#send(request);
+        if (answer.statusCode < 300) return answer.body;
+        failure = new KubernetesError(what, answer.statusCode, await answer.body.text());
+        if (![429, 503, 504].includes(answer.statusCode)) throw failure;
+        const retryAfter = Number(answer.headers["retry-after"]);
+        if (retryAfter > 0) delay = Math.max(delay, Math.min(retryAfter, 30) * 1000);
+      } catch (error) {
+        if (error instanceof DrsError) throw error;
+        request.signal?.throwIfAborted();
+        failure = new DrsError(
+          "UNAVAILABLE",
+          `${what}: the API server at ${this.#origin} cannot be reached: ${String(error)}`,
+          {
+            cause: error,
+          },
+        );
+      }
+      if (attempt === maxAttempts) throw failure;
+      await sleep(delay * (0.5 + Math.random()), undefined, request.signal ? { signal: request.signal } : {});
+    }
+  }
+
+  async #send(request: ApiRequest): Promise<Dispatcher.ResponseData> {
+    const headers: Record<string, string> = { accept: request.accept ?? "application/json" };
+    if (request.body !== undefined) headers["content-type"] = request.contentType ?? "application/json";
+    const credentials: RequestOptions = {};
+    await this.kubeConfig.applyToHTTPSOptions(credentials); // a token may have been renewed since
+    const authorization = (credentials.headers as Record<string, string> | undefined)?.["Authorization"];
+    if (authorization !== undefined) headers["authorization"] = authorization;
+    return this.#agent.request({
+      origin: this.#origin,
+      path: this.#prefix + request.path,
+      method: request.method,
+      headers,
+      body: request.body ?? null,
+      signal: request.signal ?? null,
+      ...(request.watch === true && { bodyTimeout: watchTimeoutMs }),
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+}
+
+/** The client library takes a second to load, so it is loaded here and not at the program's start. */
+async function loadKubeConfig(address: ClusterAddress): Promise<KubeConfig> {
+  const { KubeConfig } = await import("@kubernetes/client-node");
+  const config = new KubeConfig();
+  if (address.server !== undefined) {
+    config.loadFromClusterAndUser({ name: "server", server: address.server, skipTLSVerify: false }, { name: "nobody" });
+    return config;
+  }
+  try {
+    if (address.kubeconfig === undefined) config.loadFromDefault();
+    else config.loadFromFile(address.kubeconfig);
+  } catch (error) {
+    const file = address.kubeconfig ?? "the default kubeconfig";
+    throw new DrsError("FAILED_PRECONDITION", `${file} cannot be read: ${String(error)}`, { cause: error });
+  }
+  if (address.context !== undefined) {
+    if (!config.getContextObject(address.context))
+      throw new DrsError("FAILED_PRECONDITION", `the kubeconfig has no context ${address.context}`);
+    config.setCurrentContext(address.context);
+  }
+  return config;
+}

@@ -1,0 +1,72 @@
+import type { Connection } from "./connection.ts";
+import { hasStatus } from "./kubernetes-error.ts";
+import { type ResourceType, resourceName } from "./kubernetes-object.ts";
+
+export interface DiscoveredResource extends ResourceType {
+  readonly verbs: readonly string[];
+  /** Whether status is a subresource of its own. */
+  readonly hasStatus: boolean;
+}
+
+/** What the API server serves at one moment. */
+export interface Discovery {
+  /** One version of each resource: the group's preferred one where it has the resource. */
+  readonly resources: readonly DiscoveredResource[];
+  /** Groups and versions that did not answer, as an aggregated API does when its server is down. */
+  readonly unavailable: readonly string[];
+  /** Every apiVersion that serves the resource (`deployments.apps`), the preferred one first. */
+  versionsOf(name: string): readonly string[];
+}
+
+interface ApiResourceList {
+  resources?: { name: string; kind: string; namespaced: boolean; verbs?: string[] }[];
+}
+interface ApiGroupList {
+  groups?: { versions: { groupVersion: string }[]; preferredVersion?: { groupVersion: string } }[];
+}
+
+/**
+ * Asks the API server for its kinds, by the documents that every conformant cluster serves.
+ * https://kubernetes.io/docs/concepts/overview/kubernetes-api/#unaggregated-discovery
+ */
+export async function discover(connection: Connection, signal: AbortSignal): Promise<Discovery> {
+  const get = async (path: string) =>
+    JSON.parse((await connection.request({ method: "GET", path, signal })).toString()) as unknown;
+  const { groups = [] } = (await get("/apis")) as ApiGroupList;
+  const groupVersions = groups.map(({ versions, preferredVersion }) => {
+    const all = versions.map((version) => version.groupVersion);
+    const preferred = preferredVersion?.groupVersion;
+    return preferred === undefined ? all : [preferred, ...all.filter((version) => version !== preferred)];
+  });
+  const unavailable: string[] = [];
+  const lists = await Promise.all(
+    [["v1"], ...groupVersions].flat().map(async (apiVersion) => {
+      try {
+        return {
+          apiVersion,
+          list: (await get(apiVersion === "v1" ? "/api/v1" : `/apis/${apiVersion}`)) as ApiResourceList,
+        };
+      } catch (error) {
+        if (!hasStatus(error, 404, 503)) throw error;
+        unavailable.push(apiVersion);
+        return { apiVersion, list: {} };
+      }
+    }),
+  );
+  const versions = new Map<string, string[]>();
+  const resources: DiscoveredResource[] = [];
+  for (const { apiVersion, list } of lists) {
+    const names = new Set(list.resources?.map((resource) => resource.name));
+    for (const { name, kind, namespaced, verbs = [] } of list.resources ?? []) {
+      if (name.includes("/")) continue;
+      const key = resourceName({ apiVersion, resource: name });
+      const served = versions.get(key);
+      if (served) served.push(apiVersion);
+      else {
+        versions.set(key, [apiVersion]);
+        resources.push({ apiVersion, kind, resource: name, namespaced, verbs, hasStatus: names.has(`${name}/status`) });
+      }
+    }
+  }
+  return { resources, unavailable, versionsOf: (name) => versions.get(name) ?? [] };
+}

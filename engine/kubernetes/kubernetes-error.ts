@@ -1,0 +1,74 @@
+import { DrsError, type ErrorCode } from "../errors.ts";
+
+/** https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/ */
+interface Status {
+  message?: string;
+  reason?: string;
+  details?: { causes?: { reason?: string; field?: string; message?: string }[]; retryAfterSeconds?: number };
+  metadata?: { continue?: string };
+}
+
+/** What the API server refused. `status` is HTTP's, `reason` Kubernetes' own word. */
+export class KubernetesError extends DrsError {
+  override readonly name = "KubernetesError";
+  readonly status: number;
+  readonly reason: string;
+  /** The API server's own words: `message` without what was asked. */
+  readonly detail: string;
+  /** With 410: where an expired list may go on. */
+  readonly continueToken: string | undefined;
+
+  constructor(request: string, status: number, body: string) {
+    const answer = parseStatus(body);
+    const detail = describe(request, answer, body);
+    super(codeOf(status, answer.reason ?? ""), `${request}: the API server answered ${status} ${detail}`);
+    this.status = status;
+    this.reason = answer.reason ?? "";
+    this.detail = detail;
+    this.continueToken = answer.metadata?.continue;
+  }
+}
+
+/** Whether an error is the API server's answer with this status. */
+export function hasStatus(error: unknown, ...statuses: readonly number[]): error is KubernetesError {
+  return error instanceof KubernetesError && statuses.includes(error.status);
+}
+
+function codeOf(status: number, reason: string): ErrorCode {
+  switch (status) {
+    case 400:
+    case 422:
+      return "INVALID_ARGUMENT";
+    case 401:
+    case 403:
+      return "PERMISSION_DENIED";
+    case 404:
+      return "NOT_FOUND";
+    case 409:
+      return reason === "AlreadyExists" ? "ALREADY_EXISTS" : "FAILED_PRECONDITION";
+    case 410:
+      return "FAILED_PRECONDITION";
+    default:
+      return status === 429 || status >= 500 ? "UNAVAILABLE" : "INTERNAL";
+  }
+}
+
+/**
+ * Validation messages quote the values they complain about. Of a Secret's only the reason and the fields are told, so
+ * that none gets into a log.
+ */
+function describe(request: string, answer: Status, body: string): string {
+  if (answer.message === undefined) return /secrets/.test(request) ? "" : body.slice(0, 300);
+  if (!/\/secrets(\/|\?|$)/.test(request)) return answer.message.slice(0, 1000);
+  const fields = (answer.details?.causes ?? []).map((cause) => `${cause.reason ?? ""} ${cause.field ?? ""}`.trim());
+  return [answer.reason ?? "", ...fields].filter((text) => text !== "").join(", ");
+}
+
+function parseStatus(body: string): Status {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    return typeof parsed === "object" && parsed !== null ? parsed : {};
+  } catch {
+    return {};
+  }
+}

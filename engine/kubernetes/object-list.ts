@@ -1,0 +1,114 @@
+import type { Connection } from "./connection.ts";
+import { hasStatus } from "./kubernetes-error.ts";
+import type { KubernetesObject } from "./kubernetes-object.ts";
+import { ListSplitter } from "./list-splitter.ts";
+import { DrsError } from "../errors.ts";
+
+export interface ListOptions {
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+}
+
+interface ListHead {
+  apiVersion?: string;
+  kind?: string;
+  metadata?: { continue?: string; resourceVersion?: string };
+}
+
+const pageLimit = 500;
+const maxInterruptions = 20;
+
+/**
+ * The objects of a collection as the API server's own bytes, a few at a time, in pages.
+ *
+ * A page that breaks off is read again, and a continue token that has expired (410) is replaced by the one that the
+ * answer offers, or else the list begins anew. Objects come in the order of their keys, so after each of these what lies
+ * at or before the last one given is passed over: there are no holes and no duplicates. After an expiry the rest is as of
+ * a later moment.
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
+ */
+export async function* listObjects(
+  connection: Connection,
+  path: string,
+  options: ListOptions,
+  signal: AbortSignal,
+): AsyncGenerator<readonly Buffer[], { resourceVersion: string }> {
+  const progress: Progress = { last: undefined };
+  let token: string | undefined;
+  for (let interruptions = 0; ;) {
+    try {
+      const head = yield* page(connection, pagePath(path, options, token), progress, signal);
+      token = head.metadata?.continue;
+      if (token === undefined || token === "") return { resourceVersion: head.metadata?.resourceVersion ?? "" };
+    } catch (error) {
+      signal.throwIfAborted();
+      const expired = hasStatus(error, 410);
+      const broken = error instanceof BrokenPageError;
+      if ((!expired && !broken) || ++interruptions > maxInterruptions) throw error;
+      if (expired) token = error.continueToken;
+    }
+  }
+}
+
+/** The key of the last object given away: what comes at or before it in a repeated page is known. */
+interface Progress {
+  last: Buffer | undefined;
+}
+
+class BrokenPageError extends DrsError {}
+
+async function* page(
+  connection: Connection,
+  path: string,
+  progress: Progress,
+  signal: AbortSignal,
+): AsyncGenerator<readonly Buffer[], ListHead> {
+  const body = await connection.stream({ method: "GET", path, signal });
+  const splitter = new ListSplitter();
+  let passing = progress.last;
+  try {
+    for await (const chunk of breakable(body, path)) {
+      let items = splitter.push(chunk);
+      if (passing !== undefined) {
+        const known = passing;
+        const fresh = items.findIndex((item) => Buffer.compare(keyOf(item), known) > 0);
+        items = fresh < 0 ? [] : items.slice(fresh);
+      }
+      const last = items.at(-1);
+      if (last === undefined) continue;
+      passing = undefined;
+      yield items;
+      progress.last = keyOf(last);
+    }
+  } finally {
+    body.destroy();
+  }
+  try {
+    return splitter.end() as ListHead;
+  } catch (error) {
+    throw new BrokenPageError("UNAVAILABLE", `GET ${path}: the API server's answer broke off`, { cause: error });
+  }
+}
+
+/** Tells a failure of the connection from one of whoever takes the items. */
+async function* breakable(body: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw new BrokenPageError("UNAVAILABLE", `GET ${path}: the connection broke: ${String(error)}`, { cause: error });
+  }
+}
+
+/** Lists are in the order of the keys in etcd, which end in `<namespace>/<name>`. */
+function keyOf(item: Buffer): Buffer {
+  const { metadata } = JSON.parse(item.toString()) as KubernetesObject;
+  return Buffer.from(metadata.namespace === undefined ? metadata.name : `${metadata.namespace}/${metadata.name}`);
+}
+
+function pagePath(path: string, options: ListOptions, token: string | undefined): string {
+  const query = new URLSearchParams({ limit: String(pageLimit) });
+  for (const [name, value] of Object.entries(options) as [string, string | undefined][])
+    if (value !== undefined) query.set(name, value);
+  if (token !== undefined) query.set("continue", token);
+  return `${path}?${query.toString()}`;
+}
