@@ -1,0 +1,40 @@
+import { DrsError, type ErrorCode } from "../errors.ts";
+
+/** An error of the file system as ours; everything else unchanged, as the source of a write throws its own. */
+export function translateFileError(error: unknown, storage: string, key: string): unknown {
+  if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) return error;
+  const [code, text] =
+    meanings[String(error.code)] ?? (["INTERNAL", `cannot be used (${String(error.code)})`] as const);
+  return new DrsError(code, `${key} in ${storage} ${text}`, { cause: error });
+}
+
+/** Whether the error says that a path is not there. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
+}
+
+const full = ["RESOURCE_EXHAUSTED", "cannot be written, the disk or its quota is full: make room"] as const;
+const forbidden = [
+  "PERMISSION_DENIED",
+  "may not be used: give the service's user the right to read and write",
+] as const;
+const missing = ["NOT_FOUND", "is not there"] as const;
+const passing = ["UNAVAILABLE", "cannot be reached at the moment"] as const;
+
+const meanings: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  ENOSPC: full,
+  EDQUOT: full,
+  EFBIG: full,
+  EACCES: forbidden,
+  EPERM: forbidden,
+  EROFS: ["PERMISSION_DENIED", "may not be written: the file system is read-only"],
+  ENOENT: missing,
+  ENOTDIR: missing,
+  EISDIR: missing,
+  EMFILE: passing,
+  ENFILE: passing,
+  EAGAIN: passing,
+  EBUSY: passing,
+  ETIMEDOUT: passing,
+  ESTALE: passing,
+};

@@ -1,0 +1,74 @@
+import { DrsError, type ErrorCode } from "../errors.ts";
+
+/**
+ * What the S3 client threw as our error; ours and an abort stay what they are. The server's own text is not repeated, as
+ * it may name an access key.
+ */
+export function translateS3Error(error: unknown, storage: string, key: string, signal: AbortSignal): unknown {
+  if (error instanceof DrsError || signal.aborted || !(error instanceof Error)) return error;
+  const status = httpStatus(error);
+  const [code, text] =
+    meanings[error.name] ?? meaningOfStatus(status) ?? meaningOfNetwork(error) ?? unknownMeaning(error);
+  return new DrsError(code, text.replace("KEY", key).replace("STORAGE", storage), { cause: error });
+}
+
+type Meaning = readonly [code: ErrorCode, text: string];
+
+const missing: Meaning = ["NOT_FOUND", "KEY is not in STORAGE"];
+const refused: Meaning = [
+  "PERMISSION_DENIED",
+  "KEY in STORAGE may not be used: check the credentials and the rights to get, put, list and delete objects",
+];
+const passing: Meaning = ["UNAVAILABLE", "STORAGE does not answer or is too busy"];
+const full: Meaning = ["RESOURCE_EXHAUSTED", "KEY cannot be written, STORAGE is full or over its quota: make room"];
+const elsewhere: Meaning = ["FAILED_PRECONDITION", "STORAGE is in another region: correct the region or the endpoint"];
+
+const meanings: Readonly<Record<string, Meaning>> = {
+  NoSuchKey: missing,
+  NotFound: missing,
+  NoSuchBucket: ["FAILED_PRECONDITION", "STORAGE does not exist: create the bucket or correct its name"],
+  AccessDenied: refused,
+  AllAccessDisabled: refused,
+  AccountProblem: refused,
+  ExpiredToken: refused,
+  InvalidAccessKeyId: refused,
+  InvalidToken: refused,
+  SignatureDoesNotMatch: refused,
+  CredentialsProviderError: ["PERMISSION_DENIED", "no credentials were found for STORAGE"],
+  RequestTimeTooSkewed: ["FAILED_PRECONDITION", "STORAGE refuses this machine's time: correct the clock"],
+  PermanentRedirect: elsewhere,
+  AuthorizationHeaderMalformed: elsewhere,
+  QuotaExceeded: full,
+  XMinioStorageFull: full,
+  RequestTimeout: passing,
+  SlowDown: passing,
+  Throttling: passing,
+  TimeoutError: passing,
+};
+
+function httpStatus(error: Error): number | undefined {
+  const metadata = (error as { $metadata?: { httpStatusCode?: number } }).$metadata;
+  return metadata?.httpStatusCode;
+}
+
+function meaningOfStatus(status: number | undefined): Meaning | undefined {
+  if (status === undefined) return undefined;
+  if (status === 301 || status === 307) return elsewhere;
+  if (status === 401 || status === 403) return refused;
+  if (status === 404) return missing;
+  if (status === 507) return full;
+  if (status === 408 || status === 429 || status >= 500) return passing;
+  return undefined;
+}
+
+/** Sockets, name resolution and TLS: errors with a code and without an answer. */
+function meaningOfNetwork(error: Error): Meaning | undefined {
+  if ("code" in error && typeof error.code === "string" && !error.code.startsWith("ERR_")) {
+    return ["UNAVAILABLE", `STORAGE cannot be reached (${error.code})`];
+  }
+  return undefined;
+}
+
+function unknownMeaning(error: Error): Meaning {
+  return ["INTERNAL", `KEY in STORAGE cannot be used (${error.name})`];
+}

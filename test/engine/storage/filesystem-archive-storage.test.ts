@@ -1,0 +1,78 @@
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { FilesystemArchiveStorage } from "../../../engine/storage/filesystem-archive-storage.ts";
+import { translateFileError } from "../../../engine/storage/file-error.ts";
+import { archiveStorageContract } from "../../contract/archive-storage.ts";
+
+const { signal } = new AbortController();
+let root: string;
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "drs-storage-"));
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+archiveStorageContract("a folder", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "drs-storage-"));
+  return new FilesystemArchiveStorage(join(folder, "made", "when", "missing"));
+});
+
+async function* bytes(text: string): AsyncGenerator<Buffer> {
+  yield Buffer.from(text);
+}
+
+test("only the service's user may read files and folders", async () => {
+  await new FilesystemArchiveStorage(root).write("backups/a/file", bytes("secret"), signal);
+  const mode = async (path: string): Promise<number> => (await stat(join(root, path))).mode & 0o777;
+  expect(await mode("backups/a/file")).toBe(0o600);
+  expect(await mode("backups/a")).toBe(0o700);
+  expect(await mode("backups")).toBe(0o700);
+});
+
+test("a failed or cancelled write leaves no file and no folder", async () => {
+  const storage = new FilesystemArchiveStorage(root);
+  const cancel = new AbortController();
+  async function* cancelled(): AsyncGenerator<Buffer> {
+    yield Buffer.from("some");
+    cancel.abort();
+    yield Buffer.from("more");
+  }
+  await expect(storage.write("a/b/c", cancelled(), cancel.signal)).rejects.toMatchObject({ name: "AbortError" });
+  await storage.write("occupied", bytes("a file"), signal);
+  await expect(storage.write("occupied/below", bytes("x"), signal)).rejects.toMatchObject({ code: "INTERNAL" });
+  await mkdir(join(root, "folder", "below"), { recursive: true });
+  await expect(storage.write("folder/below", bytes("x"), signal)).rejects.toMatchObject({
+    message: expect.stringContaining("folder/below"),
+  });
+  const left = (await readdir(root, { recursive: true })).sort();
+  expect(left).toEqual([".unfinished", "folder", "folder/below", "occupied"]);
+});
+
+test("what a killed process left is never listed, and goes with the next check once it is old", async () => {
+  const storage = new FilesystemArchiveStorage(root);
+  await storage.write("backups/a/file", bytes("x"), signal);
+  const leftover = join(root, ".unfinished", "left");
+  await writeFile(leftover, "half");
+  await writeFile(join(root, ".unfinished", "running"), "being written by another process");
+  await utimes(leftover, new Date(0), new Date(0));
+  expect(await Array.fromAsync(storage.list("backups/", signal))).toEqual(["backups/a/file"]);
+  await storage.check(signal);
+  expect(await readdir(join(root, ".unfinished"))).toEqual(["running"]);
+});
+
+test("a full disk is RESOURCE_EXHAUSTED and names the file", async () => {
+  const full = await writeFile("/dev/full", "x").catch((error: unknown) => error); // Linux's own full disk
+  expect(translateFileError(full, "folder /data", "a/b")).toMatchObject({
+    code: "RESOURCE_EXHAUSTED",
+    message: expect.stringContaining("a/b in folder /data"),
+  });
+});
+
+test.skipIf(process.getuid?.() === 0)("a folder without the right to write is PERMISSION_DENIED", async () => {
+  await chmod(root, 0o500);
+  const storage = new FilesystemArchiveStorage(root);
+  await expect(storage.check(signal)).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+  await chmod(root, 0o700);
+});
