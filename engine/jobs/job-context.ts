@@ -1,0 +1,69 @@
+import type { Logger } from "../logger.ts";
+import type { JobRecord } from "../store/job-record.ts";
+import type { LogLevel } from "../store/log-store.ts";
+import type { Store } from "../store/store.ts";
+import type { Job, JobContext } from "./phase.ts";
+
+/** Longer texts are cut: one message must not fill an answer or a log. */
+const maxTextLength = 8_192;
+
+export interface JobContextParts {
+  readonly store: Store;
+  readonly logger: Logger;
+  readonly clock: () => Date;
+}
+
+/** Writes a line of the job's log, and the same to the process's log. */
+export function logJob(parts: JobContextParts, job: JobRecord, level: LogLevel, text: string): void {
+  const { crn, phase } = job;
+  parts.store.logs.add(job.seq, { time: parts.clock(), level, phase, text: cut(text) });
+  parts.logger[level === "warning" ? "warn" : level]({ crn, phase, text: cut(text) }, "job log");
+}
+
+/** Records a warning or error and its line of the log, both or neither; nothing when the job has it already. */
+export function recordMessage(
+  parts: JobContextParts,
+  job: JobRecord,
+  message: { readonly level: "warning" | "error"; readonly namespace: string; readonly text: string },
+): void {
+  const { store, clock } = parts;
+  const { level, namespace } = message;
+  const text = cut(message.text);
+  store.database.transaction(() => {
+    if (!store.messages.add(job.seq, { level, namespace, text, time: clock() })) return;
+    store.queue.touch(job.seq, clock());
+    logJob(parts, job, level, namespace === "" ? text : `${namespace}: ${text}`);
+  });
+}
+
+/** What one step of a job works with; see `JobContext`. Its functions need no `this`. */
+export function createJobContext(parts: JobContextParts, job: JobRecord, signal: AbortSignal): JobContext {
+  const { store, clock } = parts;
+  const { notes } = store;
+  return {
+    job: asJob(job),
+    signal,
+    notes: {
+      get: (key) => notes.get(job.seq, key),
+      set: (key, value) => notes.setAll(job.seq, [[key, value]]),
+      setAll: (entries) => notes.setAll(job.seq, entries),
+      entries: (prefix) => notes.entries(job.seq, prefix),
+      clear: (prefix) => notes.clear(job.seq, prefix),
+    },
+    info: (text) => logJob(parts, job, "info", text),
+    warn: (namespace, text) => recordMessage(parts, job, { level: "warning", namespace, text }),
+    error: (namespace, text) => recordMessage(parts, job, { level: "error", namespace, text }),
+    messages: () => store.messages.list(job.seq),
+    setIncludedNamespaces: (namespaces) => store.queue.setIncludedNamespaces(job.seq, namespaces, clock()),
+  };
+}
+
+function asJob({ crn, kind, name, displayName, backupCrn, entity, itemName, createdAt }: JobRecord): Job {
+  const uuid = crn.slice(crn.lastIndexOf(":") + 1);
+  return { crn, uuid, kind, name, displayName, backupCrn, entity, itemName, createdAt };
+}
+
+function cut(text: string): string {
+  const whole = text.toWellFormed();
+  return whole.length <= maxTextLength ? whole : `${whole.slice(0, maxTextLength).toWellFormed()}... (cut)`;
+}

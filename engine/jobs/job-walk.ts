@@ -1,0 +1,153 @@
+import { DrsError } from "../errors.ts";
+import { conclude } from "../store/conclusion.ts";
+import type { JobRecord } from "../store/job-record.ts";
+import { StoreError } from "../store/store-errors.ts";
+import { delayAfter, pause } from "./backoff.ts";
+import type { Backoff } from "./backoff.ts";
+import { createJobContext, logJob, recordMessage } from "./job-context.ts";
+import type { JobContextParts } from "./job-context.ts";
+import { finalState } from "./phase.ts";
+import type { JobContext, JobDefinition } from "./phase.ts";
+
+export interface WalkSettings {
+  /** How often in a row a step is tried when it reports UNAVAILABLE. */
+  readonly maxAttempts: number;
+  /** Between these attempts. */
+  readonly backoff: Backoff;
+  /** How often in a row a start may find a job in one step before the job is given up. */
+  readonly maxRecoveries: number;
+}
+
+export interface WalkParts extends JobContextParts {
+  readonly random: () => number;
+  readonly settings: WalkSettings;
+}
+
+/** While the bookkeeping itself cannot be written, the job waits for it, however long that takes. */
+const storeBackoff: Backoff = { firstDelay: 1_000, maxDelay: 60_000 };
+
+/**
+ * Walks a running job from where its row says it is to FINISHED. Resolves when the job is finished, or has come to rest
+ * after the signal; its row then says where the next start continues.
+ */
+export async function walk(
+  parts: WalkParts,
+  definition: JobDefinition,
+  job: JobRecord,
+  signal: AbortSignal,
+): Promise<void> {
+  const steps = new Walk(parts, definition, signal);
+  let current: JobRecord | undefined = job;
+  let failures = 0;
+  while (current !== undefined && !signal.aborted) {
+    try {
+      current = await steps.step(current);
+      failures = 0;
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      parts.logger.error({ err: error, crn: job.crn }, "the job waits for the database");
+      failures += 1;
+      await pause(delayAfter(failures, storeBackoff, parts.random), signal);
+    }
+  }
+}
+
+class Walk {
+  readonly #parts: WalkParts;
+  readonly #definition: JobDefinition;
+  readonly #signal: AbortSignal;
+
+  constructor(parts: WalkParts, definition: JobDefinition, signal: AbortSignal) {
+    this.#parts = parts;
+    this.#definition = definition;
+    this.#signal = signal;
+  }
+
+  /** Runs the job's next step and records its end. Returns undefined when there is nothing more to do. */
+  async step(job: JobRecord): Promise<JobRecord | undefined> {
+    const started = performance.now();
+    const outcome = await this.#attempt(job);
+    if (outcome === "stopped") return undefined;
+    const seconds = `${((performance.now() - started) / 1_000).toFixed(1)} s`;
+    return this.#parts.store.database.transaction(() =>
+      outcome === "done" ? this.#succeed(job, seconds) : this.#fail(job, seconds, outcome),
+    );
+  }
+
+  async #attempt(job: JobRecord): Promise<"done" | "stopped" | { readonly error: unknown }> {
+    const { settings, random } = this.#parts;
+    if (job.recoveries > settings.maxRecoveries) return { error: restartedTooOften(job) };
+    const context = createJobContext(this.#parts, job, this.#signal);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#run(job, context);
+        return "done";
+      } catch (error) {
+        if (this.#signal.aborted) return "stopped";
+        if (error instanceof StoreError) throw error;
+        if (!(error instanceof DrsError) || error.code !== "UNAVAILABLE" || attempt >= settings.maxAttempts) {
+          return { error };
+        }
+        const delay = delayAfter(attempt, settings.backoff, random);
+        const next = `trying again in ${(delay / 1_000).toFixed(1)} s`;
+        logJob(this.#parts, job, "warning", `attempt ${attempt} of ${settings.maxAttempts}: ${error.message}; ${next}`);
+        if (!(await pause(delay, this.#signal))) return "stopped";
+      }
+    }
+  }
+
+  async #run(job: JobRecord, context: JobContext): Promise<void> {
+    if (job.step === "FINISH") return this.#definition.finish(context);
+    if (job.step === "FAIL") return this.#definition.fail(context);
+    const phase = this.#definition.phases.find(({ name }) => name === job.phase);
+    if (phase === undefined) throw new DrsError("INTERNAL", `this version knows no phase ${job.phase}`);
+    return phase.run(context);
+  }
+
+  #succeed(job: JobRecord, seconds: string): JobRecord | undefined {
+    if (job.step !== "PHASE") return this.#end(job);
+    logJob(this.#parts, job, "info", `phase finished after ${seconds}`);
+    const { phases } = this.#definition;
+    const next = phases[phases.findIndex(({ name }) => name === job.phase) + 1];
+    if (next === undefined) return this.#move(job, { phase: job.phase, step: "FINISH" });
+    const moved = this.#move(job, { phase: next.name, step: "PHASE" });
+    logJob(this.#parts, moved, "info", "phase started");
+    return moved;
+  }
+
+  #fail(job: JobRecord, seconds: string, { error }: { readonly error: unknown }): JobRecord | undefined {
+    const { crn, phase, step } = job;
+    this.#parts.logger.error({ err: error, crn, phase, step }, "a step of the job failed");
+    recordMessage(this.#parts, job, { level: "error", namespace: "", text: messageText(error, job) });
+    if (step === "FAIL") return this.#end(job);
+    logJob(this.#parts, job, "error", `phase failed after ${seconds}, cleaning up`);
+    return this.#move(job, { phase, step: "FAIL" });
+  }
+
+  #move(job: JobRecord, to: Pick<JobRecord, "phase" | "step">): JobRecord {
+    return this.#parts.store.queue.move(job, to, this.#parts.clock());
+  }
+
+  #end(job: JobRecord): undefined {
+    const { store, clock } = this.#parts;
+    const state = finalState(store.messages.list(job.seq), job.step === "FAIL");
+    store.queue.finish(job, state, clock());
+    logJob(this.#parts, { ...job, phase: "FINISHED" }, "info", `job ended ${state}`);
+    conclude(store, { ...job, state, updatedAt: clock() }, state);
+  }
+}
+
+/** What the API may show of an error: our own texts only, as those of others may hold anything. */
+function messageText(error: unknown, job: JobRecord): string {
+  if (error instanceof DrsError) return error.message;
+  const name = error instanceof Error ? error.name : typeof error;
+  return `internal error (${name}) in ${job.phase}: the service's own log says more`;
+}
+
+function restartedTooOften({ phase, recoveries, step }: JobRecord): DrsError {
+  const what = step === "FAIL" ? `the clean-up after the failure in ${phase}` : phase;
+  return new DrsError(
+    "INTERNAL",
+    `given up: the service died ${recoveries} times in a row during ${what}; the service's own log and its memory limit may say why`,
+  );
+}

@@ -1,0 +1,101 @@
+import type { JobPhase, JobState } from "../model.ts";
+import type { Database, Statement } from "./database.ts";
+import { jobColumns, jobRecord } from "./job-record.ts";
+import type { JobRecord, JobRow, JobStep } from "./job-record.ts";
+import { JobConflictError } from "./store-errors.ts";
+
+/** Where a running job stands. */
+export interface Position {
+  readonly phase: JobPhase;
+  readonly step: JobStep;
+}
+
+interface Move extends Position {
+  readonly seq: number;
+  readonly fromPhase: JobPhase;
+  readonly fromStep: JobStep;
+  readonly now: number;
+}
+
+/**
+ * Moves jobs from waiting to finished. Every change names the state that it expects, and throws JobConflictError when
+ * the job is in another one.
+ */
+export class JobQueue {
+  readonly #next: Statement<object, JobRow>;
+  readonly #start: Statement<{ seq: number; phase: JobPhase; now: number }>;
+  readonly #move: Statement<Move>;
+  readonly #finish: Statement<{ seq: number; fromStep: JobStep; state: JobState; now: number }>;
+  readonly #touch: Statement<{ seq: number; now: number }>;
+  readonly #setNamespaces: Statement<{ seq: number; namespaces: string; now: number }>;
+  readonly #countRecovery: Statement<object>;
+  readonly #running: Statement<object, JobRow>;
+  readonly #park: Statement<object>;
+
+  constructor(database: Database) {
+    this.#next = database.prepare(`
+      SELECT ${jobColumns} FROM job
+      WHERE state = 'NOT_STARTED' AND entity NOT IN (SELECT entity FROM job WHERE state = 'IN_PROGRESS')
+      ORDER BY seq LIMIT 1`);
+    this.#start = database.prepare(`
+      UPDATE job SET state = 'IN_PROGRESS', phase = @phase, updated_ms = @now
+      WHERE seq = @seq AND state = 'NOT_STARTED'`);
+    this.#move = database.prepare(`
+      UPDATE job SET phase = @phase, step = @step, recoveries = 0, updated_ms = @now
+      WHERE seq = @seq AND state = 'IN_PROGRESS' AND phase = @fromPhase AND step = @fromStep`);
+    this.#finish = database.prepare(`
+      UPDATE job SET state = @state, phase = 'FINISHED', step = 'PHASE', recoveries = 0, updated_ms = @now
+      WHERE seq = @seq AND state = 'IN_PROGRESS' AND step = @fromStep`);
+    this.#touch = database.prepare(`UPDATE job SET updated_ms = @now WHERE seq = @seq`);
+    this.#setNamespaces = database.prepare(`
+      UPDATE job SET included_namespaces = @namespaces, updated_ms = @now WHERE seq = @seq`);
+    this.#countRecovery = database.prepare(`
+      UPDATE job SET recoveries = recoveries + (1 - parked), parked = 0 WHERE state = 'IN_PROGRESS'`);
+    this.#running = database.prepare(`SELECT ${jobColumns} FROM job WHERE state = 'IN_PROGRESS' ORDER BY seq`);
+    this.#park = database.prepare(`UPDATE job SET parked = 1 WHERE state = 'IN_PROGRESS'`);
+  }
+
+  /** The first to have arrived of the jobs whose entity no other job is changing. */
+  next(): JobRecord | undefined {
+    const row = this.#next.get({});
+    return row && jobRecord(row);
+  }
+
+  start(job: JobRecord, phase: JobPhase, now: Date): JobRecord {
+    const changes = this.#start.run({ seq: job.seq, phase, now: now.getTime() });
+    if (changes !== 1) throw new JobConflictError(job.crn, "NOT_STARTED");
+    return { ...job, state: "IN_PROGRESS", phase };
+  }
+
+  move(job: JobRecord, to: Position, now: Date): JobRecord {
+    const { seq, phase: fromPhase, step: fromStep } = job;
+    const changes = this.#move.run({ ...to, seq, fromPhase, fromStep, now: now.getTime() });
+    if (changes !== 1) throw new JobConflictError(job.crn, `in ${fromPhase}`);
+    return { ...job, ...to, recoveries: 0 };
+  }
+
+  finish(job: JobRecord, state: JobState, now: Date): void {
+    const changes = this.#finish.run({ seq: job.seq, fromStep: job.step, state, now: now.getTime() });
+    if (changes !== 1) throw new JobConflictError(job.crn, `in ${job.phase}`);
+  }
+
+  /** Says that something happened to the job just now. */
+  touch(seq: number, now: Date): void {
+    this.#touch.run({ seq, now: now.getTime() });
+  }
+
+  setIncludedNamespaces(seq: number, namespaces: readonly string[], now: Date): void {
+    this.#setNamespaces.run({ seq, namespaces: JSON.stringify(namespaces), now: now.getTime() });
+  }
+
+  /** The jobs that an earlier process left running; each one's recovery is counted, unless it was parked. */
+  recover(): JobRecord[] {
+    this.#countRecovery.run({});
+    return this.#running.all({}).map(jobRecord);
+  }
+
+  /** Notes that running jobs were left in good order, so that the next start counts no recovery. */
+  park(): void {
+    this.#park.run({});
+  }
+}

@@ -1,0 +1,56 @@
+import type { Caller, JobKind, JobPhase, JobState } from "../model.ts";
+
+/** What of a job is running: its phase, the clean-up after the last phase, or the clean-up after a failure. */
+export type JobStep = "PHASE" | "FINISH" | "FAIL";
+
+/** What is known of a job when it is recorded. */
+export interface NewJob {
+  readonly crn: string;
+  readonly kind: JobKind;
+  readonly name: string;
+  readonly displayName: string;
+  /** The display name that the caller asked for; empty when it was made up. */
+  readonly requestedName: string;
+  /** The backup that is made (then the job's own CRN), restored or deleted. */
+  readonly backupCrn: string;
+  readonly entity: string;
+  readonly itemName: string;
+  readonly state: JobState;
+  readonly phase: JobPhase;
+  readonly includedNamespaces: readonly string[];
+  readonly caller: Caller;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+export interface JobRecord extends NewJob {
+  /** The order of arrival, and the key of the job's messages, log and notes. */
+  readonly seq: number;
+  readonly step: JobStep;
+  /** How often in a row a start found the job running this step. */
+  readonly recoveries: number;
+}
+
+export const jobColumns = `seq, crn, kind, name, display_name AS displayName, requested_name AS requestedName,
+  backup_crn AS backupCrn, entity, item_name AS itemName, state, phase, step, included_namespaces AS includedNamespaces,
+  caller_name AS callerName, request_id AS requestId, created_ms AS createdMs, updated_ms AS updatedMs, recoveries`;
+
+/** A row of `jobColumns`. */
+export interface JobRow extends Omit<JobRecord, "includedNamespaces" | "caller" | "createdAt" | "updatedAt"> {
+  readonly includedNamespaces: string;
+  readonly callerName: string;
+  readonly requestId: string;
+  readonly createdMs: number;
+  readonly updatedMs: number;
+}
+
+export function jobRecord(row: JobRow): JobRecord {
+  const { includedNamespaces, callerName, requestId, createdMs, updatedMs, ...rest } = row;
+  return {
+    ...rest,
+    includedNamespaces: JSON.parse(includedNamespaces) as string[],
+    caller: { name: callerName, requestId },
+    createdAt: new Date(createdMs),
+    updatedAt: new Date(updatedMs),
+  };
+}

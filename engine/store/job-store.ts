@@ -1,0 +1,133 @@
+import type { JobKind, JobState } from "../model.ts";
+import type { Database, Statement } from "./database.ts";
+import { jobColumns, jobRecord } from "./job-record.ts";
+import type { JobRecord, JobRow, NewJob } from "./job-record.ts";
+import { JobConflictError } from "./store-errors.ts";
+
+/** Empty values and lists filter nothing. */
+export interface JobFilter {
+  readonly kind: JobKind;
+  readonly states: readonly JobState[];
+  readonly displayName: string;
+  readonly backupCrn: string;
+}
+
+/** What a repeated request has in common with the first one. */
+export type Repeat = Pick<NewJob, "kind" | "requestedName" | "itemName" | "backupCrn" | "caller">;
+
+interface RepeatParameters extends Omit<Repeat, "caller"> {
+  readonly callerName: string;
+  readonly requestId: string;
+}
+
+const sameArguments = `kind = @kind AND caller_name = @callerName AND requested_name = @requestedName
+  AND item_name = @itemName AND (kind = 'backup' OR backup_crn = @backupCrn)`;
+
+/** Backups, restores and deletions as rows: recorded, found, listed, removed. `JobQueue` moves them on. */
+export class JobStore {
+  readonly #database: Database;
+  readonly #insert: Statement<object>;
+  readonly #get: Statement<{ crn: string }, JobRow>;
+  readonly #byRequest: Statement<RepeatParameters, JobRow>;
+  readonly #waiting: Statement<RepeatParameters & { since: number }, JobRow>;
+  readonly #unfinished: Statement<{ backupCrn: string }, JobRow>;
+  readonly #terminate: Statement<{ backupCrn: string; now: number }>;
+  readonly #remove: Statement<{ backupCrn: string }>;
+  readonly #lists = new Map<string, Statement<object, JobRow>>();
+
+  constructor(database: Database) {
+    this.#database = database;
+    this.#insert = database.prepare(`
+      INSERT INTO job (crn, kind, name, display_name, requested_name, backup_crn, entity, item_name, state, phase,
+        included_namespaces, caller_name, request_id, created_ms, updated_ms)
+      VALUES (@crn, @kind, @name, @displayName, @requestedName, @backupCrn, @entity, @itemName, @state, @phase,
+        @includedNamespaces, @callerName, @requestId, @createdMs, @updatedMs)`);
+    this.#get = database.prepare(`SELECT ${jobColumns} FROM job WHERE crn = @crn`);
+    this.#byRequest = database.prepare(`
+      SELECT ${jobColumns} FROM job
+      WHERE request_id <> '' AND request_id = @requestId AND ${sameArguments} ORDER BY seq LIMIT 1`);
+    this.#waiting = database.prepare(`
+      SELECT ${jobColumns} FROM job
+      WHERE state = 'NOT_STARTED' AND created_ms >= @since AND ${sameArguments} ORDER BY seq LIMIT 1`);
+    this.#unfinished = database.prepare(`
+      SELECT ${jobColumns} FROM job
+      WHERE backup_crn = @backupCrn AND state IN ('NOT_STARTED', 'IN_PROGRESS') ORDER BY seq`);
+    this.#terminate = database.prepare(`
+      UPDATE job SET state = 'TERMINATING', updated_ms = @now
+      WHERE backup_crn = @backupCrn AND kind IN ('backup', 'restore') AND state NOT IN ('NOT_STARTED', 'IN_PROGRESS')`);
+    this.#remove = database.prepare(`DELETE FROM job WHERE backup_crn = @backupCrn AND kind IN ('backup', 'restore')`);
+  }
+
+  insert(job: NewJob): JobRecord {
+    this.#insert.run({
+      ...job,
+      includedNamespaces: JSON.stringify(job.includedNamespaces),
+      caller: null,
+      createdAt: null,
+      updatedAt: null,
+      callerName: job.caller.name,
+      requestId: job.caller.requestId,
+      createdMs: job.createdAt.getTime(),
+      updatedMs: job.updatedAt.getTime(),
+    });
+    const record = this.get(job.crn);
+    if (record === undefined) throw new JobConflictError(job.crn, "recorded");
+    return record;
+  }
+
+  get(crn: string): JobRecord | undefined {
+    const row = this.#get.get({ crn });
+    return row && jobRecord(row);
+  }
+
+  /** Newest first. */
+  list(filter: JobFilter): JobRecord[] {
+    const conditions = [
+      "kind = @kind",
+      ...(filter.displayName === "" ? [] : ["display_name = @displayName"]),
+      ...(filter.backupCrn === "" ? [] : ["backup_crn = @backupCrn"]),
+      ...(filter.states.length === 0 ? [] : ["state IN (SELECT value FROM json_each(@states))"]),
+    ].join(" AND ");
+    let statement = this.#lists.get(conditions);
+    if (statement === undefined) {
+      statement = this.#database.prepare<object, JobRow>(
+        `SELECT ${jobColumns} FROM job WHERE ${conditions} ORDER BY created_ms DESC, seq DESC`,
+      );
+      this.#lists.set(conditions, statement);
+    }
+    return statement.all({ ...filter, states: JSON.stringify(filter.states) }).map(jobRecord);
+  }
+
+  /** The first job made by this very request: same caller, same id of the request (not an empty one), same arguments. */
+  findByRequest(repeat: Repeat): JobRecord | undefined {
+    const row = this.#byRequest.get(repeatParameters(repeat));
+    return row && jobRecord(row);
+  }
+
+  /** The oldest job of the same caller with the same arguments that has not started and is no older than `since`. */
+  findWaiting(repeat: Repeat, since: Date): JobRecord | undefined {
+    const row = this.#waiting.get({ ...repeatParameters(repeat), since: since.getTime() });
+    return row && jobRecord(row);
+  }
+
+  /** The jobs, in order of arrival, that make, restore or delete the backup and are not finished. */
+  unfinished(backupCrn: string): JobRecord[] {
+    return this.#unfinished.all({ backupCrn }).map(jobRecord);
+  }
+
+  /** Marks a finished backup and its restores as being deleted. Throws when the backup is not finished. */
+  terminate(backupCrn: string, now: Date): void {
+    const running = this.unfinished(backupCrn).find(({ kind }) => kind !== "deletion");
+    const changes = this.#terminate.run({ backupCrn, now: now.getTime() });
+    if (changes === 0 || running !== undefined) throw new JobConflictError(running?.crn ?? backupCrn, "finished");
+  }
+
+  /** Removes a backup and its restores with their messages, logs and notes. The rows of its deletions stay. */
+  removeBackup(backupCrn: string): void {
+    this.#remove.run({ backupCrn });
+  }
+}
+
+function repeatParameters({ caller, kind, requestedName, itemName, backupCrn }: Repeat): RepeatParameters {
+  return { kind, requestedName, itemName, backupCrn, callerName: caller.name, requestId: caller.requestId };
+}

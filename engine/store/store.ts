@@ -1,0 +1,29 @@
+import { Database } from "./database.ts";
+import { JobQueue } from "./job-queue.ts";
+import { JobStore } from "./job-store.ts";
+import { LogStore } from "./log-store.ts";
+import { MessageStore } from "./message-store.ts";
+import { NoteStore } from "./note-store.ts";
+
+/** The bookkeeping: the tables of one database. */
+export interface Store {
+  readonly database: Database;
+  readonly jobs: JobStore;
+  readonly queue: JobQueue;
+  readonly messages: MessageStore;
+  readonly logs: LogStore;
+  readonly notes: NoteStore;
+}
+
+/** Opens the bookkeeping in a file; see `Database`. */
+export function openStore(file: string): Store {
+  const database = new Database(file);
+  return {
+    database,
+    jobs: new JobStore(database),
+    queue: new JobQueue(database),
+    messages: new MessageStore(database),
+    logs: new LogStore(database),
+    notes: new NoteStore(database),
+  };
+}
