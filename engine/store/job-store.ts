@@ -33,6 +33,7 @@ export class JobStore {
   readonly #unfinished: Statement<{ backupCrn: string }, JobRow>;
   readonly #terminate: Statement<{ backupCrn: string; now: number }>;
   readonly #remove: Statement<{ backupCrn: string }>;
+  readonly #removeWaiting: Statement<{ crn: string }>;
   readonly #lists = new Map<string, Statement<object, JobRow>>();
 
   constructor(database: Database) {
@@ -56,19 +57,18 @@ export class JobStore {
       UPDATE job SET state = 'TERMINATING', updated_ms = @now
       WHERE backup_crn = @backupCrn AND kind IN ('backup', 'restore') AND state NOT IN ('NOT_STARTED', 'IN_PROGRESS')`);
     this.#remove = database.prepare(`DELETE FROM job WHERE backup_crn = @backupCrn AND kind IN ('backup', 'restore')`);
+    this.#removeWaiting = database.prepare(`DELETE FROM job WHERE crn = @crn AND state = 'NOT_STARTED'`);
   }
 
   insert(job: NewJob): JobRecord {
+    const { caller, createdAt, updatedAt, includedNamespaces, ...rest } = job;
     this.#insert.run({
-      ...job,
-      includedNamespaces: JSON.stringify(job.includedNamespaces),
-      caller: null,
-      createdAt: null,
-      updatedAt: null,
-      callerName: job.caller.name,
-      requestId: job.caller.requestId,
-      createdMs: job.createdAt.getTime(),
-      updatedMs: job.updatedAt.getTime(),
+      ...rest,
+      includedNamespaces: JSON.stringify(includedNamespaces),
+      callerName: caller.name,
+      requestId: caller.requestId,
+      createdMs: createdAt.getTime(),
+      updatedMs: updatedAt.getTime(),
     });
     const record = this.get(job.crn);
     if (record === undefined) throw new JobConflictError(job.crn, "recorded");
@@ -120,6 +120,11 @@ export class JobStore {
     const running = this.unfinished(backupCrn).find(({ kind }) => kind !== "deletion");
     const changes = this.#terminate.run({ backupCrn, now: now.getTime() });
     if (changes === 0 || running !== undefined) throw new JobConflictError(running?.crn ?? backupCrn, "finished");
+  }
+
+  /** Removes a job that has not started. Throws when it has. */
+  removeWaiting(crn: string): void {
+    if (this.#removeWaiting.run({ crn }) !== 1) throw new JobConflictError(crn, "NOT_STARTED");
   }
 
   /** Removes a backup and its restores with their messages, logs and notes. The rows of its deletions stay. */

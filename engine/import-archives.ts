@@ -1,0 +1,89 @@
+import type { Manifest } from "./archive/format.ts";
+import { parseCrn } from "./crn.ts";
+import { DrsError } from "./errors.ts";
+import { delayAfter, pause } from "./jobs/backoff.ts";
+import type { Logger } from "./logger.ts";
+import { StoreError } from "./store/store-errors.ts";
+import type { Store } from "./store/store.ts";
+
+/** What a look into the storage finds: an archive's manifest, or why it cannot be read. */
+export type FoundArchive =
+  | { readonly folder: string; readonly manifest: Manifest }
+  | { readonly folder: string; readonly error: unknown };
+
+export interface ImportParts {
+  readonly store: Store;
+  archives(signal: AbortSignal): AsyncIterable<FoundArchive>;
+  readonly logger: Logger;
+  readonly clock: () => Date;
+  readonly random: () => number;
+}
+
+const backoff = { firstDelay: 2_000, maxDelay: 300_000 };
+
+/**
+ * Makes the backups known that lie in the storage and not in the database: of an earlier service, or of one elsewhere.
+ * A damaged archive is logged and passed over. A storage (or database) that fails is tried again until the signal, and
+ * every such failure calls `onFailure`.
+ */
+export async function importArchives(parts: ImportParts, signal: AbortSignal, onFailure: () => void): Promise<void> {
+  for (let failures = 1; !signal.aborted; failures += 1) {
+    try {
+      for await (const found of parts.archives(signal)) importFound(parts, found);
+      return;
+    } catch (error) {
+      if (signal.aborted) return;
+      parts.logger.warn({ err: error }, "backups in storage cannot be taken over yet");
+      onFailure();
+      await pause(delayAfter(failures, backoff, parts.random), signal);
+    }
+  }
+}
+
+function importFound({ store, logger, clock }: ImportParts, found: FoundArchive): void {
+  const { folder } = found;
+  try {
+    if ("error" in found) throw found.error;
+    if (importBackup(store, folder, found.manifest, clock())) {
+      logger.info({ crn: found.manifest.backupCrn, folder }, "backup found in storage");
+    }
+  } catch (error) {
+    if (error instanceof StoreError) throw error;
+    logger.warn({ err: error, folder }, "an archive in storage is no usable backup");
+  }
+}
+
+/** Records a backup as its manifest describes it; false when it is known already. */
+export function importBackup(store: Store, folder: string, manifest: Manifest, now: Date): boolean {
+  const { backupCrn: crn, state } = manifest;
+  if (!folder.includes(parseCrn(crn, "backup").uuid)) {
+    throw new DrsError("DATA_LOSS", `the archive in ${folder} is not where that of ${crn} belongs`);
+  }
+  if (state !== "COMPLETED" && state !== "PARTIALLY_FAILED") {
+    throw new DrsError("DATA_LOSS", `the manifest in ${folder} has the state ${JSON.stringify(state)}`);
+  }
+  return store.database.transaction(() => {
+    if (store.jobs.get(crn) !== undefined) return false;
+    const job = store.jobs.insert({
+      crn,
+      kind: "backup",
+      name: manifest.backupJob,
+      displayName: manifest.backupName,
+      requestedName: "",
+      backupCrn: crn,
+      entity: manifest.entity,
+      itemName: "",
+      state,
+      phase: "FINISHED",
+      includedNamespaces: manifest.includedNamespaces,
+      caller: { name: "", requestId: "" },
+      createdAt: new Date(manifest.createdTime),
+      updatedAt: new Date(manifest.finishedTime),
+    });
+    for (const { level, namespace, text, time } of manifest.messages) {
+      store.messages.add(job.seq, { level, namespace, text, time: new Date(time) });
+    }
+    store.logs.add(job.seq, { time: now, level: "info", phase: "FINISHED", text: `found in storage, in ${folder}` });
+    return true;
+  });
+}

@@ -1,0 +1,220 @@
+import type { CrnConfig } from "./config.ts";
+import { makeCrn, parseCrn } from "./crn.ts";
+import type { CrnType } from "./crn.ts";
+import type { Engine } from "./engine.ts";
+import { DrsError } from "./errors.ts";
+import { renderLog } from "./jobs/job-log.ts";
+import type { Backup, BackupSummary, Caller, JobState, Restore, RestoreSummary } from "./model.ts";
+import type { JobRecord, NewJob } from "./store/job-record.ts";
+import type { Repeat } from "./store/job-store.ts";
+import type { Store } from "./store/store.ts";
+import { backupSummary, backupView, restoreSummary, restoreView } from "./views.ts";
+
+export interface OperationsParts {
+  readonly store: Store;
+  /** Called after a job was recorded. */
+  readonly wakeRunner: () => void;
+  readonly clock: () => Date;
+  readonly crn: CrnConfig;
+  /** The control plane's main namespace. */
+  readonly controlPlane: string;
+  readonly excludedResources: readonly string[];
+  listEntities(): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+const maxNameLength = 255;
+/** Within this time, in milliseconds, a job like one that has not started is a client's retry. */
+const retryWindow = 60_000;
+
+/** What differs between the kinds when a job is recorded. */
+type Wanted = Pick<NewJob, "kind" | "displayName" | "requestedName" | "entity" | "itemName" | "includedNamespaces"> & {
+  /** Empty for a backup, which is its own. */
+  readonly backupCrn: string;
+  readonly caller: Caller;
+};
+
+const crnTypeOf = { backup: "backup", restore: "restore", deletion: "deleteBackup" } as const satisfies Record<
+  NewJob["kind"],
+  CrnType
+>;
+const namePrefixOf = { backup: "backup", restore: "restore", deletion: "delete" } as const;
+
+/** The service's operations on the bookkeeping: each is one transaction, then the runner is woken. See `Engine`. */
+export class Operations implements Engine {
+  readonly #parts: OperationsParts;
+  readonly #store: Store;
+
+  constructor(parts: OperationsParts) {
+    this.#parts = parts;
+    this.#store = parts.store;
+  }
+
+  async createBackup(request: { backupName: string; itemName: string; caller: Caller }): Promise<string> {
+    const { backupName: requestedName, caller } = request;
+    const entity = this.#parts.controlPlane;
+    const itemName = request.itemName === entity ? "" : request.itemName;
+    checkName(requestedName);
+    const repeat: Repeat = { kind: "backup", requestedName, itemName, backupCrn: "", caller };
+    // Before the cluster is asked: a retry is answered even while the cluster cannot be reached.
+    const first = this.#findRepeated(repeat);
+    if (first !== undefined) return first.crn;
+    if (itemName !== "") await this.#checkEntity(itemName);
+    return this.#record(() => {
+      const first = this.#findRepeated(repeat);
+      if (first !== undefined) return first;
+      const displayName = requestedName === "" ? nameFromTime(this.#parts.clock()) : requestedName;
+      const includedNamespaces = [itemName === "" ? entity : itemName];
+      return this.#insert({ ...repeat, displayName, entity, includedNamespaces });
+    });
+  }
+
+  async restoreBackup({ backupCrn, caller }: { backupCrn: string; caller: Caller }): Promise<string> {
+    parseCrn(backupCrn, "backup");
+    return this.#record(() => {
+      const { entity, itemName, includedNamespaces, state } = this.#get(backupCrn);
+      const repeat: Repeat = { kind: "restore", requestedName: "", itemName, backupCrn, caller };
+      const first = this.#findRepeated(repeat);
+      if (first !== undefined) return first;
+      if (state !== "COMPLETED" && state !== "PARTIALLY_FAILED") {
+        throw new DrsError(
+          "FAILED_PRECONDITION",
+          `backup ${backupCrn} is ${state}: only a COMPLETED or PARTIALLY_FAILED one can be restored`,
+        );
+      }
+      return this.#insert({ ...repeat, displayName: "", entity, includedNamespaces });
+    });
+  }
+
+  async deleteBackup({ backupCrn, caller }: { backupCrn: string; caller: Caller }): Promise<string> {
+    parseCrn(backupCrn, "backup");
+    return this.#record(() => {
+      const { jobs } = this.#store;
+      const repeat: Repeat = { kind: "deletion", requestedName: "", itemName: "", backupCrn, caller };
+      const first = jobs.findByRequest(repeat);
+      // A deletion that failed is never an answer: this call is how it is repeated.
+      if (first !== undefined && first.state !== "FAILED") return first;
+      const backup = this.#get(backupCrn);
+      const unfinished = jobs.unfinished(backupCrn);
+      const deletion = unfinished.find(({ kind }) => kind === "deletion");
+      if (deletion !== undefined) return deletion;
+      const wanted = { ...repeat, displayName: "", entity: backup.entity, includedNamespaces: [] };
+      if (backup.state === "NOT_STARTED") return this.#cancel(backup, wanted);
+      const user = unfinished[0];
+      if (user !== undefined) {
+        throw new DrsError(
+          "FAILED_PRECONDITION",
+          `${user.kind} ${user.crn} is ${user.state} in phase ${user.phase}: delete the backup when it has finished`,
+        );
+      }
+      jobs.terminate(backupCrn, this.#parts.clock());
+      return this.#insert(wanted);
+    });
+  }
+
+  describeBackup(backupCrn: string): Backup {
+    parseCrn(backupCrn, "backup");
+    const job = this.#get(backupCrn);
+    return backupView(job, this.#store.messages.list(job.seq));
+  }
+
+  describeRestore(restoreCrn: string): Restore {
+    parseCrn(restoreCrn, "restore");
+    const job = this.#get(restoreCrn);
+    return restoreView(job, this.#parts.excludedResources, this.#store.messages.list(job.seq));
+  }
+
+  listBackups(filter: { backupName: string; jobStates: readonly JobState[] }): readonly BackupSummary[] {
+    const { backupName: displayName, jobStates: states } = filter;
+    return this.#store.jobs.list({ kind: "backup", displayName, backupCrn: "", states }).map(backupSummary);
+  }
+
+  listRestores(filter: { backupCrn: string; jobStates: readonly JobState[] }): readonly RestoreSummary[] {
+    const { backupCrn, jobStates: states } = filter;
+    if (backupCrn !== "") parseCrn(backupCrn, "backup");
+    const jobs = this.#store.jobs.list({ kind: "restore", displayName: "", backupCrn, states });
+    return jobs.map((job) => restoreSummary(job, this.#parts.excludedResources));
+  }
+
+  listBackupEntities(): Promise<readonly string[]> {
+    return this.#parts.listEntities();
+  }
+
+  getLogs(crn: string): string {
+    parseCrn(crn);
+    return renderLog(this.#store.logs, this.#get(crn).seq);
+  }
+
+  isHealthy(): boolean {
+    return this.#store.database.isHealthy();
+  }
+
+  close(): Promise<void> {
+    return this.#parts.close();
+  }
+
+  #get(crn: string): JobRecord {
+    const job = this.#store.jobs.get(crn);
+    if (job === undefined) throw new DrsError("NOT_FOUND", `there is no ${parseCrn(crn).type} ${crn}`);
+    return job;
+  }
+
+  #findRepeated(repeat: Repeat): JobRecord | undefined {
+    const { jobs } = this.#store;
+    const since = new Date(this.#parts.clock().getTime() - retryWindow);
+    return jobs.findByRequest(repeat) ?? jobs.findWaiting(repeat, since);
+  }
+
+  async #checkEntity(name: string): Promise<void> {
+    const entities = await this.#parts.listEntities();
+    if (entities.includes(name)) return;
+    const known = entities.length === 0 ? "there are none" : `there are ${entities.join(", ")}`;
+    throw new DrsError("INVALID_ARGUMENT", `item ${JSON.stringify(name.slice(0, 100))} is no backup entity: ${known}`);
+  }
+
+  #record(work: () => JobRecord): string {
+    const { crn } = this.#store.database.transaction(work);
+    this.#parts.wakeRunner();
+    return crn;
+  }
+
+  #insert(wanted: Wanted, ending: Pick<NewJob, "state" | "phase"> = { state: "NOT_STARTED", phase: "PENDING" }) {
+    const crn = makeCrn(crnTypeOf[wanted.kind], this.#parts.crn);
+    const now = this.#parts.clock();
+    const job = this.#store.jobs.insert({
+      ...wanted,
+      ...ending,
+      crn,
+      name: `${namePrefixOf[wanted.kind]}-${parseCrn(crn).uuid}`,
+      backupCrn: wanted.kind === "backup" ? crn : wanted.backupCrn,
+      createdAt: now,
+      updatedAt: now,
+    });
+    this.#store.logs.add(job.seq, { time: now, level: "info", phase: "PENDING", text: `${job.kind} accepted` });
+    return job;
+  }
+
+  /** Takes a backup out of the queue; nothing of it exists yet, so its deletion is over at once. */
+  #cancel(backup: JobRecord, wanted: Wanted): JobRecord {
+    this.#store.jobs.removeWaiting(backup.crn);
+    const job = this.#insert(wanted, { state: "COMPLETED", phase: "FINISHED" });
+    const text = "the backup had not started: it was taken out of the queue, and there was nothing to remove";
+    this.#store.logs.add(job.seq, { time: job.createdAt, level: "info", phase: "FINISHED", text });
+    return job;
+  }
+}
+
+function checkName(name: string): void {
+  if (name.length > maxNameLength) {
+    throw new DrsError("INVALID_ARGUMENT", `the backup's name is longer than ${maxNameLength} characters`);
+  }
+  if (/\p{Cc}/u.test(name) || !name.isWellFormed()) {
+    throw new DrsError("INVALID_ARGUMENT", "the backup's name holds control characters");
+  }
+}
+
+/** `backup-20261123-201507`, in UTC. */
+function nameFromTime(time: Date): string {
+  const digits = time.toISOString().replaceAll(/[-:]/g, "");
+  return `backup-${digits.slice(0, 8)}-${digits.slice(9, 15)}`;
+}

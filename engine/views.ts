@@ -1,0 +1,53 @@
+import type {
+  Backup,
+  BackupPhase,
+  BackupSummary,
+  JobState,
+  Message,
+  Restore,
+  RestorePhase,
+  RestoreSummary,
+} from "./model.ts";
+import type { JobRecord } from "./store/job-record.ts";
+import type { MessageRecord } from "./store/message-store.ts";
+
+/** What STARTING_APPS waits for; a restore is COMPLETED only when all of them hold. */
+export const successConditions: readonly string[] = [
+  "every claim is bound",
+  "every deployment is available",
+  "every stateful set is ready",
+  "every daemon set is ready",
+];
+
+export function backupSummary(job: JobRecord): BackupSummary {
+  return { ...common(job), name: job.displayName, phase: job.phase as BackupPhase };
+}
+
+export function backupView(job: JobRecord, messages: readonly MessageRecord[]): Backup {
+  return { ...backupSummary(job), ...byLevel(messages) };
+}
+
+export function restoreSummary(job: JobRecord, excludedResources: readonly string[]): RestoreSummary {
+  const { backupCrn, phase } = job;
+  return { ...common(job), backupCrn, phase: phase as RestorePhase, excludedResources, successConditions };
+}
+
+export function restoreView(
+  job: JobRecord,
+  excludedResources: readonly string[],
+  messages: readonly MessageRecord[],
+): Restore {
+  return { ...restoreSummary(job, excludedResources), ...byLevel(messages) };
+}
+
+function common({ crn, name, state, includedNamespaces, createdAt, updatedAt }: JobRecord) {
+  return { crn, job: name, state: state satisfies JobState, includedNamespaces, createdAt, updatedAt };
+}
+
+function byLevel(messages: readonly MessageRecord[]): { warnings: readonly Message[]; errors: readonly Message[] } {
+  const of = (level: MessageRecord["level"]) =>
+    messages
+      .filter((message) => message.level === level)
+      .map(({ namespace, text, time }) => ({ namespace, text, timestamp: time }));
+  return { warnings: of("warning"), errors: of("error") };
+}
