@@ -1,0 +1,56 @@
+import { notFound } from "./api-error.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Claim, Volume } from "./kinds.ts";
+import { builtIn } from "./registry.ts";
+import type { Files } from "./volume-data.ts";
+
+const claims = builtIn("persistentvolumeclaims");
+const volumes = builtIn("persistentvolumes");
+
+/** The files on the volumes that claims are bound to: what a pod would see in its mount. */
+export class ClaimVolumes {
+  readonly #cluster: Cluster;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  /** The paths of a claim's files, sorted. Throws while the claim is not bound, as all of these do. */
+  list(namespace: string, claim: string): readonly string[] {
+    return [...this.#files(namespace, claim).keys()].sort();
+  }
+
+  read(namespace: string, claim: string, path: string): Buffer {
+    const bytes = this.#files(namespace, claim).get(path);
+    if (bytes === undefined) throw new Error(`no file ${path} on the volume of claim ${namespace}/${claim}`);
+    return Buffer.from(bytes);
+  }
+
+  write(namespace: string, claim: string, path: string, bytes: Uint8Array | string): void {
+    this.#files(namespace, claim).set(path, Buffer.from(bytes as string));
+  }
+
+  remove(namespace: string, claim: string, path: string): void {
+    this.#files(namespace, claim).delete(path);
+  }
+
+  /** The handles of all volumes that the storage holds, also of those that no object names any more. */
+  volumeHandles(): readonly string[] {
+    return [...this.#cluster.data.volumes.keys()];
+  }
+
+  snapshotHandles(): readonly string[] {
+    return [...this.#cluster.data.snapshots.keys()];
+  }
+
+  #files(namespace: string, name: string): Files {
+    const { store, data } = this.#cluster;
+    const claim = store.get<Claim>(claims, `${namespace}/${name}`);
+    if (claim === undefined) throw notFound(claims, name);
+    const volume = store.get<Volume>(volumes, `/${claim.spec?.volumeName ?? ""}`);
+    const files = data.volumes.get(volume?.spec?.csi?.volumeHandle ?? "");
+    if (claim.status?.phase !== "Bound" || files === undefined)
+      throw new Error(`claim ${namespace}/${name} is not bound`);
+    return files;
+  }
+}

@@ -1,0 +1,149 @@
+import { createServer } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { ApiError, badRequest, methodNotAllowed } from "../api-error.ts";
+import { reviewResources } from "../built-in-resources.ts";
+import type { Cluster } from "../cluster.ts";
+import { isFields, parseJson, printJson } from "../json.ts";
+import { objectText } from "../object-text.ts";
+import { discovery, version } from "./discovery.ts";
+import { listPage } from "./list.ts";
+import type { Paging } from "./list.ts";
+import { parsePath } from "./request-path.ts";
+import type { Target } from "./request-path.ts";
+import { review } from "./reviews.ts";
+import type { AccessRules } from "./reviews.ts";
+import { scaleOf } from "./scale.ts";
+import { watch } from "./watch.ts";
+import { create, evict, existing, patch, remove, removeAll, replace } from "./write.ts";
+import type { Reply } from "./write.ts";
+
+/** A request before it is answered. */
+export interface Request {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+/** What the server works with besides the cluster. */
+export interface ServerParts {
+  readonly paging: Paging;
+  readonly access: AccessRules;
+  /** Looks at every request first; a reply of it is sent instead of the server's own. */
+  intercept(request: Request): { readonly status: number; readonly body?: unknown } | undefined;
+}
+
+const bodyLimit = 3 * 1024 * 1024;
+
+/** An HTTP server that speaks the Kubernetes API on the cluster; the caller makes it listen. */
+export function createApiServer(cluster: Cluster, parts: ServerParts): Server {
+  return createServer((request, response) => {
+    answer(cluster, parts, request, response).catch((error: unknown) => {
+      if (response.headersSent) {
+        response.destroy();
+        return;
+      }
+      const known =
+        error instanceof ApiError ? error : new ApiError(500, "InternalError", `Internal error: ${String(error)}`);
+      send(response, known.code, printJson(known.toStatus()));
+    });
+  });
+}
+
+async function answer(cluster: Cluster, parts: ServerParts, request: IncomingMessage, response: ServerResponse) {
+  const url = new URL(`http://simulator${request.url ?? "/"}`);
+  const method = request.method ?? "GET";
+  const { pathname: path, searchParams: query } = url;
+  const text = await readBody(request);
+  const intercepted = parts.intercept({ method, path, query });
+  if (intercepted !== undefined) {
+    send(response, intercepted.status, printJson(intercepted.body ?? {}));
+    return;
+  }
+  if (["/readyz", "/livez", "/healthz"].includes(path)) {
+    sendText(response, 200, "ok");
+    return;
+  }
+  const document = path === "/version" ? version : discovery(path, cluster.registry);
+  if (document !== undefined) {
+    send(response, 200, printJson(document));
+    return;
+  }
+  const body = parseBody(text);
+  const kind = reviewResources.find(({ group, plural }) => path === `/apis/${group}/v1/${plural}`)?.kind;
+  if (kind !== undefined) {
+    if (method !== "POST") throw methodNotAllowed();
+    send(response, 201, printJson(review(kind, isFields(body) ? body : {}, parts.access)));
+    return;
+  }
+  const target = parsePath(path, cluster.registry);
+  if (target === undefined) {
+    sendText(response, 404, "404 page not found\n");
+    return;
+  }
+  if (method === "GET" && ["true", "1"].includes(query.get("watch") ?? "")) {
+    watch(cluster, target, query, response);
+    return;
+  }
+  const type = (request.headers["content-type"] ?? "").split(";")[0] ?? "";
+  const reply = respond(cluster, parts, target, method, query, type, body);
+  send(response, reply.status, reply.text);
+}
+
+function respond(
+  cluster: Cluster,
+  { paging }: ServerParts,
+  target: Target,
+  method: string,
+  query: URLSearchParams,
+  type: string,
+  body: unknown,
+): Reply {
+  const { resource, name, subresource } = target;
+  if (name === "") {
+    if (method === "GET") return { status: 200, text: listPage(cluster, target, query, paging) };
+    if (method === "POST") return create(cluster, target, query, body);
+    if (method === "DELETE") return removeAll(cluster, target, query, body);
+    throw methodNotAllowed();
+  }
+  if (subresource === "eviction" && method === "POST") return evict(cluster, target);
+  if (method === "GET") {
+    const object = existing(cluster, target);
+    return { status: 200, text: subresource === "scale" ? printJson(scaleOf(object)) : objectText(resource, object) };
+  }
+  if (method === "PUT") return replace(cluster, target, query, body);
+  if (method === "PATCH") return patch(cluster, target, query, type, body);
+  if (method === "DELETE" && subresource === "") return remove(cluster, target, query, body);
+  throw methodNotAllowed();
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length <= bodyLimit) chunks.push(chunk);
+  }
+  if (length > bodyLimit) {
+    throw new ApiError(413, "RequestEntityTooLarge", `Request entity too large: limit is ${bodyLimit}`, {});
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function parseBody(text: string): unknown {
+  if (text === "") return undefined;
+  try {
+    return parseJson(text);
+  } catch (error) {
+    throw badRequest(`the object provided is unrecognized: ${String(error)}`);
+  }
+}
+
+function send(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) });
+  response.end(text);
+}
+
+function sendText(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { "content-type": "text/plain; charset=utf-8" });
+  response.end(text);
+}

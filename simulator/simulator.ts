@@ -1,0 +1,83 @@
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { bootstrap } from "./bootstrap.ts";
+import { ClaimVolumes } from "./claim-volumes.ts";
+import { Cluster } from "./cluster.ts";
+import { ControllerManager } from "./controllers/controller-manager.ts";
+import { definitionController } from "./controllers/definitions.ts";
+import { namespaceController } from "./controllers/namespaces.ts";
+import { createApiServer } from "./http/api-server.ts";
+import type { Request } from "./http/api-server.ts";
+import type { Access } from "./http/reviews.ts";
+
+export interface SimulatorOptions {
+  /** 0, the default, takes a free one. */
+  readonly port?: number;
+  /** Fills the cluster with a sample control plane. */
+  readonly sample?: boolean;
+  /** No page of a list holds more items, whatever limit the client asks for. */
+  readonly pageLimit?: number;
+  /** Milliseconds between a change and the controllers' answer to it. */
+  readonly controllerDelay?: number;
+  /** The user of each bearer token that token reviews know. */
+  readonly tokens?: Readonly<Record<string, string>>;
+  /** What access reviews answer; everything is allowed by default. */
+  readonly isAllowed?: (access: Access) => boolean;
+}
+
+export interface Simulator {
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string;
+  /** The files on the volumes of claims. */
+  readonly volumes: ClaimVolumes;
+  /** From now on every continue token handed out so far is answered with 410, as after a compaction. */
+  expireContinueTokens(): void;
+  /** From now on watches from a past resourceVersion are answered with 410, as after a compaction. */
+  compact(): void;
+  /** Lets a test answer requests in the server's stead; the last one given counts, undefined ends it. */
+  intercept(interceptor: Interceptor | undefined): void;
+  /** Resolves once the controllers have nothing left to do. */
+  settled(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Answers a request (status and JSON body), or leaves it to the server by returning undefined. */
+export type Interceptor = (request: Request) => { readonly status: number; readonly body?: unknown } | undefined;
+
+/** Starts a simulated cluster in this process: a Kubernetes API over HTTP, with everything in memory. */
+export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+  const cluster = new Cluster();
+  const paging = { pageLimit: options.pageLimit ?? Infinity, epoch: 1 };
+  let interceptor: Interceptor | undefined;
+  const manager = new ControllerManager(
+    cluster,
+    [definitionController(cluster), namespaceController(cluster)],
+    options.controllerDelay ?? 2,
+  );
+  const server = createApiServer(cluster, {
+    paging,
+    access: { tokens: options.tokens ?? {}, isAllowed: options.isAllowed ?? (() => true) },
+    intercept: (request) => interceptor?.(request),
+  });
+  bootstrap(cluster);
+  await manager.settled();
+  server.listen(options.port ?? 0, "127.0.0.1");
+  await once(server, "listening");
+
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    volumes: new ClaimVolumes(cluster),
+    expireContinueTokens: () => paging.epoch++,
+    compact: () => cluster.store.compact(),
+    settled: () => manager.settled(),
+    intercept: (next) => {
+      interceptor = next;
+    },
+    async close() {
+      manager.close();
+      server.close();
+      server.closeAllConnections();
+      await once(server, "close");
+    },
+  };
+}
