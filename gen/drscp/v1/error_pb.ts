@@ -20,9 +20,10 @@ export const file_drscp_v1_error: GenFile = /*@__PURE__*/
  */
 export type Error = Message<"drscp.v1.Error"> & {
   /**
-   * One of INVALID_ARGUMENT (HTTP status 400, or 405 for a method other than POST), UNAUTHENTICATED (401),
+   * One of INVALID_ARGUMENT (HTTP status 400), UNAUTHENTICATED (401),
    * PERMISSION_DENIED (403), NOT_FOUND (404), ALREADY_EXISTS and FAILED_PRECONDITION (409), RESOURCE_EXHAUSTED (429),
-   * UNKNOWN and INTERNAL (500), UNIMPLEMENTED (501), UNAVAILABLE (503: the same call may succeed later).
+   * UNKNOWN and INTERNAL (500), UNIMPLEMENTED (501, or 405 for a method other than POST), UNAVAILABLE (503: the same
+   * call may succeed later).
    *
    * @generated from field: string code = 1;
    */
@@ -44,9 +45,10 @@ export type Error = Message<"drscp.v1.Error"> & {
  */
 export type ErrorJson = {
   /**
-   * One of INVALID_ARGUMENT (HTTP status 400, or 405 for a method other than POST), UNAUTHENTICATED (401),
+   * One of INVALID_ARGUMENT (HTTP status 400), UNAUTHENTICATED (401),
    * PERMISSION_DENIED (403), NOT_FOUND (404), ALREADY_EXISTS and FAILED_PRECONDITION (409), RESOURCE_EXHAUSTED (429),
-   * UNKNOWN and INTERNAL (500), UNIMPLEMENTED (501), UNAVAILABLE (503: the same call may succeed later).
+   * UNKNOWN and INTERNAL (500), UNIMPLEMENTED (501, or 405 for a method other than POST), UNAVAILABLE (503: the same
+   * call may succeed later).
    *
    * @generated from field: string code = 1;
    */

@@ -1,0 +1,215 @@
+import { join } from "node:path";
+import { Command, Option } from "commander";
+import type { EngineConfig, StorageConfig } from "../engine/config.ts";
+import packageJson from "../package.json" with { type: "json" };
+import {
+  type Address,
+  parseAddress,
+  parseCount,
+  parseCrnPart,
+  parseDuration,
+  parseFile,
+  parseHttpUrl,
+  parseName,
+  parseStorage,
+} from "./settings.ts";
+
+/** What the process is told: by flags, else by the environment, else the default. Checked. */
+export interface ServerConfig {
+  /** Where HTTP/1.1 and HTTP/2 are served in clear text. */
+  readonly listen: Address | undefined;
+  /** Where they are served over TLS. */
+  readonly tls: TlsConfig | undefined;
+  /** Bytes of the longest request taken. */
+  readonly maxBodyBytes: number;
+  /** Whether the cluster is the simulated one, which has to be started first. */
+  readonly simulated: boolean;
+  readonly logLevel: string;
+  readonly engine: EngineConfig;
+}
+
+export interface TlsConfig {
+  readonly address: Address;
+  /** PEM files: the certificate with its chain, and the private key. */
+  readonly certificateFile: string;
+  readonly keyFile: string;
+}
+
+interface Options {
+  readonly listen: Address | undefined;
+  readonly tlsListen: Address | undefined;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly maxBodyBytes: number;
+  readonly logLevel: string;
+  readonly data: string;
+  readonly storage?: StorageConfig;
+  readonly s3Endpoint?: string;
+  readonly s3Region?: string;
+  readonly s3Addressing: "host" | "path";
+  readonly cluster: "auto" | "simulated";
+  readonly kubeconfig?: string;
+  readonly kubeContext?: string;
+  readonly clusterConcurrency: number;
+  readonly namespace: string;
+  readonly vaultNamespace: string;
+  readonly database: string;
+  readonly crnPartition: string;
+  readonly crnRegion: string;
+  readonly crnAccount: string;
+  readonly hookTimeout: number;
+  readonly snapshotTimeout: number;
+  readonly podsStopTimeout: number;
+  readonly finalizerTimeout: number;
+  readonly appsStartTimeout: number;
+}
+
+/**
+ * Reads the settings from the arguments (without the program's own name) and the environment.
+ *
+ * Throws commander's `CommanderError`, with the exit code in it, once the help, the version or what is wrong has been
+ * written.
+ */
+export function readConfig(args: readonly string[]): ServerConfig {
+  const program = describeOptions().exitOverride();
+  const options = program.parse(args, { from: "user" }).opts<Options>();
+  const { tlsListen, tlsCert, tlsKey, data } = options;
+  if (tlsListen && !(tlsCert && tlsKey)) program.error("error: --tls-listen needs --tls-cert and --tls-key");
+  if (!options.listen && !tlsListen) program.error("error: nowhere to listen: give --listen or --tls-listen");
+  return {
+    listen: options.listen,
+    tls: tlsListen && tlsCert && tlsKey ? { address: tlsListen, certificateFile: tlsCert, keyFile: tlsKey } : undefined,
+    maxBodyBytes: options.maxBodyBytes,
+    simulated: options.cluster === "simulated",
+    logLevel: options.logLevel,
+    engine: {
+      databasePath: join(data, "drs.db"),
+      storage: storageConfig(options),
+      cluster: {
+        ...(options.kubeconfig && { kubeconfig: options.kubeconfig }),
+        ...(options.kubeContext && { context: options.kubeContext }),
+      },
+      controlPlane: {
+        namespace: options.namespace,
+        vaultNamespace: options.vaultNamespace,
+        databaseStatefulSet: options.database,
+      },
+      crn: { partition: options.crnPartition, region: options.crnRegion, account: options.crnAccount },
+      limits: {
+        hookTimeout: options.hookTimeout,
+        snapshotTimeout: options.snapshotTimeout,
+        podsStopTimeout: options.podsStopTimeout,
+        finalizerTimeout: options.finalizerTimeout,
+        appsStartTimeout: options.appsStartTimeout,
+        clusterConcurrency: options.clusterConcurrency,
+      },
+    },
+  };
+}
+
+function storageConfig(options: Options): StorageConfig {
+  const storage = options.storage ?? { kind: "folder", path: join(options.data, "archives") };
+  if (storage.kind === "folder") return storage;
+  return {
+    ...storage,
+    forcePathStyle: options.s3Addressing === "path",
+    ...(options.s3Endpoint && { endpoint: options.s3Endpoint }),
+    ...(options.s3Region && { region: options.s3Region }),
+  };
+}
+
+/** An option that the environment variable of its name sets too: `--tls-cert` and `DRS_TLS_CERT`. */
+function setting(flags: string, description: string): Option {
+  const option = new Option(flags, description);
+  return option.env(`DRS_${option.name().replaceAll("-", "_").toUpperCase()}`);
+}
+
+function duration(flags: string, description: string, preset: string): Option {
+  return setting(`${flags} <duration>`, description).argParser(parseDuration).default(parseDuration(preset), preset);
+}
+
+function describeOptions(): Command {
+  return new Command("data-recovery-service")
+    .description(
+      `${packageJson.description}\n\nEvery setting is a flag or an environment variable. Durations: 500ms, 90s, 10m, 1h.`,
+    )
+    .version(packageJson.version)
+    .allowExcessArguments(false)
+
+    .optionsGroup("Listening:")
+    .addOption(
+      setting("--listen <host:port>", 'clear text, HTTP/1.1 and HTTP/2; "off" for none')
+        .argParser(parseAddress)
+        .default(parseAddress("127.0.0.1:8080"), "127.0.0.1:8080"),
+    )
+    .addOption(
+      setting("--tls-listen <host:port>", 'TLS, HTTP/1.1 and HTTP/2; "off" for none')
+        .argParser(parseAddress)
+        .default(undefined, "off"),
+    )
+    .addOption(setting("--tls-cert <file>", "the certificate and its chain, PEM").argParser(parseFile))
+    .addOption(setting("--tls-key <file>", "the certificate's private key, PEM").argParser(parseFile))
+    .addOption(setting("--max-body-bytes <n>", "the longest request").argParser(parseCount).default(1_048_576))
+    .addOption(
+      setting("--log-level <level>", "the least that is logged")
+        .choices(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
+        .default("info"),
+    )
+
+    .optionsGroup("Keeping:")
+    .addOption(setting("--data <folder>", "holds the database drs.db").default(".drs"))
+    .addOption(
+      setting(
+        "--storage <url>",
+        "where backups go: file:///folder or s3://bucket/prefix (default: archives in --data)",
+      ).argParser(parseStorage),
+    )
+    .addOption(setting("--s3-endpoint <url>", "an S3-compatible server other than AWS").argParser(parseHttpUrl))
+    .addOption(setting("--s3-region <region>", "the bucket's region; else as AWS's own tools find it"))
+    .addOption(
+      setting("--s3-addressing <how>", "whether the bucket is in the URL's host or path")
+        .choices(["host", "path"])
+        .default("host"),
+    )
+
+    .optionsGroup("Cluster:")
+    .addOption(
+      setting("--cluster <which>", "the kubeconfig's or the pod's own; or a simulated one in this process")
+        .choices(["auto", "simulated"])
+        .default("auto"),
+    )
+    .addOption(
+      setting("--kubeconfig <file>", "(default: KUBECONFIG, ~/.kube/config, the pod's account)").argParser(parseFile),
+    )
+    .addOption(setting("--kube-context <name>", "(default: the kubeconfig's current one)"))
+    .addOption(
+      setting("--cluster-concurrency <n>", "requests to the cluster at once").argParser(parseCount).default(32),
+    )
+
+    .optionsGroup("Control plane:")
+    .addOption(setting("--namespace <name>", "its main namespace").argParser(parseName).default("cdp"))
+    .addOption(
+      setting("--vault-namespace <name>", "its embedded vault's namespace, if there is one")
+        .argParser(parseName)
+        .default("vault-system"),
+    )
+    .addOption(
+      setting("--database <name>", "its embedded database's stateful set, if there is one")
+        .argParser(parseName)
+        .default("cdp-embedded-db"),
+    )
+
+    .optionsGroup("Names of backups, crn:<partition>:drs:<region>:<account>:...:")
+    .addOption(setting("--crn-partition <name>", "").argParser(parseCrnPart).default("altus"))
+    .addOption(setting("--crn-region <name>", "").argParser(parseCrnPart).default("us-west-1"))
+    .addOption(
+      setting("--crn-account <id>", "").argParser(parseCrnPart).default("00000000-0000-0000-0000-000000000000"),
+    )
+
+    .optionsGroup("Time limits:")
+    .addOption(duration("--hook-timeout", "a hook that names no limit of its own", "30s"))
+    .addOption(duration("--snapshot-timeout", "all snapshots of a backup", "10m"))
+    .addOption(duration("--pods-stop-timeout", "the pods of stopped applications", "5m"))
+    .addOption(duration("--finalizer-timeout", "a finalizer nobody removes", "60s"))
+    .addOption(duration("--apps-start-timeout", "restored applications becoming ready", "10m"));
+}

@@ -1,0 +1,13 @@
+import type { MethodImpl } from "@connectrpc/connect";
+import type { Logger } from "../engine/logger.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { DrscpService } from "../gen/drscp/v1/drscp_pb.ts";
+
+/** What handlers and listeners work with. */
+export interface ServerContext {
+  readonly engine: Engine;
+  readonly log: Logger;
+}
+
+/** The implementation of one rpc. What it throws is translated by `interceptors/translate-errors.ts`. */
+export type Handler<Name extends keyof typeof DrscpService.method> = MethodImpl<(typeof DrscpService.method)[Name]>;

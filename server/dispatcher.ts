@@ -1,0 +1,88 @@
+import { Code, createConnectRouter, createContextValues } from "@connectrpc/connect";
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
+import { DrsError } from "../engine/errors.ts";
+import { DrscpService, file_drscp_v1_drscp } from "../gen/drscp/v1/drscp_pb.ts";
+import { file_health_v1_health, Health } from "../gen/health/v1/health_pb.ts";
+import { type Call, currentCall, type Response, type ServerRequest, startCall } from "./call.ts";
+import type { ServerContext } from "./context.ts";
+import { toConnectError, toJsonError } from "./errors.ts";
+import { health } from "./health.ts";
+import { translateErrors } from "./interceptors/translate-errors.ts";
+import { writeJson } from "./json-reply.ts";
+import { addReflection } from "./reflection.ts";
+import { drscpRoutes } from "./routes.ts";
+import { jsonRoutes, serveJson } from "./transcoding.ts";
+
+export type Dispatch = (request: ServerRequest, response: Response) => void;
+
+/**
+ * Serves any request of any protocol; what it cannot serve gets an `Error` body. Never throws.
+ *
+ * Connect's own adapter for Node is not used: a malformed Host header makes it throw where nobody can catch it.
+ */
+export function createDispatcher(context: ServerContext, maxBodyBytes: number, stopping: AbortSignal): Dispatch {
+  const { log } = context;
+  const interceptors = [translateErrors(log)];
+  const routes = drscpRoutes(context);
+  const byJsonPath = jsonRoutes(DrscpService, routes);
+  const router = createConnectRouter({
+    interceptors,
+    readMaxBytes: maxBodyBytes,
+    acceptCompression: [compressionGzip, compressionBrotli],
+    // A request that destroys things must not be half understood.
+    jsonOptions: { alwaysEmitImplicit: true, ignoreUnknownFields: false },
+  });
+  router.service(DrscpService, routes);
+  router.service(
+    Health,
+    health(() => context.engine.isHealthy(), stopping),
+  );
+  addReflection(router, [file_drscp_v1_drscp, file_health_v1_health]);
+  const byRpcPath = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+
+  async function serve(call: Call, request: ServerRequest, response: Response): Promise<void> {
+    const path = pathOf(request);
+    checkAuthority(request);
+    const values = createContextValues().set(currentCall, call);
+    const spec = byJsonPath.get(path);
+    if (spec) return serveJson(spec, { maxBodyBytes, interceptors }, values, request, response);
+    const handler = byRpcPath.get(path);
+    if (!handler) throw new DrsError("NOT_FOUND", `no such path: ${path}`);
+    const reply = await handler(universalRequestFromNodeRequest(request, response, undefined, values));
+    await universalResponseToNodeResponse(reply, response);
+  }
+
+  return (request, response) => {
+    const call = startCall(request.headers);
+    const started = performance.now();
+    response.setHeader("x-altus-request-id", call.requestId);
+    response.once("close", () => {
+      const ms = Math.round(performance.now() - started);
+      const { requestId, outcome } = call;
+      log.info({ method: pathOf(request), status: response.statusCode, outcome, ms, requestId }, "call");
+    });
+    serve(call, request, response).catch((error: unknown) => {
+      // A client that went away is no failure, and hears nothing.
+      if (response.destroyed || request.destroyed) return response.destroy();
+      const translated = toConnectError(error, call.requestId, log);
+      if (call.outcome === "REFUSED") call.outcome = Code[translated.code];
+      const { status, body } = toJsonError(translated);
+      writeJson(response, status, JSON.stringify(body));
+    });
+  };
+}
+
+function pathOf(request: ServerRequest): string {
+  return request.url?.split("?", 1)[0] ?? "";
+}
+
+function checkAuthority(request: ServerRequest): void {
+  const authority = "authority" in request ? request.authority : request.headers.host;
+  if (authority && URL.canParse(`http://${authority}`)) return;
+  throw new DrsError("INVALID_ARGUMENT", "the Host header is missing or malformed");
+}

@@ -1,0 +1,62 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Logger } from "../engine/logger.ts";
+import { DrsError, type ErrorCode } from "../engine/errors.ts";
+import type { ErrorJson } from "../gen/drscp/v1/error_pb.ts";
+
+/** The engine's codes on gRPC, gRPC-Web and Connect. */
+const connectCodes: Readonly<Record<ErrorCode, Code>> = {
+  INVALID_ARGUMENT: Code.InvalidArgument,
+  UNAUTHENTICATED: Code.Unauthenticated,
+  PERMISSION_DENIED: Code.PermissionDenied,
+  NOT_FOUND: Code.NotFound,
+  ALREADY_EXISTS: Code.AlreadyExists,
+  FAILED_PRECONDITION: Code.FailedPrecondition,
+  RESOURCE_EXHAUSTED: Code.ResourceExhausted,
+  UNAVAILABLE: Code.Unavailable,
+  DATA_LOSS: Code.DataLoss,
+  UNIMPLEMENTED: Code.Unimplemented,
+  INTERNAL: Code.Internal,
+};
+
+/**
+ * The codes and statuses of the JSON paths. Their clients know a shorter list than gRPC's, so that some codes share one.
+ * 503 and 429 make those clients repeat the call; 500 does not.
+ */
+const jsonCodes: Readonly<Record<Code, readonly [status: number, code: string]>> = {
+  [Code.InvalidArgument]: [400, "INVALID_ARGUMENT"],
+  [Code.OutOfRange]: [400, "INVALID_ARGUMENT"],
+  [Code.Unauthenticated]: [401, "UNAUTHENTICATED"],
+  [Code.PermissionDenied]: [403, "PERMISSION_DENIED"],
+  [Code.NotFound]: [404, "NOT_FOUND"],
+  [Code.AlreadyExists]: [409, "ALREADY_EXISTS"],
+  [Code.FailedPrecondition]: [409, "FAILED_PRECONDITION"],
+  [Code.Aborted]: [409, "FAILED_PRECONDITION"],
+  [Code.ResourceExhausted]: [429, "RESOURCE_EXHAUSTED"],
+  [Code.Canceled]: [500, "UNKNOWN"],
+  [Code.Unknown]: [500, "UNKNOWN"],
+  [Code.DeadlineExceeded]: [500, "UNKNOWN"],
+  [Code.Internal]: [500, "INTERNAL"],
+  [Code.DataLoss]: [500, "INTERNAL"],
+  [Code.Unimplemented]: [501, "UNIMPLEMENTED"],
+  [Code.Unavailable]: [503, "UNAVAILABLE"],
+};
+
+/** An error as the JSON paths tell it. */
+export function toJsonError(error: ConnectError): { status: number; body: Required<ErrorJson> } {
+  const [status, code] = jsonCodes[error.code];
+  return { status, body: { code, message: error.rawMessage } };
+}
+
+/**
+ * Any error as a ConnectError. A DrsError's message is meant for the caller; what else comes is a fault of ours: it is
+ * logged whole, and the caller learns only the id to ask about.
+ */
+export function toConnectError(error: unknown, requestId: string, log: Logger): ConnectError {
+  if (error instanceof ConnectError) return error;
+  if (error instanceof DrsError) {
+    if (error.cause !== undefined) log.warn({ err: error, requestId }, "call refused");
+    return new ConnectError(error.message, connectCodes[error.code], undefined, undefined, error);
+  }
+  log.error({ err: error, requestId }, "call failed");
+  return new ConnectError(`internal error, request id ${requestId}`, Code.Internal, undefined, undefined, error);
+}

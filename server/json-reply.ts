@@ -1,0 +1,15 @@
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { Response } from "./call.ts";
+
+/** Sends a whole JSON reply; nothing when the reply has begun or the client is gone. */
+export function writeJson(response: Response, status: number, json: string, headers: OutgoingHttpHeaders = {}): void {
+  if (response.headersSent || response.destroyed) return;
+  const bytes = Buffer.from(json);
+  // The two kinds of responses share these calls, but not their overloads.
+  (response as ServerResponse).writeHead(status, {
+    ...headers,
+    "content-type": "application/json",
+    "content-length": bytes.length,
+  });
+  (response as ServerResponse).end(bytes);
+}

@@ -1,0 +1,70 @@
+import { once } from "node:events";
+import type { ServerHttp2Session } from "node:http2";
+import { createSecureServer } from "node:http2";
+import type { AddressInfo, Server, Socket } from "node:net";
+import { createCleartextServer } from "./cleartext-server.ts";
+import type { Dispatch } from "./dispatcher.ts";
+import type { Response, ServerRequest } from "./call.ts";
+import type { Address } from "./settings.ts";
+
+/** A port: it listens, and it closes without cutting off what is being answered. */
+export class Listener {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #replies = new Set<Response>();
+  #closing = false;
+
+  /** In clear text, or over TLS with the certificate and key as PEM. */
+  constructor(dispatch: Dispatch, tls?: { readonly cert: Buffer; readonly key: Buffer }) {
+    const onRequest: Dispatch = (request, response) => {
+      this.#track(request, response);
+      dispatch(request, response);
+    };
+    const onSession = (session: ServerHttp2Session) => {
+      this.#sessions.add(session);
+      session.once("close", () => this.#sessions.delete(session));
+    };
+    this.#server = tls
+      ? createSecureServer({ ...tls, allowHTTP1: true }, onRequest).on("session", onSession)
+      : createCleartextServer(onRequest, onSession);
+    this.#server.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
+  }
+
+  async listen({ host, port }: Address): Promise<AddressInfo> {
+    this.#server.listen(port, host);
+    await once(this.#server, "listening");
+    return this.#server.address() as AddressInfo;
+  }
+
+  /** Takes no more, finishes what has begun, and cuts off what is not finished when the time is over. */
+  async close(graceMs: number): Promise<void> {
+    this.#closing = true;
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    for (const session of this.#sessions) session.close();
+    for (const reply of this.#replies) askToClose(reply);
+    // Clients that have not said a word, which the server itself does not count as idle.
+    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, graceMs);
+    await closed;
+    clearTimeout(timer);
+  }
+
+  #track(request: ServerRequest, response: Response): void {
+    this.#replies.add(response);
+    response.once("close", () => {
+      this.#replies.delete(response);
+    });
+    if (this.#closing && request.httpVersionMajor === 1) askToClose(response);
+  }
+}
+
+/** Makes an HTTP/1.1 connection end with its reply. HTTP/2 has no such header; its sessions are told to go away. */
+function askToClose(response: Response): void {
+  if (!("stream" in response) && !response.headersSent) response.setHeader("connection", "close");
+}

@@ -1,0 +1,66 @@
+import { CommanderError } from "commander";
+import { pino } from "pino";
+import { readConfig, type ServerConfig } from "./config.ts";
+
+/** What the SQLite module's binary needs: an older Node dies of it without a word. */
+const oldestNode = [22, 19] as const;
+
+function checkNode(version: string): void {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  if (major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1])) return;
+  process.stderr.write(
+    `error: Node ${oldestNode.join(".")} or newer is needed, this is ${version}: use "npm start", which brings its own\n`,
+  );
+  process.exit(1);
+}
+
+function config(): ServerConfig {
+  try {
+    return readConfig(process.argv.slice(2));
+  } catch (error) {
+    if (error instanceof CommanderError) process.exit(error.exitCode);
+    throw error;
+  }
+}
+
+async function run({ listen, tls, maxBodyBytes, simulated, logLevel, engine: settings }: ServerConfig): Promise<void> {
+  const log = pino({ level: logLevel });
+  // Only now: these load the SQLite module, or a simulator that most processes do not need.
+  const { createEngine } = await import("../engine/create-engine.ts");
+  const { createServer } = await import("./server.ts");
+  const simulator = simulated
+    ? await (await import("../simulator/simulator.ts")).startSimulator({ sample: true })
+    : undefined;
+  const cluster = simulator ? { server: simulator.url } : settings.cluster;
+  const engine = await createEngine({ ...settings, cluster }, { logger: log });
+  const server = await createServer({ engine, log }, { listen, tls, maxBodyBytes });
+  log.info({ cleartext: server.cleartext, tls: server.tls, simulator: simulator?.url }, "listening");
+
+  const stop = async (signal: NodeJS.Signals) => {
+    log.info({ signal }, "stopping");
+    await server.close();
+    await engine.close();
+    await simulator?.close();
+    log.info({}, "stopped");
+  };
+  let stopped: Promise<void> | undefined;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      // A second signal does not wait.
+      if (stopped) process.exit(1);
+      stopped = stop(signal).then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.fatal({ err: error }, "stopping failed");
+          process.exit(1);
+        },
+      );
+    });
+  }
+}
+
+checkNode(process.versions.node);
+run(config()).catch((error: unknown) => {
+  process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,49 @@
+import { readFile } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
+import type { ServerConfig } from "./config.ts";
+import type { ServerContext } from "./context.ts";
+import { createDispatcher } from "./dispatcher.ts";
+import { Listener } from "./listener.ts";
+
+/** How long a shutdown waits for calls that are being answered. */
+const closeGrace = 10_000;
+
+export interface ListeningServer {
+  /** Where it listens in clear text and over TLS; a port 0 of the configuration is the real one here. */
+  readonly cleartext: AddressInfo | undefined;
+  readonly tls: AddressInfo | undefined;
+  /** Says NOT_SERVING, takes no more calls and finishes those it has. The engine is left open. */
+  close(): Promise<void>;
+}
+
+/** Serves the engine on the configured ports. Rejects, listening nowhere, when one of them cannot be had. */
+export async function createServer(
+  context: ServerContext,
+  config: Pick<ServerConfig, "listen" | "tls" | "maxBodyBytes">,
+): Promise<ListeningServer> {
+  const stopping = new AbortController();
+  const dispatch = createDispatcher(context, config.maxBodyBytes, stopping.signal);
+  const listeners: Listener[] = [];
+  const close = async () => {
+    stopping.abort();
+    await Promise.all(listeners.map((listener) => listener.close(closeGrace)));
+  };
+  const listen = async (listener: Listener, address: NonNullable<ServerConfig["listen"]>) => {
+    const bound = await listener.listen(address);
+    listeners.push(listener);
+    return bound;
+  };
+  try {
+    const cleartext = config.listen && (await listen(new Listener(dispatch), config.listen));
+    const tls = config.tls && (await listen(new Listener(dispatch, await readPems(config.tls)), config.tls.address));
+    return { cleartext, tls, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function readPems(tls: NonNullable<ServerConfig["tls"]>): Promise<{ cert: Buffer; key: Buffer }> {
+  const [cert, key] = await Promise.all([readFile(tls.certificateFile), readFile(tls.keyFile)]);
+  return { cert, key };
+}

@@ -1,0 +1,84 @@
+import { accessSync, constants } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { InvalidArgumentError } from "commander";
+import type { StorageConfig } from "../engine/config.ts";
+
+/** Where to listen. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+const millisecondsPer: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** `127.0.0.1:8080`, `[::1]:8080`, `:8080` for every interface; `off`. */
+export function parseAddress(text: string): Address | undefined {
+  if (text === "off") return undefined;
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^[\]:]*)):(\d+)$/.exec(text);
+  const port = Number(match?.[3]);
+  if (!match || port > 65_535)
+    throw new InvalidArgumentError('Use <host>:<port>, for example 127.0.0.1:8080, or "off".');
+  return { host: match[1] ?? (match[2] || "::"), port };
+}
+
+/** `500ms`, `90s`, `10m`, `1h`, in milliseconds. */
+export function parseDuration(text: string): number {
+  const match = /^(\d+)(ms|s|m|h)$/.exec(text);
+  const duration = Number(match?.[1]) * (millisecondsPer[match?.[2] ?? ""] ?? Number.NaN);
+  // Node's timers hold no longer delay: they would fire at once.
+  if (!(duration >= 1 && duration < 2 ** 31)) {
+    throw new InvalidArgumentError("Use a number and a unit, for example 500ms, 90s, 10m or 1h; 24 days at most.");
+  }
+  return duration;
+}
+
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || count < 1 || !Number.isSafeInteger(count)) {
+    throw new InvalidArgumentError("Use a whole number, 1 or more.");
+  }
+  return count;
+}
+
+/** A file that can be read now. */
+export function parseFile(path: string): string {
+  try {
+    accessSync(path, constants.R_OK);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+  return path;
+}
+
+export function parseHttpUrl(text: string): string {
+  const url = URL.parse(text);
+  if (url?.protocol !== "http:" && url?.protocol !== "https:") {
+    throw new InvalidArgumentError("Use an http:// or https:// URL.");
+  }
+  return text;
+}
+
+/** The name of a namespace or another object of the cluster. */
+export function parseName(text: string): string {
+  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) {
+    throw new InvalidArgumentError("Use small letters, digits and hyphens, 63 at most.");
+  }
+  return text;
+}
+
+/** One part of a CRN: no colon, no space. */
+export function parseCrnPart(text: string): string {
+  if (!/^[\w.-]+$/.test(text)) throw new InvalidArgumentError("Use letters, digits, hyphens, dots and underscores.");
+  return text;
+}
+
+/** What a storage URL alone says: `file:///data/archives`, `s3://bucket/prefix`. */
+export function parseStorage(text: string): StorageConfig {
+  const url = URL.parse(text);
+  if (url?.protocol === "file:" && url.host === "") return { kind: "folder", path: fileURLToPath(url) };
+  if (url?.protocol === "s3:" && url.host !== "" && url.search === "" && url.username === "") {
+    const prefix = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, "");
+    return { kind: "s3", bucket: url.host, prefix, forcePathStyle: false };
+  }
+  throw new InvalidArgumentError("Use file:///folder or s3://bucket/prefix.");
+}
