@@ -1,0 +1,131 @@
+import { expect, test } from "vitest";
+import { JobConflictError } from "../../../engine/store/store-errors.ts";
+import type { Store } from "../../../engine/store/store.ts";
+import { crnOf, newBackup, temporaryStore } from "./temporary-store.ts";
+
+const all = { kind: "backup", states: [], displayName: "", backupCrn: "" } as const;
+const now = new Date("2026-11-23T20:00:00Z");
+
+test("lists are newest first, and jobs of one millisecond in order of arrival", () => {
+  const { jobs } = temporaryStore();
+  const createdAt = newBackup(2).createdAt;
+  for (const number of [2, 1, 3]) jobs.insert(newBackup(number));
+  jobs.insert(newBackup(4, { createdAt }));
+  expect(jobs.list(all).map((job) => job.displayName)).toEqual(["Backup 3", "Backup 4", "Backup 2", "Backup 1"]);
+});
+
+test("lists are filtered by name, by states and by backup", () => {
+  const { jobs } = temporaryStore();
+  jobs.insert(newBackup(1, { state: "COMPLETED", displayName: "nightly" }));
+  jobs.insert(newBackup(2, { state: "FAILED", displayName: "nightly" }));
+  jobs.insert(newBackup(3, { displayName: "nightly" }));
+  jobs.insert(newBackup(4, { state: "FAILED" }));
+  jobs.insert(newBackup(5, { kind: "restore", crn: crnOf("restore", 5), backupCrn: crnOf("backup", 1) }));
+  jobs.insert(newBackup(6, { kind: "restore", crn: crnOf("restore", 6), backupCrn: crnOf("backup", 2) }));
+  const numbers = (filter: Partial<Parameters<typeof jobs.list>[0]>) =>
+    jobs.list({ ...all, ...filter }).map(({ crn }) => Number(crn.slice(-3)));
+  expect(numbers({ displayName: "nightly" })).toEqual([3, 2, 1]);
+  expect(numbers({ states: ["FAILED", "COMPLETED"] })).toEqual([4, 2, 1]);
+  expect(numbers({ displayName: "nightly", states: ["FAILED"] })).toEqual([2]);
+  expect(numbers({ displayName: "weekly" })).toEqual([]);
+  expect(numbers({ kind: "restore" })).toEqual([6, 5]);
+  expect(numbers({ kind: "restore", backupCrn: crnOf("backup", 1) })).toEqual([5]);
+});
+
+test("finding few jobs among 100,000 takes about as long as among 100", () => {
+  const small = temporaryStore();
+  const large = temporaryStore();
+  fill(small, 100);
+  fill(large, 100_000);
+  for (const filter of [
+    { displayName: "Backup 50" },
+    { states: ["FAILED"] as const },
+    { states: ["COMPLETED"] as const, displayName: "Backup 50" },
+    { backupCrn: crnOf("backup", 50) },
+  ]) {
+    const expected = small.jobs.list({ ...all, ...filter }).length;
+    expect(expected).toBeGreaterThan(0);
+    expect(large.jobs.list({ ...all, ...filter })).toHaveLength(expected);
+    const few = fastest(() => small.jobs.list({ ...all, ...filter }));
+    const many = fastest(() => large.jobs.list({ ...all, ...filter }));
+    expect(many).toBeLessThan(few * 20 + 1);
+  }
+  expect(fastest(() => large.queue.next())).toBeLessThan(fastest(() => small.queue.next()) * 20 + 1);
+}, 60_000);
+
+function fill(store: Store, count: number): void {
+  store.database.transaction(() => {
+    for (let number = 1; number <= count; number += 1) {
+      store.jobs.insert(newBackup(number, { state: number === 7 || number === 77 ? "FAILED" : "COMPLETED" }));
+    }
+  });
+}
+
+function fastest(work: () => unknown): number {
+  const times = Array.from({ length: 20 }, () => {
+    const start = performance.now();
+    work();
+    return performance.now() - start;
+  });
+  return Math.min(...times);
+}
+
+test("a change that expects another state does not happen", () => {
+  const { jobs, queue } = temporaryStore();
+  const waiting = jobs.insert(newBackup(1));
+  const running = queue.start(waiting, "PRE_VALIDATION", now);
+  expect(() => queue.start(waiting, "PRE_VALIDATION", now)).toThrow(JobConflictError);
+  queue.move(running, { phase: "SAVING_OBJECTS", step: "PHASE" }, now);
+  expect(() => queue.move(running, { phase: "CREATING_SNAPSHOTS", step: "PHASE" }, now)).toThrow(JobConflictError);
+  expect(() => jobs.removeWaiting(waiting.crn)).toThrow(JobConflictError);
+  expect(() => jobs.terminate(waiting.crn, now)).toThrow(JobConflictError);
+  expect(jobs.get(waiting.crn)).toMatchObject({ state: "IN_PROGRESS", phase: "SAVING_OBJECTS", updatedAt: now });
+});
+
+test("a removed backup takes its restores, messages, logs and notes along, and leaves its deletions", () => {
+  const { database, jobs, messages, logs, notes } = temporaryStore();
+  const backup = jobs.insert(newBackup(1, { state: "COMPLETED" }));
+  const restore = jobs.insert(newBackup(2, { kind: "restore", crn: crnOf("restore", 2), backupCrn: backup.crn }));
+  const deletion = jobs.insert(
+    newBackup(3, { kind: "deletion", crn: crnOf("deleteBackup", 3), backupCrn: backup.crn }),
+  );
+  const other = jobs.insert(newBackup(4));
+  for (const { seq } of [backup, restore, deletion, other]) {
+    messages.add(seq, { level: "warning", namespace: "cdp", text: "careful", time: now });
+    logs.add(seq, { level: "info", phase: "PENDING", text: "hello", time: now });
+    notes.setAll(seq, [["replicas", 3]]);
+  }
+  jobs.removeBackup(backup.crn);
+  const left = [backup, restore, deletion, other].filter(({ crn }) => jobs.get(crn) !== undefined);
+  expect(left).toEqual([deletion, other]);
+  for (const table of ["message", "log_line", "note"]) {
+    const rows = database.prepare<object, { job: number }>(`SELECT job FROM ${table} ORDER BY job`).all({});
+    expect(rows.map(({ job }) => job)).toEqual([deletion.seq, other.seq]);
+  }
+});
+
+test("notes are read by prefix in key order, while they are changed", () => {
+  const { jobs, notes } = temporaryStore();
+  const { seq } = jobs.insert(newBackup(1));
+  const other = jobs.insert(newBackup(2));
+  notes.setAll(
+    seq,
+    Array.from({ length: 1_200 }, (_, index) => [`pod/${String(index).padStart(4, "0")}`, { index }] as const),
+  );
+  notes.setAll(seq, [
+    ["pod", "no"],
+    ["pod0", "no"],
+    ["pod/é\u{1F600}", { index: 1_200 }],
+  ]);
+  notes.setAll(other.seq, [["pod/0000", { index: -1 }]]);
+  const seen: number[] = [];
+  for (const [key, { index }] of notes.entries<{ index: number }>(seq, "pod/")) {
+    seen.push(index);
+    notes.setAll(seq, [[key, { index: index + 5_000 }]]);
+  }
+  expect(seen).toEqual(Array.from({ length: 1_201 }, (_, index) => index));
+  expect(notes.get(seq, "pod/0007")).toEqual({ index: 5_007 });
+  notes.clear(seq, "pod/");
+  expect([...notes.entries(seq, "")].map(([key]) => key)).toEqual(["pod", "pod0"]);
+  expect(notes.get(other.seq, "pod/0000")).toEqual({ index: -1 });
+});
