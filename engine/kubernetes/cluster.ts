@@ -50,11 +50,16 @@ export class Cluster {
 
   /** Undefined when there is none. Numbers are exact (`parseExact`). */
   async get(type: Type, namespace: string, name: string, signal: AbortSignal): Promise<KubernetesObject | undefined> {
+    const bytes = await this.getRaw(type, namespace, name, signal);
+    return bytes && (parseExact(bytes.toString()) as KubernetesObject);
+  }
+
+  /** The API server's own bytes, but for the newline at their end; undefined when there is no such object. */
+  async getRaw(type: Type, namespace: string, name: string, signal: AbortSignal): Promise<Buffer | undefined> {
     try {
       const path = resourcePath(type, namespace, name);
-      return parseExact(
-        (await this.#connection.request({ method: "GET", path, signal })).toString(),
-      ) as KubernetesObject;
+      const bytes = await this.#connection.request({ method: "GET", path, signal });
+      return bytes.at(-1) === 0x0a ? bytes.subarray(0, -1) : bytes;
     } catch (error) {
       if (hasStatus(error, 404)) return undefined;
       throw error;
@@ -166,7 +171,7 @@ export class Cluster {
     namespace: string,
     signal: AbortSignal,
     options: ListOptions = {},
-  ): AsyncGenerator<Sighting | "listed"> {
+  ): AsyncGenerator<Sighting | "listed" | "relisting"> {
     return watchObjects(this.#connection, resourcePath(type, namespace), options, signal);
   }
 

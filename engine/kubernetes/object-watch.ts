@@ -15,11 +15,11 @@ interface WatchEvent {
 }
 
 /**
- * Follows a collection: first every object there is, then each change as it happens, until the signal is aborted or the
- * caller stops. `onListed` is called once the objects that were there at the start have all been given.
+ * Follows a collection: first every object there is, then "listed", then each change as it happens, until the signal is
+ * aborted or the caller stops.
  *
- * A watch that ends is taken up where it was; one that is too old (410) begins again with a list, and then an object may
- * be seen again, and one that went meanwhile is not reported as gone: it is not among those listed before `onListed`.
+ * A watch that ends is taken up where it was; one that is too old (410) gives "relisting" and begins again with a list:
+ * what is not in it went meanwhile.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
  */
 export async function* watchObjects(
@@ -27,7 +27,7 @@ export async function* watchObjects(
   path: string,
   options: ListOptions,
   signal: AbortSignal,
-): AsyncGenerator<Sighting | "listed"> {
+): AsyncGenerator<Sighting | "listed" | "relisting"> {
   for (;;) {
     const list = listObjects(connection, path, options, signal);
     let step = await list.next();
@@ -35,6 +35,7 @@ export async function* watchObjects(
       for (const item of step.value) yield { object: JSON.parse(item.toString()) as KubernetesObject, gone: false };
     yield "listed";
     yield* changesSince(connection, path, options, step.value.resourceVersion, signal);
+    yield "relisting";
   }
 }
 

@@ -1,0 +1,50 @@
+import { backupFolder } from "../archive/archive-paths.ts";
+import { ArchiveWriter } from "../archive/archive-writer.ts";
+import { type Manifest, type Part, formatVersion } from "../archive/format.ts";
+import { finalState, type JobContext, type JobDefinition } from "../jobs/phase.ts";
+import type { JobParts } from "../jobs/parts.ts";
+import { savedVolumes } from "../volumes/take-snapshots.ts";
+import { abandonSnapshots } from "../volumes/abandon-snapshots.ts";
+import { backupNotes } from "./backup-notes.ts";
+import { creatingSnapshots } from "./creating-snapshots.ts";
+import { resumeApplications } from "./hooks.ts";
+import { preValidation } from "./pre-validation.ts";
+import { savingObjects } from "./saving-objects.ts";
+
+/**
+ * A backup: what is there is saved, nothing in the namespaces is changed, and it is a backup from the moment its manifest
+ * is written. One that fails leaves neither snapshots nor an archive.
+ */
+export function backupJob(parts: JobParts): JobDefinition {
+  return {
+    phases: [preValidation(parts), savingObjects(parts), creatingSnapshots(parts)],
+    finish: (context) => writeManifest(parts, context),
+    async fail(context) {
+      await resumeApplications(parts, context);
+      await abandonSnapshots(context, parts);
+      await new ArchiveWriter(parts.storage, backupFolder(context.job.uuid)).delete(context.signal);
+    },
+  };
+}
+
+async function writeManifest({ storage, controlPlane }: JobParts, context: JobContext): Promise<void> {
+  const { job, notes } = context;
+  const messages = context.messages();
+  const manifest: Manifest = {
+    formatVersion,
+    backupCrn: job.crn,
+    backupName: job.displayName,
+    backupJob: job.name,
+    state: finalState(messages, false),
+    entity: controlPlane.namespace,
+    includedNamespaces: notes.get<string[]>(backupNotes.namespaces) ?? [],
+    createdTime: job.createdAt.toISOString(),
+    finishedTime: new Date().toISOString(),
+    kubernetesVersion: notes.get<string>(backupNotes.kubernetesVersion) ?? "",
+    parts: notes.get<Part[]>(backupNotes.parts) ?? [],
+    volumes: savedVolumes(context),
+    messages: messages.map(({ time, ...message }) => ({ ...message, time: time.toISOString() })),
+  };
+  await new ArchiveWriter(storage, backupFolder(job.uuid)).writeManifest(manifest, context.signal);
+  context.info(`archive complete: ${manifest.parts.length} kinds of objects, ${manifest.volumes.length} volumes`);
+}

@@ -1,0 +1,83 @@
+import { DrsError } from "../errors.ts";
+import type { JobParts } from "../jobs/parts.ts";
+import type { JobContext, Phase } from "../jobs/phase.ts";
+import type { AccessQuestion } from "../kubernetes/cluster.ts";
+import type { ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { missingPermissions, rightsOn } from "../kubernetes/permissions.ts";
+import { existingEntities, isTerminating, namespaces as namespaceType } from "../objects/entities.ts";
+import { isSavedResource } from "../objects/object-selection.ts";
+import { surveyClaims } from "../volumes/claims.ts";
+import { volumeSnapshotContents, volumeSnapshots } from "../volumes/snapshot-resources.ts";
+import { backupNotes } from "./backup-notes.ts";
+
+/**
+ * Makes sure that the backup can be made: the API server answers, the namespaces are there and stay, the service's rights
+ * suffice, archives can be written. Tells of each claim whose data no snapshot can hold.
+ */
+export function preValidation(parts: JobParts): Phase {
+  const { cluster, storage, limits } = parts;
+  return {
+    name: "PRE_VALIDATION",
+    async run(context) {
+      const { signal, notes } = context;
+      const version = await cluster.version(signal);
+      const included = await includedNamespaces(parts, context);
+      context.setIncludedNamespaces(included);
+      context.info(`cluster is Kubernetes ${version}; namespaces: ${included.join(", ")}`);
+      const { resources, unavailable } = await cluster.discover(signal);
+      for (const apiVersion of unavailable)
+        context.warn("", `the API ${apiVersion} does not answer: objects of its kinds are not in this backup`);
+      const kinds = resources.filter(isSavedResource);
+      const missing = await missingPermissions(
+        cluster,
+        rightsNeeded(kinds, included),
+        limits.clusterConcurrency,
+        signal,
+      );
+      if (missing.length > 0)
+        throw new DrsError(
+          "PERMISSION_DENIED",
+          `the service's account lacks rights that a backup needs: ${missing.join("; ")}`,
+        );
+      const survey = await surveyClaims(cluster, included, signal);
+      for (const { namespace, claim, reason } of survey.unsavable)
+        context.warn(namespace, `the data of claim ${claim} is not in this backup: ${reason}`);
+      for (const { namespace, claim } of survey.empty)
+        context.info(`claim ${namespace}/${claim} has no volume yet, and so no data to save`);
+      await storage.check(signal);
+      context.info(`${survey.snapshotable.length} volumes to snapshot; archive goes to ${storage.description}`);
+      notes.setAll([
+        [backupNotes.kubernetesVersion, version],
+        [backupNotes.namespaces, included],
+        [backupNotes.claims, survey.snapshotable],
+      ]);
+    },
+  };
+}
+
+async function includedNamespaces(
+  { cluster, controlPlane }: JobParts,
+  { job, signal }: JobContext,
+): Promise<readonly string[]> {
+  const wanted = job.itemName === "" ? controlPlane.namespace : job.itemName;
+  const existing = await existingEntities(cluster, controlPlane, signal);
+  if (!existing.includes(wanted))
+    throw new DrsError("FAILED_PRECONDITION", `namespace ${wanted} does not exist in the cluster: nothing to back up`);
+  const included = wanted === controlPlane.namespace ? existing : [wanted];
+  for (const name of included) {
+    const namespace = await cluster.get(namespaceType, "", name, signal);
+    if (!namespace || isTerminating(namespace))
+      throw new DrsError("FAILED_PRECONDITION", `namespace ${name} is being deleted: it cannot be backed up`);
+  }
+  return included;
+}
+
+function rightsNeeded(kinds: readonly ResourceType[], namespaces: readonly string[]): readonly AccessQuestion[] {
+  return [
+    ...namespaces.flatMap((namespace) => [
+      ...kinds.flatMap((kind) => rightsOn(kind, ["list"], namespace)),
+      ...rightsOn(volumeSnapshots, ["create", "delete", "watch"], namespace),
+    ]),
+    ...rightsOn(volumeSnapshotContents, ["get", "list", "watch", "patch", "create", "delete"], ""),
+  ];
+}

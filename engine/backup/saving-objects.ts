@@ -1,0 +1,29 @@
+import { ArchiveWriter } from "../archive/archive-writer.ts";
+import { backupFolder } from "../archive/archive-paths.ts";
+import { resourceName } from "../kubernetes/kubernetes-object.ts";
+import type { JobParts } from "../jobs/parts.ts";
+import type { Phase } from "../jobs/phase.ts";
+import { saveNamespaces } from "../objects/namespace-saver.ts";
+import { backupNotes } from "./backup-notes.ts";
+
+/** Streams the namespaces' objects, and those that they need, into the archive. Runs again from its start. */
+export function savingObjects({ cluster, storage }: JobParts): Phase {
+  return {
+    name: "SAVING_OBJECTS",
+    async run(context) {
+      const { job, notes, signal } = context;
+      const parts = await saveNamespaces({
+        cluster,
+        discovery: await cluster.discover(signal),
+        writer: new ArchiveWriter(storage, backupFolder(job.uuid)),
+        namespaces: notes.get<string[]>(backupNotes.namespaces) ?? [],
+        signal,
+        onPart: (part) => context.info(`saved ${part.objects} ${resourceName(part)}, ${part.size} bytes`),
+      });
+      const objects = parts.reduce((sum, part) => sum + part.objects, 0);
+      const bytes = parts.reduce((sum, part) => sum + part.size, 0);
+      context.info(`saved ${objects} objects of ${parts.length} kinds, ${bytes} bytes compressed`);
+      notes.set(backupNotes.parts, parts);
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import type { ControlPlaneConfig } from "../config.ts";
+import type { Cluster } from "../kubernetes/cluster.ts";
+import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
+
+export const namespaces: ResourceType = {
+  apiVersion: "v1",
+  kind: "Namespace",
+  resource: "namespaces",
+  namespaced: false,
+};
+
+/** The control plane's namespace and its vault's, those of them that exist. */
+export async function existingEntities(
+  cluster: Cluster,
+  { namespace, vaultNamespace }: ControlPlaneConfig,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const candidates = [...new Set([namespace, vaultNamespace])].filter((name) => name !== "");
+  const found = await Promise.all(candidates.map((name) => cluster.get(namespaces, "", name, signal)));
+  return candidates.filter((_, index) => found[index] !== undefined);
+}
+
+/** Whether a namespace is on its way out; nothing can be made in it then. */
+export function isTerminating(namespace: KubernetesObject): boolean {
+  return namespace.metadata.deletionTimestamp !== undefined;
+}

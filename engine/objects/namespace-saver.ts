@@ -1,0 +1,89 @@
+import type { ArchiveWriter } from "../archive/archive-writer.ts";
+import type { Part } from "../archive/format.ts";
+import type { Cluster } from "../kubernetes/cluster.ts";
+import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import { hasStatus } from "../kubernetes/kubernetes-error.ts";
+import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { ClusterScopedNeeds, type SavableObject } from "./cluster-scoped-needs.ts";
+import { isSavedObject, isSavedResource } from "./object-selection.ts";
+
+/** Each kind that is being saved holds a compressor and an upload. */
+const kindsAtOnce = 6;
+
+const namespaceType: ResourceType = { apiVersion: "v1", kind: "Namespace", resource: "namespaces", namespaced: false };
+
+export interface SavingRequest {
+  readonly cluster: Cluster;
+  readonly discovery: Discovery;
+  readonly writer: ArchiveWriter;
+  readonly namespaces: readonly string[];
+  readonly signal: AbortSignal;
+  /** Called after each kind, for the log. */
+  readonly onPart: (part: Part) => void;
+}
+
+/**
+ * Saves the objects of some namespaces, and the cluster-scoped ones that these need, each kind as a part of an archive.
+ * The archive has no manifest yet, so it may be done again from the start. A namespace that does not exist has nothing.
+ */
+export async function saveNamespaces(request: SavingRequest): Promise<readonly Part[]> {
+  const { cluster, discovery, writer, namespaces, signal } = request;
+  const needs = new ClusterScopedNeeds(namespaces);
+  const parts: Part[] = [];
+  const save = async (type: ResourceType, objects: AsyncIterable<SavableObject>) => {
+    const part = await writer.writePart(describe(type), linesOf(type, objects), signal);
+    if (!part) return;
+    parts.push(part);
+    request.onPart(part);
+  };
+  await save(namespaceType, existingNamespaces(cluster, namespaces, signal));
+  await forEachInFlight(discovery.resources.filter(isSavedResource), kindsAtOnce, (resource) =>
+    save(resource, savedObjects(request, resource, needs)),
+  );
+  for await (const [type, objects] of needs.kinds(cluster, discovery, signal)) await save(type, objects);
+  return parts.sort((a, b) => (a.file < b.file ? -1 : 1));
+}
+
+async function* existingNamespaces(
+  cluster: Cluster,
+  namespaces: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<SavableObject> {
+  for (const name of namespaces) {
+    const bytes = await cluster.getRaw(namespaceType, "", name, signal);
+    if (bytes) yield { bytes, object: JSON.parse(bytes.toString()) as KubernetesObject };
+  }
+}
+
+async function* savedObjects(
+  { cluster, namespaces, signal }: SavingRequest,
+  resource: DiscoveredResource,
+  needs: ClusterScopedNeeds,
+): AsyncGenerator<SavableObject> {
+  for (const namespace of namespaces) {
+    try {
+      for await (const page of cluster.listRaw(resource, namespace, signal))
+        for (const bytes of page) {
+          const object = JSON.parse(bytes.toString()) as KubernetesObject;
+          if (!isSavedObject(resource, object)) continue;
+          needs.note(resource, object);
+          yield { bytes, object };
+        }
+    } catch (error) {
+      // A kind that has gone since discovery, or that says it can list and cannot.
+      if (!hasStatus(error, 404, 405)) throw error;
+    }
+  }
+}
+
+/** Items of a list do not say their kind; a line of an archive does. Nothing else of the bytes is touched. */
+async function* linesOf(type: ResourceType, objects: AsyncIterable<SavableObject>): AsyncGenerator<Buffer> {
+  const typeMeta = Buffer.from(`{"kind":${JSON.stringify(type.kind)},"apiVersion":${JSON.stringify(type.apiVersion)},`);
+  for await (const { bytes, object } of objects)
+    yield object.kind === undefined ? Buffer.concat([typeMeta, bytes.subarray(1)]) : bytes;
+}
+
+function describe({ apiVersion, kind, resource, namespaced }: ResourceType): ResourceType {
+  return { apiVersion, kind, resource, namespaced };
+}

@@ -1,0 +1,73 @@
+import type { DiscoveredResource } from "../kubernetes/discovery.ts";
+import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+
+/** Set on everything this service makes in the cluster; the value is the job's uuid. */
+export const jobLabel = "drs.cloudera.com/job";
+
+/**
+ * Kinds that describe what happens in one cluster and mean nothing in a restored one. They are neither saved nor deleted
+ * nor restored.
+ */
+export const excludedResources: readonly string[] = [
+  "events",
+  "events.events.k8s.io",
+  "leases.coordination.k8s.io",
+  "csistoragecapacities.storage.k8s.io",
+];
+
+const neededVerbs = ["list", "get", "create", "delete"];
+
+/** Whether a kind belongs to a namespace's contents: it is kept by the API server and can be made again. */
+export function isSavedResource(resource: DiscoveredResource): boolean {
+  return (
+    resource.namespaced &&
+    !excludedResources.includes(resourceName(resource)) &&
+    neededVerbs.every((verb) => resource.verbs.includes(verb))
+  );
+}
+
+/** Whether an object belongs into an archive: not what the cluster makes itself, and not what is on its way out. */
+export function isSavedObject(type: ResourceType, object: KubernetesObject): boolean {
+  if (object.metadata.deletionTimestamp !== undefined) return false;
+  return !isMadeByCluster(type, object);
+}
+
+/** Whether the cluster makes the object itself, out of others that are saved. */
+export function isMadeByCluster(type: ResourceType, { metadata, ...object }: KubernetesObject): boolean {
+  const { name, labels = {}, annotations = {} } = metadata;
+  const controller = metadata.ownerReferences?.find((owner) => owner.controller === true);
+  switch (resourceName(type)) {
+    case "pods":
+      return controller !== undefined || "kubernetes.io/config.mirror" in annotations;
+    case "replicasets.apps":
+      return controller?.kind === "Deployment";
+    case "controllerrevisions.apps":
+      return controller?.kind === "StatefulSet" || controller?.kind === "DaemonSet";
+    case "persistentvolumeclaims": // a generic ephemeral volume: its pod makes it
+    case "resourceclaims.resource.k8s.io":
+      return controller?.kind === "Pod";
+    case "endpoints":
+      return (
+        "endpoints.kubernetes.io/managed-by" in labels ||
+        "endpoints.kubernetes.io/last-change-trigger-time" in annotations
+      );
+    case "endpointslices.discovery.k8s.io":
+      return /^endpointslice(mirroring)?-controller\.k8s\.io$/.test(
+        labels["endpointslice.kubernetes.io/managed-by"] ?? "",
+      );
+    case "configmaps":
+      return name === "kube-root-ca.crt";
+    case "secrets":
+      return object["type"] === "kubernetes.io/service-account-token" && isLegacyTokenName(name, annotations);
+    case "volumesnapshots.snapshot.storage.k8s.io":
+      return jobLabel in labels;
+    default:
+      return false;
+  }
+}
+
+/** Clusters before 1.24 made a token for each service account, named after it with five letters more. */
+function isLegacyTokenName(name: string, annotations: Record<string, string>): boolean {
+  const account = annotations["kubernetes.io/service-account.name"] ?? "";
+  return name.startsWith(`${account}-token-`) && name.length === account.length + "-token-".length + 5;
+}

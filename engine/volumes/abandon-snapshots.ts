@@ -1,0 +1,33 @@
+import type { JobContext } from "../jobs/phase.ts";
+import type { JobParts } from "../jobs/parts.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import { jobLabel } from "../objects/object-selection.ts";
+import { existingEntities } from "../objects/entities.ts";
+import { deleteSnapshots } from "./delete-snapshots.ts";
+import { contentOf, deleteAndWait } from "./detach-snapshot.ts";
+import { volumeSnapshotContents, volumeSnapshots } from "./snapshot-resources.ts";
+import { savedVolumes } from "./take-snapshots.ts";
+
+/** Deletes every snapshot that a failed backup has taken or begun, from the cluster and from the storage. */
+export async function abandonSnapshots(
+  context: JobContext,
+  { cluster, controlPlane, limits }: JobParts,
+): Promise<void> {
+  const { job, signal } = context;
+  const timeoutMs = limits.snapshotTimeout;
+  for (const namespace of await existingEntities(cluster, controlPlane, signal)) {
+    const begun = cluster.list(volumeSnapshots, namespace, signal, { labelSelector: `${jobLabel}=${job.uuid}` });
+    await forEachInFlight(begun, limits.clusterConcurrency, async (snapshot) => {
+      const content = contentOf(snapshot);
+      if (content !== undefined)
+        await cluster.patch(volumeSnapshotContents, "", content, { spec: { deletionPolicy: "Delete" } }, signal);
+      await deleteAndWait(cluster, volumeSnapshots, namespace, snapshot.metadata.name, timeoutMs, signal);
+    });
+  }
+  const volumes = savedVolumes(context);
+  if (volumes.length === 0) return;
+  const inFlight = limits.clusterConcurrency;
+  const failures = await deleteSnapshots({ cluster, uuid: job.uuid, volumes, timeoutMs, inFlight, signal });
+  for (const [claim, reason] of failures)
+    context.error("", `the snapshot of ${claim} could not be deleted and stays in the storage: ${reason}`);
+}
