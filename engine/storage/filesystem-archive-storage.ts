@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import type { ArchiveStorage } from "./archive-storage.ts";
 import { isMissing, translateFileError } from "./file-error.ts";
 import { proveUsable } from "./storage-check.ts";
-import { checkKey, checkPrefix } from "./storage-key.ts";
+import { checkKey, checkPrefix, isKey } from "./storage-key.ts";
 import { translatedStream } from "./translated-stream.ts";
 
 /**
@@ -64,7 +64,7 @@ export class FilesystemArchiveStorage implements ArchiveStorage {
     try {
       const entries = await readdir(this.#path(prefix), { withFileTypes: true });
       return entries
-        .filter((entry) => !entry.name.startsWith("."))
+        .filter((entry) => isKey(entry.name))
         .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
         .sort(); // with the slash, so that all depths together are in key order
     } catch (error) {

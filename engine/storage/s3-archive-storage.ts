@@ -6,7 +6,7 @@ import type { ArchiveStorage } from "./archive-storage.ts";
 import { readInPieces } from "./s3-download.ts";
 import { translateS3Error } from "./s3-error.ts";
 import { proveUsable } from "./storage-check.ts";
-import { checkKey, checkPrefix } from "./storage-key.ts";
+import { checkKey, checkPrefix, isKey } from "./storage-key.ts";
 
 export interface S3StorageOptions {
   readonly bucket: string;
@@ -40,14 +40,23 @@ export class S3ArchiveStorage implements ArchiveStorage {
 
   async write(key: string, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
     checkKey(key);
-    // The body ends with the signal, not the upload: only a failing body makes it wait for its parts to be taken away.
+    signal.throwIfAborted();
+    // The body ends with the signal, not the upload: only a failing body makes it wait until its parts are taken away.
+    const body = Readable.from(content, { signal });
+    let failure: Error | undefined;
+    body.on("error", (error: Error) => (failure = error));
+    const params = { Bucket: this.#bucket, Key: this.#prefix + key, Body: body };
     const upload = new Upload({
       client: this.#client,
-      params: { Bucket: this.#bucket, Key: this.#prefix + key, Body: Readable.from(content, { signal }) },
+      params,
       partSize: uploadPartSize,
       queueSize: uploadsInFlight,
     });
-    await this.#translated(key, signal, () => upload.done());
+    try {
+      await upload.done();
+    } catch (error) {
+      throw failure ?? translateS3Error(error, this.description, key, signal);
+    }
   }
 
   async read(key: string, signal: AbortSignal): Promise<Readable> {
@@ -64,7 +73,8 @@ export class S3ArchiveStorage implements ArchiveStorage {
       const page = await this.#translated(prefix, signal, () => pages.next());
       if (page.done === true) return;
       for (const { Key: found } of page.value.Contents ?? []) {
-        if (found !== undefined && !found.endsWith("/")) yield found.slice(this.#prefix.length);
+        const key = found?.slice(this.#prefix.length) ?? "";
+        if (isKey(key)) yield key;
       }
     }
   }
@@ -82,7 +92,7 @@ export class S3ArchiveStorage implements ArchiveStorage {
         for (const key of found) names.push(key?.slice(from.Prefix.length) ?? "");
       }
     });
-    return names.filter((name) => name !== "").sort();
+    return names.filter((name) => isKey(name.replace(/\/$/, ""))).sort();
   }
 
   async delete(key: string, signal: AbortSignal): Promise<void> {

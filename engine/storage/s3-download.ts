@@ -44,7 +44,7 @@ export async function readInPieces(
       last = piece.last;
     }
   }
-  return Readable.from(chunks(), { objectMode: false, signal });
+  return Readable.from(chunks(), { objectMode: false });
 }
 
 const pieceSize = 8 * 1024 * 1024;

@@ -8,7 +8,7 @@ export function translateS3Error(error: unknown, storage: string, key: string, s
   if (error instanceof DrsError || signal.aborted || !(error instanceof Error)) return error;
   const status = httpStatus(error);
   const [code, text] =
-    meanings[error.name] ?? meaningOfStatus(status) ?? meaningOfNetwork(error) ?? unknownMeaning(error);
+    meanings[error.name] ?? meaningOfStatus(status) ?? meaningOfNetwork(error) ?? unknownMeaning(error, status);
   return new DrsError(code, text.replace("KEY", key).replace("STORAGE", storage), { cause: error });
 }
 
@@ -34,6 +34,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   InvalidAccessKeyId: refused,
   InvalidToken: refused,
   SignatureDoesNotMatch: refused,
+  XAdminUserNotFound: refused,
   CredentialsProviderError: ["PERMISSION_DENIED", "no credentials were found for STORAGE"],
   RequestTimeTooSkewed: ["FAILED_PRECONDITION", "STORAGE refuses this machine's time: correct the clock"],
   PermanentRedirect: elsewhere,
@@ -51,11 +52,11 @@ function httpStatus(error: Error): number | undefined {
   return metadata?.httpStatusCode;
 }
 
+/** Not 404: only the names above say that it is the file that is missing. */
 function meaningOfStatus(status: number | undefined): Meaning | undefined {
   if (status === undefined) return undefined;
   if (status === 301 || status === 307) return elsewhere;
   if (status === 401 || status === 403) return refused;
-  if (status === 404) return missing;
   if (status === 507) return full;
   if (status === 408 || status === 429 || status >= 500) return passing;
   return undefined;
@@ -69,6 +70,7 @@ function meaningOfNetwork(error: Error): Meaning | undefined {
   return undefined;
 }
 
-function unknownMeaning(error: Error): Meaning {
-  return ["INTERNAL", `KEY in STORAGE cannot be used (${error.name})`];
+/** Without an answer the text is the client's own, such as "Region is missing". */
+function unknownMeaning(error: Error, status: number | undefined): Meaning {
+  return ["INTERNAL", `KEY in STORAGE cannot be used (${status === undefined ? error.message : error.name})`];
 }

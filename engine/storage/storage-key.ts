@@ -1,11 +1,16 @@
 import { DrsError } from "../errors.ts";
 
+/** Whether the text is a key: what else lies in a folder or a bucket is not ours and is not listed. */
+export function isKey(text: string): boolean {
+  return text.length <= maxKeyLength && keyPattern.test(text);
+}
+
 /**
  * Throws INVALID_ARGUMENT unless the key is safe as a path and as a bucket's key: segments of letters, digits, `.`, `_`
  * and `-`, none empty and none beginning with a dot, which leaves no `..` and no hidden file.
  */
 export function checkKey(key: string): void {
-  if (key.length > maxKeyLength || !keyPattern.test(key)) {
+  if (!isKey(key)) {
     throw new DrsError("INVALID_ARGUMENT", `${JSON.stringify(key.slice(0, 200))} is no key of an archive storage`);
   }
 }

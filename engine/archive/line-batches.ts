@@ -1,0 +1,29 @@
+import { DrsError } from "../errors.ts";
+
+/** Compressing costs a thread's round trip a call, so small lines share one. */
+const batchSize = 256 * 1024;
+const newline = 0x0a;
+
+/**
+ * Each object's bytes followed by a newline, in batches. Throws INTERNAL for an object that is empty or holds a newline
+ * itself: compact JSON has none, and a reader would take it for two.
+ */
+export async function* lineBatches(objects: AsyncIterable<Buffer>, counted: () => void): AsyncGenerator<Buffer> {
+  let batch = Buffer.allocUnsafe(batchSize);
+  let used = 0;
+  for await (const object of objects) {
+    if (object.length === 0 || object.includes(newline)) {
+      throw new DrsError("INTERNAL", "an object to be archived is empty or holds a raw newline");
+    }
+    counted();
+    if (used + object.length + 1 > batch.length) {
+      if (used > 0) yield batch.subarray(0, used);
+      // A new one each time: the compressor may still be reading the last.
+      batch = Buffer.allocUnsafe(Math.max(batchSize, object.length + 1));
+      used = 0;
+    }
+    used += object.copy(batch, used);
+    batch[used++] = newline;
+  }
+  if (used > 0) yield batch.subarray(0, used);
+}

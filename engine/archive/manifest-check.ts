@@ -1,0 +1,123 @@
+import { type JobState, jobStates } from "../model.ts";
+import type { Manifest, Part, SavedMessage, SavedVolume } from "./format.ts";
+
+/**
+ * The manifest, if the value has a manifest's shape; throws an Error that says what is wrong. An archive is input: what
+ * passes here holds no path out of its folder and no number that is none. Unknown members are ignored, as a later service
+ * may add some without raising the format's version.
+ */
+export function checkManifest(value: unknown): Manifest {
+  const manifest = record(value, "the manifest");
+  const checked = {
+    formatVersion: count(manifest, "formatVersion"),
+    backupCrn: text(manifest, "backupCrn"),
+    backupName: text(manifest, "backupName"),
+    backupJob: text(manifest, "backupJob"),
+    state: oneOf(manifest, "state", jobStates satisfies readonly JobState[]),
+    entity: text(manifest, "entity"),
+    includedNamespaces: list(manifest, "includedNamespaces").map((name) => {
+      if (typeof name !== "string") throw new Error("includedNamespaces holds what is no text");
+      return name;
+    }),
+    createdTime: time(manifest, "createdTime"),
+    finishedTime: time(manifest, "finishedTime"),
+    kubernetesVersion: text(manifest, "kubernetesVersion"),
+    parts: list(manifest, "parts").map(checkPart),
+    volumes: list(manifest, "volumes").map(checkVolume),
+    messages: list(manifest, "messages").map(checkMessage),
+  };
+  if (new Set(checked.parts.map((part) => part.file)).size !== checked.parts.length) {
+    throw new Error("parts holds a file twice");
+  }
+  return checked;
+}
+
+function checkPart(value: unknown): Part {
+  const part = record(value, "a part");
+  return {
+    apiVersion: text(part, "apiVersion"),
+    kind: text(part, "kind"),
+    resource: text(part, "resource"),
+    namespaced: flag(part, "namespaced"),
+    file: matching(part, "file", /^objects\/[A-Za-z0-9][A-Za-z0-9._-]*$/),
+    objects: count(part, "objects"),
+    size: count(part, "size"),
+    sha256: matching(part, "sha256", /^[0-9a-f]{64}$/),
+  };
+}
+
+function checkVolume(value: unknown): SavedVolume {
+  const volume = record(value, "a volume");
+  return {
+    namespace: text(volume, "namespace"),
+    claim: text(volume, "claim"),
+    persistentVolume: text(volume, "persistentVolume"),
+    storageClass: text(volume, "storageClass"),
+    driver: text(volume, "driver"),
+    snapshotClass: text(volume, "snapshotClass"),
+    snapshotHandle: text(volume, "snapshotHandle"),
+    restoreSize: volume["restoreSize"] === null ? null : count(volume, "restoreSize"),
+    snapshotTime: time(volume, "snapshotTime"),
+  };
+}
+
+function checkMessage(value: unknown): SavedMessage {
+  const message = record(value, "a message");
+  return {
+    level: oneOf(message, "level", ["warning", "error"]),
+    namespace: text(message, "namespace"),
+    text: text(message, "text"),
+    time: time(message, "time"),
+  };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function record(value: unknown, what: string): Fields {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error(`${what} is no JSON object`);
+  return value as Fields;
+}
+
+function list(fields: Fields, name: string): readonly unknown[] {
+  const value = fields[name];
+  if (!Array.isArray(value)) throw new Error(`${name} is no list`);
+  return value;
+}
+
+function text(fields: Fields, name: string): string {
+  const value = fields[name];
+  if (typeof value !== "string") throw new Error(`${name} is no text`);
+  return value;
+}
+
+function matching(fields: Fields, name: string, pattern: RegExp): string {
+  const value = text(fields, name);
+  if (!pattern.test(value)) throw new Error(`${name} is not allowed: ${JSON.stringify(value.slice(0, 100))}`);
+  return value;
+}
+
+function time(fields: Fields, name: string): string {
+  const value = text(fields, name);
+  if (Number.isNaN(Date.parse(value))) throw new Error(`${name} is no time`);
+  return value;
+}
+
+function flag(fields: Fields, name: string): boolean {
+  const value = fields[name];
+  if (typeof value !== "boolean") throw new Error(`${name} is neither true nor false`);
+  return value;
+}
+
+/** A whole number from zero that JavaScript holds exactly. */
+function count(fields: Fields, name: string): number {
+  const value = fields[name];
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw new Error(`${name} is no count`);
+  return value as number;
+}
+
+function oneOf<T extends string>(fields: Fields, name: string, allowed: readonly T[]): T {
+  const value = fields[name];
+  const found = allowed.find((one) => one === value);
+  if (found === undefined) throw new Error(`${name} is none of ${allowed.join(", ")}`);
+  return found;
+}

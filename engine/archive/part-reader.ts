@@ -1,0 +1,60 @@
+import { createHash } from "node:crypto";
+import type { Readable } from "node:stream";
+import { createZstdDecompress } from "node:zlib";
+import { DrsError } from "../errors.ts";
+import type { ArchiveStorage } from "../storage/archive-storage.ts";
+import { damage } from "./damage.ts";
+import type { Part } from "./format.ts";
+import { lines } from "./lines.ts";
+import { through } from "./through.ts";
+
+/** The API server takes 3 MiB in one request and etcd 1.5 MiB; a line past this is damage, not an object. */
+const maxLineLength = 64 * 1024 * 1024;
+const outputSize = 256 * 1024;
+
+/**
+ * A part's objects, in order, as the bytes that were archived. Streams: memory does not grow with the part. Throws
+ * DATA_LOSS where it meets damage, and at the end when size, digest or count are not the manifest's; so what was given out
+ * is proven only when the iteration has ended.
+ */
+export async function* readPart(
+  storage: ArchiveStorage,
+  folder: string,
+  part: Part,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  const file = `${folder}/${part.file}`;
+  const damaged = (reason: string, cause?: unknown): never => {
+    throw damage(file, reason, cause);
+  };
+  let count = 0;
+  try {
+    const stored = await storage.read(file, signal);
+    const decompressor = createZstdDecompress({ chunkSize: outputSize });
+    const unpacked = through(proven(stored, part, damaged), decompressor, signal);
+    for await (const line of lines(unpacked, maxLineLength, damaged)) {
+      if (++count > part.objects) damaged(`it holds more than the manifest's ${part.objects} objects`);
+      yield line;
+    }
+  } catch (error) {
+    if (signal.aborted) throw error;
+    if (!(error instanceof DrsError)) damaged("it cannot be decompressed", error);
+    else if (error.code === "NOT_FOUND") damaged("it is missing", error);
+    throw error;
+  }
+  if (count !== part.objects) damaged(`it holds ${count} objects, the manifest says ${part.objects}`);
+}
+
+/** Passes the stored bytes on and compares them with the manifest at their end. */
+async function* proven(stored: Readable, part: Part, damaged: (reason: string) => never): AsyncGenerator<Buffer> {
+  const hash = createHash("sha256");
+  let size = 0;
+  for await (const chunk of stored as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > part.size) damaged(`it is longer than the manifest's ${part.size} bytes`);
+    hash.update(chunk);
+    yield chunk;
+  }
+  if (size !== part.size) damaged(`it has ${size} bytes, the manifest says ${part.size}`);
+  if (hash.digest("hex") !== part.sha256) damaged("its checksum is not the manifest's");
+}

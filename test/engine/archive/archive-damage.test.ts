@@ -1,0 +1,190 @@
+import { createHash } from "node:crypto";
+import { appendFile, copyFile, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { zstdCompressSync } from "node:zlib";
+import { expect, test } from "vitest";
+import { ArchiveReader } from "../../../engine/archive/archive-reader.ts";
+import type { Manifest, Part } from "../../../engine/archive/format.ts";
+import type { ArchiveStorage } from "../../../engine/storage/archive-storage.ts";
+import { manifestOf, temporaryStorage, writeArchive } from "./archive-fixture.ts";
+
+const { signal } = new AbortController();
+
+/** What opening and verifying the archive meets; undefined when it is whole. */
+async function proof(storage: ArchiveStorage): Promise<unknown> {
+  try {
+    await (await ArchiveReader.open(storage, "backups/a", signal)).verify(signal);
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+/** Damage that names the file; a manifest and its digest prove each other, so either may be named. */
+function damageOf(file: string): object {
+  const name = file.startsWith("manifest.json") ? "backups/a/manifest.json" : `backups/a/${file}`;
+  return { code: "DATA_LOSS", message: expect.stringContaining(name) };
+}
+
+function filesOf(manifest: Manifest): string[] {
+  return ["manifest.json", "manifest.json.sha256", ...manifest.parts.map((part) => part.file)];
+}
+
+test("a changed byte is found wherever it is", async () => {
+  const { root, storage } = await temporaryStorage();
+  const manifest = await writeArchive(storage, "a", 20);
+  expect(await proof(storage)).toBeUndefined();
+  let flips = 0;
+  for (const file of filesOf(manifest)) {
+    const path = join(root, "backups/a", file);
+    const bytes = await readFile(path);
+    const step = Math.max(1, Math.floor(bytes.length / 400));
+    for (let at = 0; at < bytes.length; at += step, flips++) {
+      const changed = Buffer.from(bytes);
+      changed[at] = (changed[at] as number) ^ (1 << (at % 8));
+      await writeFile(path, changed);
+      expect(await proof(storage)).toMatchObject(damageOf(file));
+    }
+    await writeFile(path, bytes);
+  }
+  expect(flips).toBeGreaterThan(1_000);
+  expect(await proof(storage)).toBeUndefined();
+});
+
+test("a file that is cut, grown, emptied or gone is found", async () => {
+  const { root, storage } = await temporaryStorage();
+  const manifest = await writeArchive(storage, "a");
+  const frame = zstdCompressSync(Buffer.from('{"more":1}\n'));
+  for (const file of filesOf(manifest)) {
+    const path = join(root, "backups/a", file);
+    const bytes = await readFile(path);
+    for (const length of [0, 1, Math.floor(bytes.length / 2), bytes.length - 1]) {
+      await truncate(path, length);
+      expect(await proof(storage)).toMatchObject(damageOf(file));
+      await writeFile(path, bytes);
+    }
+    for (const more of [Buffer.from([0]), Buffer.from("\n"), frame, Buffer.alloc(1_000_000)]) {
+      await appendFile(path, more);
+      expect(await proof(storage)).toMatchObject(damageOf(file));
+      await writeFile(path, bytes);
+    }
+    await rm(path);
+    expect(await proof(storage)).toMatchObject(file === "manifest.json" ? { code: "NOT_FOUND" } : damageOf(file));
+    await writeFile(path, bytes);
+  }
+  expect(await proof(storage)).toBeUndefined();
+});
+
+test("files exchanged between backups, or within one, are found", async () => {
+  const { root, storage } = await temporaryStorage();
+  const manifest = await writeArchive(storage, "a");
+  await writeArchive(storage, "b");
+  for (const file of filesOf(manifest)) {
+    const path = join(root, "backups/a", file);
+    const bytes = await readFile(path);
+    await copyFile(join(root, "backups/b", file), path);
+    expect(await proof(storage)).toMatchObject(damageOf(file));
+    await writeFile(path, bytes);
+  }
+  const [first, second] = manifest.parts as [Part, Part];
+  await copyFile(join(root, "backups/a", second.file), join(root, "backups/a", first.file));
+  expect(await proof(storage)).toMatchObject(damageOf(first.file));
+});
+
+test("a whole archive under another backup's folder is found", async () => {
+  const { root, storage } = await temporaryStorage();
+  await writeArchive(storage, "a");
+  await writeArchive(storage, "b");
+  for (const file of ["manifest.json", "manifest.json.sha256"]) {
+    await copyFile(join(root, "backups/b", file), join(root, "backups/a", file));
+  }
+  expect(await proof(storage)).toMatchObject(damageOf("manifest.json"));
+});
+
+/** Writes a manifest as it stands, with a digest that fits: what someone else may hand us. */
+async function forge(root: string, text: string): Promise<void> {
+  const digest = createHash("sha256").update(text).digest("hex");
+  await writeFile(join(root, "backups/a/manifest.json"), text);
+  await writeFile(join(root, "backups/a/manifest.json.sha256"), `${digest}  manifest.json\n`);
+}
+
+test("a manifest of a newer format says to upgrade, whatever else is in it", async () => {
+  const { root, storage } = await temporaryStorage();
+  await writeArchive(storage, "a");
+  await forge(root, '{"formatVersion":2,"everything":"else"}');
+  expect(await proof(storage)).toMatchObject({
+    code: "FAILED_PRECONDITION",
+    message: expect.stringContaining("newer version"),
+  });
+});
+
+test("a manifest of the wrong shape is refused, and later members are not", async () => {
+  const { root, storage } = await temporaryStorage();
+  const manifest = await writeArchive(storage, "a");
+  const [first, second] = manifest.parts as [Part, Part];
+  const [volume] = manifest.volumes;
+  const wrong: unknown[] = [
+    null,
+    [],
+    {},
+    { ...manifest, formatVersion: "1" },
+    { ...manifest, state: "DONE" },
+    { ...manifest, parts: {} },
+    { ...manifest, createdTime: "yesterday" },
+    { ...manifest, includedNamespaces: [1] },
+    { ...manifest, volumes: [{ ...volume, snapshotHandle: 1 }] },
+    { ...manifest, volumes: [{ ...volume, restoreSize: "1Gi" }] },
+    { ...manifest, messages: [{ level: "info" }] },
+    { ...manifest, parts: [first, first] },
+    ...[
+      "../b/objects/x",
+      "/etc/passwd",
+      "objects/../manifest.json",
+      "objects/a/b",
+      "objects/.x",
+      "",
+      "objects/\u0000",
+    ].map((file) => ({ ...manifest, parts: [{ ...first, file }, second] })),
+    ...[-1, 1.5, 1e300, "1", null].flatMap((count) => [
+      { ...manifest, parts: [{ ...first, objects: count }] },
+      { ...manifest, parts: [{ ...first, size: count }] },
+    ]),
+    { ...manifest, parts: [{ ...first, sha256: first.sha256.toUpperCase() }] },
+  ];
+  for (const value of wrong) {
+    await forge(root, JSON.stringify(value));
+    expect(await proof(storage)).toMatchObject(damageOf("manifest.json"));
+  }
+  await forge(root, "{");
+  expect(await proof(storage)).toMatchObject(damageOf("manifest.json"));
+  await forge(root, JSON.stringify({ ...manifest, later: 1, parts: [{ ...first, later: {} }, second] }));
+  expect(await proof(storage)).toBeUndefined();
+});
+
+test("a part whose lines are no objects, or not as many as the manifest says, is refused", async () => {
+  const { root, storage } = await temporaryStorage();
+  const manifest = await writeArchive(storage, "a");
+  const part = manifest.parts[0] as Part;
+  const forgePart = async (content: string, objects: number): Promise<void> => {
+    const bytes = zstdCompressSync(Buffer.from(content));
+    await writeFile(join(root, "backups/a", part.file), bytes);
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    await forge(root, JSON.stringify(manifestOf("a", [{ ...part, size: bytes.length, sha256, objects }])));
+  };
+  await forgePart('{"a":1}\n{"b":2}\n', 2);
+  expect(await proof(storage)).toBeUndefined();
+  const wrong: [string, number][] = [
+    ['{"a":1}\n{"b":2}\n', 1],
+    ['{"a":1}\n{"b":2}\n', 3],
+    ['{"a":1}\n{"b":2}', 2],
+    ['{"a":1}\n\n', 2],
+    ['{"a":1}\n[1]\n', 2],
+    ['{"a":1}\nnull\n', 2],
+    ['{"a":1}\n{"b":\n', 2],
+    [" ".repeat(70_000_000), 1], // a few kilobytes that unpack to a line without end
+  ];
+  for (const [content, objects] of wrong) {
+    await forgePart(content, objects);
+    expect(await proof(storage)).toMatchObject(damageOf(part.file));
+  }
+});
