@@ -1,0 +1,222 @@
+import { expect, test, vi } from "vitest";
+import { DrsError } from "../../../engine/errors.ts";
+import { renderLog } from "../../../engine/jobs/job-log.ts";
+import { crnOf, newBackup, temporaryStore } from "../store/temporary-store.ts";
+import { createRunner, fastSettings, gate, job, reaches } from "./small-jobs.ts";
+
+const crn = crnOf("backup", 1);
+const unavailable = () => new DrsError("UNAVAILABLE", "the API server does not answer");
+
+test("a job walks its phases in order, then finishes, and ends COMPLETED", async () => {
+  const store = temporaryStore();
+  const seen: string[] = [];
+  const runner = createRunner(store, {
+    backup: job({
+      PRE_VALIDATION: ({ notes }) => notes.set("found", { claims: 2 }),
+      SAVING_OBJECTS: (context) => {
+        seen.push(`${context.notes.get<{ claims: number }>("found")?.claims} ${store.jobs.get(crn)?.phase}`);
+        context.setIncludedNamespaces(["cdp", "vault-system"]);
+      },
+      finish: ({ job: { uuid } }) => void seen.push(`finish ${uuid} ${store.jobs.get(crn)?.phase}`),
+    }),
+  });
+  store.jobs.insert(newBackup(1));
+  runner.start();
+  await reaches(store, crn, "COMPLETED");
+  expect(seen).toEqual(["2 SAVING_OBJECTS", `finish ${crn.slice(-36)} SAVING_OBJECTS`]);
+  expect(store.jobs.get(crn)).toMatchObject({ phase: "FINISHED", includedNamespaces: ["cdp", "vault-system"] });
+  const log = renderLog(store.logs, 1)
+    .replaceAll(/^\S+ /gmu, "")
+    .replaceAll(/\d+\.\d s/gu, "N s");
+  expect(log.trimEnd().split("\n")).toEqual([
+    "INFO  PRE_VALIDATION phase started",
+    "INFO  PRE_VALIDATION phase finished after N s",
+    "INFO  SAVING_OBJECTS phase started",
+    "INFO  SAVING_OBJECTS phase finished after N s",
+    "INFO  FINISHED job ended COMPLETED",
+  ]);
+});
+
+test("warnings make a job PARTIALLY_FAILED, and a phase that repeats them doubles nothing", async () => {
+  const store = temporaryStore();
+  let runs = 0;
+  const runner = createRunner(store, {
+    backup: job({
+      SAVING_OBJECTS: (context) => {
+        context.warn("cdp", "claim data has no snapshot class");
+        context.warn("vault-system", "claim data has no snapshot class");
+        runs += 1;
+        if (runs < 3) throw unavailable();
+      },
+    }),
+  });
+  store.jobs.insert(newBackup(1));
+  runner.start();
+  await reaches(store, crn, "PARTIALLY_FAILED");
+  expect(store.messages.list(1).map(({ namespace }) => namespace)).toEqual(["cdp", "vault-system"]);
+  expect(renderLog(store.logs, 1).match(/WARN {2}SAVING_OBJECTS cdp: claim data/gu)).toHaveLength(1);
+});
+
+test("a recorded error lets the rest go on and ends the job FAILED without clean-up", async () => {
+  const store = temporaryStore();
+  const seen: string[] = [];
+  const runner = createRunner(store, {
+    backup: job({
+      PRE_VALIDATION: (context) => context.error("cdp", "secret db-password cannot be read"),
+      SAVING_OBJECTS: () => void seen.push("went on"),
+      finish: () => void seen.push("finish"),
+      fail: () => void seen.push("fail"),
+    }),
+  });
+  store.jobs.insert(newBackup(1));
+  runner.start();
+  await reaches(store, crn, "FAILED");
+  expect(seen).toEqual(["went on", "finish"]);
+});
+
+test("UNAVAILABLE is tried again as often as the settings say, and leaves no message when it passes", async () => {
+  const store = temporaryStore();
+  let runs = 0;
+  const runner = createRunner(store, {
+    backup: job({
+      PRE_VALIDATION: () => {
+        runs += 1;
+        if (runs < 8) throw unavailable();
+      },
+    }),
+  });
+  store.jobs.insert(newBackup(1));
+  runner.start();
+  await reaches(store, crn, "COMPLETED");
+  expect(runs).toBe(8);
+  expect(renderLog(store.logs, 1).match(/WARN {2}PRE_VALIDATION attempt \d of 8: the API server/gu)).toHaveLength(7);
+});
+
+test("UNAVAILABLE too often in a row fails the job with its message, and the clean-up is tried as patiently", async () => {
+  const store = temporaryStore();
+  let runs = 0;
+  let cleanUps = 0;
+  const runner = createRunner(store, {
+    backup: job({
+      PRE_VALIDATION: () => {
+        runs += 1;
+        throw unavailable();
+      },
+      fail: () => {
+        cleanUps += 1;
+        if (cleanUps < 3) throw unavailable();
+      },
+    }),
+  });
+  store.jobs.insert(newBackup(1));
+  runner.start();
+  await reaches(store, crn, "FAILED");
+  expect([runs, cleanUps]).toEqual([8, 3]);
+  expect(store.messages.list(1)).toMatchObject([
+    { level: "error", namespace: "", text: "the API server does not answer" },
+  ]);
+});
+
+test("a failed job is cleaned up before its state says so, and what fails then is one more error", async () => {
+  const store = temporaryStore();
+  let stateInFail = "";
+  const runner = createRunner(store, {
+    backup: job({
+      SAVING_OBJECTS: () => {
+        throw new DrsError("PERMISSION_DENIED", "secrets cannot be listed in cdp");
+      },
+      CREATING_SNAPSHOTS: () => expect.unreachable(),
+      fail: () => {
+        stateInFail = store.jobs.get(crn)?.state ?? "";
+        throw new DrsError("INTERNAL", "the archive cannot be removed");
+      },
+    }),
+  });
+  store.jobs.insert(newBackup(1));
+  runner.start();
+  await reaches(store, crn, "FAILED");
+  expect(stateInFail).toBe("IN_PROGRESS");
+  expect(store.messages.list(1).map(({ text }) => text)).toEqual([
+    "secrets cannot be listed in cdp",
+    "the archive cannot be removed",
+  ]);
+});
+
+test("an error that is not ours fails the job and shows nothing of its text", async () => {
+  const store = temporaryStore();
+  const error = vi.fn();
+  const runner = createRunner(
+    store,
+    {
+      backup: job({
+        PRE_VALIDATION: () => {
+          throw new SyntaxError("unexpected token in hunter2");
+        },
+      }),
+    },
+    { logger: { info() {}, warn() {}, error } },
+  );
+  store.jobs.insert(newBackup(1));
+  runner.start();
+  await reaches(store, crn, "FAILED");
+  expect(store.messages.list(1)[0]?.text).toMatch(/^internal error \(SyntaxError\) in PRE_VALIDATION/u);
+  expect(renderLog(store.logs, 1)).not.toContain("hunter2");
+  expect(error.mock.calls[0]?.[0]).toMatchObject({ crn, err: { message: "unexpected token in hunter2" } });
+});
+
+test("jobs of one entity run one after another in order of arrival; another entity's does not wait", async () => {
+  const store = temporaryStore();
+  const events: string[] = [];
+  const first = gate();
+  const runner = createRunner(store, {
+    backup: job({
+      PRE_VALIDATION: async ({ job: { displayName } }) => {
+        events.push(`${displayName} begins`);
+        if (displayName === "Backup 1") await first.opened;
+        events.push(`${displayName} ends`);
+      },
+    }),
+  });
+  runner.start();
+  store.jobs.insert(newBackup(1));
+  runner.wake();
+  store.jobs.insert(newBackup(2));
+  store.jobs.insert(newBackup(3, { createdAt: newBackup(0).createdAt }));
+  store.jobs.insert(newBackup(4, { entity: "other" }));
+  runner.wake();
+  await reaches(store, crnOf("backup", 4), "COMPLETED");
+  expect(store.jobs.get(crnOf("backup", 2))?.state).toBe("NOT_STARTED");
+  first.open();
+  await reaches(store, crnOf("backup", 3), "COMPLETED");
+  expect(events.filter((event) => !event.startsWith("Backup 4"))).toEqual(
+    [1, 2, 3].flatMap((number) => [`Backup ${number} begins`, `Backup ${number} ends`]),
+  );
+});
+
+test("a job waits while the disk is full and goes on when there is room again", async () => {
+  const store = temporaryStore();
+  const pages = store.database.prepare<object, { max_page_count: number }>("PRAGMA max_page_count");
+  const limit = (count: number) => store.database.prepare<object, object>(`PRAGMA max_page_count = ${count}`).all({});
+  const unlimited = pages.get({})?.max_page_count ?? 0;
+  let runs = 0;
+  const error = vi.fn();
+  const runner = createRunner(
+    store,
+    {
+      backup: job({
+        SAVING_OBJECTS: ({ notes }) => {
+          runs += 1;
+          if (runs === 1) limit(1);
+          notes.set("big", "x".repeat(100_000));
+        },
+      }),
+    },
+    { logger: { info() {}, warn() {}, error }, settings: fastSettings },
+  );
+  store.jobs.insert(newBackup(1));
+  runner.start();
+  await vi.waitFor(() => expect(error).toHaveBeenCalledWith(expect.anything(), "the job waits for the database"));
+  limit(unlimited);
+  await reaches(store, crn, "COMPLETED");
+  expect(runs).toBe(2);
+});
