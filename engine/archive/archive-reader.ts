@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { DrsError } from "../errors.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
+import { backupsFolder, digestFile, manifestFile } from "./archive-paths.ts";
 import { damage } from "./damage.ts";
-import { backupsFolder, digestFile, formatVersion, type Manifest, manifestFile, type Part } from "./format.ts";
+import { formatVersion, type Manifest, type Part } from "./format.ts";
 import { checkManifest } from "./manifest-check.ts";
 import { readPart } from "./part-reader.ts";
 

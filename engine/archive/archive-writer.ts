@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { constants, createZstdCompress, type ZstdCompress } from "node:zlib";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
-import { digestFile, type Manifest, manifestFile, type Part, partFile, type PartResource } from "./format.ts";
+import { digestFile, manifestFile, partFile } from "./archive-paths.ts";
+import type { Manifest, Part, PartResource } from "./format.ts";
 import { lineBatches } from "./line-batches.ts";
 import { through } from "./through.ts";
 

@@ -1,7 +1,8 @@
 import { DrsError } from "../errors.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
+import { backupsFolder } from "./archive-paths.ts";
 import { ArchiveReader } from "./archive-reader.ts";
-import { backupsFolder, type Manifest } from "./format.ts";
+import type { Manifest } from "./format.ts";
 
 /** A backup's archive in the storage: its manifest, or why it cannot be read. */
 export type CatalogEntry =

@@ -10,28 +10,6 @@ import type { JobState } from "../model.ts";
 /** Raised when a reader of the older format would misread the newer one. */
 export const formatVersion = 1;
 
-/** Where backups lie in the storage, each in a folder named by the last part of its CRN. */
-export const backupsFolder = "backups/";
-
-export const manifestFile = "manifest.json";
-export const digestFile = "manifest.json.sha256";
-
-/** A backup's folder. */
-export function archiveFolder(backupUuid: string): string {
-  return backupsFolder + backupUuid;
-}
-
-/** Where a restore keeps what it is about to replace, until it has finished. */
-export function safetyFolder(restoreUuid: string): string {
-  return `safety/${restoreUuid}`;
-}
-
-/** Every resource has one part, named after it; so a phase that runs again writes over what it wrote before. */
-export function partFile({ apiVersion, resource }: PartResource): string {
-  const [group, version] = apiVersion.includes("/") ? apiVersion.split("/", 2) : ["core", apiVersion];
-  return `objects/${group}.${version}.${resource}.ndjson.zst`;
-}
-
 /** One resource of the API: what a part holds. */
 export interface PartResource {
   /** `v1`, `apps/v1`: what the objects' `apiVersion` says. */

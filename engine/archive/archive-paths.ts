@@ -1,0 +1,23 @@
+import type { PartResource } from "./format.ts";
+
+/** Names inside an archive's folder; `format.ts` draws the whole. */
+export const manifestFile = "manifest.json";
+export const digestFile = "manifest.json.sha256";
+
+/** Where backups lie in the storage, each in a folder named by the last part of its CRN. */
+export const backupsFolder = "backups/";
+
+export function backupFolder(backupUuid: string): string {
+  return backupsFolder + backupUuid;
+}
+
+/** Where a restore keeps what it is about to replace, until it has finished. */
+export function safetyFolder(restoreUuid: string): string {
+  return `safety/${restoreUuid}`;
+}
+
+/** Every resource has one part, named after it; so a phase that runs again writes over what it wrote before. */
+export function partFile({ apiVersion, resource }: PartResource): string {
+  const [group, version] = apiVersion.includes("/") ? apiVersion.split("/", 2) : ["core", apiVersion];
+  return `objects/${group}.${version}.${resource}.ndjson.zst`;
+}
