@@ -68,7 +68,7 @@ export function createDispatcher(context: ServerContext, maxBodyBytes: number, s
     });
     serve(call, request, response).catch((error: unknown) => {
       // A client that went away is no failure, and hears nothing.
-      if (response.destroyed || request.destroyed) return response.destroy();
+      if (response.destroyed) return;
       const translated = toConnectError(error, call.requestId, log);
       if (call.outcome === "REFUSED") call.outcome = Code[translated.code];
       const { status, body } = toJsonError(translated);
