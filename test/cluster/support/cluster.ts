@@ -1,0 +1,67 @@
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { KubernetesClient } from "./kubernetes-client.ts";
+
+const run = promisify(execFile);
+const programs = join(import.meta.dirname, "../programs");
+
+/** A running cluster of real Kubernetes programs, reached through `kubernetes` or, by others, its `kubeconfig`. */
+export interface TestCluster {
+  readonly folder: string;
+  readonly kubeconfig: string;
+  /** The folder driver's own: `volumes/HANDLE` and `snapshots/HANDLE`. */
+  readonly storageFolder: string;
+  readonly kubernetes: KubernetesClient;
+  /** Runs kubectl and gives what it printed. */
+  readonly kubectl: (...args: string[]) => Promise<string>;
+  /** Stops the cluster's programs and deletes its folder. */
+  stop(): Promise<void>;
+}
+
+/** Builds the cluster's programs where that was not done yet, saying so as it goes, and gives their folder. */
+export async function buildPrograms(): Promise<string> {
+  const building = run(join(programs, "build.sh"));
+  building.child.stderr?.pipe(process.stderr);
+  const { stdout } = await building;
+  return stdout.trim();
+}
+
+/**
+ * Starts a cluster in a new folder on free ports.
+ *
+ * It is stopped and its folder deleted at `stop`, and also when this process ends in any other way. With `snapshots` of
+ * another cluster's driver the new one finds the same storage snapshots, as a second cluster at one storage system would.
+ */
+export async function startCluster(options: { snapshotsOf?: TestCluster } = {}): Promise<TestCluster> {
+  const folder = await mkdtemp(join(tmpdir(), "drs-cluster-"));
+  if (options.snapshotsOf) {
+    await mkdir(join(folder, "csi"));
+    await symlink(join(options.snapshotsOf.storageFolder, "snapshots"), join(folder, "csi/snapshots"));
+  }
+  await run(join(programs, "up.sh"), [folder], { env: { ...process.env, STOP_WITH: String(process.pid) } });
+  return openCluster(folder);
+}
+
+/** A cluster that another process started in this folder. */
+export async function openCluster(folder: string): Promise<TestCluster> {
+  const bin = await buildPrograms();
+  const kubeconfig = join(folder, "kubeconfig");
+  const kubernetes = await KubernetesClient.open(folder);
+  return {
+    folder,
+    kubeconfig,
+    storageFolder: join(folder, "csi"),
+    kubernetes,
+    kubectl: async (...args) => {
+      const { stdout } = await run(join(bin, "kubectl"), ["--kubeconfig", kubeconfig, ...args]);
+      return stdout;
+    },
+    async stop() {
+      await kubernetes.close();
+      await run(join(programs, "down.sh"), [folder, "--delete"]);
+    },
+  };
+}

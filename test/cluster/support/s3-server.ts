@@ -1,0 +1,69 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buildPrograms } from "./cluster.ts";
+import { eventually } from "./eventually.ts";
+import { freePort } from "./free-port.ts";
+
+/** A real S3 server (versitygw), a process of its own, with one empty bucket. Its buckets and objects are folders and files. */
+export interface S3Server {
+  readonly endpoint: string;
+  readonly bucket: string;
+  /** Where the bucket's objects lie. */
+  readonly bucketFolder: string;
+  /** What the service needs to store in the bucket, below a prefix. */
+  readonly flags: (prefix: string) => readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  stop(): Promise<void>;
+}
+
+export async function startS3Server(): Promise<S3Server> {
+  const folder = await mkdtemp(join(tmpdir(), "drs-s3-"));
+  const bucket = "backups";
+  const bucketFolder = join(folder, "buckets", bucket);
+  await mkdir(bucketFolder, { recursive: true });
+  await mkdir(join(folder, "metadata"));
+  const address = `127.0.0.1:${await freePort()}`;
+  const [access, secret] = ["the-access-key", "the-secret-key"];
+  const server = spawn(
+    join(await buildPrograms(), "versitygw"),
+    ["--quiet", "--access", access, "--secret", secret, "--port", address, "posix"].concat(
+      ["--sidecar", join(folder, "metadata")],
+      [join(folder, "buckets")],
+    ),
+    { stdio: ["ignore", "ignore", "pipe"] },
+  );
+  let output = "";
+  server.stderr.on("data", (bytes: Buffer) => (output += bytes.toString()));
+  const killWithUs = () => server.kill("SIGKILL");
+  process.once("exit", killWithUs);
+  const endpoint = `http://${address}`;
+  await eventually("the S3 server answers", () => answers(endpoint), { timeout: 20_000, look: () => output });
+  return {
+    endpoint,
+    bucket,
+    bucketFolder,
+    flags: (prefix) =>
+      ["--storage", `s3://${bucket}/${prefix}`, "--s3-endpoint", endpoint].concat(
+        ["--s3-region", "us-east-1"],
+        ["--s3-addressing", "path"],
+      ),
+    env: { AWS_ACCESS_KEY_ID: access, AWS_SECRET_ACCESS_KEY: secret },
+    async stop() {
+      process.off("exit", killWithUs);
+      server.kill("SIGKILL");
+      if (server.exitCode === null && server.signalCode === null) await once(server, "exit");
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+/** Any answer will do: a request without a signature is refused. */
+async function answers(endpoint: string): Promise<boolean> {
+  return fetch(endpoint).then(
+    () => true,
+    () => false,
+  );
+}

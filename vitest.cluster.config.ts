@@ -1,0 +1,15 @@
+import { defineConfig } from "vitest/config";
+
+/** Jobs against a real Kubernetes. Building it takes Go and, the first time, some minutes: see test/cluster/programs. */
+export default defineConfig({
+  test: {
+    include: ["test/cluster/**/*.test.ts"],
+    globalSetup: ["./test/cluster/support/global-setup.ts"],
+    reporters: ["default", "./test/closing-line.ts"],
+    // The files share one cluster, and the tests of a file build on one another.
+    fileParallelism: false,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    teardownTimeout: 30_000,
+  },
+});
