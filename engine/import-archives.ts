@@ -1,3 +1,5 @@
+import { backupFolder } from "./archive/archive-paths.ts";
+import type { CatalogEntry } from "./archive/catalog.ts";
 import type { Manifest } from "./archive/format.ts";
 import { parseCrn } from "./crn.ts";
 import { DrsError } from "./errors.ts";
@@ -6,14 +8,9 @@ import type { Logger } from "./logger.ts";
 import { StoreError } from "./store/store-errors.ts";
 import type { Store } from "./store/store.ts";
 
-/** What a look into the storage finds: an archive's manifest, or why it cannot be read. */
-export type FoundArchive =
-  | { readonly folder: string; readonly manifest: Manifest }
-  | { readonly folder: string; readonly error: unknown };
-
 export interface ImportParts {
   readonly store: Store;
-  archives(signal: AbortSignal): AsyncIterable<FoundArchive>;
+  archives(signal: AbortSignal): AsyncIterable<CatalogEntry>;
   readonly logger: Logger;
   readonly clock: () => Date;
   readonly random: () => number;
@@ -28,8 +25,9 @@ const backoff = { firstDelay: 2_000, maxDelay: 300_000 };
  */
 export async function importArchives(parts: ImportParts, signal: AbortSignal, onFailure: () => void): Promise<void> {
   for (let failures = 1; !signal.aborted; failures += 1) {
+    const begun = parts.clock();
     try {
-      for await (const found of parts.archives(signal)) importFound(parts, found);
+      for await (const found of parts.archives(signal)) importFound(parts, found, begun);
       return;
     } catch (error) {
       if (signal.aborted) return;
@@ -40,11 +38,11 @@ export async function importArchives(parts: ImportParts, signal: AbortSignal, on
   }
 }
 
-function importFound({ store, logger, clock }: ImportParts, found: FoundArchive): void {
+function importFound({ store, logger, clock }: ImportParts, found: CatalogEntry, begun: Date): void {
   const { folder } = found;
   try {
     if ("error" in found) throw found.error;
-    if (importBackup(store, folder, found.manifest, clock())) {
+    if (importBackup(store, folder, found.manifest, { begun, now: clock() })) {
       logger.info({ crn: found.manifest.backupCrn, folder }, "backup found in storage");
     }
   } catch (error) {
@@ -53,17 +51,25 @@ function importFound({ store, logger, clock }: ImportParts, found: FoundArchive)
   }
 }
 
-/** Records a backup as its manifest describes it; false when it is known already. */
-export function importBackup(store: Store, folder: string, manifest: Manifest, now: Date): boolean {
+/**
+ * Records a backup as its manifest describes it; false when it is known already, or was deleted since the search that
+ * found it had begun.
+ */
+export function importBackup(
+  store: Store,
+  folder: string,
+  manifest: Manifest,
+  { begun, now }: { readonly begun: Date; readonly now: Date },
+): boolean {
   const { backupCrn: crn, state } = manifest;
-  if (!folder.includes(parseCrn(crn, "backup").uuid)) {
+  if (folder !== backupFolder(parseCrn(crn, "backup").uuid)) {
     throw new DrsError("DATA_LOSS", `the archive in ${folder} is not where that of ${crn} belongs`);
   }
-  if (state !== "COMPLETED" && state !== "PARTIALLY_FAILED") {
+  if (state !== "COMPLETED" && state !== "PARTIALLY_FAILED" && state !== "FAILED") {
     throw new DrsError("DATA_LOSS", `the manifest in ${folder} has the state ${JSON.stringify(state)}`);
   }
   return store.database.transaction(() => {
-    if (store.jobs.get(crn) !== undefined) return false;
+    if (store.jobs.get(crn) !== undefined || store.jobs.wasDeleted(crn, begun)) return false;
     const job = store.jobs.insert({
       crn,
       kind: "backup",

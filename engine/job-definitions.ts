@@ -1,20 +1,24 @@
+import { backupJob } from "./backup/backup-job.ts";
+import { deletionJob } from "./deletion/deletion-job.ts";
 import { DrsError } from "./errors.ts";
-import type { JobDefinition, Phase } from "./jobs/phase.ts";
-import type { JobKind, JobPhase } from "./model.ts";
+import type { JobParts } from "./jobs/parts.ts";
+import type { JobDefinition } from "./jobs/phase.ts";
+import type { JobKind } from "./model.ts";
 
-/** The jobs this service knows: where the phases of backup, restore and deletion are plugged in. */
-export function createJobDefinitions(): Readonly<Record<JobKind, JobDefinition>> {
+/** The jobs this service knows: where the phases of each kind are plugged in. */
+export function createJobDefinitions(parts: JobParts): Readonly<Record<JobKind, JobDefinition>> {
   return {
-    backup: notYet("PRE_VALIDATION"),
-    restore: notYet("PRE_VALIDATION"),
-    deletion: notYet("DELETING_SNAPSHOTS"),
+    backup: backupJob(parts),
+    restore: {
+      phases: [
+        {
+          name: "PRE_VALIDATION",
+          run: () => Promise.reject(new DrsError("UNIMPLEMENTED", "this service cannot restore yet")),
+        },
+      ],
+      finish: () => Promise.resolve(),
+      fail: () => Promise.resolve(),
+    },
+    deletion: deletionJob(parts),
   };
-}
-
-function notYet(name: JobPhase): JobDefinition {
-  const phase: Phase = {
-    name,
-    run: () => Promise.reject(new DrsError("UNIMPLEMENTED", "this kind of job does nothing yet")),
-  };
-  return { phases: [phase], finish: () => Promise.resolve(), fail: () => Promise.resolve() };
 }

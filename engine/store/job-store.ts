@@ -31,6 +31,7 @@ export class JobStore {
   readonly #byRequest: Statement<RepeatParameters, JobRow>;
   readonly #waiting: Statement<RepeatParameters & { since: number }, JobRow>;
   readonly #unfinished: Statement<{ backupCrn: string }, JobRow>;
+  readonly #deleted: Statement<{ backupCrn: string; since: number }, object>;
   readonly #terminate: Statement<{ backupCrn: string; now: number }>;
   readonly #remove: Statement<{ backupCrn: string }>;
   readonly #removeWaiting: Statement<{ crn: string }>;
@@ -53,6 +54,10 @@ export class JobStore {
     this.#unfinished = database.prepare(`
       SELECT ${jobColumns} FROM job
       WHERE backup_crn = @backupCrn AND state IN ('NOT_STARTED', 'IN_PROGRESS') ORDER BY seq`);
+    this.#deleted = database.prepare(`
+      SELECT 1 FROM job
+      WHERE backup_crn = @backupCrn AND kind = 'deletion' AND state IN ('COMPLETED', 'PARTIALLY_FAILED')
+        AND updated_ms >= @since LIMIT 1`);
     this.#terminate = database.prepare(`
       UPDATE job SET state = 'TERMINATING', updated_ms = @now
       WHERE backup_crn = @backupCrn AND kind IN ('backup', 'restore') AND state NOT IN ('NOT_STARTED', 'IN_PROGRESS')`);
@@ -115,6 +120,11 @@ export class JobStore {
   /** The jobs, in order of arrival, that make, restore or delete the backup and are not finished. */
   unfinished(backupCrn: string): JobRecord[] {
     return this.#unfinished.all({ backupCrn }).map(jobRecord);
+  }
+
+  /** Whether a deletion of the backup has succeeded since then. */
+  wasDeleted(backupCrn: string, since: Date): boolean {
+    return this.#deleted.get({ backupCrn, since: since.getTime() }) !== undefined;
   }
 
   /** Marks a finished backup and its restores as being deleted. Throws when the backup is not finished. */

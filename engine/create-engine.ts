@@ -1,0 +1,114 @@
+import { listArchives } from "./archive/catalog.ts";
+import type { EngineConfig } from "./config.ts";
+import type { Engine } from "./engine.ts";
+import { DrsError } from "./errors.ts";
+import { importArchives } from "./import-archives.ts";
+import { createJobDefinitions } from "./job-definitions.ts";
+import { pause } from "./jobs/backoff.ts";
+import type { JobDefinition } from "./jobs/phase.ts";
+import { defaultRunnerSettings, JobRunner } from "./jobs/runner.ts";
+import type { RunnerSettings } from "./jobs/runner.ts";
+import { Cluster } from "./kubernetes/cluster.ts";
+import { silentLogger } from "./logger.ts";
+import type { Logger } from "./logger.ts";
+import type { JobKind } from "./model.ts";
+import { existingEntities } from "./objects/entities.ts";
+import { excludedResources } from "./objects/object-selection.ts";
+import { Operations } from "./operations.ts";
+import type { ArchiveStorage } from "./storage/archive-storage.ts";
+import { openStorage } from "./storage/open-storage.ts";
+import { openStore } from "./store/store.ts";
+import type { Store } from "./store/store.ts";
+
+/** What a test, or an embedding program, puts in the place of the real thing. */
+export interface EngineOverrides {
+  readonly clock?: () => Date;
+  /** Between 0 and 1. */
+  readonly random?: () => number;
+  readonly logger?: Logger;
+  readonly storage?: ArchiveStorage;
+  readonly definitions?: Readonly<Record<JobKind, JobDefinition>>;
+  readonly runner?: Partial<RunnerSettings>;
+  readonly listEntities?: () => Promise<readonly string[]>;
+}
+
+/** How long, in milliseconds, a start waits for the backups that lie in the storage; the search then goes on behind it. */
+const importWait = 10_000;
+/** How long a caller waits for the cluster's answer. */
+const entitiesTimeout = 30_000;
+
+/**
+ * Builds the engine's parts and starts it: unfinished jobs continue, and backups in the storage that the database does
+ * not know are listed. The cluster and the storage need not answer for that; the database must.
+ */
+export async function createEngine(config: EngineConfig, overrides: EngineOverrides = {}): Promise<Engine> {
+  const store = openStore(config.databasePath);
+  try {
+    const storage = overrides.storage ?? (await openStorage(config.storage));
+    const cluster = await Cluster.open(config.cluster, config.limits.clusterConcurrency);
+    return await startEngine(config, overrides, { store, storage, cluster });
+  } catch (error) {
+    store.database.close();
+    throw error;
+  }
+}
+
+interface Opened {
+  readonly store: Store;
+  readonly storage: ArchiveStorage;
+  readonly cluster: Cluster;
+}
+
+async function startEngine(
+  { controlPlane, limits, crn }: EngineConfig,
+  overrides: EngineOverrides,
+  { store, storage, cluster }: Opened,
+): Promise<Engine> {
+  const { clock = () => new Date(), random = Math.random, logger = silentLogger } = overrides;
+  const closing = new AbortController();
+  const common = { store, logger, clock, random };
+
+  const runner = new JobRunner({
+    ...common,
+    definitions: overrides.definitions ?? createJobDefinitions({ cluster, storage, controlPlane, limits }),
+    settings: { ...defaultRunnerSettings, ...overrides.runner },
+  });
+  runner.start();
+
+  const archives = (signal: AbortSignal) => listArchives(storage, signal);
+  const firstLook = Promise.withResolvers<void>();
+  const importing = importArchives({ ...common, archives }, closing.signal, firstLook.resolve);
+  await Promise.race([importing, firstLook.promise, pause(importWait, closing.signal)]);
+
+  const close = async () => {
+    closing.abort();
+    await Promise.all([runner.close(), importing]);
+    await Promise.all([cluster.close(), storage.close()]);
+    store.database.close();
+  };
+  let closed: Promise<void> | undefined;
+
+  return new Operations({
+    store,
+    wakeRunner: () => runner.wake(),
+    clock,
+    crn,
+    controlPlane: controlPlane.namespace,
+    excludedResources,
+    listEntities:
+      overrides.listEntities ??
+      (() => inTime(closing.signal, (signal) => existingEntities(cluster, controlPlane, signal))),
+    close: () => (closed ??= close()),
+  });
+}
+
+/** Asks the cluster on behalf of a caller, who does not wait for ever. */
+async function inTime<T>(closing: AbortSignal, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const signal = AbortSignal.any([closing, AbortSignal.timeout(entitiesTimeout)]);
+  try {
+    return await ask(signal);
+  } catch (error) {
+    if (!signal.aborted || error instanceof DrsError) throw error;
+    throw new DrsError("UNAVAILABLE", "the cluster does not answer: try again later", { cause: error });
+  }
+}
