@@ -6,7 +6,8 @@ import { expect, test } from "vitest";
 import { ArchiveReader } from "../../../engine/archive/archive-reader.ts";
 import type { Manifest, Part } from "../../../engine/archive/format.ts";
 import type { ArchiveStorage } from "../../../engine/storage/archive-storage.ts";
-import { manifestOf, temporaryStorage, writeArchive } from "./archive-fixture.ts";
+import { manifestOf, writeArchive } from "./archive-fixture.ts";
+import { temporaryStorage } from "./temporary-storage.ts";
 
 const { signal } = new AbortController();
 

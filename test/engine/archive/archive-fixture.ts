@@ -1,10 +1,6 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { onTestFinished } from "vitest";
 import { ArchiveWriter } from "../../../engine/archive/archive-writer.ts";
 import { formatVersion, type Manifest, type Part, type PartResource } from "../../../engine/archive/format.ts";
-import { FilesystemArchiveStorage } from "../../../engine/storage/filesystem-archive-storage.ts";
+import type { ArchiveStorage } from "../../../engine/storage/archive-storage.ts";
 
 export const configMaps: PartResource = {
   apiVersion: "v1",
@@ -18,13 +14,6 @@ export const deployments: PartResource = {
   resource: "deployments",
   namespaced: true,
 };
-
-/** A storage in a folder that goes with the test. */
-export async function temporaryStorage(): Promise<{ root: string; storage: FilesystemArchiveStorage }> {
-  const root = await mkdtemp(join(tmpdir(), "drs-archive-"));
-  onTestFinished(() => rm(root, { recursive: true, force: true }));
-  return { root, storage: new FilesystemArchiveStorage(root) };
-}
 
 export async function* stream(objects: Iterable<string | Buffer>): AsyncGenerator<Buffer> {
   for (const object of objects) yield Buffer.from(object);
@@ -61,7 +50,7 @@ export function manifestOf(uuid: string, parts: readonly Part[]): Manifest {
 }
 
 /** Writes a whole archive `backups/<uuid>` with two parts of some objects. */
-export async function writeArchive(storage: FilesystemArchiveStorage, uuid: string, objects = 50): Promise<Manifest> {
+export async function writeArchive(storage: ArchiveStorage, uuid: string, objects = 50): Promise<Manifest> {
   const { signal } = new AbortController();
   const writer = new ArchiveWriter(storage, `backups/${uuid}`);
   const parts: Part[] = [];

@@ -6,7 +6,8 @@ import { expect, test } from "vitest";
 import { ArchiveReader } from "../../../engine/archive/archive-reader.ts";
 import { ArchiveWriter } from "../../../engine/archive/archive-writer.ts";
 import type { Part } from "../../../engine/archive/format.ts";
-import { configMaps, deployments, manifestOf, stream, temporaryStorage, writeArchive } from "./archive-fixture.ts";
+import { configMaps, deployments, manifestOf, stream, writeArchive } from "./archive-fixture.ts";
+import { temporaryStorage } from "./temporary-storage.ts";
 
 const { signal } = new AbortController();
 

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ArchiveWriter } from "../../../engine/archive/archive-writer.ts";
 import { listArchives } from "../../../engine/archive/catalog.ts";
-import { configMaps, stream, temporaryStorage, writeArchive } from "./archive-fixture.ts";
+import { configMaps, stream, writeArchive } from "./archive-fixture.ts";
+import { temporaryStorage } from "./temporary-storage.ts";
 
 const { signal } = new AbortController();
 
