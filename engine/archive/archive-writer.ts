@@ -41,7 +41,11 @@ export class ArchiveWriter {
         yield chunk;
       }
     }
-    await this.#storage.write(`${this.#folder}/${file}`, measured(), signal);
+    try {
+      await this.#storage.write(`${this.#folder}/${file}`, measured(), signal);
+    } finally {
+      await iterator.return?.(); // also when the storage did not begin to read
+    }
     return { apiVersion, kind, resource: plural, namespaced, file, objects: count, size, sha256: hash.digest("hex") };
   }
 
@@ -77,12 +81,8 @@ function compressor(): ZstdCompress {
 }
 
 async function* resumed(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  try {
-    yield first;
-    for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
-  } finally {
-    await rest.return?.();
-  }
+  yield first;
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
 }
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer> {

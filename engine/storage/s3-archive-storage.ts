@@ -55,7 +55,8 @@ export class S3ArchiveStorage implements ArchiveStorage {
     try {
       await upload.done();
     } catch (error) {
-      throw failure ?? translateS3Error(error, this.description, key, signal);
+      // The body fails too when the upload gives it up; only what the upload failed with counts.
+      throw error === failure ? error : translateS3Error(error, this.description, key, signal);
     }
   }
 

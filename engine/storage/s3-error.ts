@@ -39,6 +39,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   RequestTimeTooSkewed: ["FAILED_PRECONDITION", "STORAGE refuses this machine's time: correct the clock"],
   PermanentRedirect: elsewhere,
   AuthorizationHeaderMalformed: elsewhere,
+  PreconditionFailed: ["UNAVAILABLE", "KEY in STORAGE was replaced while it was read"],
   QuotaExceeded: full,
   XMinioStorageFull: full,
   RequestTimeout: passing,

@@ -128,9 +128,15 @@ test("a storage that fails closes the source", async () => {
       closed = true;
     }
   }
-  const writing = new ArchiveWriter(storage, "backups/a").writePart(configMaps, objects(), signal);
-  await expect(writing).rejects.toMatchObject({ code: "INTERNAL" });
-  expect(closed).toBe(true);
+  for (const [folder, code] of [
+    ["backups/a", "INTERNAL"],
+    ["backups/../a", "INVALID_ARGUMENT"],
+  ] as const) {
+    closed = false;
+    const writing = new ArchiveWriter(storage, folder).writePart(configMaps, objects(), signal);
+    await expect(writing).rejects.toMatchObject({ code });
+    expect(closed).toBe(true);
+  }
   expect(await readdir(join(root, ".unfinished"))).toEqual([]);
 });
 
