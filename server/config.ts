@@ -36,8 +36,8 @@ export interface TlsConfig {
 }
 
 interface Options {
-  readonly listen: Address | undefined;
-  readonly tlsListen: Address | undefined;
+  readonly listen: Address | "off";
+  readonly tlsListen: Address | "off";
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly maxBodyBytes: number;
@@ -73,17 +73,17 @@ interface Options {
 export function readConfig(args: readonly string[]): ServerConfig {
   const program = describeOptions().exitOverride();
   const options = program.parse(args, { from: "user" }).opts<Options>();
-  const { tlsListen, tlsCert, tlsKey, data } = options;
-  if (tlsListen && !(tlsCert && tlsKey)) program.error("error: --tls-listen needs --tls-cert and --tls-key");
-  if (!options.listen && !tlsListen) program.error("error: nowhere to listen: give --listen or --tls-listen");
+  const listen = options.listen === "off" ? undefined : options.listen;
+  const tls = tlsConfig(options, program);
+  if (!listen && !tls) program.error("error: nowhere to listen: give --listen or --tls-listen");
   return {
-    listen: options.listen,
-    tls: tlsListen && tlsCert && tlsKey ? { address: tlsListen, certificateFile: tlsCert, keyFile: tlsKey } : undefined,
+    listen,
+    tls,
     maxBodyBytes: options.maxBodyBytes,
     simulated: options.cluster === "simulated",
     logLevel: options.logLevel,
     engine: {
-      databasePath: join(data, "drs.db"),
+      databasePath: join(options.data, "drs.db"),
       storage: storageConfig(options),
       cluster: {
         ...(options.kubeconfig && { kubeconfig: options.kubeconfig }),
@@ -105,6 +105,12 @@ export function readConfig(args: readonly string[]): ServerConfig {
       },
     },
   };
+}
+
+function tlsConfig({ tlsListen, tlsCert, tlsKey }: Options, program: Command): TlsConfig | undefined {
+  if (tlsListen === "off") return undefined;
+  if (tlsCert && tlsKey) return { address: tlsListen, certificateFile: tlsCert, keyFile: tlsKey };
+  return program.error("error: --tls-listen needs --tls-cert and --tls-key");
 }
 
 function storageConfig(options: Options): StorageConfig {
@@ -145,7 +151,7 @@ function describeOptions(): Command {
     .addOption(
       setting("--tls-listen <host:port>", 'TLS, HTTP/1.1 and HTTP/2; "off" for none')
         .argParser(parseAddress)
-        .default(undefined, "off"),
+        .default("off"),
     )
     .addOption(setting("--tls-cert <file>", "the certificate and its chain, PEM").argParser(parseFile))
     .addOption(setting("--tls-key <file>", "the certificate's private key, PEM").argParser(parseFile))

@@ -12,8 +12,8 @@ export interface Address {
 const millisecondsPer: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** `127.0.0.1:8080`, `[::1]:8080`, `:8080` for every interface; `off`. */
-export function parseAddress(text: string): Address | undefined {
-  if (text === "off") return undefined;
+export function parseAddress(text: string): Address | "off" {
+  if (text === "off") return text;
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^[\]:]*)):(\d+)$/.exec(text);
   const port = Number(match?.[3]);
   if (!match || port > 65_535)

@@ -1,0 +1,136 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type ServerConfig, readConfig } from "../../server/config.ts";
+import { certificateFile, keyFile } from "../support/test-server.ts";
+
+let written = "";
+
+beforeEach(() => {
+  written = "";
+  for (const name of Object.keys(process.env)) if (name.startsWith("DRS_")) vi.stubEnv(name, undefined);
+  for (const stream of [process.stdout, process.stderr]) {
+    vi.spyOn(stream, "write").mockImplementation((text) => {
+      written += String(text);
+      return true;
+    });
+  }
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
+
+/** What is written when the settings are refused, and the exit code. */
+function refusal(args: readonly string[]): { written: string; exitCode: unknown } {
+  let config: ServerConfig | undefined;
+  try {
+    config = readConfig(args);
+  } catch (error) {
+    return { written, exitCode: (error as { exitCode?: unknown }).exitCode };
+  }
+  throw new Error(`accepted: ${JSON.stringify(config)}`);
+}
+
+test("without settings it serves this machine only and keeps everything in .drs", () => {
+  expect(readConfig([])).toMatchObject({
+    listen: { host: "127.0.0.1", port: 8080 },
+    tls: undefined,
+    maxBodyBytes: 1_048_576,
+    simulated: false,
+    engine: {
+      databasePath: ".drs/drs.db",
+      storage: { kind: "folder", path: ".drs/archives" },
+      cluster: {},
+      controlPlane: { namespace: "cdp", vaultNamespace: "vault-system", databaseStatefulSet: "cdp-embedded-db" },
+      limits: { hookTimeout: 30_000, appsStartTimeout: 600_000, clusterConcurrency: 32 },
+    },
+  });
+});
+
+test("a flag wins over the environment, which wins over the default", () => {
+  vi.stubEnv("DRS_LISTEN", "[::1]:9090");
+  vi.stubEnv("DRS_APPS_START_TIMEOUT", "1h");
+  vi.stubEnv("DRS_NAMESPACE", "from-environment");
+  const config = readConfig(["--namespace", "from-flag"]);
+  expect(config.listen).toEqual({ host: "::1", port: 9090 });
+  expect(config.engine.limits.appsStartTimeout).toBe(3_600_000);
+  expect(config.engine.controlPlane.namespace).toBe("from-flag");
+});
+
+test("a bucket takes its details from the s3 settings", () => {
+  const s3 = ["--s3-endpoint", "http://127.0.0.1:9000", "--s3-region", "eu-1", "--s3-addressing", "path"];
+  expect(readConfig(["--storage", "s3://drs/a/b/", ...s3]).engine.storage).toEqual({
+    kind: "s3",
+    bucket: "drs",
+    prefix: "a/b",
+    endpoint: "http://127.0.0.1:9000",
+    region: "eu-1",
+    forcePathStyle: true,
+  });
+  expect(readConfig(["--storage", "file:///data/my%20archives"]).engine.storage).toEqual({
+    kind: "folder",
+    path: "/data/my archives",
+  });
+});
+
+test("TLS needs its certificate and key", () => {
+  expect(refusal(["--tls-listen", ":8443"]).written).toContain("--tls-listen needs --tls-cert and --tls-key");
+  const config = readConfig([
+    "--listen",
+    "off",
+    "--tls-listen",
+    ":8443",
+    "--tls-cert",
+    certificateFile,
+    "--tls-key",
+    keyFile,
+  ]);
+  expect(config.listen).toBeUndefined();
+  expect(config.tls).toEqual({ address: { host: "::", port: 8443 }, certificateFile, keyFile });
+});
+
+describe("refuses, naming the setting,", () => {
+  test.each([
+    ["--listen", "8080"],
+    ["--listen", "localhost:99999"],
+    ["--hook-timeout", "60"],
+    ["--hook-timeout", "0s"],
+    ["--hook-timeout", "600h"],
+    ["--max-body-bytes", "-1"],
+    ["--storage", "ftp://somewhere"],
+    ["--storage", "archives"],
+    ["--cluster", "other"],
+    ["--namespace", "Not_A_Name"],
+    ["--crn-account", "a:b"],
+    ["--tls-cert", "/no/such/file"],
+    ["--log-level", "loud"],
+  ])("%s %s", (flag, value) => {
+    const { written, exitCode } = refusal([flag, value]);
+    expect(written).toContain(flag);
+    expect(exitCode).toBe(1);
+  });
+
+  test("a value of the environment", () => {
+    vi.stubEnv("DRS_SNAPSHOT_TIMEOUT", "soon");
+    expect(refusal([]).written).toContain("DRS_SNAPSHOT_TIMEOUT");
+  });
+
+  test("a flag that does not exist, and a loose word", () => {
+    expect(refusal(["--lisen", ":1"]).written).toContain("--lisen");
+    expect(refusal(["serve"]).written).toContain("serve");
+  });
+
+  test("to listen nowhere", () => {
+    expect(refusal(["--listen", "off"]).written).toContain("nowhere to listen");
+  });
+});
+
+test("--help names every setting's variable, and --version the version", () => {
+  const help = refusal(["--help"]);
+  expect(help.exitCode).toBe(0);
+  expect(help.written).toMatch(
+    /DRS_LISTEN[^]*DRS_STORAGE[^]*DRS_KUBECONFIG[^]*DRS_CRN_ACCOUNT[^]*DRS_APPS_START_TIMEOUT/,
+  );
+  written = "";
+  expect(refusal(["--version"])).toEqual({ written: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), exitCode: 0 });
+});

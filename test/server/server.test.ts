@@ -1,0 +1,151 @@
+import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
+import { connect as connectTls } from "node:tls";
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { DrscpService } from "../../gen/drscp/v1/drscp_pb.ts";
+import { FakeEngine } from "../support/fake-engine.ts";
+import { post } from "../support/http-json.ts";
+import { certificate, startTestServer, type TestServer } from "../support/test-server.ts";
+
+let engine: FakeEngine;
+let running: TestServer;
+beforeEach(async () => {
+  engine = new FakeEngine();
+  running = await startTestServer(engine);
+});
+afterEach(() => running.server.close());
+
+function port(): number {
+  return Number(new URL(running.url).port);
+}
+
+/** Sends bytes as they are, and returns all that comes back until the server ends the connection. */
+function raw(bytes: string): Promise<string> {
+  const socket = connect(port(), "127.0.0.1");
+  socket.write(bytes);
+  return text(socket);
+}
+
+async function stillServes(): Promise<void> {
+  expect((await post(running.url, "/api/v1/drscp/listBackups")).status).toBe(200);
+}
+
+describe("a request that would upset a server", () => {
+  test.each(["Host: [", "Host: a b", "Host:", "X: no host in HTTP/1.0"])("%s", async (header) => {
+    for (const path of ["/api/v1/drscp/listBackups", "/drscp.v1.DrscpService/ListBackups"]) {
+      const version = header.startsWith("Host") ? "1.1" : "1.0";
+      const type = "Content-Type: application/json\r\nConnection: close\r\nContent-Length: 2";
+      const reply = await raw(`POST ${path} HTTP/${version}\r\n${header}\r\n${type}\r\n\r\n{}`);
+      expect(reply).toMatch(/^HTTP\/1\.1 400 [^]*x-altus-request-id: [^]*"INVALID_ARGUMENT"/);
+    }
+    await stillServes();
+  });
+
+  test("a bad authority over HTTP/2", async () => {
+    const session = connectHttp2(running.url);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/drscp.v1.DrscpService/ListBackups",
+      ":authority": "[",
+    });
+    stream.end();
+    stream.resume();
+    const [headers] = (await once(stream, "response")) as [Record<string, unknown>];
+    expect(headers[":status"]).toBe(400);
+    session.close();
+    await stillServes();
+  });
+
+  test("a client that leaves in the middle of its request", async () => {
+    const socket = connect(port(), "127.0.0.1");
+    socket.write("POST /api/v1/drscp/createBackup HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{");
+    await once(socket, "connect");
+    socket.destroy();
+    await stillServes();
+    expect(engine.backups).toHaveLength(0);
+  });
+
+  test("bytes that are no protocol", async () => {
+    expect(await raw("\x16\x03\x01 nonsense\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 /);
+    await stillServes();
+  });
+});
+
+test("the clear text port tells the protocols apart, byte by byte", async () => {
+  const socket = connect(port(), "127.0.0.1");
+  for (const byte of "POST /api/v1/drscp/listBackups HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    socket.write(byte);
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 [^]*\{"backups":\[\]\}/);
+});
+
+test.each([["h2"], ["http/1.1"]])("TLS offers %s", async (protocol) => {
+  const { hostname, port } = new URL(running.tlsUrl);
+  const socket = connectTls({ host: hostname, port: Number(port), ca: certificate, ALPNProtocols: [protocol] });
+  await once(socket, "secureConnect");
+  expect(socket.alpnProtocol).toBe(protocol);
+  socket.destroy();
+});
+
+test("a log of 3 MiB arrives whole over every protocol", async () => {
+  engine.logs = `${"x".repeat(1_023)}\n`.repeat(3 * 1_024);
+  const crn = "crn:altus:drs:us-west-1:a:restore:1";
+  const reply = await post(running.url, "/api/v1/drscp/getLogs", { body: JSON.stringify({ crn }) });
+  expect(JSON.parse(reply.body)).toEqual({ logs: engine.logs });
+  const options = { baseUrl: running.url, httpVersion: "2" } as const;
+  for (const create of [createGrpcTransport, createGrpcWebTransport, createConnectTransport]) {
+    const { logs } = await createClient(DrscpService, create(options)).getLogs({ crn });
+    expect(logs).toBe(engine.logs);
+  }
+});
+
+describe("closing", () => {
+  test.each(["HTTP/1.1 kept alive", "gRPC", "TLS"])("lets a call finish and takes no more: %s", async (kind) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    engine.pause = promise;
+    const secure = kind === "TLS";
+    const transport =
+      kind === "gRPC"
+        ? createGrpcTransport({ baseUrl: running.url })
+        : createConnectTransport({
+            baseUrl: secure ? running.tlsUrl : running.url,
+            httpVersion: "1.1",
+            nodeOptions: secure ? { ca: certificate } : {},
+          });
+    const { listBackupEntities } = createClient(DrscpService, transport);
+    const entered = Promise.withResolvers<void>();
+    const original = engine.listBackupEntities.bind(engine);
+    engine.listBackupEntities = () => {
+      entered.resolve();
+      return original();
+    };
+    const answer = listBackupEntities({});
+    await entered.promise;
+    const closed = running.server.close();
+    await expect(post(secure ? running.tlsUrl : running.url, "/", { ca: certificate })).rejects.toThrow(/ECONNREFUSED/);
+    resolve();
+    expect((await answer).items).toEqual(["cdp", "vault-system"]);
+    await closed;
+  });
+
+  test("does not wait for silent clients", async () => {
+    const socket = connect(port(), "127.0.0.1");
+    await once(socket, "connect");
+    await stillServes();
+    const started = Date.now();
+    await running.server.close();
+    expect(Date.now() - started).toBeLessThan(5_000);
+    socket.destroy();
+  });
+});
+
+test("a port that is taken is said, and the other one is given back", async () => {
+  const { createServer } = await import("../../server/server.ts");
+  const { silentLogger } = await import("../../engine/logger.ts");
+  const taken = { host: "127.0.0.1", port: port() };
+  const start = createServer({ engine, log: silentLogger }, { listen: taken, tls: undefined, maxBodyBytes: 1 });
+  await expect(start).rejects.toThrow(/EADDRINUSE/);
+});

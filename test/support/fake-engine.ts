@@ -1,0 +1,124 @@
+import { DrsError } from "../../engine/errors.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { Backup, Caller, Restore } from "../../engine/model.ts";
+
+const account = "crn:altus:drs:us-west-1:00000000-0000-0000-0000-000000000000";
+
+/** CRNs as the fake makes them; the number is the order of making. */
+export function crn(type: "backup" | "restore" | "deleteBackup", number: number): string {
+  return `${account}:${type}:00000000-0000-4000-8000-${String(number).padStart(12, "0")}`;
+}
+
+/**
+ * An engine without a cluster: its jobs are over at once. For what the server does with requests and replies; the real
+ * engine's tests are elsewhere.
+ */
+export class FakeEngine implements Engine {
+  readonly backups: Backup[] = [];
+  readonly restores: Restore[] = [];
+  readonly callers: Caller[] = [];
+  healthy = true;
+  #made = 0;
+  logs = "2026-11-23T17:29:44.000Z INFO PRE_VALIDATION phase started\n";
+  /** Thrown by the next call of `listBackupEntities`. */
+  failure: Error | undefined;
+  /** What `listBackupEntities` waits for. */
+  pause: Promise<void> | undefined;
+
+  async createBackup(request: { backupName: string; itemName: string; caller: Caller }): Promise<string> {
+    this.callers.push(request.caller);
+    if (request.itemName !== "" && request.itemName !== "cdp") {
+      throw new DrsError("INVALID_ARGUMENT", `itemName: no entity ${request.itemName}; there are cdp, vault-system`);
+    }
+    const number = ++this.#made;
+    const at = new Date(Date.UTC(2026, 10, 23, 17, 29, number));
+    const backup: Backup = {
+      crn: crn("backup", number),
+      name: request.backupName || `backup-${number}`,
+      job: `backup-job-${number}`,
+      state: "PARTIALLY_FAILED",
+      phase: "FINISHED",
+      includedNamespaces: ["cdp", "vault-system"],
+      createdAt: at,
+      updatedAt: at,
+      warnings: [{ namespace: "cdp", text: "claim data has no snapshot class", timestamp: at }],
+      errors: [],
+    };
+    this.backups.unshift(backup);
+    return backup.crn;
+  }
+
+  async restoreBackup(request: { backupCrn: string; caller: Caller }): Promise<string> {
+    this.callers.push(request.caller);
+    const backup = this.describeBackup(request.backupCrn);
+    const number = ++this.#made;
+    const at = new Date(Date.UTC(2026, 10, 24, 0, 0, number));
+    const restore: Restore = {
+      crn: crn("restore", number),
+      backupCrn: backup.crn,
+      job: `restore-job-${number}`,
+      state: "COMPLETED",
+      phase: "FINISHED",
+      includedNamespaces: backup.includedNamespaces,
+      excludedResources: ["events"],
+      successConditions: ["every claim is bound"],
+      createdAt: at,
+      updatedAt: at,
+      warnings: [],
+      errors: [],
+    };
+    this.restores.unshift(restore);
+    return restore.crn;
+  }
+
+  async deleteBackup(request: { backupCrn: string; caller: Caller }): Promise<string> {
+    this.callers.push(request.caller);
+    const index = this.backups.indexOf(this.describeBackup(request.backupCrn));
+    this.backups.splice(index, 1);
+    return crn("deleteBackup", ++this.#made);
+  }
+
+  describeBackup(backupCrn: string): Backup {
+    const backup = this.backups.find((each) => each.crn === backupCrn);
+    if (!backup) throw new DrsError("NOT_FOUND", `no backup ${backupCrn}`);
+    return backup;
+  }
+
+  describeRestore(restoreCrn: string): Restore {
+    const restore = this.restores.find((each) => each.crn === restoreCrn);
+    if (!restore) throw new DrsError("NOT_FOUND", `no restore ${restoreCrn}`);
+    return restore;
+  }
+
+  listBackups({ backupName, jobStates }: Parameters<Engine["listBackups"]>[0]): readonly Backup[] {
+    return this.backups.filter(
+      ({ name, state }) =>
+        (backupName === "" || name === backupName) && (jobStates.length === 0 || jobStates.includes(state)),
+    );
+  }
+
+  listRestores({ backupCrn, jobStates }: Parameters<Engine["listRestores"]>[0]): readonly Restore[] {
+    return this.restores.filter(
+      (restore) =>
+        (backupCrn === "" || restore.backupCrn === backupCrn) &&
+        (jobStates.length === 0 || jobStates.includes(restore.state)),
+    );
+  }
+
+  async listBackupEntities(): Promise<readonly string[]> {
+    await this.pause;
+    if (this.failure) throw this.failure;
+    return ["cdp", "vault-system"];
+  }
+
+  getLogs(jobCrn: string): string {
+    if (jobCrn.includes(":backup:")) this.describeBackup(jobCrn);
+    return this.logs;
+  }
+
+  isHealthy(): boolean {
+    return this.healthy;
+  }
+
+  async close(): Promise<void> {}
+}

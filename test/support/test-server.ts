@@ -1,0 +1,34 @@
+import { readFileSync } from "node:fs";
+import { silentLogger } from "../../engine/logger.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { Logger } from "../../engine/logger.ts";
+import { createServer, type ListeningServer } from "../../server/server.ts";
+
+const file = (name: string) => new URL(`tls/${name}`, import.meta.url).pathname;
+
+export const certificateFile = file("certificate.pem");
+export const keyFile = file("key.pem");
+/** What a client must trust to reach a test server over TLS. */
+export const certificate = readFileSync(certificateFile);
+
+export interface TestServer {
+  /** `http://127.0.0.1:<port>` and `https://localhost:<port>`. */
+  readonly url: string;
+  readonly tlsUrl: string;
+  readonly server: ListeningServer;
+}
+
+/** Starts the real server in front of an engine, in clear text and over TLS, on free ports. */
+export async function startTestServer(
+  engine: Engine,
+  { maxBodyBytes = 1_048_576, log = silentLogger }: { maxBodyBytes?: number; log?: Logger } = {},
+): Promise<TestServer> {
+  const anyPort = { host: "127.0.0.1", port: 0 };
+  const tls = { address: anyPort, certificateFile, keyFile };
+  const server = await createServer({ engine, log }, { listen: anyPort, tls, maxBodyBytes });
+  return {
+    url: `http://127.0.0.1:${server.cleartext?.port}`,
+    tlsUrl: `https://localhost:${server.tls?.port}`,
+    server,
+  };
+}
