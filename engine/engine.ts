@@ -11,13 +11,18 @@ export interface Engine {
    * Records a backup and answers at once; the job runs on its own.
    *
    * An empty `itemName` means the control plane. A name that is no entity is INVALID_ARGUMENT and lists those that exist.
-   * A client's retry (same caller with the same request id; or the same name within a minute while the first has not
-   * started) returns the first one's CRN.
+   * A client's retry returns the first one's CRN: same caller, same arguments, and either the same request id, however
+   * long ago, or less than a minute ago and the first one has not started. A request id used for something else is no
+   * retry: proxies give one id to many requests.
    */
   createBackup(request: { backupName: string; itemName: string; caller: Caller }): Promise<string>;
   /** Records a restore and answers at once with its CRN. Retries are recognised as for `createBackup`. */
   restoreBackup(request: { backupCrn: string; caller: Caller }): Promise<string>;
-  /** Records a deletion and answers at once with its CRN; an unfinished deletion of the same backup is returned again. */
+  /**
+   * Records a deletion and answers at once with its CRN; an unfinished deletion of the same backup is returned again. The
+   * backup is TERMINATING until a deletion succeeds. One that has not started is taken out of the queue at once; one that
+   * is running, or is being restored, is FAILED_PRECONDITION.
+   */
   deleteBackup(request: { backupCrn: string; caller: Caller }): Promise<string>;
   describeBackup(backupCrn: string): Backup;
   describeRestore(restoreCrn: string): Restore;

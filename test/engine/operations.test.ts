@@ -1,0 +1,231 @@
+import { expect, test, vi } from "vitest";
+import type { Engine } from "../../engine/engine.ts";
+import { DrsError } from "../../engine/errors.ts";
+import { backupReaches, restoreReaches, smallEngine } from "./small-engine.ts";
+import { gate, idle, job } from "./jobs/small-jobs.ts";
+import { crnOf, temporaryFolder } from "./store/temporary-store.ts";
+
+const alice = { name: "alice", requestId: "" };
+const request = { backupName: "nightly", itemName: "", caller: alice };
+
+/** An engine whose backups wait for the gate. */
+async function busyEngine(more: Parameters<typeof smallEngine>[1] = {}) {
+  const backups = gate();
+  const definitions = { backup: job({ PRE_VALIDATION: () => backups.opened }), restore: idle, deletion: idle };
+  const engine = await smallEngine(temporaryFolder(), { definitions, ...more });
+  return { engine, finishBackups: () => backups.open() };
+}
+
+async function finishedBackup(engine: Engine, backupName = "nightly"): Promise<string> {
+  const crn = await engine.createBackup({ ...request, backupName });
+  await backupReaches(engine, crn, "COMPLETED");
+  return crn;
+}
+
+function refusal(code: string, text: RegExp) {
+  return expect.objectContaining({ code, message: expect.stringMatching(text) as string });
+}
+
+test("a backup is recorded at once, runs, and can be described, listed and read about", async () => {
+  const engine = await smallEngine(temporaryFolder());
+  const crn = await finishedBackup(engine);
+  expect(crn).toMatch(/^crn:altus:drs:us-west-1:acme:backup:/u);
+  const { warnings, errors, ...summary } = engine.describeBackup(crn);
+  expect(summary).toMatchObject({
+    name: "nightly",
+    state: "COMPLETED",
+    phase: "FINISHED",
+    includedNamespaces: ["cdp"],
+  });
+  expect(summary.job).toBe(`backup-${crn.slice(-36)}`);
+  expect([warnings, errors]).toEqual([[], []]);
+  expect(engine.listBackups({ backupName: "", jobStates: [] })).toEqual([summary]);
+  expect(engine.listBackups({ backupName: "weekly", jobStates: [] })).toEqual([]);
+  expect(engine.listBackups({ backupName: "nightly", jobStates: ["FAILED", "COMPLETED"] })).toEqual([summary]);
+  expect(engine.getLogs(crn)).toMatch(
+    /^\S+Z INFO {2}PENDING backup accepted\n(?:.*\n)*.* FINISHED job ended COMPLETED\n$/u,
+  );
+});
+
+test("a backup without a name is called after the time in UTC", async () => {
+  const now = new Date("2026-11-23T20:15:07.999Z");
+  const engine = await smallEngine(temporaryFolder(), { clock: () => now });
+  const crn = await finishedBackup(engine, "");
+  expect(engine.describeBackup(crn).name).toBe("backup-20261123-201507");
+});
+
+test("names that are too long or hold control characters are refused", async () => {
+  const engine = await smallEngine(temporaryFolder());
+  await expect(engine.createBackup({ ...request, backupName: "x".repeat(256) })).rejects.toThrow(
+    refusal("INVALID_ARGUMENT", /longer than 255 characters/u),
+  );
+  await expect(engine.createBackup({ ...request, backupName: "night\nly" })).rejects.toThrow(
+    refusal("INVALID_ARGUMENT", /control characters/u),
+  );
+  await finishedBackup(engine, "x".repeat(255));
+});
+
+test("an item that is no entity is refused with those that exist; the control plane needs no cluster", async () => {
+  const listEntities = vi.fn<() => Promise<string[]>>(() => Promise.resolve(["cdp", "vault-system"]));
+  const engine = await smallEngine(temporaryFolder(), { listEntities });
+  await engine.createBackup({ ...request, itemName: "cdp" });
+  expect(listEntities).not.toHaveBeenCalled();
+  const vault = await engine.createBackup({ ...request, itemName: "vault-system" });
+  expect(engine.describeBackup(vault).includedNamespaces).toEqual(["vault-system"]);
+  await expect(engine.createBackup({ ...request, itemName: "kube-system" })).rejects.toThrow(
+    refusal("INVALID_ARGUMENT", /"kube-system" is no backup entity: there are cdp, vault-system/u),
+  );
+});
+
+test("a client's retry by request id finds the first backup for ever, also while the cluster is away", async () => {
+  let now = Date.UTC(2026, 0, 1);
+  const listEntities = vi.fn<() => Promise<string[]>>(() => Promise.resolve(["vault-system"]));
+  const engine = await smallEngine(temporaryFolder(), { clock: () => new Date(now), listEntities });
+  const again = { ...request, itemName: "vault-system", caller: { name: "alice", requestId: "r-1" } };
+  const first = await engine.createBackup(again);
+  await backupReaches(engine, first, "COMPLETED");
+  now += 86_400_000;
+  listEntities.mockRejectedValue(new DrsError("UNAVAILABLE", "no answer"));
+  expect(await engine.createBackup(again)).toBe(first);
+  listEntities.mockResolvedValue(["vault-system"]);
+  // The same id for something else, or from somebody else, is another request.
+  expect(await engine.createBackup({ ...again, backupName: "other" })).not.toBe(first);
+  expect(await engine.createBackup({ ...again, caller: { name: "bob", requestId: "r-1" } })).not.toBe(first);
+});
+
+test("a client's retry without an id finds the first backup within a minute while that has not started", async () => {
+  let now = Date.UTC(2026, 0, 1);
+  const { engine, finishBackups } = await busyEngine({ clock: () => new Date(now) });
+  const running = await engine.createBackup(request);
+  await backupReaches(engine, running, "IN_PROGRESS");
+  const waiting = await engine.createBackup(request);
+  expect(waiting).not.toBe(running);
+  now += 59_000;
+  expect(await engine.createBackup(request)).toBe(waiting);
+  expect(await engine.createBackup({ ...request, backupName: "weekly" })).not.toBe(waiting);
+  expect(await engine.createBackup({ ...request, caller: { name: "bob", requestId: "" } })).not.toBe(waiting);
+  expect(await engine.createBackup({ ...request, itemName: "vault-system" })).not.toBe(waiting);
+  now += 2_000;
+  expect(await engine.createBackup(request)).not.toBe(waiting);
+  finishBackups();
+});
+
+test("a restore runs on a finished backup, shows what it will and will not do, and is listed by backup", async () => {
+  const engine = await smallEngine(temporaryFolder());
+  const backupCrn = await finishedBackup(engine);
+  const other = await finishedBackup(engine, "other");
+  const crn = await engine.restoreBackup({ backupCrn, caller: alice });
+  await restoreReaches(engine, crn, "COMPLETED");
+  const { warnings, errors, ...summary } = engine.describeRestore(crn);
+  expect([warnings, errors]).toEqual([[], []]);
+  expect(summary).toMatchObject({ backupCrn, job: `restore-${crn.slice(-36)}`, phase: "FINISHED" });
+  expect(summary.includedNamespaces).toEqual(["cdp"]);
+  expect(summary.excludedResources).toContain("events");
+  expect(summary.successConditions).toContain("every claim is bound");
+  expect(engine.listRestores({ backupCrn: "", jobStates: [] })).toEqual([summary]);
+  expect(engine.listRestores({ backupCrn, jobStates: ["COMPLETED"] })).toEqual([summary]);
+  expect(engine.listRestores({ backupCrn: other, jobStates: [] })).toEqual([]);
+});
+
+test("a backup that is not finished well cannot be restored, and the error says its state", async () => {
+  const failing = job({
+    PRE_VALIDATION: () => {
+      throw new DrsError("INTERNAL", "broken");
+    },
+  });
+  const engine = await smallEngine(temporaryFolder(), {
+    definitions: { backup: failing, restore: idle, deletion: idle },
+  });
+  const backupCrn = await engine.createBackup(request);
+  await backupReaches(engine, backupCrn, "FAILED");
+  await expect(engine.restoreBackup({ backupCrn, caller: alice })).rejects.toThrow(
+    refusal("FAILED_PRECONDITION", /is FAILED: only a COMPLETED or PARTIALLY_FAILED one/u),
+  );
+  await expect(engine.restoreBackup({ backupCrn: crnOf("backup", 9), caller: alice })).rejects.toThrow(
+    refusal("NOT_FOUND", /there is no backup crn:/u),
+  );
+});
+
+test("a deletion takes the backup and its restores away and keeps its own log", async () => {
+  const engine = await smallEngine(temporaryFolder());
+  const backupCrn = await finishedBackup(engine);
+  const restoreCrn = await engine.restoreBackup({ backupCrn, caller: alice });
+  await restoreReaches(engine, restoreCrn, "COMPLETED");
+  const caller = { name: "alice", requestId: "delete-1" };
+  const crn = await engine.deleteBackup({ backupCrn, caller });
+  expect(crn).toContain(":deleteBackup:");
+  await backupReaches(engine, backupCrn, "NOT_FOUND");
+  expect(() => engine.describeRestore(restoreCrn)).toThrow(refusal("NOT_FOUND", /there is no restore/u));
+  expect(() => engine.getLogs(backupCrn)).toThrow(refusal("NOT_FOUND", /there is no backup/u));
+  expect(engine.listRestores({ backupCrn, jobStates: [] })).toEqual([]);
+  expect(engine.getLogs(crn)).toContain("FINISHED job ended COMPLETED");
+  expect(await engine.deleteBackup({ backupCrn, caller })).toBe(crn);
+  await expect(engine.deleteBackup({ backupCrn, caller: alice })).rejects.toThrow(refusal("NOT_FOUND", /no backup/u));
+});
+
+test("a deletion that fails leaves the backup TERMINATING with the reason, and can be repeated", async () => {
+  let broken = true;
+  const began = gate();
+  const deletion = job({
+    DELETING_SNAPSHOTS: async (context) => {
+      await began.opened;
+      if (broken) context.error("cdp", "snapshot of claim data cannot be deleted");
+    },
+  });
+  const engine = await smallEngine(temporaryFolder(), { definitions: { backup: idle, restore: idle, deletion } });
+  const backupCrn = await finishedBackup(engine);
+  const first = await engine.deleteBackup({ backupCrn, caller: alice });
+  expect(engine.describeBackup(backupCrn).state).toBe("TERMINATING");
+  expect(await engine.deleteBackup({ backupCrn, caller: { name: "bob", requestId: "x" } })).toBe(first);
+  began.open();
+  await vi.waitFor(() => expect(engine.getLogs(first)).toContain("job ended FAILED"));
+  expect(engine.describeBackup(backupCrn)).toMatchObject({
+    state: "TERMINATING",
+    errors: [{ namespace: "cdp", text: "snapshot of claim data cannot be deleted" }],
+  });
+  await expect(engine.restoreBackup({ backupCrn, caller: alice })).rejects.toThrow(
+    refusal("FAILED_PRECONDITION", /is TERMINATING/u),
+  );
+  broken = false;
+  expect(await engine.deleteBackup({ backupCrn, caller: alice })).not.toBe(first);
+  await backupReaches(engine, backupCrn, "NOT_FOUND");
+});
+
+test("a waiting backup is cancelled by its deletion at once; a running one cannot be deleted", async () => {
+  const { engine, finishBackups } = await busyEngine();
+  const running = await engine.createBackup(request);
+  const waiting = await engine.createBackup({ ...request, backupName: "waiting" });
+  await backupReaches(engine, running, "IN_PROGRESS");
+  const deletion = await engine.deleteBackup({ backupCrn: waiting, caller: alice });
+  expect(() => engine.describeBackup(waiting)).toThrow(refusal("NOT_FOUND", /no backup/u));
+  expect(engine.getLogs(deletion)).toContain("taken out of the queue");
+  await expect(engine.deleteBackup({ backupCrn: running, caller: alice })).rejects.toThrow(
+    refusal("FAILED_PRECONDITION", new RegExp(`backup ${running} is IN_PROGRESS in phase PRE_VALIDATION`, "u")),
+  );
+  finishBackups();
+  await backupReaches(engine, running, "COMPLETED");
+});
+
+test("a backup that is being restored cannot be deleted, and the error names the restore", async () => {
+  const held = gate();
+  const restore = job({ STOPPING_APPS: () => held.opened });
+  const engine = await smallEngine(temporaryFolder(), { definitions: { backup: idle, restore, deletion: idle } });
+  const backupCrn = await finishedBackup(engine);
+  const restoreCrn = await engine.restoreBackup({ backupCrn, caller: alice });
+  await expect(engine.deleteBackup({ backupCrn, caller: alice })).rejects.toThrow(
+    refusal("FAILED_PRECONDITION", new RegExp(`restore ${restoreCrn} is IN_PROGRESS in phase STOPPING_APPS`, "u")),
+  );
+  held.open();
+});
+
+test("a CRN of the wrong kind is refused everywhere before anything is looked up", async () => {
+  const engine = await smallEngine(temporaryFolder());
+  const wrong = crnOf("restore", 1);
+  const refused = refusal("INVALID_ARGUMENT", /expected a CRN/u);
+  expect(() => engine.describeBackup(wrong)).toThrow(refused);
+  expect(() => engine.describeRestore(crnOf("backup", 1))).toThrow(refused);
+  expect(() => engine.listRestores({ backupCrn: wrong, jobStates: [] })).toThrow(refused);
+  expect(() => engine.getLogs("nonsense")).toThrow(refused);
+  await expect(engine.restoreBackup({ backupCrn: wrong, caller: alice })).rejects.toThrow(refused);
+  await expect(engine.deleteBackup({ backupCrn: wrong, caller: alice })).rejects.toThrow(refused);
+});
