@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import { constants, createZstdCompress, type ZstdCompress } from "node:zlib";
+import { DrsError } from "../errors.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
 import { digestFile, manifestFile, partFile } from "./archive-paths.ts";
 import type { Manifest, Part, PartResource } from "./format.ts";
 import { lineBatches } from "./line-batches.ts";
+import { checkManifest } from "./manifest-check.ts";
 import { through } from "./through.ts";
 
 /**
@@ -49,9 +51,13 @@ export class ArchiveWriter {
     return { apiVersion, kind, resource: plural, namespaced, file, objects: count, size, sha256: hash.digest("hex") };
   }
 
-  /** Completes the archive. The digest goes first: a manifest that is there can be proven. */
+  /**
+   * Completes the archive. The digest goes first: a manifest that is there can be proven. INTERNAL, and nothing written,
+   * for a manifest that a reader would refuse.
+   */
   async writeManifest(manifest: Manifest, signal: AbortSignal): Promise<void> {
     const bytes = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
+    proveReadable(bytes);
     const digest = createHash("sha256").update(bytes).digest("hex");
     const line = Buffer.from(`${digest}  ${manifestFile}\n`);
     await this.#storage.write(`${this.#folder}/${digestFile}`, once(line), signal);
@@ -83,6 +89,14 @@ function compressor(): ZstdCompress {
 async function* resumed(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
   yield first;
   for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
+}
+
+function proveReadable(manifest: Buffer): void {
+  try {
+    checkManifest(JSON.parse(manifest.toString()));
+  } catch (error) {
+    throw new DrsError("INTERNAL", `the manifest to be written is wrong: ${String(error)}`, { cause: error });
+  }
 }
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer> {

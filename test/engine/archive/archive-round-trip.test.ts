@@ -87,6 +87,14 @@ test("an object with a raw newline, or an empty one, is refused and nothing is l
   expect(await Array.fromAsync(storage.list("backups/", signal))).toEqual([]);
 });
 
+test("a manifest that could not be read again is not written", async () => {
+  const { storage } = await temporaryStorage();
+  const wrong = { ...manifestOf("a", []), finishedTime: "soon" };
+  const writing = new ArchiveWriter(storage, "backups/a").writeManifest(wrong, signal);
+  await expect(writing).rejects.toMatchObject({ code: "INTERNAL", message: expect.stringContaining("finishedTime") });
+  expect(await Array.fromAsync(storage.list("backups/", signal))).toEqual([]);
+});
+
 test("a source that fails, or a cancellation, leaves no part, and the source is closed", async () => {
   const { storage } = await temporaryStorage();
   const writer = new ArchiveWriter(storage, "backups/a");
