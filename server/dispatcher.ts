@@ -13,7 +13,7 @@ import type { ServerContext } from "./context.ts";
 import { toConnectError, toJsonError } from "./errors.ts";
 import { health } from "./health.ts";
 import { translateErrors } from "./interceptors/translate-errors.ts";
-import { writeJson } from "./json-reply.ts";
+import { isGone, writeJson } from "./json-reply.ts";
 import { addReflection } from "./reflection.ts";
 import { drscpRoutes } from "./routes.ts";
 import { jsonRoutes, serveJson } from "./transcoding.ts";
@@ -68,7 +68,7 @@ export function createDispatcher(context: ServerContext, maxBodyBytes: number, s
     });
     serve(call, request, response).catch((error: unknown) => {
       // A client that went away is no failure, and hears nothing.
-      if (response.destroyed) return;
+      if (isGone(response)) return;
       const translated = toConnectError(error, call.requestId, log);
       if (call.outcome === "REFUSED") call.outcome = Code[translated.code];
       const { status, body } = toJsonError(translated);

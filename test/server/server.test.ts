@@ -1,15 +1,17 @@
 import { once } from "node:events";
-import { connect as connectHttp2 } from "node:http2";
+import { connect as connectHttp2, constants } from "node:http2";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { connect as connectTls } from "node:tls";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { silentLogger } from "../../engine/logger.ts";
 import { DrscpService } from "../../gen/drscp/v1/drscp_pb.ts";
+import { createServer } from "../../server/server.ts";
 import { FakeEngine } from "../support/fake-engine.ts";
 import { post } from "../support/http-json.ts";
-import { certificate, startTestServer, type TestServer } from "../support/test-server.ts";
+import { certificate, certificateFile, keyFile, startTestServer, type TestServer } from "../support/test-server.ts";
 
 let engine: FakeEngine;
 let running: TestServer;
@@ -30,8 +32,8 @@ function raw(bytes: string): Promise<string> {
   return text(socket);
 }
 
-async function stillServes(): Promise<void> {
-  expect((await post(running.url, "/api/v1/drscp/listBackups")).status).toBe(200);
+async function stillServes(): Promise<boolean> {
+  return (await post(running.url, "/api/v1/drscp/listBackups")).status === 200;
 }
 
 describe("a request that would upset a server", () => {
@@ -42,7 +44,7 @@ describe("a request that would upset a server", () => {
       const reply = await raw(`POST ${path} HTTP/${version}\r\n${header}\r\n${type}\r\n\r\n{}`);
       expect(reply).toMatch(/^HTTP\/1\.1 400 [^]*x-altus-request-id: [^]*"INVALID_ARGUMENT"/);
     }
-    await stillServes();
+    expect(await stillServes()).toBe(true);
   });
 
   test("a bad authority over HTTP/2", async () => {
@@ -57,7 +59,7 @@ describe("a request that would upset a server", () => {
     const [headers] = (await once(stream, "response")) as [Record<string, unknown>];
     expect(headers[":status"]).toBe(400);
     session.close();
-    await stillServes();
+    expect(await stillServes()).toBe(true);
   });
 
   test("a client that leaves in the middle of its request", async () => {
@@ -65,18 +67,51 @@ describe("a request that would upset a server", () => {
     socket.write("POST /api/v1/drscp/createBackup HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{");
     await once(socket, "connect");
     socket.destroy();
-    await stillServes();
+    expect(await stillServes()).toBe(true);
     expect(engine.backups).toHaveLength(0);
+  });
+
+  test.each(["/api/v1/drscp/createBackup", "/drscp.v1.DrscpService/CreateBackup"])(
+    "an HTTP/2 stream that is reset in the middle: %s",
+    async (path) => {
+      const session = connectHttp2(running.url);
+      const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/json" });
+      stream.on("error", () => undefined);
+      stream.write("{");
+      await once(session, "remoteSettings");
+      stream.close(constants.NGHTTP2_CANCEL);
+      await once(stream, "close");
+      session.destroy();
+      expect(await stillServes()).toBe(true);
+      expect(engine.backups).toHaveLength(0);
+    },
+  );
+
+  test("a client that leaves before the answer", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    engine.pause = promise;
+    const session = connectHttp2(running.url);
+    for (const path of ["/api/v1/drscp/listBackupEntities", "/drscp.v1.DrscpService/ListBackupEntities"]) {
+      const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/json" });
+      stream.on("error", () => undefined);
+      stream.end("{}");
+    }
+    await once(session, "remoteSettings");
+    engine.failure = new Error("too late");
+    session.destroy();
+    resolve();
+    expect(await stillServes()).toBe(true);
   });
 
   test("bytes that are no protocol", async () => {
     expect(await raw("\x16\x03\x01 nonsense\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 /);
-    await stillServes();
+    expect(await stillServes()).toBe(true);
   });
 });
 
 test("the clear text port tells the protocols apart, byte by byte", async () => {
   const socket = connect(port(), "127.0.0.1");
+  socket.setNoDelay(true);
   for (const byte of "POST /api/v1/drscp/listBackups HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     socket.write(byte);
   expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 [^]*\{"backups":\[\]\}/);
@@ -134,7 +169,7 @@ describe("closing", () => {
   test("does not wait for silent clients", async () => {
     const socket = connect(port(), "127.0.0.1");
     await once(socket, "connect");
-    await stillServes();
+    expect(await stillServes()).toBe(true);
     const started = Date.now();
     await running.server.close();
     expect(Date.now() - started).toBeLessThan(5_000);
@@ -143,9 +178,13 @@ describe("closing", () => {
 });
 
 test("a port that is taken is said, and the other one is given back", async () => {
-  const { createServer } = await import("../../server/server.ts");
-  const { silentLogger } = await import("../../engine/logger.ts");
-  const taken = { host: "127.0.0.1", port: port() };
-  const start = createServer({ engine, log: silentLogger }, { listen: taken, tls: undefined, maxBodyBytes: 1 });
+  const free = { host: "127.0.0.1", port: port() };
+  await running.server.close();
+  const other = await startTestServer(engine);
+  const taken = { host: "127.0.0.1", port: Number(new URL(other.tlsUrl).port) };
+  const tls = { address: taken, certificateFile, keyFile };
+  const start = createServer({ engine, log: silentLogger }, { listen: free, tls, maxBodyBytes: 1 });
   await expect(start).rejects.toThrow(/EADDRINUSE/);
+  await expect(post(`http://127.0.0.1:${free.port}`, "/")).rejects.toThrow(/ECONNREFUSED/);
+  await other.server.close();
 });
