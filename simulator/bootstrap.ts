@@ -1,21 +1,11 @@
-import { createObject } from "./create-object.ts";
-import type { Cluster } from "./cluster.ts";
 import type { NewObject } from "./kubernetes-object.ts";
 
 /** The CSI driver whose volumes the simulator keeps. */
 export const driver = "sim.csi.drs.example";
 export const nodeName = "sim-node-1";
 
-/** Creates what a cluster has before anyone uses it. */
-export function bootstrap(cluster: Cluster): void {
-  for (const object of initialObjects()) {
-    const resource = cluster.registry.ofKind(object.apiVersion, object.kind);
-    if (resource === undefined) throw new Error(`no kind ${object.apiVersion} ${object.kind}`);
-    createObject(cluster, resource, object);
-  }
-}
-
-function initialObjects(): readonly NewObject[] {
+/** What a cluster has before anyone uses it. */
+export function initialObjects(): readonly NewObject[] {
   return [
     ...["default", "kube-node-lease", "kube-public", "kube-system"].map((name) => ({
       kind: "Namespace",
@@ -61,6 +51,15 @@ function initialObjects(): readonly NewObject[] {
     snapshotDefinition("VolumeSnapshotClass", "vsclass", "Cluster", false),
   ];
 }
+
+/** Its kind is served once the definition above is established. */
+export const snapshotClass: NewObject = {
+  kind: "VolumeSnapshotClass",
+  apiVersion: "snapshot.storage.k8s.io/v1",
+  metadata: { name: "standard", annotations: { "snapshot.storage.kubernetes.io/is-default-class": "true" } },
+  driver,
+  deletionPolicy: "Delete",
+};
 
 const node: NewObject = {
   kind: "Node",

@@ -41,6 +41,15 @@ export function createObject(
   return dryRun ? object : cluster.store.put(resource, object);
 }
 
+/** Creates objects of any served kinds, in order. */
+export function createAll(cluster: Cluster, objects: Iterable<NewObject>): void {
+  for (const object of objects) {
+    const resource = cluster.registry.ofKind(object.apiVersion, object.kind);
+    if (resource === undefined) throw new Error(`no kind ${object.apiVersion} ${object.kind}`);
+    createObject(cluster, resource, object);
+  }
+}
+
 function checkNamespace({ store }: Cluster, resource: Resource, namespace: string, name: string): void {
   const namespaces = builtIn("namespaces");
   const found = store.get(namespaces, `/${namespace}`);

@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { bootstrap } from "./bootstrap.ts";
+import { initialObjects, snapshotClass } from "./bootstrap.ts";
 import { ClaimVolumes } from "./claim-volumes.ts";
 import { Cluster } from "./cluster.ts";
+import { allControllers } from "./controllers/all-controllers.ts";
 import { ControllerManager } from "./controllers/controller-manager.ts";
-import { definitionController } from "./controllers/definitions.ts";
-import { namespaceController } from "./controllers/namespaces.ts";
+import { createAll } from "./create-object.ts";
 import { createApiServer } from "./http/api-server.ts";
 import type { Request } from "./http/api-server.ts";
 import type { Access } from "./http/reviews.ts";
@@ -49,18 +49,15 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const cluster = new Cluster();
   const paging = { pageLimit: options.pageLimit ?? Infinity, epoch: 1 };
   let interceptor: Interceptor | undefined;
-  const manager = new ControllerManager(
-    cluster,
-    [definitionController(cluster), namespaceController(cluster)],
-    options.controllerDelay ?? 2,
-  );
+  const manager = new ControllerManager(cluster, allControllers(cluster), options.controllerDelay ?? 2);
   const server = createApiServer(cluster, {
     paging,
     access: { tokens: options.tokens ?? {}, isAllowed: options.isAllowed ?? (() => true) },
     intercept: (request) => interceptor?.(request),
   });
-  bootstrap(cluster);
+  createAll(cluster, initialObjects());
   await manager.settled();
+  createAll(cluster, [snapshotClass]);
   server.listen(options.port ?? 0, "127.0.0.1");
   await once(server, "listening");
 

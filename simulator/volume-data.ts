@@ -1,24 +1,27 @@
 /** A volume's files by path. The bytes are never changed in place, so a copy of the map is a copy of the files. */
 export type Files = Map<string, Buffer>;
 
-/** What the storage behind the CSI driver holds: files by volume handle and by snapshot handle. */
-export class VolumeData {
-  readonly volumes = new Map<string, Files>();
-  readonly snapshots = new Map<string, Files>();
-
-  takeSnapshot(volumeHandle: string, snapshotHandle: string): void {
-    this.snapshots.set(snapshotHandle, new Map(this.volumes.get(volumeHandle)));
-  }
-
-  /** Makes a volume: empty, or with the files of a snapshot. */
-  createVolume(volumeHandle: string, snapshotHandle?: string): void {
-    this.volumes.set(volumeHandle, new Map(snapshotHandle === undefined ? [] : this.snapshots.get(snapshotHandle)));
-  }
+/** The files of a volume at one moment. */
+export interface StoredSnapshot {
+  readonly files: ReadonlyMap<string, Buffer>;
+  readonly takenAt: Date;
+  /** Bytes a volume made from it needs at least. */
+  readonly size: number;
 }
 
-/** The bytes of a snapshot's files. */
-export function sizeOf(files: Files | undefined): number {
-  let size = 0;
-  for (const bytes of files?.values() ?? []) size += bytes.length;
-  return size;
+/** What the storage behind the CSI driver holds: volumes and snapshots by their handles. */
+export class VolumeData {
+  readonly volumes = new Map<string, Files>();
+  readonly snapshots = new Map<string, StoredSnapshot>();
+
+  /** Makes a volume with a copy of the given files. */
+  createVolume(handle: string, files: ReadonlyMap<string, Buffer> = new Map()): void {
+    this.volumes.set(handle, new Map(files));
+  }
+
+  takeSnapshot(handle: string, files: Files, size: number): StoredSnapshot {
+    const snapshot = { files: new Map(files), takenAt: new Date(), size };
+    this.snapshots.set(handle, snapshot);
+    return snapshot;
+  }
 }

@@ -5,6 +5,7 @@ import type { KubernetesObject } from "../kubernetes-object.ts";
 import { builtIn } from "../registry.ts";
 import { resourceId } from "../resource.ts";
 import type { Resource } from "../resource.ts";
+import { admitJob } from "./job.ts";
 import { admitService } from "./service-address.ts";
 
 /** Completes a new object in place, or throws what the API server would refuse it with. */
@@ -14,6 +15,7 @@ const byKind: Readonly<Record<string, Admit>> = {
   "customresourcedefinitions.apiextensions.k8s.io": admitDefinition,
   "daemonsets.apps": requireSelector,
   "deployments.apps": admitReplicated,
+  "jobs.batch": admitJob,
   namespaces: admitNamespace,
   persistentvolumeclaims: admitClaim,
   persistentvolumes: admitVolume,

@@ -1,0 +1,67 @@
+import { driver } from "../bootstrap.ts";
+import type { Cluster } from "../cluster.ts";
+import { createObject } from "../create-object.ts";
+import type { Claim, StorageClass, Volume, VolumeSnapshot, VolumeSnapshotContent } from "../kinds.ts";
+import { keyOf } from "../kubernetes-object.ts";
+import { parseQuantity } from "../quantity.ts";
+import { builtIn } from "../registry.ts";
+import { changeObject } from "../update-object.ts";
+import { snapshotResources } from "./snapshot-resources.ts";
+
+const claims = builtIn("persistentvolumeclaims");
+const volumes = builtIn("persistentvolumes");
+
+type Source = { readonly files: ReadonlyMap<string, Buffer>; readonly size: number };
+
+/** Makes a volume for a claim, with the data of its source; nothing while the source is not ready. */
+export function provision(cluster: Cluster, claim: Claim, storageClass: StorageClass): void {
+  if (storageClass.provisioner !== driver) return;
+  changeObject(cluster, claims, keyOf(claim), ({ metadata }) => {
+    metadata.annotations = {
+      ...metadata.annotations,
+      "volume.beta.kubernetes.io/storage-provisioner": driver,
+      "volume.kubernetes.io/storage-provisioner": driver,
+    };
+  });
+  const source = sourceOf(cluster, claim);
+  const storage = claim.spec?.resources?.requests?.storage ?? "0";
+  if (source === undefined || parseQuantity(storage) < source.size) return;
+  const { namespace, name, uid, resourceVersion } = claim.metadata;
+  const volume = `pvc-${uid}`;
+  if (cluster.store.get(volumes, `/${volume}`) !== undefined) return;
+  cluster.data.createVolume(volume, source.files);
+  createObject(cluster, volumes, {
+    kind: "PersistentVolume",
+    apiVersion: "v1",
+    metadata: { name: volume, annotations: { "pv.kubernetes.io/provisioned-by": driver } },
+    spec: {
+      capacity: { storage },
+      csi: { driver, volumeHandle: volume, fsType: "ext4" },
+      accessModes: claim.spec?.accessModes ?? [],
+      claimRef: { kind: "PersistentVolumeClaim", namespace, name, uid, apiVersion: "v1", resourceVersion },
+      persistentVolumeReclaimPolicy: storageClass.reclaimPolicy ?? "Delete",
+      storageClassName: storageClass.metadata.name,
+      ...(storageClass.mountOptions ? { mountOptions: storageClass.mountOptions } : {}),
+      volumeMode: claim.spec?.volumeMode ?? "Filesystem",
+    },
+  });
+}
+
+/** The data a claim begins with; undefined while it is not there yet. */
+function sourceOf({ store, data }: Cluster, claim: Claim): Source | undefined {
+  const source = claim.spec?.dataSource;
+  if (source === undefined) return { files: new Map(), size: 0 };
+  const key = `${claim.metadata.namespace}/${source.name}`;
+  if (source.kind === "VolumeSnapshot") {
+    const { snapshots, contents } = snapshotResources;
+    const status = store.get<VolumeSnapshot>(snapshots, key)?.status;
+    if (status?.readyToUse !== true) return undefined;
+    const content = store.get<VolumeSnapshotContent>(contents, `/${status.boundVolumeSnapshotContentName}`);
+    return data.snapshots.get(content?.status?.snapshotHandle ?? "");
+  }
+  if (source.kind !== "PersistentVolumeClaim") return undefined;
+  const origin = store.get<Claim>(claims, key);
+  const volume = store.get<Volume>(volumes, `/${origin?.spec?.volumeName ?? ""}`);
+  const files = data.volumes.get(volume?.spec?.csi?.volumeHandle ?? "");
+  return files && { files, size: parseQuantity(volume?.spec?.capacity?.storage) };
+}
