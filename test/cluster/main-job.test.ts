@@ -76,7 +76,7 @@ test("a service with an empty database restores a backup of its storage into an 
   const secondService = await startService({ cluster: second, flags: ["--storage", pathToFileURL(archives).href] });
   try {
     const { backups } = await secondService.api("listBackups");
-    expect(backups).toMatchObject([{ backupCrn, backupName: "before the upgrade", jobState: "COMPLETED" }]);
+    expect(backups).toMatchObject([{ backupCrn, backupName: "before the upgrade", backupJobState: "COMPLETED" }]);
     expect(await restoreFromNothing(second, secondService)).toEqual([]);
   } finally {
     await secondService.stop();

@@ -43,7 +43,7 @@ test("a backup goes into a bucket of an S3 server, below its prefix, and a resto
 test("a service with an empty database finds the backup in the bucket, and deletes it there", async () => {
   const fresh = await startService({ cluster, flags: s3.flags("clusters/main"), env: s3.env });
   try {
-    expect((await fresh.api("listBackups")).backups).toMatchObject([{ backupCrn, jobState: "COMPLETED" }]);
+    expect((await fresh.api("listBackups")).backups).toMatchObject([{ backupCrn, backupJobState: "COMPLETED" }]);
     await fresh.api("deleteBackup", { backupCrn });
     await fresh.waitUntilDeleted(backupCrn);
     const files = [...(await treeDigest(s3.bucketFolder)).values()].filter((digest) => digest.startsWith("file"));

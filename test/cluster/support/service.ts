@@ -14,7 +14,8 @@ export interface JobView {
   readonly backupCrn: string;
   readonly restoreCrn?: string;
   readonly backupName?: string;
-  readonly jobState: string;
+  readonly backupJobState?: string;
+  readonly restoreJobState?: string;
   readonly backupPhase?: string;
   readonly restorePhase?: string;
   readonly includedNamespaces: readonly string[];
@@ -64,7 +65,16 @@ interface ServiceOptions {
 export async function startService(options: ServiceOptions): Promise<TestService> {
   const data = options.data ?? (await mkdtemp(join(tmpdir(), "drs-data-")));
   const address = `127.0.0.1:${await freePort()}`;
-  const flags = ["--listen", address, "--data", data, "--kubeconfig", options.cluster.kubeconfig];
+  const flags = [
+    "--listen",
+    address,
+    "--data",
+    data,
+    "--kubeconfig",
+    options.cluster.kubeconfig,
+    "--log-level",
+    "warn",
+  ];
   const child = spawn(process.execPath, [join(root, "server/main.ts"), ...flags, ...(options.flags ?? [])], {
     env: { ...process.env, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -76,7 +86,13 @@ export async function startService(options: ServiceOptions): Promise<TestService
   child.once("exit", () => process.off("exit", killWithUs));
 
   const service = new RunningService(`http://${address}`, data, child, () => output);
-  await eventually("the service answers", () => service.answers(), { timeout: 30_000, look: () => output });
+  try {
+    await eventually("the service answers", () => service.answers(), { timeout: 30_000, look: () => output });
+  } catch (error) {
+    await service.kill();
+    if (options.data === undefined) await rm(data, { recursive: true });
+    throw error;
+  }
   return service;
 }
 
@@ -135,7 +151,8 @@ class RunningService implements TestService {
       },
       { timeout, look: () => this.#report(crn) },
     );
-    if (job.jobState !== state) throw new Error(`${crn} is not ${state}:\n${await this.#report(crn)}`);
+    if ((job.backupJobState ?? job.restoreJobState) !== state)
+      throw new Error(`${crn} is not ${state}:\n${await this.#report(crn)}`);
     return job;
   }
 
@@ -171,6 +188,6 @@ class RunningService implements TestService {
 
   async #report(crn: string): Promise<string> {
     const [job, { logs }] = await Promise.all([this.#describe(crn), this.api("getLogs", { crn })]);
-    return `${JSON.stringify(job, null, 2)}\n${logs}\nThe service's own last lines:\n${this.output().slice(-3_000)}`;
+    return `${JSON.stringify(job, null, 2)}\n${logs}\nThe service's own output:\n${this.output().slice(-5_000)}`;
   }
 }

@@ -69,6 +69,7 @@ export async function wreckCompletely(cluster: TestCluster): Promise<void> {
 export async function removeControlPlane(cluster: TestCluster): Promise<void> {
   const { kubernetes, kubectl } = cluster;
   await removeFinalizers(cluster);
+  await removePods(cluster);
   await kubectl("delete", "--ignore-not-found", "--wait=false", "namespace", ...namespaces);
   await kubectl("delete", "--ignore-not-found", "--wait=false", ...clusterScoped);
   await eventually(
@@ -86,6 +87,12 @@ export async function removeControlPlane(cluster: TestCluster): Promise<void> {
     const left = await kubectl("get", "volumesnapshotcontents,persistentvolumes", "--output=name");
     return left === "";
   });
+}
+
+/** A namespace that finds pods in it takes their grace period to be deleted, however soon they go. */
+async function removePods({ kubectl }: TestCluster): Promise<void> {
+  const workloads = "deployments,statefulsets,daemonsets,replicasets,cronjobs,jobs,pods";
+  for (const namespace of namespaces) await kubectl("--namespace", namespace, "delete", "--all", "--now", workloads);
 }
 
 /** The pipelines' controller is not running, so nothing else removes them. */
