@@ -41,13 +41,13 @@ export interface JobContext {
   readonly signal: AbortSignal;
   readonly notes: JobNotes;
   /** A line of the job's log. */
-  info(text: string): void;
+  readonly info: (text: string) => void;
   /**
    * Records a warning or error of one object while the rest goes on; also a line of the log. The same text for the same
    * namespace is recorded once, so a phase that runs again doubles nothing. Texts hold no secret.
    */
-  warn(namespace: string, text: string): void;
-  error(namespace: string, text: string): void;
+  readonly warn: (namespace: string, text: string) => void;
+  readonly error: (namespace: string, text: string) => void;
   /** The warnings and errors so far, in order. */
   messages(): readonly {
     readonly level: "warning" | "error";

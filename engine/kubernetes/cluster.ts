@@ -3,6 +3,7 @@ import { type Discovery, discover } from "./discovery.ts";
 import { parseExact } from "./exact-json.ts";
 import { hasStatus } from "./kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, resourcePath } from "./kubernetes-object.ts";
+import { ListSplitter } from "./list-splitter.ts";
 import { type ListOptions, listObjects } from "./object-list.ts";
 import { type Sighting, watchObjects } from "./object-watch.ts";
 import { type PodCommand, execInPod } from "./pod-exec.ts";
@@ -157,12 +158,21 @@ export class Cluster {
     }
   }
 
-  /** Asks for the deletion of all that the selectors match. */
-  async deleteCollection(type: Type, namespace: string, signal: AbortSignal, options: ListOptions = {}): Promise<void> {
+  /** Asks for the deletion of all that the selectors match; gives how many that were. */
+  async deleteCollection(
+    type: Type,
+    namespace: string,
+    signal: AbortSignal,
+    options: ListOptions = {},
+  ): Promise<number> {
     const query = new URLSearchParams({ ...options });
     const path = `${resourcePath(type, namespace)}?${query.toString()}`;
     const body = JSON.stringify({ kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: "Background" });
-    await this.#connection.request({ method: "DELETE", path, body, signal });
+    const answer = await this.#connection.stream({ method: "DELETE", path, body, signal });
+    const deleted = new ListSplitter(); // the answer holds every object
+    let count = 0;
+    for await (const chunk of answer as AsyncIterable<Uint8Array>) count += deleted.push(chunk).length;
+    return count;
   }
 
   /** Every object of a collection and then its changes; see `watchObjects`. */

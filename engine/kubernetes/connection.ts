@@ -137,7 +137,10 @@ async function loadKubeConfig(address: ClusterAddress): Promise<KubeConfig> {
   const { KubeConfig } = await import("@kubernetes/client-node");
   const config = new KubeConfig();
   if (address.server !== undefined) {
-    config.loadFromClusterAndUser({ name: "server", server: address.server, skipTLSVerify: false }, { name: "nobody" });
+    config.loadFromClusterAndUser(
+      { name: "server", server: address.server, skipTLSVerify: address.server.startsWith("http:") },
+      { name: "nobody" },
+    );
     return config;
   }
   try {

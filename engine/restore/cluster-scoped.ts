@@ -1,0 +1,102 @@
+import { isDeepStrictEqual } from "node:util";
+import type { JobParts } from "../jobs/parts.ts";
+import type { JobContext } from "../jobs/phase.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { DrsError } from "../errors.ts";
+import type { Cluster } from "../kubernetes/cluster.ts";
+import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { callsServiceOf, subjectsOf } from "../objects/cluster-scoped-needs.ts";
+import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
+import type { OwnerLinks } from "./owner-links.ts";
+import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { sanitize } from "./sanitize.ts";
+
+/**
+ * Makes the cluster-scoped objects that are missing. One that is there and differs is put back when only these namespaces
+ * use it; else it stays as it is, with a warning that names it.
+ */
+export async function restoreClusterScoped(
+  { cluster }: Pick<JobParts, "cluster">,
+  context: JobContext,
+  source: RestoreSource,
+  links: OwnerLinks,
+  kinds: readonly string[],
+): Promise<void> {
+  const { signal, warn, error: tellError } = context;
+  const restorer = new ObjectRestorer({ cluster, signal, warn });
+  const namespaces = new Set(source.namespaces);
+  for await (const { type, object: archived } of objectsOf(source, partsOf(source, kinds), signal)) {
+    const { name } = archived.metadata;
+    const wanted = sanitize(type, archived);
+    const existing = await cluster.get(type, "", name, signal);
+    if (existing) {
+      links.restored(archived.metadata.uid, existing.metadata.uid);
+      if (isSame(type, wanted, existing)) continue;
+      if (!isOnlyOf(type, existing, namespaces)) {
+        warn("", `${type.kind} ${name} is not as it was, and left so: others than these namespaces may use it`);
+        continue;
+      }
+    }
+    try {
+      const restored = await restorer.restore(type, wanted);
+      links.restored(archived.metadata.uid, restored.metadata.uid);
+      context.info(`restored ${type.kind} ${name}`);
+      if (resourceName(type) === "customresourcedefinitions.apiextensions.k8s.io")
+        await established(cluster, type, name, signal);
+    } catch (error) {
+      tellError("", `${type.kind} ${name} was not restored: ${refusalOf(error)}`);
+    }
+  }
+}
+
+const establishedTimeoutMs = 60_000;
+
+/** Until then the API server refuses the kind's objects. */
+async function established(cluster: Cluster, type: ResourceType, name: string, signal: AbortSignal): Promise<void> {
+  const limit = Date.now() + establishedTimeoutMs;
+  for (let delay = 50; ; delay = Math.min(delay * 2, 1_000)) {
+    const status = (await cluster.get(type, "", name, signal))?.["status"] as
+      | { conditions?: { type: string; status: string; message?: string }[] }
+      | undefined;
+    const isTrue = (condition: string) =>
+      status?.conditions?.some((it) => it.type === condition && it.status === "True") === true;
+    if (isTrue("Established") && isTrue("NamesAccepted")) return;
+    if (Date.now() > limit)
+      throw new DrsError(
+        "FAILED_PRECONDITION",
+        `its kind is not served after ${establishedTimeoutMs / 1000} s: see its status`,
+      );
+    await sleep(delay, undefined, { signal });
+  }
+}
+
+/** Whether the existing object is as the archive has it, apart from what the cluster sets. */
+function isSame(type: ResourceType, wanted: KubernetesObject, existing: KubernetesObject): boolean {
+  const { apiVersion: _a, kind: _k, ...saved } = wanted;
+  const { apiVersion: _b, kind: _l, ...present } = sanitize(type, existing);
+  return isDeepStrictEqual(plain(saved), plain(present));
+}
+
+/** Numbers kept as text become comparable. */
+function plain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value)) as unknown;
+}
+
+/** Whether nobody outside the namespaces can depend on a cluster-scoped object. */
+function isOnlyOf(type: ResourceType, object: KubernetesObject, namespaces: ReadonlySet<string>): boolean {
+  switch (resourceName(type)) {
+    case "clusterrolebindings.rbac.authorization.k8s.io":
+      return subjectsOf(object).every(
+        ({ kind, namespace = "" }) => kind === "ServiceAccount" && namespaces.has(namespace),
+      );
+    case "validatingwebhookconfigurations.admissionregistration.k8s.io":
+    case "mutatingwebhookconfigurations.admissionregistration.k8s.io":
+      return callsServiceOf(object, namespaces);
+    case "apiservices.apiregistration.k8s.io": {
+      const { service } = (object["spec"] ?? {}) as { service?: { namespace?: string } };
+      return namespaces.has(service?.namespace ?? "");
+    }
+    default:
+      return false;
+  }
+}

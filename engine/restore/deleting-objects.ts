@@ -1,0 +1,75 @@
+import type { JobParts } from "../jobs/parts.ts";
+import type { JobContext } from "../jobs/phase.ts";
+import type { Cluster } from "../kubernetes/cluster.ts";
+import type { DiscoveredResource } from "../kubernetes/discovery.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import { hasStatus } from "../kubernetes/kubernetes-error.ts";
+import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { waitUntilGone } from "../kubernetes/waiting.ts";
+import { isMadeByCluster, isSavedResource } from "../objects/object-selection.ts";
+import { deletionWaves } from "./restore-order.ts";
+
+/**
+ * Deletes everything in the namespaces but claims and users' own snapshots, dependents first. What a finalizer holds for
+ * too long, as its controller is stopped, loses its finalizers, with a warning that names them. May run again.
+ */
+export async function deleteObjects(
+  parts: JobParts,
+  context: JobContext,
+  namespaces: readonly string[],
+): Promise<void> {
+  const { resources } = await parts.cluster.discover(context.signal);
+  for (const wave of deletionWaves(resources.filter(isSavedResource)))
+    await Promise.all(
+      wave.flatMap((resource) => namespaces.map((namespace) => deleteKind(parts, context, resource, namespace))),
+    );
+}
+
+async function deleteKind(
+  { cluster, limits }: JobParts,
+  context: JobContext,
+  resource: DiscoveredResource,
+  namespace: string,
+): Promise<void> {
+  const { signal } = context;
+  const count = await deleteAll(cluster, resource, namespace, signal);
+  if (count === 0) return;
+  const isOurs = (object: KubernetesObject) => !isMadeByCluster(resource, object) && !isMadeAgain(resource, object);
+  const wait = { type: resource, namespace, timeoutMs: limits.finalizerTimeout, signal };
+  const left = await waitUntilGone(cluster, wait, isOurs);
+  await forEachInFlight(left, limits.clusterConcurrency, async ({ metadata: { name, finalizers = [] } }) => {
+    await cluster.patch(resource, namespace, name, { metadata: { finalizers: null } }, signal);
+    context.warn(
+      namespace,
+      `${resource.kind} ${name} was held by ${finalizers.join(", ")} for ${limits.finalizerTimeout / 1000} s after its deletion: the finalizers were removed`,
+    );
+  });
+  if (left.length > 0) await waitUntilGone(cluster, wait, isOurs);
+  context.info(`deleted ${count} ${resourceName(resource)} in ${namespace}`);
+}
+
+/** Asks for the deletion of all objects of a kind; gives how many there were. */
+async function deleteAll(
+  cluster: Cluster,
+  resource: DiscoveredResource,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<number> {
+  try {
+    if (resource.verbs.includes("deletecollection")) return await cluster.deleteCollection(resource, namespace, signal);
+    let count = 0;
+    for await (const { metadata } of cluster.list(resource, namespace, signal)) {
+      await cluster.delete(resource, namespace, metadata.name, signal);
+      count++;
+    }
+    return count;
+  } catch (error) {
+    if (hasStatus(error, 404, 405)) return 0; // a kind that has gone with its definition, or that cannot be deleted
+    throw error;
+  }
+}
+
+/** The cluster makes it anew as soon as it is deleted. */
+function isMadeAgain(resource: DiscoveredResource, { metadata }: KubernetesObject): boolean {
+  return resourceName(resource) === "serviceaccounts" && metadata.name === "default";
+}

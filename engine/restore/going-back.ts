@@ -1,0 +1,45 @@
+import { safetyFolder } from "../archive/archive-paths.ts";
+import { DrsError } from "../errors.ts";
+import type { JobParts } from "../jobs/parts.ts";
+import type { JobContext } from "../jobs/phase.ts";
+import { deleteObjects } from "./deleting-objects.ts";
+import { keptVolumes } from "./deleting-claims.ts";
+import { putClaimsBack } from "./putting-claims-back.ts";
+import { restoreNamespaces } from "./namespaces.ts";
+import { OwnerLinks } from "./owner-links.ts";
+import { objectsOf } from "./restore-source.ts";
+import { safetySource } from "./restore-sources.ts";
+import { restoreClaims } from "./restoring-claims.ts";
+import { restoreFrom } from "./restoring-objects.ts";
+import { startApps } from "./starting-apps.ts";
+import { stopApps } from "./stopping-apps.ts";
+
+/**
+ * Brings a control plane back to what it was before a restore that failed: the objects from the safety archive, the
+ * claims on the volumes that were kept. May run again. When it fails itself, its error says where everything lies.
+ */
+export async function goBack(parts: JobParts, context: JobContext): Promise<void> {
+  context.info("going back to what was there before this restore");
+  try {
+    const source = await safetySource(parts, context);
+    const links = new OwnerLinks(context, source.notesPrefix);
+    for await (const { object } of objectsOf(source, source.reader.parts, context.signal)) links.expect(object);
+    await stopApps(parts, context, source.namespaces);
+    await deleteObjects(parts, context, source.namespaces);
+    await restoreNamespaces(parts, context, source);
+    await putClaimsBack(parts, context, source);
+    await restoreClaims(parts, context, source, links);
+    await restoreFrom(source, parts, context);
+    await startApps(source, parts, context);
+    context.error("", "the restore failed: the control plane is as it was before it");
+  } catch (error) {
+    if (!(error instanceof DrsError) || error.code === "UNAVAILABLE") throw error;
+    const volumes = keptVolumes(context).map((kept) => `${kept.persistentVolume} of ${kept.namespace}/${kept.claim}`);
+    throw new DrsError(
+      error.code,
+      `going back failed too: ${error.message}. The objects that were replaced are in ${parts.storage.description} under ` +
+        `${safetyFolder(context.job.uuid)}, the data in the persistent volumes ${volumes.join(", ")}: see "When going back fails" in docs/operations.md`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,117 @@
+import type { JobContext } from "../jobs/phase.ts";
+import type { Cluster } from "../kubernetes/cluster.ts";
+import type { DiscoveredResource } from "../kubernetes/discovery.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import type { KubernetesObject, OwnerReference, ResourceType } from "../kubernetes/kubernetes-object.ts";
+
+/** An object that waits for an owner which is not there yet. */
+interface Pending {
+  readonly type: ResourceType;
+  readonly namespace: string;
+  readonly name: string;
+  readonly owners: readonly OwnerReference[];
+}
+
+/**
+ * Gives restored objects their owners back, which have new uids now. An object with an owner that does not exist would be
+ * deleted by the garbage collector, so it is made without, and linked when its owners are there.
+ * https://kubernetes.io/docs/concepts/architecture/garbage-collection/
+ *
+ * What it learns is noted, so that it is known after a crash. In memory are only the uids of owners, not of all objects.
+ */
+export class OwnerLinks {
+  readonly #context: JobContext;
+  readonly #ownerNotes: string;
+  readonly #uidNotes: string;
+  readonly #pendingNotes: string;
+  /** Old uids of owners, with the new ones as far as they are known. */
+  readonly #uids = new Map<string, string | undefined>();
+
+  constructor(context: JobContext, notesPrefix: string) {
+    this.#context = context;
+    this.#ownerNotes = `${notesPrefix}owner/`;
+    this.#uidNotes = `${notesPrefix}uid/`;
+    this.#pendingNotes = `${notesPrefix}pending-owner/`;
+    for (const [key] of context.notes.entries(this.#ownerNotes))
+      this.#uids.set(key.slice(this.#ownerNotes.length), undefined);
+    for (const [key, uid] of context.notes.entries<string>(this.#uidNotes))
+      this.#uids.set(key.slice(this.#uidNotes.length), uid);
+  }
+
+  /** Notes whose uids will be needed; to be called for every object before the first one is restored. */
+  expect(object: KubernetesObject): void {
+    for (const { uid } of object.metadata.ownerReferences ?? []) {
+      if (this.#uids.has(uid)) continue;
+      this.#uids.set(uid, undefined);
+      this.#context.notes.set(this.#ownerNotes + uid, true);
+    }
+  }
+
+  /** The owners that an archived object can be created with now; those that are missing are noted for `linkPending`. */
+  ownersFor(type: ResourceType, archived: KubernetesObject): readonly OwnerReference[] {
+    const owners = archived.metadata.ownerReferences ?? [];
+    if (owners.length === 0) return [];
+    const linked = owners.flatMap((owner) => this.#linked(owner) ?? []);
+    if (linked.length < owners.length) {
+      const { namespace = "", name } = archived.metadata;
+      const { apiVersion, kind, resource, namespaced } = type;
+      const pending: Pending = { type: { apiVersion, kind, resource, namespaced }, namespace, name, owners };
+      this.#context.notes.set(`${this.#pendingNotes}${resource}.${apiVersion}/${namespace}/${name}`, pending);
+    }
+    return linked;
+  }
+
+  /** Takes down what an archived object's uid has become. */
+  restored(oldUid: string | undefined, newUid: string | undefined): void {
+    if (oldUid === undefined || newUid === undefined || !this.#uids.has(oldUid)) return;
+    this.#uids.set(oldUid, newUid);
+    this.#context.notes.set(this.#uidNotes + oldUid, newUid);
+  }
+
+  /**
+   * Links the objects whose owners have come since. With `last`, an owner that is still missing is looked for among the
+   * cluster-scoped objects that were there before, and else told as a warning and left out.
+   */
+  async linkPending(
+    cluster: Cluster,
+    resources: readonly DiscoveredResource[],
+    inFlight: number,
+    last: boolean,
+  ): Promise<void> {
+    const { notes, signal } = this.#context;
+    const pending = [...notes.entries<Pending>(this.#pendingNotes)];
+    await forEachInFlight(pending, inFlight, async ([key, { type, namespace, name, owners }]) => {
+      const linked: OwnerReference[] = [];
+      for (const owner of owners) {
+        const found = this.#linked(owner) ?? (last ? await this.#clusterScoped(cluster, resources, owner) : undefined);
+        if (found) linked.push(found);
+        else if (!last) return;
+        else
+          this.#context.warn(
+            namespace,
+            `${type.kind} ${name} was owned by ${owner.kind} ${owner.name}, which is not in the backup: it has this owner no more`,
+          );
+      }
+      if (linked.length > 0)
+        await cluster.patch(type, namespace, name, { metadata: { ownerReferences: linked } }, signal);
+      notes.clear(key);
+    });
+  }
+
+  #linked(owner: OwnerReference): OwnerReference | undefined {
+    const uid = this.#uids.get(owner.uid);
+    return uid === undefined ? undefined : { ...owner, uid };
+  }
+
+  async #clusterScoped(
+    cluster: Cluster,
+    resources: readonly DiscoveredResource[],
+    owner: OwnerReference,
+  ): Promise<OwnerReference | undefined> {
+    const type = resources.find(
+      ({ apiVersion, kind, namespaced }) => !namespaced && apiVersion === owner.apiVersion && kind === owner.kind,
+    );
+    const uid = type && (await cluster.get(type, "", owner.name, this.#context.signal))?.metadata.uid;
+    return uid === undefined ? undefined : { ...owner, uid };
+  }
+}

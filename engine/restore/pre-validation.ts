@@ -1,0 +1,119 @@
+import { DrsError } from "../errors.ts";
+import type { JobParts } from "../jobs/parts.ts";
+import type { JobContext } from "../jobs/phase.ts";
+import type { Discovery } from "../kubernetes/discovery.ts";
+import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { missingPermissions, rightsOn } from "../kubernetes/permissions.ts";
+import { isSavedResource } from "../objects/object-selection.ts";
+import { importContents } from "../volumes/snapshot-contents.ts";
+import { volumeSnapshotContents, volumeSnapshots, persistentVolumes } from "../volumes/snapshot-resources.ts";
+import { dryRun } from "./dry-run.ts";
+import { notTerminating } from "./namespaces.ts";
+import { OwnerLinks } from "./owner-links.ts";
+import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { claimsRequest } from "./restoring-claims.ts";
+import { saveForSafety } from "./safety-archive.ts";
+import { servedType } from "./served-types.ts";
+
+/**
+ * Proves that the restore can be made before anything is touched: every byte of the archive, every snapshot in the
+ * storage, every kind, class and right it will need, and what the API server says to each object. Then saves what is
+ * about to be replaced. Whatever fails here fails the job.
+ */
+export async function preValidation(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const { reader, namespaces } = source;
+  context.setIncludedNamespaces(namespaces);
+  await reader.verify(signal);
+  const objects = reader.parts.reduce((sum, part) => sum + part.objects, 0);
+  context.info(`the archive is whole: ${objects} objects, ${reader.manifest.volumes.length} volumes`);
+  for (const namespace of namespaces) await notTerminating(cluster, namespace, limits.finalizerTimeout, signal);
+  const discovery = await cluster.discover(signal);
+  await kindsAreServed(source, discovery, context);
+  await storageClassesExist(source, parts, signal);
+  await rightsSuffice(source, discovery, parts, signal);
+  await snapshotsExist(source, parts, context);
+  const links = new OwnerLinks(context, source.notesPrefix);
+  for await (const { object } of objectsOf(source, reader.parts, signal)) links.expect(object);
+  await dryRun(source, discovery, parts, context);
+  await saveForSafety(source, discovery, parts, context);
+}
+
+/** A kind that the cluster does not serve is one whose definition comes with the archive, or the objects are lost. */
+async function kindsAreServed(source: RestoreSource, discovery: Discovery, context: JobContext): Promise<void> {
+  const definitions = partsOf(source, ["customresourcedefinitions.apiextensions.k8s.io"]);
+  const defined = new Set<string>();
+  for await (const { object } of objectsOf(source, definitions, context.signal)) defined.add(object.metadata.name);
+  const missing: string[] = [];
+  for (const part of source.reader.parts) {
+    const served = servedType(discovery, part);
+    if (served === undefined) {
+      if (!defined.has(resourceName(part))) missing.push(`${resourceName(part)} (${part.apiVersion})`);
+    } else if (served.apiVersion !== part.apiVersion)
+      context.warn(
+        "",
+        `${resourceName(part)} are restored as ${served.apiVersion}: ${part.apiVersion} is not served any more`,
+      );
+  }
+  if (missing.length > 0)
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `the cluster does not serve kinds that are in the backup: ${missing.join(", ")}; install what defines them`,
+    );
+}
+
+async function storageClassesExist(source: RestoreSource, { cluster }: JobParts, signal: AbortSignal): Promise<void> {
+  const type = { apiVersion: "storage.k8s.io/v1", resource: "storageclasses" };
+  const archived = new Set<string>();
+  for await (const { object } of objectsOf(source, partsOf(source, [resourceName(type)]), signal))
+    archived.add(object.metadata.name);
+  const needed = new Set(
+    source.reader.manifest.volumes.map((volume) => volume.storageClass).filter((name) => name !== ""),
+  );
+  for (const name of needed)
+    if (!archived.has(name) && !(await cluster.get(type, "", name, signal)))
+      throw new DrsError(
+        "FAILED_PRECONDITION",
+        `storage class ${name} exists neither in the cluster nor in the backup`,
+      );
+}
+
+const namespacedVerbs = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
+
+async function rightsSuffice(
+  { reader, namespaces }: RestoreSource,
+  { resources }: Discovery,
+  { cluster, limits }: JobParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const kinds: readonly ResourceType[] = resources.filter(isSavedResource);
+  const clusterScoped = reader.parts.filter((part) => !part.namespaced);
+  const questions = [
+    ...namespaces.flatMap((namespace) => kinds.flatMap((kind) => rightsOn(kind, namespacedVerbs, namespace))),
+    ...clusterScoped.flatMap((kind) => rightsOn(kind, ["get", "create", "update"], "")),
+    ...namespaces.flatMap((namespace) => rightsOn(volumeSnapshots, ["create", "delete", "watch"], namespace)),
+    ...rightsOn(volumeSnapshotContents, ["get", "list", "watch", "create", "patch", "delete"], ""),
+    ...rightsOn(persistentVolumes, ["get", "list", "create", "patch"], ""),
+  ];
+  const missing = await missingPermissions(cluster, questions, limits.clusterConcurrency, signal);
+  if (missing.length > 0)
+    throw new DrsError(
+      "PERMISSION_DENIED",
+      `the service's account lacks rights that a restore needs: ${missing.join("; ")}`,
+    );
+}
+
+async function snapshotsExist({ reader }: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+  const { volumes } = reader.manifest;
+  if (volumes.length === 0) return;
+  context.notes.set("imported", volumes);
+  const request = { ...claimsRequest(parts, context), volumes, deletionPolicy: "Retain" } as const;
+  const complaints = await importContents(request);
+  if (complaints.size > 0)
+    throw new DrsError(
+      "DATA_LOSS",
+      `snapshots of this backup cannot be used: ${[...complaints].map(([claim, reason]) => `${claim}: ${reason}`).join("; ")}`,
+    );
+  context.info(`the storage has all ${volumes.length} snapshots`);
+}

@@ -1,0 +1,64 @@
+import { DrsError } from "../errors.ts";
+import type { JobParts } from "../jobs/parts.ts";
+import type { JobContext } from "../jobs/phase.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { unboundClaims } from "../volumes/claims-from-snapshots.ts";
+import { deleteAndWait } from "../volumes/detach-snapshot.ts";
+import { persistentVolumeClaims, persistentVolumes } from "../volumes/snapshot-resources.ts";
+import { keptVolumes, releaseKeptVolumes } from "./deleting-claims.ts";
+import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { claimsRequest } from "./restoring-claims.ts";
+import { sanitize } from "./sanitize.ts";
+
+/**
+ * Gives the kept volumes to claims like those they were taken from. Claims that the restore has made go, and with them
+ * their volumes, which are copies out of snapshots. May run again.
+ */
+export async function putClaimsBack(parts: JobParts, context: JobContext, source: RestoreSource): Promise<void> {
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const kept = keptVolumes(context);
+  const keptNames = new Set(kept.map((volume) => volume.persistentVolume));
+  const before = new Map<string, KubernetesObject>();
+  for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal))
+    before.set(`${object.metadata.namespace ?? ""}/${object.metadata.name}`, object);
+  for (const namespace of source.namespaces)
+    await forEachInFlight(
+      cluster.list(persistentVolumeClaims, namespace, signal),
+      limits.clusterConcurrency,
+      async (claim) => {
+        const { volumeName = "" } = claim["spec"] as { volumeName?: string };
+        const { name } = claim.metadata;
+        const wasThere = (before.get(`${namespace}/${name}`)?.["spec"] as { volumeName?: string } | undefined)
+          ?.volumeName;
+        if (keptNames.has(volumeName) || (wasThere !== undefined && wasThere === volumeName)) return;
+        if (volumeName !== "") {
+          const policy = { spec: { persistentVolumeReclaimPolicy: "Delete" } };
+          await cluster.patch(persistentVolumes, "", volumeName, policy, signal);
+        }
+        await deleteAndWait(cluster, persistentVolumeClaims, namespace, name, limits.podsStopTimeout, signal);
+      },
+    );
+  await forEachInFlight(kept, limits.clusterConcurrency, async ({ namespace, claim, persistentVolume }) => {
+    if (await cluster.get(persistentVolumeClaims, namespace, claim, signal)) return;
+    const saved = before.get(`${namespace}/${claim}`);
+    if (!saved) return;
+    const free = { spec: { claimRef: { uid: null, resourceVersion: null } } };
+    await cluster.patch(persistentVolumes, "", persistentVolume, free, signal);
+    const wanted = sanitize(persistentVolumeClaims, saved);
+    wanted["spec"] = { ...(wanted["spec"] as object), volumeName: persistentVolume };
+    await cluster.create(persistentVolumeClaims, namespace, wanted, signal);
+  });
+  for (const namespace of source.namespaces) {
+    const names = new Set(kept.filter((volume) => volume.namespace === namespace).map((volume) => volume.claim));
+    if (names.size === 0) continue;
+    const late = await unboundClaims(claimsRequest(parts, context), namespace, names);
+    if (late.length > 0)
+      throw new DrsError(
+        "FAILED_PRECONDITION",
+        `claims of ${namespace} did not bind to their old volumes: ${late.join(", ")}`,
+      );
+  }
+  await releaseKeptVolumes(parts, context);
+}

@@ -1,0 +1,63 @@
+import type { JobParts } from "../jobs/parts.ts";
+import type { JobContext } from "../jobs/phase.ts";
+import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { waitFor } from "../kubernetes/waiting.ts";
+
+/** What a restore waits for, as `successConditions` shows it. */
+export const successConditions: readonly string[] = [
+  "every claim is bound",
+  "every deployment is available",
+  "every stateful set is ready",
+  "every daemon set is ready",
+];
+
+interface Status {
+  phase?: string;
+  observedGeneration?: number;
+  availableReplicas?: number;
+  readyReplicas?: number;
+  updatedReplicas?: number;
+  numberReady?: number;
+  desiredNumberScheduled?: number;
+}
+
+/** Whether an object has come up: its controller has seen it as it is, and what it asks for is there. */
+export function isReady(type: Pick<ResourceType, "apiVersion" | "resource">, object: KubernetesObject): boolean {
+  const status = (object["status"] ?? {}) as Status;
+  const { replicas = 1 } = (object["spec"] ?? {}) as { replicas?: number };
+  if ((status.observedGeneration ?? 0) < Number(object.metadata["generation"] ?? 0)) return false;
+  switch (resourceName(type)) {
+    case "persistentvolumeclaims":
+      return status.phase === "Bound";
+    case "deployments.apps":
+      return (status.availableReplicas ?? 0) >= replicas;
+    case "statefulsets.apps":
+    case "replicasets.apps":
+    case "replicationcontrollers":
+      return (status.readyReplicas ?? 0) >= replicas;
+    case "daemonsets.apps":
+      return status.desiredNumberScheduled !== undefined && (status.numberReady ?? 0) >= status.desiredNumberScheduled;
+    default:
+      return true;
+  }
+}
+
+/** Waits until the named objects of one kind and namespace are ready; gives those that are not in time. */
+export async function notReady(
+  { cluster, limits }: JobParts,
+  { signal }: JobContext,
+  type: Pick<ResourceType, "apiVersion" | "resource">,
+  namespace: string,
+  names: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  const ready = new Set<string>();
+  const see = (object: KubernetesObject, gone: boolean) => {
+    const { name } = object.metadata;
+    if (!names.has(name)) return;
+    if (!gone && isReady(type, object)) ready.add(name);
+    else ready.delete(name);
+  };
+  const wait = { type, namespace, timeoutMs: limits.appsStartTimeout, signal };
+  await waitFor(cluster, wait, see, () => ready.size === names.size);
+  return [...names].filter((name) => !ready.has(name));
+}

@@ -1,0 +1,32 @@
+import type { ArchiveReader } from "../archive/archive-reader.ts";
+import type { Part } from "../archive/format.ts";
+import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { resourceName } from "../kubernetes/kubernetes-object.ts";
+import { parseExact } from "../kubernetes/exact-json.ts";
+
+/**
+ * What is put (back) into the cluster: the backup's archive, or, when the restore goes back, the safety archive. The two
+ * keep their notes apart.
+ */
+export interface RestoreSource {
+  readonly reader: ArchiveReader;
+  readonly namespaces: readonly string[];
+  /** Put before the keys of all notes. */
+  readonly notesPrefix: string;
+}
+
+/** The parts of the kinds with these names, in the order of the names. */
+export function partsOf({ reader }: Pick<RestoreSource, "reader">, names: readonly string[]): readonly Part[] {
+  return names.flatMap((name) => reader.parts.filter((part) => resourceName(part) === name));
+}
+
+/** The objects of some parts, one after the other, with numbers exact. */
+export async function* objectsOf(
+  { reader }: Pick<RestoreSource, "reader">,
+  parts: readonly Part[],
+  signal: AbortSignal,
+): AsyncGenerator<{ readonly type: ResourceType; readonly object: KubernetesObject }> {
+  for (const part of parts)
+    for await (const line of reader.objects(part, signal))
+      yield { type: part, object: parseExact(line.toString()) as KubernetesObject };
+}

@@ -1,0 +1,128 @@
+import type { SavedVolume } from "../archive/format.ts";
+import { DrsError } from "../errors.ts";
+import type { JobParts } from "../jobs/parts.ts";
+import type { JobContext } from "../jobs/phase.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import {
+  type ClaimsRequest,
+  createClaimFromSnapshot,
+  removeImportedSnapshots,
+  unboundClaims,
+} from "../volumes/claims-from-snapshots.ts";
+import { nameFor, persistentVolumeClaims, persistentVolumes } from "../volumes/snapshot-resources.ts";
+import type { OwnerLinks } from "./owner-links.ts";
+import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { sanitize } from "./sanitize.ts";
+import { createClaimWithoutSnapshot } from "./unsaved-claims.ts";
+
+const storageClasses = { apiVersion: "storage.k8s.io/v1", resource: "storageclasses" };
+
+/**
+ * Makes every saved claim, those with a snapshot from it, all at once, and waits until they are bound; a claim whose
+ * class waits for its first consumer binds when the applications start. May run again.
+ */
+export async function restoreClaims(
+  parts: JobParts,
+  context: JobContext,
+  source: RestoreSource,
+  links: OwnerLinks,
+): Promise<void> {
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const request = claimsRequest(parts, context);
+  const volumes = volumesByClaim(source);
+  const waiting = new Map<string, Set<string>>();
+  const claims = objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal);
+  await forEachInFlight(claims, limits.clusterConcurrency, async ({ object }) => {
+    const { namespace = "", name } = object.metadata;
+    const volume = volumes.get(`${namespace}/${name}`);
+    const claim = sanitize(persistentVolumeClaims, object);
+    const owners = links.ownersFor(persistentVolumeClaims, object);
+    if (owners.length > 0) claim.metadata.ownerReferences = [...owners];
+    if (!volume) return createClaimWithoutSnapshot(cluster, context, source, object, claim);
+    if (await isBound(request, volume)) return undefined;
+    await createClaimFromSnapshot(request, volume, claim);
+    if (!(await waitsForConsumer(cluster, volume.storageClass, signal)))
+      waiting.set(namespace, (waiting.get(namespace) ?? new Set()).add(name));
+    return undefined;
+  });
+  for (const [namespace, names] of waiting) {
+    const late = await unboundClaims(request, namespace, names);
+    if (late.length > 0)
+      throw new DrsError(
+        "FAILED_PRECONDITION",
+        `claims of ${namespace} were not bound within ${limits.snapshotTimeout / 1000} s: ${late.join(", ")}; their events say what the CSI driver answers`,
+      );
+  }
+  if (volumes.size > 0) context.info(`restored ${volumes.size} claims from their snapshots`);
+  await settleBoundClaims(parts, context, source);
+}
+
+/**
+ * Of every claim that is bound by now: gives its new volume the old one's policy, labels and annotations, and removes the
+ * snapshot objects that filled it.
+ */
+export async function settleBoundClaims(parts: JobParts, context: JobContext, source: RestoreSource): Promise<void> {
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const request = claimsRequest(parts, context);
+  const bound: SavedVolume[] = [];
+  await forEachInFlight(volumesByClaim(source).values(), limits.clusterConcurrency, async (volume) => {
+    if (await isBound(request, volume)) bound.push(volume);
+  });
+  const byVolume = new Map(bound.map((volume) => [volume.persistentVolume, volume]));
+  for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumes"]), signal)) {
+    const volume = byVolume.get(object.metadata.name);
+    const claim = volume && (await cluster.get(persistentVolumeClaims, volume.namespace, volume.claim, signal));
+    const { volumeName } = (claim?.["spec"] ?? {}) as { volumeName?: string };
+    if (volumeName !== undefined) await cluster.patch(persistentVolumes, "", volumeName, carriedOver(object), signal);
+  }
+  await removeImportedSnapshots(request, bound);
+}
+
+const provisionersAnnotation = /^(pv|volume)(\.beta)?\.kubernetes\.io\//;
+
+/** What a claim's volume keeps although it is another one now. */
+function carriedOver({ metadata, ...volume }: KubernetesObject): object {
+  const { persistentVolumeReclaimPolicy } = volume["spec"] as { persistentVolumeReclaimPolicy?: string };
+  const annotations = Object.entries(metadata.annotations ?? {}).filter(([name]) => !provisionersAnnotation.test(name));
+  return {
+    metadata: { labels: metadata.labels ?? {}, annotations: Object.fromEntries(annotations) },
+    spec: { persistentVolumeReclaimPolicy },
+  };
+}
+
+/** Whether the claim is there and bound. FAILED_PRECONDITION when it is there and not this restore's. */
+async function isBound({ cluster, uuid, signal }: ClaimsRequest, { namespace, claim }: SavedVolume): Promise<boolean> {
+  const existing = await cluster.get(persistentVolumeClaims, namespace, claim, signal);
+  if (!existing) return false;
+  const { dataSource } = existing["spec"] as { dataSource?: { name?: string } };
+  if (dataSource?.name !== nameFor(uuid, namespace, claim))
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `claim ${namespace}/${claim} was made by somebody else while this restore ran`,
+    );
+  return (existing["status"] as { phase?: string } | undefined)?.phase === "Bound";
+}
+
+async function waitsForConsumer(cluster: JobParts["cluster"], name: string, signal: AbortSignal): Promise<boolean> {
+  const storageClass = name === "" ? undefined : await cluster.get(storageClasses, "", name, signal);
+  return storageClass?.["volumeBindingMode"] === "WaitForFirstConsumer";
+}
+
+function volumesByClaim({ reader, namespaces }: RestoreSource): ReadonlyMap<string, SavedVolume> {
+  const volumes = reader.manifest.volumes.filter(({ namespace }) => namespaces.includes(namespace));
+  return new Map(volumes.map((volume) => [`${volume.namespace}/${volume.claim}`, volume]));
+}
+
+/** What a restore's snapshot objects are made and removed with. */
+export function claimsRequest({ cluster, limits }: JobParts, { job, signal }: JobContext): ClaimsRequest {
+  return {
+    cluster,
+    uuid: job.uuid,
+    timeoutMs: limits.snapshotTimeout,
+    inFlight: limits.clusterConcurrency,
+    signal,
+  };
+}

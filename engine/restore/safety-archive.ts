@@ -1,0 +1,42 @@
+import { safetyFolder } from "../archive/archive-paths.ts";
+import { ArchiveWriter } from "../archive/archive-writer.ts";
+import { formatVersion } from "../archive/format.ts";
+import type { JobParts } from "../jobs/parts.ts";
+import type { JobContext } from "../jobs/phase.ts";
+import type { Discovery } from "../kubernetes/discovery.ts";
+import { saveNamespaces } from "../objects/namespace-saver.ts";
+import type { RestoreSource } from "./restore-source.ts";
+
+/** Saves the objects that the restore will replace, for the case that it has to go back. Their volumes are kept instead. */
+export async function saveForSafety(
+  { namespaces }: RestoreSource,
+  discovery: Discovery,
+  { cluster, storage, controlPlane }: JobParts,
+  context: JobContext,
+): Promise<void> {
+  const { job, signal } = context;
+  const writer = new ArchiveWriter(storage, safetyFolder(job.uuid));
+  const parts = await saveNamespaces({ cluster, discovery, writer, namespaces, signal, onPart: () => {} });
+  await writer.writeManifest(
+    {
+      formatVersion,
+      backupCrn: job.crn,
+      backupName: job.name,
+      backupJob: job.name,
+      state: "COMPLETED",
+      entity: controlPlane.namespace,
+      includedNamespaces: namespaces,
+      createdTime: job.createdAt.toISOString(),
+      finishedTime: new Date().toISOString(),
+      kubernetesVersion: await cluster.version(signal),
+      parts,
+      volumes: [],
+      messages: [],
+    },
+    signal,
+  );
+  const objects = parts.reduce((sum, part) => sum + part.objects, 0);
+  context.info(
+    `saved ${objects} objects that are about to be replaced, in ${storage.description} under ${safetyFolder(job.uuid)}`,
+  );
+}

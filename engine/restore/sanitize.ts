@@ -1,0 +1,56 @@
+import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { sanitizeClaim } from "./sanitizers/claim.ts";
+import { sanitizeJob } from "./sanitizers/job.ts";
+import { sanitizePod } from "./sanitizers/pod.ts";
+import { sanitizeSecret } from "./sanitizers/secret.ts";
+import { sanitizeServiceAccount } from "./sanitizers/service-account.ts";
+
+/** Metadata that the API server sets. Owners are put back by `OwnerLinks`, as they have new uids. */
+export const serverSetMetadata = [
+  "uid",
+  "resourceVersion",
+  "generation",
+  "creationTimestamp",
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+  "selfLink",
+  "managedFields",
+  "ownerReferences",
+] as const;
+
+/** Finalizers that controllers of the cluster itself add again where they belong. */
+const clusterFinalizers = new Set([
+  "foregroundDeletion",
+  "orphan",
+  "kubernetes.io/pvc-protection",
+  "kubernetes.io/pv-protection",
+  "snapshot.storage.kubernetes.io/pvc-as-source-protection",
+]);
+
+const sanitizers: Readonly<Record<string, (object: KubernetesObject) => void>> = {
+  "jobs.batch": sanitizeJob,
+  pods: sanitizePod,
+  persistentvolumeclaims: sanitizeClaim,
+  secrets: sanitizeSecret,
+  serviceaccounts: sanitizeServiceAccount,
+  namespaces: (namespace) => delete namespace["spec"],
+};
+
+/** An archived object as one that can be created: without what the cluster had filled in. The given one is not changed. */
+export function sanitize(type: ResourceType, archived: KubernetesObject): KubernetesObject {
+  const object = copyOf(archived);
+  delete object["status"];
+  for (const field of serverSetMetadata) delete object.metadata[field];
+  const finalizers = object.metadata.finalizers?.filter((name) => !clusterFinalizers.has(name));
+  if (finalizers && finalizers.length > 0) object.metadata.finalizers = finalizers;
+  else delete object.metadata.finalizers;
+  sanitizers[resourceName(type)]?.(object);
+  return object;
+}
+
+/** Numbers kept as text (`parseExact`) are frozen values of their own, which `structuredClone` would break. */
+function copyOf<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(copyOf) as T;
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, copyOf(member as unknown)])) as T;
+}

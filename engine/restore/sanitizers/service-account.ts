@@ -1,0 +1,30 @@
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+
+/** Tokens that the cluster made for the old account are not there any more. */
+export function sanitizeServiceAccount(account: KubernetesObject): void {
+  const { name } = account.metadata;
+  const isMadeByCluster = (secret: string) =>
+    secret.startsWith(`${name}-`) && /^(token|dockercfg)-[a-z0-9]{5}$/.test(secret.slice(name.length + 1));
+  for (const field of ["secrets", "imagePullSecrets"]) {
+    const references = account[field] as { name?: string }[] | undefined;
+    if (references) account[field] = references.filter((reference) => !isMadeByCluster(reference.name ?? ""));
+  }
+}
+
+/**
+ * What the account that exists needs to become the saved one: the cluster makes `default` by itself, and what it has put
+ * there stays.
+ */
+export function mergedServiceAccount(existing: KubernetesObject, saved: KubernetesObject): object {
+  const union = (field: "secrets" | "imagePullSecrets") => {
+    const all = [existing, saved].flatMap((account) => (account[field] ?? []) as { name?: string }[]);
+    return [...new Map(all.map((reference) => [reference.name, reference])).values()];
+  };
+  const { labels, annotations } = saved.metadata;
+  return {
+    metadata: { ...(labels && { labels }), ...(annotations && { annotations }) },
+    secrets: union("secrets"),
+    imagePullSecrets: union("imagePullSecrets"),
+    automountServiceAccountToken: saved["automountServiceAccountToken"] ?? null,
+  };
+}

@@ -1,0 +1,86 @@
+import { DrsError } from "../errors.ts";
+import type { JobParts } from "../jobs/parts.ts";
+import type { JobContext } from "../jobs/phase.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { restoreClusterScoped } from "./cluster-scoped.ts";
+import { restoreObjects } from "./namespaced-objects.ts";
+import { OwnerLinks } from "./owner-links.ts";
+import { isReady, notReady } from "./readiness.ts";
+import { afterStart, scaledWorkloads, startedByCreation } from "./restore-order.ts";
+import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+
+type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
+
+/**
+ * Starts what a source holds: the embedded database, then the vault, each until it is ready, then everything else; waits
+ * for the success conditions, and then lets webhooks and aggregated APIs call in again. May run again.
+ *
+ * What was not ready when it was saved is started and not waited for. FAILED_PRECONDITION names what does not come up.
+ */
+export async function startApps(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+  const { cluster, controlPlane, limits } = parts;
+  const discovery = await cluster.discover(context.signal);
+  const links = new OwnerLinks(context, source.notesPrefix);
+  const isDatabase: Selects = (namespace, type, name) =>
+    namespace === controlPlane.namespace &&
+    resourceName(type) === "statefulsets.apps" &&
+    name === controlPlane.databaseStatefulSet;
+  const isVault: Selects = (namespace) => namespace === controlPlane.vaultNamespace;
+  await scaleUp(source, parts, context, isDatabase);
+  await waitUntilReady(source, parts, context, "the embedded database", isDatabase);
+  await scaleUp(source, parts, context, isVault);
+  await waitUntilReady(source, parts, context, "the vault", isVault);
+  await restoreObjects({ parts, context, source, discovery, links }, partsOf(source, startedByCreation));
+  await scaleUp(source, parts, context, () => true);
+  await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
+  await waitUntilReady(source, parts, context, "the applications", () => true);
+  await restoreClusterScoped(parts, context, source, links, afterStart);
+}
+
+/** Gives workloads their replica counts. */
+async function scaleUp(
+  source: RestoreSource,
+  { cluster, limits }: JobParts,
+  { signal }: JobContext,
+  selects: Selects,
+): Promise<void> {
+  const workloads = objectsOf(source, partsOf(source, scaledWorkloads), signal);
+  await forEachInFlight(workloads, limits.clusterConcurrency, async ({ type, object }) => {
+    const { namespace = "", name } = object.metadata;
+    if (!selects(namespace, type, name)) return;
+    const { replicas = 1 } = object["spec"] as { replicas?: number };
+    await cluster.patch(type, namespace, name, { spec: { replicas } }, signal);
+  });
+}
+
+const waitedFor = [...scaledWorkloads, "daemonsets.apps"];
+
+async function waitUntilReady(
+  source: RestoreSource,
+  parts: JobParts,
+  context: JobContext,
+  what: string,
+  selects: Selects,
+): Promise<void> {
+  const late: string[] = [];
+  let count = 0;
+  for (const part of partsOf(source, [...waitedFor, "persistentvolumeclaims"])) {
+    const names = new Map<string, Set<string>>();
+    for await (const { object } of objectsOf(source, [part], context.signal)) {
+      const { namespace = "", name } = object.metadata;
+      if (!selects(namespace, part, name) || !isReady(part, object)) continue;
+      names.set(namespace, (names.get(namespace) ?? new Set()).add(name));
+      count++;
+    }
+    for (const [namespace, wanted] of names)
+      for (const name of await notReady(parts, context, part, namespace, wanted))
+        late.push(`${part.kind} ${namespace}/${name}`);
+  }
+  if (late.length > 0)
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `${what} did not come up within ${parts.limits.appsStartTimeout / 1000} s: ${late.join(", ")}; their pods' events and logs say why`,
+    );
+  if (count > 0) context.info(`${what}: ${count} workloads and claims are ready`);
+}

@@ -1,0 +1,81 @@
+import type { JobContext } from "../jobs/phase.ts";
+import type { Cluster } from "../kubernetes/cluster.ts";
+import { hasStatus } from "../kubernetes/kubernetes-error.ts";
+import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { persistentVolumeClaims, persistentVolumes } from "../volumes/snapshot-resources.ts";
+import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { sanitize } from "./sanitize.ts";
+
+/**
+ * A claim whose data is not in the backup. One that exists is left as it is. Else it is made again: on its old volume when
+ * that was a static one, such as a network share that holds its data still; empty otherwise, with a warning.
+ */
+export async function createClaimWithoutSnapshot(
+  cluster: Cluster,
+  context: JobContext,
+  source: RestoreSource,
+  archived: KubernetesObject,
+  claim: KubernetesObject,
+): Promise<void> {
+  const { signal } = context;
+  const { namespace = "", name } = claim.metadata;
+  if (await cluster.get(persistentVolumeClaims, namespace, name, signal)) return;
+  const { volumeName = "" } = archived["spec"] as { volumeName?: string };
+  const volume = volumeName === "" ? undefined : await archivedVolume(source, volumeName, signal);
+  if (volume && !isProvisioned(volume)) {
+    await createOnce(cluster, persistentVolumes, "", forClaim(volume, namespace, name), signal);
+    claim = { ...claim, spec: { ...(claim["spec"] as object), volumeName } };
+    context.warn(namespace, `claim ${name} is on its volume ${volumeName} again, whose data is not in the backup`);
+  } else if (volumeName !== "") context.warn(namespace, `claim ${name} is empty: its data is not in the backup`);
+  await createOnce(cluster, persistentVolumeClaims, namespace, claim, signal);
+}
+
+async function archivedVolume(
+  source: RestoreSource,
+  name: string,
+  signal: AbortSignal,
+): Promise<KubernetesObject | undefined> {
+  for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumes"]), signal))
+    if (object.metadata.name === name) return object;
+  return undefined;
+}
+
+/** Made by a driver for its claim, and gone with it. */
+function isProvisioned({ metadata }: KubernetesObject): boolean {
+  return metadata.annotations?.["pv.kubernetes.io/provisioned-by"] !== undefined;
+}
+
+/** https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume */
+function forClaim(volume: KubernetesObject, namespace: string, name: string): KubernetesObject {
+  const copy = sanitize(persistentVolumes, volume);
+  copy["spec"] = {
+    ...(copy["spec"] as object),
+    claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name },
+  };
+  return copy;
+}
+
+async function createOnce(
+  cluster: Cluster,
+  type: ResourceType,
+  namespace: string,
+  object: KubernetesObject,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await cluster.create(type, namespace, object, signal);
+  } catch (error) {
+    if (!hasStatus(error, 409)) throw error;
+  }
+}
+
+/** The saved claims whose data is not in the backup, as `namespace/name`: where they exist they are left alone. */
+export async function unsavedClaims(source: RestoreSource, signal: AbortSignal): Promise<ReadonlySet<string>> {
+  const withData = new Set(source.reader.manifest.volumes.map(({ namespace, claim }) => `${namespace}/${claim}`));
+  const unsaved = new Set<string>();
+  for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal)) {
+    const key = `${object.metadata.namespace ?? ""}/${object.metadata.name}`;
+    if (!withData.has(key)) unsaved.add(key);
+  }
+  return unsaved;
+}

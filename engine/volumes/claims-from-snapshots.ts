@@ -1,0 +1,110 @@
+import type { SavedVolume } from "../archive/format.ts";
+import { DrsError } from "../errors.ts";
+import type { Cluster } from "../kubernetes/cluster.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import { hasStatus } from "../kubernetes/kubernetes-error.ts";
+import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { waitFor } from "../kubernetes/waiting.ts";
+import { jobLabel } from "../objects/object-selection.ts";
+import { detachSnapshot } from "./detach-snapshot.ts";
+import { nameFor, persistentVolumeClaims, volumeSnapshots } from "./snapshot-resources.ts";
+
+export interface ClaimsRequest {
+  readonly cluster: Cluster;
+  /** The restore's uuid: its contents have been imported under it (`importContents`). */
+  readonly uuid: string;
+  readonly timeoutMs: number;
+  readonly inFlight: number;
+  readonly signal: AbortSignal;
+}
+
+interface ClaimSpec {
+  storageClassName?: string;
+  resources?: { requests?: { storage?: string } };
+}
+
+/** Makes the VolumeSnapshot of an imported content, and the claim that is filled from it. */
+export async function createClaimFromSnapshot(
+  { cluster, uuid, signal }: ClaimsRequest,
+  volume: SavedVolume,
+  claim: KubernetesObject,
+): Promise<void> {
+  const { namespace } = volume;
+  const name = nameFor(uuid, namespace, volume.claim);
+  const snapshot = {
+    apiVersion: volumeSnapshots.apiVersion,
+    kind: volumeSnapshots.kind,
+    metadata: { name, labels: { [jobLabel]: uuid } },
+    spec: { source: { volumeSnapshotContentName: name } },
+  };
+  await createOnce(() => cluster.create(volumeSnapshots, namespace, snapshot, signal));
+  const spec = claim["spec"] as ClaimSpec;
+  const asked = spec.resources?.requests?.storage;
+  const storage =
+    volume.restoreSize !== null && bytesOf(asked) < volume.restoreSize ? String(volume.restoreSize) : asked;
+  const filled = {
+    ...claim,
+    spec: {
+      ...spec,
+      resources: { ...spec.resources, requests: { ...spec.resources?.requests, storage } },
+      dataSource: { apiGroup: "snapshot.storage.k8s.io", kind: volumeSnapshots.kind, name },
+    },
+  };
+  await createOnce(() => cluster.create(persistentVolumeClaims, namespace, filled, signal));
+}
+
+/** Waits until claims are bound; gives those that are not in time. */
+export async function unboundClaims(
+  { cluster, timeoutMs, signal }: ClaimsRequest,
+  namespace: string,
+  claims: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  const bound = new Set<string>();
+  const see = ({ metadata, ...claim }: KubernetesObject) => {
+    const { phase } = (claim["status"] ?? {}) as { phase?: string };
+    if (phase === "Bound" && claims.has(metadata.name)) bound.add(metadata.name);
+  };
+  const wait = { type: persistentVolumeClaims, namespace, timeoutMs, signal };
+  await waitFor(cluster, wait, see, () => bound.size === claims.size);
+  return [...claims].filter((name) => !bound.has(name));
+}
+
+/** Removes what a restore made to fill claims; the snapshots stay in the storage. Works for those never used, too. */
+export async function removeImportedSnapshots(request: ClaimsRequest, volumes: readonly SavedVolume[]): Promise<void> {
+  const { cluster, uuid, timeoutMs, inFlight, signal } = request;
+  await forEachInFlight(volumes, inFlight, ({ namespace, claim }) => {
+    const name = nameFor(uuid, namespace, claim);
+    return detachSnapshot(cluster, { namespace, name, content: name }, timeoutMs, signal);
+  });
+}
+
+async function createOnce(create: () => Promise<unknown>): Promise<void> {
+  try {
+    await create();
+  } catch (error) {
+    if (!hasStatus(error, 409) || error.code !== "ALREADY_EXISTS") throw error;
+  }
+}
+
+const units: Readonly<Record<string, number>> = {
+  "": 1,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  P: 1e15,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+  Pi: 2 ** 50,
+};
+
+/** A quantity in bytes: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/ */
+export function bytesOf(quantity: string | undefined): number {
+  const [, number, unit = ""] = /^(\d+(?:\.\d+)?(?:[eE]\d+)?)([A-Za-z]*)$/.exec(quantity ?? "") ?? [];
+  const factor = units[unit];
+  if (number === undefined || factor === undefined)
+    throw new DrsError("INVALID_ARGUMENT", `${quantity ?? "nothing"} is no size of a volume`);
+  return Number(number) * factor;
+}
