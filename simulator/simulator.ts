@@ -9,6 +9,7 @@ import { createAll } from "./create-object.ts";
 import { createApiServer } from "./http/api-server.ts";
 import type { Request } from "./http/api-server.ts";
 import type { Access } from "./http/reviews.ts";
+import { createSample } from "./sample/sample.ts";
 
 export interface SimulatorOptions {
   /** 0, the default, takes a free one. */
@@ -58,12 +59,14 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   createAll(cluster, initialObjects());
   await manager.settled();
   createAll(cluster, [snapshotClass]);
+  const volumes = new ClaimVolumes(cluster);
+  if (options.sample) await createSample(cluster, volumes, () => manager.settled());
   server.listen(options.port ?? 0, "127.0.0.1");
   await once(server, "listening");
 
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    volumes: new ClaimVolumes(cluster),
+    volumes,
     expireContinueTokens: () => paging.epoch++,
     compact: () => cluster.store.compact(),
     settled: () => manager.settled(),
