@@ -39,7 +39,7 @@ export class ApiError extends Error {
       metadata: this.continueToken === undefined ? {} : { continue: this.continueToken },
       status: "Failure",
       message: this.message,
-      reason: this.reason,
+      ...(this.reason === "" ? {} : { reason: this.reason }),
       ...(this.details === undefined ? {} : { details: this.details }),
       code: this.code,
     };
@@ -103,6 +103,11 @@ export function invalid(
 
 export function badRequest(message: string): ApiError {
   return new ApiError(400, "BadRequest", message);
+}
+
+/** What the API server refuses without a reason of its own: it is answered with 500. */
+export function unexpected(message: string): ApiError {
+  return new ApiError(500, "", message);
 }
 
 export function methodNotAllowed(): ApiError {

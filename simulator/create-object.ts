@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { admit } from "./admission/admission.ts";
 import { nameOf } from "./admission/names.ts";
-import { alreadyExists, badRequest, forbidden, notFound } from "./api-error.ts";
+import { alreadyExists, forbidden, notFound, unexpected } from "./api-error.ts";
 import type { Cluster } from "./cluster.ts";
 import { copyJson } from "./json.ts";
 import { isDeleting, keyOf, timestamp } from "./kubernetes-object.ts";
@@ -26,7 +26,7 @@ export function createObject(
   { dryRun = false }: WriteOptions = {},
 ): KubernetesObject {
   const { metadata, ...content } = copyJson(input);
-  if (metadata.resourceVersion) throw badRequest("resourceVersion should not be set on objects to be created");
+  if (metadata.resourceVersion) throw unexpected("resourceVersion should not be set on objects to be created");
   const name = nameOf(resource, metadata);
   const namespace = resource.namespaced ? (metadata.namespace ?? "") : "";
   if (namespace !== "") checkNamespace(cluster, resource, namespace, name);
