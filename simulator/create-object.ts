@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { admit } from "./admission/admission.ts";
 import { nameOf } from "./admission/names.ts";
+import { omitEmpty } from "./admission/omit-empty.ts";
 import { alreadyExists, forbidden, notFound, unexpected } from "./api-error.ts";
 import type { Cluster } from "./cluster.ts";
 import { copyJson } from "./json.ts";
@@ -30,11 +31,8 @@ export function createObject(
   const name = nameOf(resource, metadata);
   const namespace = resource.namespaced ? (metadata.namespace ?? "") : "";
   if (namespace !== "") checkNamespace(cluster, resource, namespace, name);
-  const object = inOrder(resource, {
-    ...content,
-    metadata: newMetadata(resource, metadata, namespace, name),
-    apiVersion: apiVersionOf(resource),
-  });
+  const given = omitEmpty(resource, { ...content, metadata: newMetadata(resource, metadata, namespace, name) });
+  const object = inOrder(resource, { ...given, apiVersion: apiVersionOf(resource) });
   if (resource.subresources.includes("status") && !keepStatus.has(object.kind)) delete object["status"];
   admit(resource, object, cluster);
   if (cluster.store.get(resource, keyOf(object)) !== undefined) throw alreadyExists(resource, name);

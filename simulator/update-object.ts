@@ -1,4 +1,5 @@
 import { checkImmutable } from "./admission/immutable-fields.ts";
+import { omitEmpty } from "./admission/omit-empty.ts";
 import { badRequest, conflict, modified, notFound } from "./api-error.ts";
 import type { Cluster } from "./cluster.ts";
 import type { WriteOptions } from "./create-object.ts";
@@ -25,7 +26,8 @@ export function replaceObject(
   if (current === undefined) throw notFound(resource, name);
   checkIdentity(resource, current, next);
   const hasStatus = resource.subresources.includes("status");
-  const content: KubernetesObject = reach === "status" ? { ...current, status: next["status"] } : { ...next };
+  const content: KubernetesObject =
+    reach === "status" ? { ...current, status: next["status"] } : { ...omitEmpty(resource, next) };
   if (reach === "object" && hasStatus) setOrDelete(content, "status", current["status"]);
   content.apiVersion = apiVersionOf(resource);
   content.metadata = nextMetadata(current, content);

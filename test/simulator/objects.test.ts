@@ -60,6 +60,16 @@ describe("objects", () => {
     expect(changed.status).toEqual({ loadBalancer: { ingress: [] } });
   });
 
+  test("of built-in kinds lose nulls and empty lists, but not what is empty on purpose", async () => {
+    const spec = { podSelector: {}, ingress: [], egress: null };
+    const path = "/apis/networking.k8s.io/v1/namespaces/a/networkpolicies";
+    const created = await cluster.post(path, { metadata: { name: "x", labels: {} }, spec });
+    expect(created.spec).toEqual({ podSelector: {} });
+    expect(created.metadata).not.toHaveProperty("labels");
+    const changed = await cluster.put(`${path}/x`, { ...created, spec });
+    expect(changed.metadata.resourceVersion).toBe(created.metadata.resourceVersion);
+  });
+
   test("take JSON patches", async () => {
     await cluster.post(configMaps, { metadata: { name: "x" }, data: { a: "1" } });
     const patch = [
