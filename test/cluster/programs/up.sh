@@ -102,19 +102,21 @@ start kube-apiserver --etcd-servers="$etcd" --bind-address=127.0.0.1 --advertise
   --kubelet-client-certificate="$dir/pki/admin.crt" --kubelet-client-key="$dir/pki/admin.key"
 wait_for kube-apiserver kubectl get --raw /readyz
 
+# What is tried again after seconds in a real cluster is tried again at once.
 client=--kubeconfig=$dir/kubeconfig fast="--kube-api-qps=500 --kube-api-burst=1000"
-# shellcheck disable=SC2086 # $fast holds several arguments
+retry="--retry-interval-start=100ms --retry-interval-max=2s"
+# shellcheck disable=SC2086 # $fast and $retry hold several arguments
 {
   start kube-controller-manager "$client" $fast --bind-address=127.0.0.1 --secure-port=$manager --leader-elect=false \
-    --service-account-private-key-file="$dir/pki/service-account.key" --root-ca-file="$dir/pki/ca.crt"
+    --pvclaimbinder-sync-period=2s --service-account-private-key-file="$dir/pki/service-account.key" --root-ca-file="$dir/pki/ca.crt"
   start kube-scheduler "$client" $fast --bind-address=127.0.0.1 --secure-port=$scheduler --leader-elect=false
   start kwok "$client" --config="$dir/kwok.yaml" --manage-all-nodes --cidr=10.200.0.1/16 --node-ip=127.0.0.1 \
     --node-port=$node --server-address=127.0.0.1:$node --node-lease-duration-seconds=40
   start csi-dir -socket "$dir/csi/csi.sock" -root "$dir/csi"
   kubectl apply --server-side -f "$bin/crd" >/dev/null || fail "the snapshot kinds were not accepted"
-  start snapshot-controller "$client" $fast
-  start csi-snapshotter "$client" $fast --csi-address="$dir/csi/csi.sock"
-  start csi-provisioner "$client" $fast --csi-address="$dir/csi/csi.sock"
+  start snapshot-controller "$client" $fast $retry
+  start csi-snapshotter "$client" $fast $retry --csi-address="$dir/csi/csi.sock"
+  start csi-provisioner "$client" $fast $retry --csi-address="$dir/csi/csi.sock"
 }
 wait_for kube-apiserver kubectl apply --server-side -f "$here/cluster.yaml"
 wait_for kwok kubectl wait --for=condition=Ready node/node-0 --timeout=1s

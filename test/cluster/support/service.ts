@@ -61,6 +61,14 @@ interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** What waits in vain shall fail a test soon. */
+const timeLimits = [
+  "--snapshot-timeout=40s",
+  "--pods-stop-timeout=40s",
+  "--finalizer-timeout=20s",
+  "--apps-start-timeout=60s",
+];
+
 /** Starts the service on a cluster, on a free port, and waits until it answers. */
 export async function startService(options: ServiceOptions): Promise<TestService> {
   const data = options.data ?? (await mkdtemp(join(tmpdir(), "drs-data-")));
@@ -142,7 +150,7 @@ class RunningService implements TestService {
     throw new ApiError(response.status, code, `${method}: ${response.status} ${text}`);
   }
 
-  async waitForJob(crn: string, { state = "COMPLETED", timeout = 180_000 }: WaitOptions = {}): Promise<JobView> {
+  async waitForJob(crn: string, { state = "COMPLETED", timeout = 120_000 }: WaitOptions = {}): Promise<JobView> {
     const job = await eventually(
       `${crn} finishes`,
       async () => {

@@ -69,7 +69,7 @@ export async function wreckCompletely(cluster: TestCluster): Promise<void> {
 export async function removeControlPlane(cluster: TestCluster): Promise<void> {
   const { kubernetes, kubectl } = cluster;
   await removeFinalizers(cluster);
-  await removePods(cluster);
+  await removeSlowOnes(cluster);
   await kubectl("delete", "--ignore-not-found", "--wait=false", "namespace", ...namespaces);
   await kubectl("delete", "--ignore-not-found", "--wait=false", ...clusterScoped);
   await eventually(
@@ -89,10 +89,11 @@ export async function removeControlPlane(cluster: TestCluster): Promise<void> {
   });
 }
 
-/** A namespace that finds pods in it takes their grace period to be deleted, however soon they go. */
-async function removePods({ kubectl }: TestCluster): Promise<void> {
+/** A namespace that finds pods, claims or snapshots in it takes long to be deleted, however soon those go. */
+async function removeSlowOnes({ kubectl }: TestCluster): Promise<void> {
   const workloads = "deployments,statefulsets,daemonsets,replicasets,cronjobs,jobs,pods";
-  for (const namespace of namespaces) await kubectl("--namespace", namespace, "delete", "--all", "--now", workloads);
+  const kinds = `${workloads},volumesnapshots,persistentvolumeclaims`;
+  for (const namespace of namespaces) await kubectl("--namespace", namespace, "delete", "--all", "--now", kinds);
 }
 
 /** The pipelines' controller is not running, so nothing else removes them. */
