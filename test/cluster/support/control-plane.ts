@@ -46,19 +46,18 @@ export async function takeControlPlanePicture(cluster: TestCluster): Promise<Con
 
 /**
  * What differs from the earlier picture, a line each. The cluster's controllers may still be at work (an owner reference, a
- * token), so differences count when they are still there after a while.
+ * token), so what is not expected counts when it is still there after a while.
  */
 export async function differencesSince(
   before: ControlPlanePicture,
   cluster: TestCluster,
-  { patience = 20_000, except = () => false }: { patience?: number; except?: (line: string) => boolean } = {},
+  { patience = 20_000, expected = [] }: { patience?: number; expected?: readonly string[] } = {},
 ): Promise<readonly string[]> {
   const end = Date.now() + patience;
   for (;;) {
     const after = await takeControlPlanePicture(cluster);
     const lines = [...compareObjects(before.objects, after.objects), ...compareVolumes(before.files, after.files)];
-    const counted = lines.filter((line) => !except(line));
-    if (counted.length === 0 || Date.now() > end) return counted;
+    if (lines.join() === expected.join() || Date.now() > end) return lines;
   }
 }
 

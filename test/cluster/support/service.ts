@@ -82,6 +82,7 @@ export async function startService(options: ServiceOptions): Promise<TestService
     options.cluster.kubeconfig,
     "--log-level",
     "warn",
+    ...timeLimits,
   ];
   const child = spawn(process.execPath, [join(root, "server/main.ts"), ...flags, ...(options.flags ?? [])], {
     env: { ...process.env, ...options.env },
