@@ -1,3 +1,4 @@
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import type { EngineConfig, StorageConfig } from "../engine/config.ts";
@@ -24,6 +25,8 @@ export interface ServerConfig {
   readonly maxBodyBytes: number;
   /** Whether the cluster is the simulated one, which has to be started first. */
   readonly simulated: boolean;
+  /** A folder to remove at the end. */
+  readonly temporaryData: string | undefined;
   readonly logLevel: string;
   readonly engine: EngineConfig;
 }
@@ -42,7 +45,7 @@ interface Options {
   readonly tlsKey?: string;
   readonly maxBodyBytes: number;
   readonly logLevel: string;
-  readonly data: string;
+  readonly data?: string;
   readonly storage?: StorageConfig;
   readonly s3Endpoint?: string;
   readonly s3Region?: string;
@@ -75,16 +78,19 @@ export function readConfig(args: readonly string[]): ServerConfig {
   const options = program.parse(args, { from: "user" }).opts<Options>();
   const listen = options.listen === "off" ? undefined : options.listen;
   const tls = tlsConfig(options, program);
+  const simulated = options.cluster === "simulated";
+  const data = options.data ?? (simulated ? simulatedData : ".drs");
   if (!listen && !tls) program.error("error: nowhere to listen: give --listen or --tls-listen");
   return {
     listen,
     tls,
     maxBodyBytes: options.maxBodyBytes,
-    simulated: options.cluster === "simulated",
+    simulated,
+    temporaryData: data === simulatedData ? data : undefined,
     logLevel: options.logLevel,
     engine: {
-      databasePath: join(options.data, "drs.db"),
-      storage: storageConfig(options),
+      databasePath: join(data, "drs.db"),
+      storage: storageConfig(options, data),
       cluster: {
         ...(options.kubeconfig && { kubeconfig: options.kubeconfig }),
         ...(options.kubeContext && { context: options.kubeContext }),
@@ -107,14 +113,17 @@ export function readConfig(args: readonly string[]): ServerConfig {
   };
 }
 
+/** The simulated cluster and its snapshots end with the process; backups of it would only mislead the next one. */
+const simulatedData = join(tmpdir(), `data-recovery-service-${process.pid}`);
+
 function tlsConfig({ tlsListen, tlsCert, tlsKey }: Options, program: Command): TlsConfig | undefined {
   if (tlsListen === "off") return undefined;
   if (tlsCert && tlsKey) return { address: tlsListen, certificateFile: tlsCert, keyFile: tlsKey };
   return program.error("error: --tls-listen needs --tls-cert and --tls-key");
 }
 
-function storageConfig(options: Options): StorageConfig {
-  const storage = options.storage ?? { kind: "folder", path: join(options.data, "archives") };
+function storageConfig(options: Options, data: string): StorageConfig {
+  const storage = options.storage ?? { kind: "folder", path: join(data, "archives") };
   if (storage.kind === "folder") return storage;
   return {
     ...storage,
@@ -163,7 +172,12 @@ function describeOptions(): Command {
     )
 
     .optionsGroup("Keeping:")
-    .addOption(setting("--data <folder>", "holds the database drs.db").default(".drs"))
+    .addOption(
+      setting(
+        "--data <folder>",
+        "holds the database drs.db (default: .drs; a temporary one for the simulated cluster)",
+      ),
+    )
     .addOption(
       setting(
         "--storage <url>",

@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { CommanderError } from "commander";
 import { pino } from "pino";
 import { readConfig, type ServerConfig } from "./config.ts";
@@ -14,7 +15,7 @@ function checkNode(version: string): void {
   process.exit(1);
 }
 
-function config(): ServerConfig {
+function readConfigOrExit(): ServerConfig {
   try {
     return readConfig(process.argv.slice(2));
   } catch (error) {
@@ -23,7 +24,8 @@ function config(): ServerConfig {
   }
 }
 
-async function run({ listen, tls, maxBodyBytes, simulated, logLevel, engine: settings }: ServerConfig): Promise<void> {
+async function run(config: ServerConfig): Promise<void> {
+  const { listen, tls, maxBodyBytes, simulated, temporaryData, logLevel, engine: settings } = config;
   const log = pino({ level: logLevel });
   // Only now: these load the SQLite module, or a simulator that most processes do not need.
   const { createEngine } = await import("../engine/create-engine.ts");
@@ -41,6 +43,7 @@ async function run({ listen, tls, maxBodyBytes, simulated, logLevel, engine: set
     await server.close();
     await engine.close();
     await simulator?.close();
+    if (temporaryData !== undefined) await rm(temporaryData, { recursive: true, force: true });
     log.info({}, "stopped");
   };
   let stopped: Promise<void> | undefined;
@@ -60,7 +63,7 @@ async function run({ listen, tls, maxBodyBytes, simulated, logLevel, engine: set
 }
 
 checkNode(process.versions.node);
-run(config()).catch((error: unknown) => {
+run(readConfigOrExit()).catch((error: unknown) => {
   process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
 });

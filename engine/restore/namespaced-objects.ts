@@ -4,12 +4,12 @@ import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { isFinishedJob, markFinished, suspended } from "./finished-jobs.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { objectsOf, type RestoreSource } from "./restore-source.ts";
 import { scaledWorkloads } from "./restore-order.ts";
 import { sanitize } from "./sanitize.ts";
-import { isFinishedJob } from "./sanitizers/job.ts";
 import { inVersion, servedType } from "./served-types.ts";
 
 /** After so many objects it is noted how far the restore has come. */
@@ -66,11 +66,13 @@ async function restorePart(restore: NamespacedRestore, part: Part): Promise<void
 async function restoreOne(restore: NamespacedRestore, type: ResourceType, archived: KubernetesObject): Promise<void> {
   const { parts, context, links } = restore;
   const { namespace = "", name } = archived.metadata;
-  if (hasEnded(type, archived)) {
-    context.info(`${type.kind} ${namespace}/${name} had finished and is not run again`);
+  if (isFinishedPod(type, archived)) {
+    context.info(`pod ${namespace}/${name} had finished and is not run again`);
     return;
   }
-  const object = inVersion(sanitize(type, archived), type.apiVersion);
+  const isFinished = resourceName(type) === "jobs.batch" && isFinishedJob(archived);
+  const wanted = inVersion(sanitize(type, archived), type.apiVersion);
+  const object = isFinished ? suspended(wanted) : wanted;
   if (scaledWorkloads.includes(resourceName(type))) object["spec"] = { ...(object["spec"] as object), replicas: 0 };
   const owners = links.ownersFor(type, archived);
   if (owners.length > 0) object.metadata.ownerReferences = [...owners];
@@ -78,13 +80,13 @@ async function restoreOne(restore: NamespacedRestore, type: ResourceType, archiv
     const restorer = new ObjectRestorer({ cluster: parts.cluster, signal: context.signal, warn: context.warn });
     const { metadata } = await restorer.restore(type, object);
     links.restored(archived.metadata.uid, metadata.uid);
+    if (isFinished) await markFinished(parts.cluster, type, archived, context.signal);
   } catch (error) {
     context.error(namespace, `${type.kind} ${name} was not restored: ${refusalOf(error)}`);
   }
 }
 
-function hasEnded(type: ResourceType, object: KubernetesObject): boolean {
-  if (resourceName(type) === "jobs.batch") return isFinishedJob(object);
+function isFinishedPod(type: ResourceType, object: KubernetesObject): boolean {
   const { phase } = (object["status"] ?? {}) as { phase?: string };
   return resourceName(type) === "pods" && (phase === "Succeeded" || phase === "Failed");
 }

@@ -39,7 +39,8 @@ export const userSnapshots: readonly string[] = [
 ];
 
 const firstWaves: readonly (readonly string[])[] = [
-  ["serviceaccounts", "secrets", "configmaps", "podtemplates"],
+  ["serviceaccounts", "configmaps", "podtemplates"],
+  ["secrets"], // a token whose account is missing is deleted by the cluster
   ["roles.rbac.authorization.k8s.io"],
   ["rolebindings.rbac.authorization.k8s.io", "endpoints", "endpointslices.discovery.k8s.io"],
   ["services", "networkpolicies.networking.k8s.io"],

@@ -44,7 +44,7 @@ export async function importContents(request: ContentsRequest): Promise<Readonly
       signal,
     },
     (object) => {
-      if (isHeld(object)) statuses.set(object.metadata.name, object["status"] ?? {});
+      statuses.set(object.metadata.name, object["status"] ?? {});
     },
     () => volumes.every(isSettled),
   );
@@ -58,10 +58,11 @@ export async function importContents(request: ContentsRequest): Promise<Readonly
   return complaints;
 }
 
-/** Until the snapshot controllers hold a content by their finalizer, its deletion would reach nobody. */
-function isHeld({ metadata }: KubernetesObject): boolean {
-  return (metadata.finalizers ?? []).length > 0;
-}
+/**
+ * The driver's controller deletes a snapshot while it holds the content by this finalizer, and takes it away after. It
+ * holds contents that are bound; this one never is, so it comes with it.
+ */
+const heldByController = "snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection";
 
 async function createContent(
   { cluster, uuid, deletionPolicy, signal }: ContentsRequest,
@@ -72,7 +73,12 @@ async function createContent(
   const content = {
     apiVersion: volumeSnapshotContents.apiVersion,
     kind: volumeSnapshotContents.kind,
-    metadata: { name, labels: { [jobLabel]: uuid }, annotations: secretAnnotations(snapshotClass) },
+    metadata: {
+      name,
+      labels: { [jobLabel]: uuid },
+      annotations: secretAnnotations(snapshotClass),
+      ...(deletionPolicy === "Delete" && { finalizers: [heldByController] }),
+    },
     spec: {
       deletionPolicy,
       driver: volume.driver,

@@ -14,9 +14,3 @@ export function sanitizeJob(job: KubernetesObject): void {
   for (const labels of [job.metadata.labels, spec.template?.metadata?.labels])
     for (const label of uidLabels) delete labels?.[label];
 }
-
-/** A job that has ended is not made again: it would run again. */
-export function isFinishedJob(job: KubernetesObject): boolean {
-  const { conditions = [] } = (job["status"] ?? {}) as { conditions?: { type: string; status: string }[] };
-  return conditions.some(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True");
-}

@@ -21,10 +21,11 @@ export function mergedServiceAccount(existing: KubernetesObject, saved: Kubernet
     return [...new Map(all.map((reference) => [reference.name, reference])).values()];
   };
   const { labels, annotations } = saved.metadata;
+  const [secrets, imagePullSecrets] = [union("secrets"), union("imagePullSecrets")];
   return {
     metadata: { ...(labels && { labels }), ...(annotations && { annotations }) },
-    secrets: union("secrets"),
-    imagePullSecrets: union("imagePullSecrets"),
+    ...(secrets.length > 0 && { secrets }),
+    ...(imagePullSecrets.length > 0 && { imagePullSecrets }),
     automountServiceAccountToken: saved["automountServiceAccountToken"] ?? null,
   };
 }
