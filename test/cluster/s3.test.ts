@@ -1,11 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { TestCluster } from "./support/cluster.ts";
-import {
-  type ControlPlanePicture,
-  createControlPlane,
-  differencesSince,
-  finishedJob,
-} from "./support/control-plane.ts";
+import { type ControlPlanePicture, createControlPlane, differencesSince } from "./support/control-plane.ts";
 import { type S3Server, startS3Server } from "./support/s3-server.ts";
 import { startService, type TestService } from "./support/service.ts";
 import { sharedCluster } from "./support/shared-cluster.ts";
