@@ -1,5 +1,6 @@
 import { listArchives } from "./archive/catalog.ts";
 import type { EngineConfig } from "./config.ts";
+import { CrashPoints } from "./crash-points.ts";
 import type { Engine } from "./engine.ts";
 import { DrsError } from "./errors.ts";
 import { importArchives } from "./import-archives.ts";
@@ -29,6 +30,7 @@ export interface EngineOverrides {
   readonly storage?: ArchiveStorage;
   readonly definitions?: Readonly<Record<JobKind, JobDefinition>>;
   readonly runner?: Partial<RunnerSettings>;
+  readonly crashPoints?: CrashPoints;
   readonly listEntities?: () => Promise<readonly string[]>;
 }
 
@@ -44,9 +46,12 @@ const entitiesTimeout = 30_000;
 export async function createEngine(config: EngineConfig, overrides: EngineOverrides = {}): Promise<Engine> {
   const store = openStore(config.databasePath);
   try {
-    const storage = overrides.storage ?? (await openStorage(config.storage));
-    const cluster = await Cluster.open(config.cluster, config.limits.clusterConcurrency);
-    return await startEngine(config, overrides, { store, storage, cluster });
+    const { crashPoints = new CrashPoints() } = overrides;
+    const storage = crashPoints.watch(overrides.storage ?? (await openStorage(config.storage)));
+    const cluster = await Cluster.open(config.cluster, config.limits.clusterConcurrency, (what, write) =>
+      crashPoints.around(what, write),
+    );
+    return await startEngine(config, overrides, { store, storage, cluster, crashPoints });
   } catch (error) {
     store.database.close();
     throw error;
@@ -57,16 +62,17 @@ interface Opened {
   readonly store: Store;
   readonly storage: ArchiveStorage;
   readonly cluster: Cluster;
+  readonly crashPoints: CrashPoints;
 }
 
 async function startEngine(
   { controlPlane, limits, crn }: EngineConfig,
   overrides: EngineOverrides,
-  { store, storage, cluster }: Opened,
+  { store, storage, cluster, crashPoints }: Opened,
 ): Promise<Engine> {
   const { clock = () => new Date(), random = Math.random, logger = silentLogger } = overrides;
   const closing = new AbortController();
-  const common = { store, logger, clock, random };
+  const common = { store, logger, clock, random, crashPoints };
 
   const runner = new JobRunner({
     ...common,

@@ -27,6 +27,8 @@ export interface ServerConfig {
   readonly simulated: boolean;
   /** A folder to remove at the end. */
   readonly temporaryData: string | undefined;
+  /** For tests: the crash point at which to die. */
+  readonly crashAt: string | undefined;
   readonly logLevel: string;
   readonly engine: EngineConfig;
 }
@@ -46,6 +48,7 @@ interface Options {
   readonly maxBodyBytes: number;
   readonly logLevel: string;
   readonly data?: string;
+  readonly crashAt?: string;
   readonly storage?: StorageConfig;
   readonly s3Endpoint?: string;
   readonly s3Region?: string;
@@ -86,6 +89,7 @@ export function readConfig(args: readonly string[]): ServerConfig {
     tls,
     maxBodyBytes: options.maxBodyBytes,
     simulated,
+    crashAt: options.crashAt,
     temporaryData: data === simulatedData ? data : undefined,
     logLevel: options.logLevel,
     engine: {
@@ -205,6 +209,8 @@ function describeOptions(): Command {
     .addOption(
       setting("--cluster-concurrency <n>", "requests to the cluster at once").argParser(parseCount).default(32),
     )
+
+    .addOption(setting("--crash-at <point>", "for tests: dies at this point").hideHelp())
 
     .optionsGroup("Control plane:")
     .addOption(setting("--namespace <name>", "its main namespace").argParser(parseName).default("cdp"))

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { CommanderError } from "commander";
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import { readConfig, type ServerConfig } from "./config.ts";
 
 /** What the SQLite module's binary needs: an older Node dies of it without a word. */
@@ -30,11 +30,15 @@ async function run(config: ServerConfig): Promise<void> {
   // Only now: these load the SQLite module, or a simulator that most processes do not need.
   const { createEngine } = await import("../engine/create-engine.ts");
   const { createServer } = await import("./server.ts");
+  const { CrashPoints } = await import("../engine/crash-points.ts");
   const simulator = simulated
     ? await (await import("../simulator/simulator.ts")).startSimulator({ sample: true })
     : undefined;
   const cluster = simulator ? { server: simulator.url } : settings.cluster;
-  const engine = await createEngine({ ...settings, cluster }, { logger: log });
+  const engine = await createEngine(
+    { ...settings, cluster },
+    { logger: log, crashPoints: new CrashPoints((point) => dieAt(point, config.crashAt, log)) },
+  );
   const server = await createServer({ engine, log }, { listen, tls, maxBodyBytes });
   log.info({ cleartext: server.cleartext, tls: server.tls, simulator: simulator?.url }, "listening");
 
@@ -60,6 +64,12 @@ async function run(config: ServerConfig): Promise<void> {
       );
     });
   }
+}
+
+/** What the crash tests start the service with: it dies at one point as if its power were cut. */
+function dieAt(point: string, crashAt: string | undefined, log: Logger): void {
+  log.trace({ point }, "crash point");
+  if (point === crashAt) process.kill(process.pid, "SIGKILL");
 }
 
 checkNode(process.versions.node);

@@ -1,3 +1,4 @@
+import type { CrashPoints } from "../crash-points.ts";
 import { DrsError } from "../errors.ts";
 import { conclude } from "../store/conclusion.ts";
 import type { JobRecord } from "../store/job-record.ts";
@@ -20,6 +21,7 @@ export interface WalkSettings {
 
 export interface WalkParts extends JobContextParts {
   readonly random: () => number;
+  readonly crashPoints: CrashPoints;
   readonly settings: WalkSettings;
 }
 
@@ -66,8 +68,10 @@ class Walk {
   /** Runs the job's next step and records its end. Returns undefined when there is nothing more to do. */
   async step(job: JobRecord): Promise<JobRecord | undefined> {
     const started = performance.now();
+    this.#parts.crashPoints.enter(job.kind, job.phase, job.step);
     const outcome = await this.#attempt(job);
     if (outcome === "stopped") return undefined;
+    this.#parts.crashPoints.reached("end");
     const seconds = `${((performance.now() - started) / 1_000).toFixed(1)} s`;
     return this.#parts.store.database.transaction(() =>
       outcome === "done" ? this.#succeed(job, seconds) : this.#fail(job, seconds, outcome),

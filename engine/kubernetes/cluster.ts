@@ -20,6 +20,10 @@ export interface AccessQuestion {
   readonly namespace: string;
 }
 
+/** Does a write, named by its verb and resource; what stands around it is the caller's. */
+export type AroundWrite = <T>(what: string, write: () => Promise<T>) => Promise<T>;
+const justDo: AroundWrite = (_what, write) => write();
+
 const mergePatch = "application/merge-patch+json";
 const jsonPatch = "application/json-patch+json";
 /** Answers to writes carry the metadata only: the object itself is known. */
@@ -28,15 +32,17 @@ const metadataOnly = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=
 /** A Kubernetes cluster, in JSON that is never passed through models. Errors as `Connection` says. */
 export class Cluster {
   readonly #connection: Connection;
+  readonly #aroundWrite: AroundWrite;
 
-  private constructor(connection: Connection) {
+  private constructor(connection: Connection, aroundWrite: AroundWrite) {
     this.#connection = connection;
+    this.#aroundWrite = aroundWrite;
   }
 
   /** Reads the configuration; asks the cluster nothing yet. `inFlight`: how many requests will be under way at once. */
-  static async open(address: ClusterAddress, inFlight: number): Promise<Cluster> {
+  static async open(address: ClusterAddress, inFlight: number, aroundWrite: AroundWrite = justDo): Promise<Cluster> {
     const watches = 8;
-    return new Cluster(await Connection.open(address, inFlight + watches));
+    return new Cluster(await Connection.open(address, inFlight + watches), aroundWrite);
   }
 
   /** The API server's `gitVersion`. */
@@ -101,7 +107,7 @@ export class Cluster {
     { dryRun = false } = {},
   ): Promise<KubernetesObject> {
     const path = `${resourcePath(type, namespace)}${dryRun ? "?dryRun=All" : ""}`;
-    return this.#write({ method: "POST", path, body: text(object), signal });
+    return this.#write({ method: "POST", type, path, body: text(object), signal });
   }
 
   /** Replaces an object as of its resourceVersion, or its status. */
@@ -113,7 +119,7 @@ export class Cluster {
     subresource?: "status",
   ): Promise<KubernetesObject> {
     const path = resourcePath(type, namespace, object.metadata.name, subresource);
-    return this.#write({ method: "PUT", path, body: text(object), signal });
+    return this.#write({ method: "PUT", type, path, body: text(object), signal });
   }
 
   /** A JSON merge patch (RFC 7386), or with an array a JSON patch (RFC 6902). Undefined when there is no such object. */
@@ -128,7 +134,7 @@ export class Cluster {
     const path = resourcePath(type, namespace, name, subresource);
     const contentType = Array.isArray(patch) ? jsonPatch : mergePatch;
     try {
-      return await this.#write({ method: "PATCH", path, body: JSON.stringify(patch), contentType, signal });
+      return await this.#write({ method: "PATCH", type, path, body: JSON.stringify(patch), contentType, signal });
     } catch (error) {
       if (hasStatus(error, 404)) return undefined;
       throw error;
@@ -151,7 +157,10 @@ export class Cluster {
       ...(uid !== undefined && { preconditions: { uid } }),
     });
     try {
-      await this.#connection.request({ method: "DELETE", path: resourcePath(type, namespace, name), body, signal });
+      const path = resourcePath(type, namespace, name);
+      await this.#aroundWrite(`DELETE ${type.resource}`, () =>
+        this.#connection.request({ method: "DELETE", path, body, signal }),
+      );
     } catch (error) {
       const replaced = uid !== undefined && hasStatus(error, 409);
       if (!hasStatus(error, 404) && !replaced) throw error;
@@ -168,7 +177,9 @@ export class Cluster {
     const query = new URLSearchParams({ ...options });
     const path = `${resourcePath(type, namespace)}?${query.toString()}`;
     const body = JSON.stringify({ kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: "Background" });
-    const answer = await this.#connection.stream({ method: "DELETE", path, body, signal });
+    const answer = await this.#aroundWrite(`DELETE all ${type.resource}`, () =>
+      this.#connection.stream({ method: "DELETE", path, body, signal }),
+    );
     const deleted = new ListSplitter(); // the answer holds every object
     let count = 0;
     for await (const chunk of answer as AsyncIterable<Uint8Array>) count += deleted.push(chunk).length;
@@ -208,12 +219,16 @@ export class Cluster {
 
   async #write(request: {
     method: "POST" | "PUT" | "PATCH";
+    type: Type;
     path: string;
     body: string;
     contentType?: string;
     signal: AbortSignal;
   }): Promise<KubernetesObject> {
-    const answer = await this.#connection.request({ ...request, accept: metadataOnly });
+    const { method, type, path } = request;
+    const send = () => this.#connection.request({ ...request, accept: metadataOnly });
+    const changesNothing = path.endsWith("?dryRun=All");
+    const answer = await (changesNothing ? send() : this.#aroundWrite(`${method} ${type.resource}`, send));
     return JSON.parse(answer.toString()) as KubernetesObject;
   }
 }

@@ -2,6 +2,7 @@
  * A service of one job that stands still in SAVING_OBJECTS, or in its clean-up, until somebody kills it: run as a
  * process of its own with the database's path and `phase` or `fail`.
  */
+import { CrashPoints } from "../../../engine/crash-points.ts";
 import { DrsError } from "../../../engine/errors.ts";
 import { silentLogger } from "../../../engine/logger.ts";
 import type { JobContext, JobDefinition } from "../../../engine/jobs/phase.ts";
@@ -36,6 +37,7 @@ new JobRunner({
   definitions: { backup, restore: backup, deletion: backup },
   logger: silentLogger,
   clock: () => new Date(),
+  crashPoints: new CrashPoints(),
   random: Math.random,
   settings: defaultRunnerSettings,
 }).start();

@@ -1,4 +1,5 @@
 import { onTestFinished, vi } from "vitest";
+import { CrashPoints } from "../../../engine/crash-points.ts";
 import { silentLogger } from "../../../engine/logger.ts";
 import type { JobContext, JobDefinition } from "../../../engine/jobs/phase.ts";
 import { defaultRunnerSettings, JobRunner } from "../../../engine/jobs/runner.ts";
@@ -34,6 +35,7 @@ export function createRunner(
     definitions: { backup: idle, restore: idle, deletion: idle, ...definitions },
     logger: silentLogger,
     clock: () => new Date(),
+    crashPoints: new CrashPoints(),
     random: Math.random,
     settings: fastSettings,
     ...more,
