@@ -4,54 +4,45 @@ import { DrsError } from "../errors.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
-import { persistentVolumeClaims, persistentVolumes } from "../volumes/snapshot-resources.ts";
+import { persistentVolumeClaims } from "../volumes/snapshot-resources.ts";
+import { keepVolumes } from "./kept-volumes.ts";
 
-/** A volume that a restore has taken its claim from, and that is kept until the restore is over. */
-export interface KeptVolume {
-  readonly persistentVolume: string;
-  readonly namespace: string;
-  readonly claim: string;
-  /** What the volume's own policy was: Delete or Retain. */
-  readonly reclaimPolicy: string;
-}
+/** Names the claims that stay as they are, as nothing could bring their data back. */
+export type LeftClaims = (namespace: string, claim: string) => boolean;
 
-const keptNotes = "kept/";
-
-/** The volumes kept so far. */
-export function keptVolumes({ notes }: Pick<JobContext, "notes">): readonly KeptVolume[] {
-  return [...notes.entries<KeptVolume>(keptNotes)].map(([, volume]) => volume);
-}
-
-/**
- * Deletes the claims of the namespaces and keeps their volumes: each is noted, then told to stay, and only then its claim
- * goes. `isLeft` names the claims that stay, as nothing could bring their data back. May run again.
- */
-export async function deleteClaims(
+/** Takes their owners from the claims that stay, or they would go with these. `OwnerLinks` gives them new ones. */
+export async function disownLeftClaims(
   { cluster, limits }: JobParts,
+  { signal }: JobContext,
+  namespaces: readonly string[],
+  isLeft: LeftClaims,
+): Promise<void> {
+  for (const namespace of namespaces) {
+    const claims = cluster.list(persistentVolumeClaims, namespace, signal);
+    await forEachInFlight(claims, limits.clusterConcurrency, async ({ metadata: { name, ownerReferences } }) => {
+      if (ownerReferences === undefined || !isLeft(namespace, name)) return;
+      await cluster.patch(persistentVolumeClaims, namespace, name, { metadata: { ownerReferences: null } }, signal);
+    });
+  }
+}
+
+/** Deletes the claims of the namespaces, but for those that are left, and keeps their volumes. May run again. */
+export async function deleteClaims(
+  parts: JobParts,
   context: JobContext,
   namespaces: readonly string[],
-  isLeft: (namespace: string, claim: string) => boolean,
+  isLeft: LeftClaims,
 ): Promise<void> {
-  const { signal, notes } = context;
-  const inFlight = limits.clusterConcurrency;
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  await keepVolumes(parts, context, namespaces); // of claims that have come since, too
   for (const namespace of namespaces) {
     let count = 0;
     const isOurs = ({ metadata }: KubernetesObject) => !isLeft(namespace, metadata.name);
-    await forEachInFlight(cluster.list(persistentVolumeClaims, namespace, signal), inFlight, async (claim) => {
+    const claims = cluster.list(persistentVolumeClaims, namespace, signal);
+    await forEachInFlight(claims, limits.clusterConcurrency, async (claim) => {
       if (!isOurs(claim)) return;
-      const { name } = claim.metadata;
-      const { volumeName = "" } = claim["spec"] as { volumeName?: string };
-      const volume = volumeName === "" ? undefined : await cluster.get(persistentVolumes, "", volumeName, signal);
-      if (volume) {
-        const { persistentVolumeReclaimPolicy: reclaimPolicy = "Retain" } = volume["spec"] as {
-          persistentVolumeReclaimPolicy?: string;
-        };
-        const kept: KeptVolume = { persistentVolume: volumeName, namespace, claim: name, reclaimPolicy };
-        if (notes.get(keptNotes + volumeName) === undefined) notes.set(keptNotes + volumeName, kept);
-        const retain = { spec: { persistentVolumeReclaimPolicy: "Retain" } };
-        await cluster.patch(persistentVolumes, "", volumeName, retain, signal);
-      }
-      await cluster.delete(persistentVolumeClaims, namespace, name, signal);
+      await cluster.delete(persistentVolumeClaims, namespace, claim.metadata.name, signal);
       count++;
     });
     const wait = { type: persistentVolumeClaims, namespace, timeoutMs: limits.podsStopTimeout, signal };
@@ -67,15 +58,4 @@ export async function deleteClaims(
     if (count > 0)
       context.info(`deleted ${count} claims of ${namespace}; their volumes are kept until the restore is over`);
   }
-}
-
-/** Gives up the kept volumes after a restore that went well: each gets its own reclaim policy back. */
-export async function releaseKeptVolumes({ cluster, limits }: JobParts, context: JobContext): Promise<void> {
-  const kept = keptVolumes(context);
-  await forEachInFlight(kept, limits.clusterConcurrency, async ({ persistentVolume, reclaimPolicy }) => {
-    const policy = { spec: { persistentVolumeReclaimPolicy: reclaimPolicy } };
-    await cluster.patch(persistentVolumes, "", persistentVolume, policy, context.signal);
-  });
-  if (kept.length > 0) context.info(`${kept.length} replaced volumes were given back to their reclaim policies`);
-  context.notes.clear(keptNotes);
 }

@@ -3,7 +3,8 @@ import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { deleteObjects } from "./deleting-objects.ts";
-import { keptVolumes } from "./deleting-claims.ts";
+import { disownLeftClaims } from "./deleting-claims.ts";
+import { keptVolumes } from "./kept-volumes.ts";
 import { putClaimsBack } from "./putting-claims-back.ts";
 import { restoreNamespaces } from "./namespaces.ts";
 import { OwnerLinks } from "./owner-links.ts";
@@ -13,6 +14,9 @@ import { restoreClaims } from "./restoring-claims.ts";
 import { restoreFrom } from "./restoring-objects.ts";
 import { startApps } from "./starting-apps.ts";
 import { stopApps } from "./stopping-apps.ts";
+
+/** Noted when all that the restore has made is gone. What is there later has been put back, and stays. */
+const clearedNote = "back/cleared";
 
 /**
  * Brings a control plane back to what it was before a restore that failed: the objects from the safety archive, the
@@ -24,8 +28,12 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<void
     const source = await safetySource(parts, context);
     const links = new OwnerLinks(context, source.notesPrefix);
     for await (const { object } of objectsOf(source, source.reader.parts, context.signal)) links.expect(object);
-    await stopApps(parts, context, source.namespaces);
-    await deleteObjects(parts, context, source.namespaces);
+    if (context.notes.get(clearedNote) !== true) {
+      await stopApps(parts, context, source.namespaces);
+      await disownLeftClaims(parts, context, source.namespaces, () => true);
+      await deleteObjects(parts, context, source.namespaces);
+      context.notes.set(clearedNote, true);
+    }
     await restoreNamespaces(parts, context, source);
     await putClaimsBack(parts, context, source);
     await restoreClaims(parts, context, source, links);
@@ -34,12 +42,17 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<void
     context.error("", "the restore failed: the control plane is as it was before it");
   } catch (error) {
     if (!(error instanceof DrsError) || error.code === "UNAVAILABLE") throw error;
-    const volumes = keptVolumes(context).map((kept) => `${kept.persistentVolume} of ${kept.namespace}/${kept.claim}`);
-    throw new DrsError(
-      error.code,
-      `going back failed too: ${error.message}. The objects that were replaced are in ${parts.storage.description} under ` +
-        `${safetyFolder(context.job.uuid)}, the data in the persistent volumes ${volumes.join(", ")}: see "When going back fails" in docs/operations.md`,
-      { cause: error },
-    );
+    throw new DrsError(error.code, `going back failed too: ${error.message}. ${whereAllLies(parts, context)}`, {
+      cause: error,
+    });
   }
+}
+
+/** Where a person finds what a restore has replaced. */
+export function whereAllLies({ storage }: JobParts, context: JobContext): string {
+  const volumes = keptVolumes(context).map((kept) => `${kept.persistentVolume} of ${kept.namespace}/${kept.claim}`);
+  return (
+    `The objects that were replaced are in ${storage.description} under ${safetyFolder(context.job.uuid)}, ` +
+    `the data in the persistent volumes ${volumes.join(", ")}: see "When going back fails" in docs/operations.md`
+  );
 }

@@ -6,10 +6,11 @@ import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { unboundClaims } from "../volumes/claims-from-snapshots.ts";
 import { deleteAndWait } from "../volumes/detach-snapshot.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../volumes/snapshot-resources.ts";
-import { keptVolumes, releaseKeptVolumes } from "./deleting-claims.ts";
+import { keptVolumes, releaseKeptVolumes } from "./kept-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { claimsRequest } from "./restoring-claims.ts";
 import { sanitize } from "./sanitize.ts";
+import { createOnce, isProvisioned } from "./unsaved-claims.ts";
 
 /**
  * Gives the kept volumes to claims like those they were taken from. Claims that the restore has made go, and with them
@@ -33,7 +34,8 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
         const wasThere = (before.get(`${namespace}/${name}`)?.["spec"] as { volumeName?: string } | undefined)
           ?.volumeName;
         if (keptNames.has(volumeName) || (wasThere !== undefined && wasThere === volumeName)) return;
-        if (volumeName !== "") {
+        const volume = volumeName === "" ? undefined : await cluster.get(persistentVolumes, "", volumeName, signal);
+        if (volume && isProvisioned(volume)) {
           const policy = { spec: { persistentVolumeReclaimPolicy: "Delete" } };
           await cluster.patch(persistentVolumes, "", volumeName, policy, signal);
         }
@@ -48,7 +50,7 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
     await cluster.patch(persistentVolumes, "", persistentVolume, free, signal);
     const wanted = sanitize(persistentVolumeClaims, saved);
     wanted["spec"] = { ...(wanted["spec"] as object), volumeName: persistentVolume };
-    await cluster.create(persistentVolumeClaims, namespace, wanted, signal);
+    await createOnce(cluster, persistentVolumeClaims, namespace, wanted, signal);
   });
   for (const namespace of source.namespaces) {
     const names = new Set(kept.filter((volume) => volume.namespace === namespace).map((volume) => volume.claim));

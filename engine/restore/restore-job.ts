@@ -5,9 +5,10 @@ import type { JobContext, JobDefinition, Phase } from "../jobs/phase.ts";
 import type { RestorePhase } from "../model.ts";
 import { removeImportedSnapshots } from "../volumes/claims-from-snapshots.ts";
 import { restoreClusterScoped } from "./cluster-scoped.ts";
-import { deleteClaims, releaseKeptVolumes } from "./deleting-claims.ts";
+import { deleteClaims, disownLeftClaims, type LeftClaims } from "./deleting-claims.ts";
 import { deleteObjects } from "./deleting-objects.ts";
-import { goBack } from "./going-back.ts";
+import { goBack, whereAllLies } from "./going-back.ts";
+import { keepVolumes, keptVolumes, releaseKeptVolumes } from "./kept-volumes.ts";
 import { restoreNamespaces } from "./namespaces.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import { preValidation } from "./pre-validation.ts";
@@ -21,6 +22,8 @@ import { unsavedClaims } from "./unsaved-claims.ts";
 
 /** Noted before the first thing in the namespaces is changed: from then on a failure has to be undone. */
 const touchedNote = "touched";
+/** Noted when all is restored: from then on what was replaced goes, and nothing is undone any more. */
+const restoredNote = "restored-all";
 
 /** What provisions volumes has to be there before the claims. */
 const storageKinds = ["storageclasses.storage.k8s.io", "volumesnapshotclasses.snapshot.storage.k8s.io"];
@@ -37,15 +40,16 @@ export function restoreJob(parts: JobParts): JobDefinition {
   return {
     phases: [
       phase("PRE_VALIDATION", (source, context) => preValidation(source, parts, context)),
-      phase("STOPPING_APPS", (source, context) => {
+      phase("STOPPING_APPS", async (source, context) => {
+        const isLeft = await leftClaims(source, context);
         context.notes.set(touchedNote, true);
-        return stopApps(parts, context, source.namespaces);
+        await keepVolumes(parts, context, source.namespaces);
+        await disownLeftClaims(parts, context, source.namespaces, isLeft);
+        await stopApps(parts, context, source.namespaces);
       }),
       phase("DELETING_OBJECTS", (source, context) => deleteObjects(parts, context, source.namespaces)),
       phase("DELETING_OBJECTS_PVC", async (source, context) => {
-        const unsaved = await unsavedClaims(source, context.signal);
-        const isLeft = (namespace: string, claim: string) => unsaved.has(`${namespace}/${claim}`);
-        await deleteClaims(parts, context, source.namespaces, isLeft);
+        await deleteClaims(parts, context, source.namespaces, await leftClaims(source, context));
       }),
       phase("RESTORING_PVC", async (source, context) => {
         const links = new OwnerLinks(context, source.notesPrefix);
@@ -58,16 +62,32 @@ export function restoreJob(parts: JobParts): JobDefinition {
     ],
     async finish(context) {
       await settleBoundClaims(parts, context, await backupSource(parts, context));
+      context.notes.set(restoredNote, true);
       await releaseKeptVolumes(parts, context);
       await deleteSafetyArchive(parts, context);
     },
     async fail(context) {
-      if (context.notes.get(touchedNote) === true) await goBack(parts, context);
+      if (context.notes.get(restoredNote) === true) {
+        const volumes = keptVolumes(context).map(({ persistentVolume }) => persistentVolume);
+        context.error("", `all is restored, but what was replaced is not all removed: volumes ${volumes.join(", ")}`);
+        return;
+      }
+      const isTouched = context.notes.get(touchedNote) === true;
+      if (isTouched && !parts.restore.goBack) {
+        context.error("", `going back is turned off. ${whereAllLies(parts, context)}`);
+        return;
+      }
+      if (isTouched) await goBack(parts, context);
       else context.info("nothing in the namespaces was touched");
       await removeSnapshotObjects(parts, context);
       await deleteSafetyArchive(parts, context);
     },
   };
+}
+
+async function leftClaims(source: RestoreSource, { signal }: JobContext): Promise<LeftClaims> {
+  const unsaved = await unsavedClaims(source, signal);
+  return (namespace, claim) => unsaved.has(`${namespace}/${claim}`);
 }
 
 async function removeSnapshotObjects(parts: JobParts, context: JobContext): Promise<void> {

@@ -31,7 +31,10 @@ const stops: readonly (readonly [ResourceType, Stop])[] = [
   [type("batch/v1", "CronJob", "cronjobs"), patchSpec({ suspend: true })],
   [type("batch/v1", "Job", "jobs"), remove],
   [type("apps/v1", "Deployment", "deployments"), patchSpec({ replicas: 0 })],
-  [type("apps/v1", "StatefulSet", "statefulsets"), patchSpec({ replicas: 0 })],
+  [
+    type("apps/v1", "StatefulSet", "statefulsets"),
+    patchSpec({ replicas: 0, persistentVolumeClaimRetentionPolicy: { whenDeleted: "Retain", whenScaled: "Retain" } }),
+  ],
   [type("apps/v1", "DaemonSet", "daemonsets"), remove],
   [type("apps/v1", "ReplicaSet", "replicasets"), patchSpec({ replicas: 0 })],
   [type("v1", "ReplicationController", "replicationcontrollers"), patchSpec({ replicas: 0 })],

@@ -40,8 +40,8 @@ async function archivedVolume(
   return undefined;
 }
 
-/** Made by a driver for its claim, and gone with it. */
-function isProvisioned({ metadata }: KubernetesObject): boolean {
+/** Whether a volume was made by a driver for its claim, and is gone with it. */
+export function isProvisioned({ metadata }: KubernetesObject): boolean {
   return metadata.annotations?.["pv.kubernetes.io/provisioned-by"] !== undefined;
 }
 
@@ -55,7 +55,7 @@ function forClaim(volume: KubernetesObject, namespace: string, name: string): Ku
   return copy;
 }
 
-async function createOnce(
+export async function createOnce(
   cluster: Cluster,
   type: ResourceType,
   namespace: string,

@@ -1,0 +1,57 @@
+import type { JobParts } from "../jobs/parts.ts";
+import type { JobContext } from "../jobs/phase.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import { persistentVolumeClaims, persistentVolumes } from "../volumes/snapshot-resources.ts";
+
+/** A volume that a restore may take its claim from, and that is kept until the restore is over. */
+export interface KeptVolume {
+  readonly persistentVolume: string;
+  readonly namespace: string;
+  readonly claim: string;
+  /** What the volume's own policy was: Delete or Retain. */
+  readonly reclaimPolicy: string;
+}
+
+const keptNotes = "kept/";
+
+/** The volumes kept so far. */
+export function keptVolumes({ notes }: Pick<JobContext, "notes">): readonly KeptVolume[] {
+  return [...notes.entries<KeptVolume>(keptNotes)].map(([, volume]) => volume);
+}
+
+/**
+ * Notes the volume of every claim of the namespaces and tells it to stay, whatever becomes of its claim: claims go with
+ * their owners, so this comes before the first object is stopped or deleted. May run again.
+ */
+export async function keepVolumes(
+  { cluster, limits }: JobParts,
+  { notes, signal }: JobContext,
+  namespaces: readonly string[],
+): Promise<void> {
+  for (const namespace of namespaces) {
+    const claims = cluster.list(persistentVolumeClaims, namespace, signal);
+    await forEachInFlight(claims, limits.clusterConcurrency, async ({ metadata: { name }, ...claim }) => {
+      const { volumeName = "" } = claim["spec"] as { volumeName?: string };
+      const volume = volumeName === "" ? undefined : await cluster.get(persistentVolumes, "", volumeName, signal);
+      if (!volume) return;
+      const { persistentVolumeReclaimPolicy: reclaimPolicy = "Retain" } = volume["spec"] as {
+        persistentVolumeReclaimPolicy?: string;
+      };
+      const kept: KeptVolume = { persistentVolume: volumeName, namespace, claim: name, reclaimPolicy };
+      if (notes.get(keptNotes + volumeName) === undefined) notes.set(keptNotes + volumeName, kept);
+      const retain = { spec: { persistentVolumeReclaimPolicy: "Retain" } };
+      await cluster.patch(persistentVolumes, "", volumeName, retain, signal);
+    });
+  }
+}
+
+/** Gives up the kept volumes when the restore is over: each gets its own reclaim policy back. */
+export async function releaseKeptVolumes({ cluster, limits }: JobParts, context: JobContext): Promise<void> {
+  const kept = keptVolumes(context);
+  await forEachInFlight(kept, limits.clusterConcurrency, async ({ persistentVolume, reclaimPolicy }) => {
+    const policy = { spec: { persistentVolumeReclaimPolicy: reclaimPolicy } };
+    await cluster.patch(persistentVolumes, "", persistentVolume, policy, context.signal);
+  });
+  if (kept.length > 0) context.info(`${kept.length} replaced volumes were given back to their reclaim policies`);
+  context.notes.clear(keptNotes);
+}

@@ -1,0 +1,95 @@
+import { expect, test } from "vitest";
+import { differences } from "../../../demo/differences.ts";
+import type { Picture } from "../../../demo/picture.ts";
+import { Scene, texts } from "../simulated-control-plane.ts";
+
+const api = "/apis/apps/v1/namespaces/cdp/deployments/cdp-api";
+const database = "data-cdp-embedded-db-0";
+const isStarting = (log: string) => log.includes("STARTING_APPS phase started") && !log.includes("going back");
+
+/** The differences, but for the provisioner's note on a claim: a claim that is given a volume is not provisioned. */
+const left = (before: Picture, after: Picture) =>
+  differences(before, after).filter((line) => !/^PersistentVolumeClaim \S+: metadata.annotations differs$/.test(line));
+const forbidden = { status: 403, body: { kind: "Status", reason: "Forbidden", message: "not now" } };
+
+/** Starts a restore that fails in STARTING_APPS: a deployment may not be scaled until the restore goes back. */
+async function startFailing(scene: Scene, backupCrn: string): Promise<string> {
+  let crn = "";
+  scene.simulator.intercept(({ method, path }) =>
+    method === "PATCH" && path === api && isStarting(scene.engine.getLogs(crn)) ? forbidden : undefined,
+  );
+  crn = await scene.startRestore(backupCrn);
+  return crn;
+}
+
+test("a restore whose applications do not start goes back to objects, replica counts and bytes as they were", async () => {
+  const scene = await Scene.open({ limits: { appsStartTimeout: 700 } });
+  const { volumes } = scene.simulator;
+  const backup = await scene.backup();
+  await scene.change(api, { spec: { replicas: 2 } });
+  volumes.write("cdp", database, "pgdata/PG_VERSION", "18\n");
+  await scene.remove("/apis/apps/v1/namespaces/cdp/deployments/cdp-console");
+  await scene.create("/api/v1/namespaces/cdp/configmaps", { metadata: { name: "later" }, data: { a: "b" } });
+  const before = await scene.picture();
+  const handles = volumes.volumeHandles();
+  const crn = await scene.startRestore(backup.crn);
+  await scene.until(() => scene.engine.getLogs(crn).includes("RESTORING_PVC phase finished"));
+  await scene.remove("/api/v1/namespaces/cdp/persistentvolumeclaims/cdp-artifacts");
+  const restore = await scene.restored(crn);
+  expect(restore.state).toBe("FAILED");
+  expect(texts(restore.errors)).toEqual([
+    expect.stringContaining("did not come up within 0.7 s: Deployment cdp/cdp-environments"),
+    "the restore failed: the control plane is as it was before it",
+  ]);
+  expect(left(before, await scene.picture())).toEqual([]);
+  expect(volumes.volumeHandles()).toEqual(handles);
+  expect(scene.archives("safety")).toEqual([]);
+  expect(await scene.names("/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents")).toEqual([]);
+  expect(volumes.snapshotHandles()).toHaveLength(3);
+  const again = await scene.restore(backup.crn);
+  expect(texts(again.errors)).toEqual([]);
+  expect(volumes.read("cdp", database, "pgdata/PG_VERSION").toString()).toBe("17\n");
+});
+
+test("the data of claims that go with their owners is there again after a restore that failed", async () => {
+  const scene = await Scene.open();
+  const environment = await scene.get("/apis/platform.cdp.example/v1/namespaces/cdp/environments/staging");
+  const ownerReferences = [
+    { apiVersion: environment.apiVersion, kind: "Environment", name: "staging", uid: environment.metadata.uid },
+  ];
+  await scene.change("/api/v1/namespaces/cdp/persistentvolumeclaims/cdp-artifacts", { metadata: { ownerReferences } });
+  const backup = await scene.backup();
+  scene.simulator.volumes.write("cdp", "cdp-artifacts", "newer", "than the backup");
+  const before = await scene.picture();
+  await scene.restored(await startFailing(scene, backup.crn));
+  expect(left(before, await scene.picture())).toEqual([]);
+});
+
+test("a service that dies while a restore goes back loses nothing", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup();
+  const before = await scene.picture();
+  const crn = await startFailing(scene, backup.crn);
+  await scene.until(() =>
+    /going back[^]*restored \d+ serviceaccounts[^]*restored \d+ services/.test(scene.engine.getLogs(crn)),
+  );
+  await scene.restart();
+  const restore = await scene.restored(crn);
+  expect(texts(restore.errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
+  expect(left(before, await scene.picture())).toEqual([]);
+});
+
+test("a restore whose clean-up fails leaves the restored control plane alone", async () => {
+  const scene = await Scene.open();
+  const before = await scene.picture();
+  const backup = await scene.backup();
+  const replaced = await scene.names("/api/v1/persistentvolumes");
+  const crn = await scene.startRestore(backup.crn);
+  await scene.until(() => scene.engine.getLogs(crn).includes("RESTORING_PVC phase started"));
+  scene.simulator.intercept(({ method, path }) =>
+    method === "PATCH" && replaced.some((name) => path.endsWith(`/${name}`)) ? forbidden : undefined,
+  );
+  await scene.restored(crn);
+  expect(scene.engine.getLogs(crn)).not.toContain("going back");
+  expect(left(before, await scene.picture()).filter((line) => !line.startsWith("PersistentVolume of"))).toEqual([]);
+});

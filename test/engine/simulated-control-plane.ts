@@ -1,0 +1,166 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { onTestFinished, vi } from "vitest";
+import { KubernetesClient } from "../../demo/kubernetes-client.ts";
+import type { KubernetesObject } from "../../demo/kubernetes-client.ts";
+import { takePicture } from "../../demo/picture.ts";
+import type { Picture } from "../../demo/picture.ts";
+import type { LimitsConfig } from "../../engine/config.ts";
+import { createEngine } from "../../engine/create-engine.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { JobState } from "../../engine/model.ts";
+import { startSimulator } from "../../simulator/simulator.ts";
+import type { Simulator, SimulatorOptions } from "../../simulator/simulator.ts";
+import { fastSettings } from "./jobs/small-jobs.ts";
+import { engineConfig } from "./small-engine.ts";
+import { temporaryFolder } from "./store/temporary-store.ts";
+
+export const namespaces = ["cdp", "vault-system"];
+const caller = { name: "", requestId: "" };
+const over: readonly (JobState | "NOT_FOUND")[] = ["COMPLETED", "PARTIALLY_FAILED", "FAILED"];
+
+export interface SceneOptions extends SimulatorOptions {
+  readonly limits?: Partial<LimitsConfig>;
+}
+
+/** A simulated cluster with the sample control plane, and the service on it, with a real database and real archives. */
+export class Scene {
+  readonly simulator: Simulator;
+  readonly client: KubernetesClient;
+  readonly folder = temporaryFolder();
+  readonly #limits: Partial<LimitsConfig>;
+  #engine: Engine | undefined;
+
+  private constructor(simulator: Simulator, limits: Partial<LimitsConfig>) {
+    this.simulator = simulator;
+    this.client = new KubernetesClient(simulator.url);
+    this.#limits = limits;
+  }
+
+  static async open({ limits = {}, ...options }: SceneOptions = {}): Promise<Scene> {
+    const scene = new Scene(await startSimulator({ sample: true, ...options }), limits);
+    await scene.restart();
+    onTestFinished(async () => {
+      await scene.engine.close();
+      await scene.simulator.close();
+    });
+    return scene;
+  }
+
+  get engine(): Engine {
+    if (this.#engine === undefined) throw new Error("the service is not running");
+    return this.#engine;
+  }
+
+  /** Ends the service, wherever its jobs are, and starts another one on the same database; on another cluster if given. */
+  async restart({ cluster = this.simulator, folder = this.folder } = {}): Promise<void> {
+    await this.#engine?.close();
+    const config = engineConfig(folder);
+    const limits = {
+      hookTimeout: 2_000,
+      snapshotTimeout: 5_000,
+      podsStopTimeout: 5_000,
+      finalizerTimeout: 150,
+      appsStartTimeout: 5_000,
+      clusterConcurrency: 16,
+      ...this.#limits,
+    };
+    this.#engine = await createEngine(
+      { ...config, cluster: { server: cluster.url }, limits },
+      { runner: { ...fastSettings, maxAttempts: 3 } },
+    );
+  }
+
+  startBackup(itemName = ""): Promise<string> {
+    return this.engine.createBackup({ backupName: "", itemName, caller });
+  }
+
+  startRestore(backupCrn: string): Promise<string> {
+    return this.engine.restoreBackup({ backupCrn, caller });
+  }
+
+  startDeletion(backupCrn: string): Promise<string> {
+    return this.engine.deleteBackup({ backupCrn, caller });
+  }
+
+  async backup(itemName = "") {
+    const crn = await this.startBackup(itemName);
+    await this.until(() => over.includes(this.engine.describeBackup(crn).state));
+    return this.engine.describeBackup(crn);
+  }
+
+  async restore(backupCrn: string) {
+    return this.restored(await this.startRestore(backupCrn));
+  }
+
+  /** The restore's description when it is over. */
+  async restored(crn: string) {
+    await this.until(() => over.includes(this.engine.describeRestore(crn).state));
+    return this.engine.describeRestore(crn);
+  }
+
+  /** Waits until something is so. */
+  async until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+    await vi.waitFor(
+      async () => {
+        if (!(await isSo())) throw new Error("it is not so");
+      },
+      { interval: 10, timeout: 25_000 },
+    );
+  }
+
+  /** Every object and file. */
+  async picture(): Promise<Picture> {
+    await this.simulator.settled();
+    return takePicture(this.client, this.simulator.volumes, namespaces);
+  }
+
+  /** What each object of the namespaces is and when it was changed last. */
+  async versions(): Promise<readonly string[]> {
+    await this.simulator.settled();
+    const all = await this.client.listAll();
+    return all
+      .filter(({ metadata }) => namespaces.includes(metadata.namespace ?? ""))
+      .map(
+        ({ kind, metadata }) => `${kind} ${metadata.namespace}/${metadata.name} ${String(metadata["resourceVersion"])}`,
+      )
+      .sort();
+  }
+
+  get(path: string): Promise<KubernetesObject> {
+    return this.client.request("GET", path) as Promise<KubernetesObject>;
+  }
+
+  /** Merges a patch into an object. */
+  change(path: string, patch: object): Promise<unknown> {
+    return this.client.request("PATCH", path, patch);
+  }
+
+  create(path: string, object: object): Promise<KubernetesObject> {
+    return this.client.request("POST", path, object) as Promise<KubernetesObject>;
+  }
+
+  remove(path: string): Promise<unknown> {
+    return this.client.request("DELETE", path);
+  }
+
+  /** The names of a collection's objects. */
+  async names(path: string): Promise<readonly string[]> {
+    const { items } = (await this.client.request("GET", path)) as { items: KubernetesObject[] };
+    return items.map(({ metadata }) => metadata.name);
+  }
+
+  /** The folders of archives that lie in the storage: `backups` or `safety`. */
+  archives(kind: "backups" | "safety"): readonly string[] {
+    const folder = join(this.folder, "archives", kind);
+    return existsSync(folder) ? readdirSync(folder) : [];
+  }
+}
+
+/** The phases that a job's log tells of, in order. */
+export function phasesIn(log: string): readonly string[] {
+  return [...log.matchAll(/^\S+ +[A-Z]+ +([A-Z_]+) phase started$/gm)].map(([, phase = ""]) => phase);
+}
+
+export const texts = (messages: readonly { readonly namespace: string; readonly text: string }[]) =>
+  messages.map(({ namespace, text }) => (namespace === "" ? text : `${namespace}: ${text}`));
