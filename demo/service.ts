@@ -20,6 +20,7 @@ export async function startService(cluster: string, folder: string): Promise<Ser
     cluster: { server: cluster },
     controlPlane: { namespace: "cdp", vaultNamespace: "vault-system", databaseStatefulSet: "cdp-embedded-db" },
     crn: { partition: "altus", region: "us-west-1", account: "00000000-0000-0000-0000-000000000000" },
+    restore: { goBack: true, statusOf: [] },
     limits: {
       hookTimeout: 10_000,
       snapshotTimeout: 60_000,

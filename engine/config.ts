@@ -10,6 +10,7 @@ export interface EngineConfig {
   readonly cluster: ClusterConfig;
   readonly controlPlane: ControlPlaneConfig;
   readonly crn: CrnConfig;
+  readonly restore: RestoreConfig;
   readonly limits: LimitsConfig;
 }
 
@@ -63,6 +64,16 @@ export interface CrnConfig {
   readonly partition: string;
   readonly region: string;
   readonly account: string;
+}
+
+export interface RestoreConfig {
+  /** Whether a restore that fails puts back what was there before. */
+  readonly goBack: boolean;
+  /**
+   * Kinds whose status is restored, as their resources' names (`widgets.example.com`): custom resources whose controllers
+   * keep what they know in it. Every other status is made anew by its controller.
+   */
+  readonly statusOf: readonly string[];
 }
 
 /** How long to wait, in milliseconds, before a wait is given up; and how much goes on at once. */

@@ -66,7 +66,7 @@ interface Opened {
 }
 
 async function startEngine(
-  { controlPlane, limits, crn }: EngineConfig,
+  { controlPlane, restore, limits, crn }: EngineConfig,
   overrides: EngineOverrides,
   { store, storage, cluster, crashPoints }: Opened,
 ): Promise<Engine> {
@@ -76,7 +76,7 @@ async function startEngine(
 
   const runner = new JobRunner({
     ...common,
-    definitions: overrides.definitions ?? createJobDefinitions({ cluster, storage, controlPlane, limits }),
+    definitions: overrides.definitions ?? createJobDefinitions({ cluster, storage, controlPlane, restore, limits }),
     settings: { ...defaultRunnerSettings, ...overrides.runner },
   });
   runner.start();

@@ -12,6 +12,7 @@ import {
   parseFile,
   parseHttpUrl,
   parseName,
+  parseResources,
   parseStorage,
 } from "./settings.ts";
 
@@ -63,6 +64,8 @@ interface Options {
   readonly crnPartition: string;
   readonly crnRegion: string;
   readonly crnAccount: string;
+  readonly goBack: "on" | "off";
+  readonly restoreStatus: readonly string[];
   readonly hookTimeout: number;
   readonly snapshotTimeout: number;
   readonly podsStopTimeout: number;
@@ -105,6 +108,7 @@ export function readConfig(args: readonly string[]): ServerConfig {
         databaseStatefulSet: options.database,
       },
       crn: { partition: options.crnPartition, region: options.crnRegion, account: options.crnAccount },
+      restore: { goBack: options.goBack === "on", statusOf: options.restoreStatus },
       limits: {
         hookTimeout: options.hookTimeout,
         snapshotTimeout: options.snapshotTimeout,
@@ -230,6 +234,21 @@ function describeOptions(): Command {
     .addOption(setting("--crn-region <name>", "").argParser(parseCrnPart).default("us-west-1"))
     .addOption(
       setting("--crn-account <id>", "").argParser(parseCrnPart).default("00000000-0000-0000-0000-000000000000"),
+    )
+
+    .optionsGroup("Restores:")
+    .addOption(
+      setting("--go-back <choice>", "whether a restore that fails puts back what was there before")
+        .choices(["on", "off"])
+        .default("on"),
+    )
+    .addOption(
+      setting(
+        "--restore-status <resources>",
+        "custom resources whose status is restored, such as widgets.example.com,...",
+      )
+        .argParser(parseResources)
+        .default([], "none"),
     )
 
     .optionsGroup("Time limits:")

@@ -66,6 +66,17 @@ export function parseName(text: string): string {
   return text;
 }
 
+/** Names of custom resources, `<plural>.<group>`, with commas between. */
+export function parseResources(text: string): readonly string[] {
+  const names = text
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+  if (!names.every((name) => /^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(name)))
+    throw new InvalidArgumentError("Use names like widgets.example.com, with commas between.");
+  return names;
+}
+
 /** One part of a CRN: no colon, no space. */
 export function parseCrnPart(text: string): string {
   if (!/^[\w.-]+$/.test(text)) throw new InvalidArgumentError("Use letters, digits, hyphens, dots and underscores.");

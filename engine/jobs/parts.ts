@@ -1,4 +1,4 @@
-import type { ControlPlaneConfig, LimitsConfig } from "../config.ts";
+import type { ControlPlaneConfig, LimitsConfig, RestoreConfig } from "../config.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
 
@@ -7,5 +7,6 @@ export interface JobParts {
   readonly cluster: Cluster;
   readonly storage: ArchiveStorage;
   readonly controlPlane: ControlPlaneConfig;
+  readonly restore: RestoreConfig;
   readonly limits: LimitsConfig;
 }

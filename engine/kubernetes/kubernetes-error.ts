@@ -21,7 +21,7 @@ export class KubernetesError extends DrsError {
   constructor(request: string, status: number, body: string) {
     const answer = parseStatus(body);
     const detail = describe(request, answer, body);
-    super(codeOf(status, answer.reason ?? ""), `${request}: the API server answered ${status} ${detail}`);
+    super(codeOf(status, answer), `${request}: the API server answered ${status} ${detail}`);
     this.status = status;
     this.reason = answer.reason ?? "";
     this.detail = detail;
@@ -34,7 +34,7 @@ export function hasStatus(error: unknown, ...statuses: readonly number[]): error
   return error instanceof KubernetesError && statuses.includes(error.status);
 }
 
-function codeOf(status: number, reason: string): ErrorCode {
+function codeOf(status: number, { reason, message = "" }: Status): ErrorCode {
   switch (status) {
     case 400:
     case 422:
@@ -48,6 +48,8 @@ function codeOf(status: number, reason: string): ErrorCode {
       return reason === "AlreadyExists" ? "ALREADY_EXISTS" : "FAILED_PRECONDITION";
     case 410:
       return "FAILED_PRECONDITION";
+    case 500: // the API server is well when it is a webhook that does not answer; else this is etcd, and passes
+      return /calling webhook|conversion webhook/.test(message) ? "INTERNAL" : "UNAVAILABLE";
     default:
       return status === 429 || status >= 500 ? "UNAVAILABLE" : "INTERNAL";
   }

@@ -4,6 +4,7 @@ import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { restoreFieldOwners } from "./field-owners.ts";
 import { isFinishedJob, markFinished, suspended } from "./finished-jobs.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
@@ -16,7 +17,7 @@ import { inVersion, servedType } from "./served-types.ts";
 const batchSize = 500;
 
 export interface NamespacedRestore {
-  readonly parts: Pick<JobParts, "cluster" | "limits">;
+  readonly parts: Pick<JobParts, "cluster" | "limits" | "restore">;
   readonly context: JobContext;
   readonly source: RestoreSource;
   readonly discovery: Discovery;
@@ -24,8 +25,8 @@ export interface NamespacedRestore {
 }
 
 /**
- * Restores all objects of some parts, many at once; one that the cluster refuses is an error that names it, and the rest
- * goes on. Workloads with a replica count are made with none. May run again: it goes on after the last whole batch.
+ * Restores all objects of some parts, many at once; one that the cluster refuses is noted for
+ * `restoreRefused`, and the rest goes on. Workloads with a replica count are made with none. May run again: it goes on after the last whole batch.
  */
 export async function restoreObjects(restore: NamespacedRestore, parts: readonly Part[]): Promise<void> {
   for (const part of parts) await restorePart(restore, part);
@@ -48,9 +49,14 @@ async function restorePart(restore: NamespacedRestore, part: Part): Promise<void
   let position = 0;
   let batch: KubernetesObject[] = [];
   const flush = async () => {
-    await forEachInFlight(batch, restore.parts.limits.clusterConcurrency, (object) =>
-      restoreOne(restore, type, object),
-    );
+    await forEachInFlight(batch, restore.parts.limits.clusterConcurrency, async (object) => {
+      const refusal = await restoreOne(restore, type, object);
+      if (refusal === undefined) return;
+      notes.set(refusedKey(source, part, object), true);
+      context.info(
+        `${type.kind} ${object.metadata.namespace ?? ""}/${object.metadata.name} will be tried again: ${refusal}`,
+      );
+    });
     notes.set(key, position);
     batch = [];
   };
@@ -63,12 +69,47 @@ async function restorePart(restore: NamespacedRestore, part: Part): Promise<void
   context.info(`restored ${part.objects} ${resourceName(part)}`);
 }
 
-async function restoreOne(restore: NamespacedRestore, type: ResourceType, archived: KubernetesObject): Promise<void> {
+/**
+ * Tries those objects again that were refused before: a webhook, or what converts between versions, may be up by now. One
+ * that is refused still is an error that names it.
+ */
+export async function restoreRefused(restore: NamespacedRestore): Promise<void> {
+  const { parts, context, source, discovery } = restore;
+  const { notes, signal } = context;
+  for (const part of source.reader.parts) {
+    const type = servedType(discovery, part);
+    const refused = new Set([...notes.entries(refusedKey(source, part))].map(([key]) => key));
+    if (refused.size === 0 || !type) continue;
+    await forEachInFlight(objectsOf(source, [part], signal), parts.limits.clusterConcurrency, async ({ object }) => {
+      const key = refusedKey(source, part, object);
+      if (!refused.has(key)) return;
+      const refusal = await restoreOne(restore, type, object);
+      const { namespace = "", name } = object.metadata;
+      if (refusal !== undefined) context.error(namespace, `${type.kind} ${name} was not restored: ${refusal}`);
+      notes.clear(key);
+    });
+  }
+}
+
+/** Where it is noted that an object, or any of its kind, was refused. */
+function refusedKey({ notesPrefix }: RestoreSource, type: ResourceType, object?: KubernetesObject): string {
+  const kind = `${notesPrefix}refused/${resourceName(type)}/`;
+  return object === undefined ? kind : `${kind}${object.metadata.namespace ?? ""}/${object.metadata.name}/`;
+}
+
+/** Gives the refusal of an object that the cluster does not take. */
+async function restoreOne(
+  restore: NamespacedRestore,
+  type: ResourceType,
+  archived: KubernetesObject,
+): Promise<string | undefined> {
   const { parts, context, links } = restore;
+  const { cluster } = parts;
+  const { signal, warn } = context;
   const { namespace = "", name } = archived.metadata;
   if (isFinishedPod(type, archived)) {
     context.info(`pod ${namespace}/${name} had finished and is not run again`);
-    return;
+    return undefined;
   }
   const isFinished = resourceName(type) === "jobs.batch" && isFinishedJob(archived);
   const wanted = inVersion(sanitize(type, archived), type.apiVersion);
@@ -77,13 +118,27 @@ async function restoreOne(restore: NamespacedRestore, type: ResourceType, archiv
   const owners = links.ownersFor(type, archived);
   if (owners.length > 0) object.metadata.ownerReferences = [...owners];
   try {
-    const restorer = new ObjectRestorer({ cluster: parts.cluster, signal: context.signal, warn: context.warn });
-    const { metadata } = await restorer.restore(type, object);
+    const { metadata } = await new ObjectRestorer({ cluster, signal, warn }).restore(type, object);
     links.restored(archived.metadata.uid, metadata.uid);
-    if (isFinished) await markFinished(parts.cluster, type, archived, context.signal);
+    if (isFinished) await markFinished(cluster, type, archived, signal);
+    if (parts.restore.statusOf.includes(resourceName(type))) await restoreStatus(cluster, type, archived, signal);
+    await restoreFieldOwners(cluster, type, archived, signal);
+    return undefined;
   } catch (error) {
-    context.error(namespace, `${type.kind} ${name} was not restored: ${refusalOf(error)}`);
+    return refusalOf(error);
   }
+}
+
+/** For kinds whose controllers keep in the status what they cannot find out again. */
+async function restoreStatus(
+  cluster: JobParts["cluster"],
+  type: ResourceType,
+  archived: KubernetesObject,
+  signal: AbortSignal,
+): Promise<void> {
+  const { status, metadata } = archived;
+  if (status !== undefined)
+    await cluster.patch(type, metadata.namespace ?? "", metadata.name, { status }, signal, "status");
 }
 
 function isFinishedPod(type: ResourceType, object: KubernetesObject): boolean {

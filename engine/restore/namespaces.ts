@@ -21,11 +21,21 @@ export async function restoreNamespaces(
   for await (const { type, object } of objectsOf(source, partsOf(source, ["namespaces"]), signal)) {
     const { name, labels = {}, annotations = {} } = object.metadata;
     await notTerminating(cluster, name, limits.finalizerTimeout, signal);
-    if (await cluster.get(type, "", name, signal))
-      await cluster.patch(type, "", name, { metadata: { labels, annotations } }, signal);
-    else await restorer.restore(type, sanitize(type, object));
+    const existing = await cluster.get(type, "", name, signal);
+    if (existing) {
+      const metadata = {
+        labels: { ...withNulls(existing.metadata.labels), ...labels },
+        annotations: { ...withNulls(existing.metadata.annotations), ...annotations },
+      };
+      await cluster.patch(type, "", name, { metadata }, signal);
+    } else await restorer.restore(type, sanitize(type, object));
     context.info(`namespace ${name} is there`);
   }
+}
+
+/** In a merge patch null takes a member away: what came since the backup goes, what was there before comes back. */
+function withNulls(members: Record<string, string> = {}): Record<string, null> {
+  return Object.fromEntries(Object.keys(members).map((name) => [name, null]));
 }
 
 /** Waits for a terminating namespace to go. */

@@ -7,8 +7,8 @@ import { deleteAndWait } from "../volumes/detach-snapshot.ts";
 import { isAllocationRefusal, withoutAllocations } from "./sanitizers/service.ts";
 import { mergedServiceAccount } from "./sanitizers/service-account.ts";
 
-/** Refusals that another try may not meet: a webhook or a quota that is still coming up, a conflict. */
-const retryDelaysMs = [200, 1_000, 4_000, 10_000];
+/** Refusals that another try may not meet: a quota that is being counted, a conflict. What takes longer comes again last. */
+const retryDelaysMs = [200, 1_000];
 const replacedTimeoutMs = 30_000;
 
 export interface ObjectRestorerParts {

@@ -4,7 +4,8 @@ import type { JobContext } from "../jobs/phase.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { restoreClusterScoped } from "./cluster-scoped.ts";
-import { restoreObjects } from "./namespaced-objects.ts";
+import { restoreFieldOwners } from "./field-owners.ts";
+import { restoreObjects, restoreRefused } from "./namespaced-objects.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import { isReady, notReady } from "./readiness.ts";
 import { afterStart, scaledWorkloads, startedByCreation } from "./restore-order.ts";
@@ -31,10 +32,13 @@ export async function startApps(source: RestoreSource, parts: JobParts, context:
   await waitUntilReady(source, parts, context, "the embedded database", isDatabase);
   await scaleUp(source, parts, context, isVault);
   await waitUntilReady(source, parts, context, "the vault", isVault);
-  await restoreObjects({ parts, context, source, discovery, links }, partsOf(source, startedByCreation));
+  const restore = { parts, context, source, discovery, links };
+  await restoreObjects(restore, partsOf(source, startedByCreation));
   await scaleUp(source, parts, context, () => true);
-  await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
+  await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, false);
   await waitUntilReady(source, parts, context, "the applications", () => true);
+  await restoreRefused(restore);
+  await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
   await restoreClusterScoped(parts, context, source, links, afterStart);
 }
 
@@ -51,6 +55,7 @@ async function scaleUp(
     if (!selects(namespace, type, name)) return;
     const { replicas = 1 } = object["spec"] as { replicas?: number };
     await cluster.patch(type, namespace, name, { spec: { replicas } }, signal);
+    await restoreFieldOwners(cluster, type, object, signal);
   });
 }
 

@@ -16,6 +16,7 @@ export function engineConfig(folder: string): EngineConfig {
     cluster: { server: "https://127.0.0.1:1" },
     controlPlane: { namespace: "cdp", vaultNamespace: "vault-system", databaseStatefulSet: "cdp-embedded-db" },
     crn: { partition: "altus", region: "us-west-1", account: "acme" },
+    restore: { goBack: true, statusOf: [] },
     limits: {
       hookTimeout: 1_000,
       snapshotTimeout: 1_000,
