@@ -177,13 +177,14 @@ export class Cluster {
     const query = new URLSearchParams({ ...options });
     const path = `${resourcePath(type, namespace)}?${query.toString()}`;
     const body = JSON.stringify({ kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: "Background" });
-    const answer = await this.#aroundWrite(`DELETE all ${type.resource}`, () =>
-      this.#connection.stream({ method: "DELETE", path, body, signal }),
+    return this.#aroundWrite(`DELETE all ${type.resource}`, () =>
+      this.#connection.read({ method: "DELETE", path, body, signal }, async (answer) => {
+        const deleted = new ListSplitter(); // the answer holds every object
+        let count = 0;
+        for await (const chunk of answer as AsyncIterable<Uint8Array>) count += deleted.push(chunk).length;
+        return count;
+      }),
     );
-    const deleted = new ListSplitter(); // the answer holds every object
-    let count = 0;
-    for await (const chunk of answer as AsyncIterable<Uint8Array>) count += deleted.push(chunk).length;
-    return count;
   }
 
   /** Every object of a collection and then its changes; see `watchObjects`. */

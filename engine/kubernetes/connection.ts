@@ -26,6 +26,8 @@ export interface ApiRequest {
   readonly watch?: boolean;
 }
 
+type Body = Dispatcher.ResponseData["body"];
+
 const maxAttempts = 6;
 const firstDelayMs = 200;
 /** The API server's own limit for one request is 60 s. */
@@ -75,20 +77,24 @@ export class Connection {
 
   /** Sends a request and reads its answer whole. */
   async request(request: ApiRequest): Promise<Buffer> {
-    const body = await this.stream(request);
-    return Buffer.from(await body.arrayBuffer()).subarray();
+    return this.read(request, async (body) => Buffer.from(await body.arrayBuffer()).subarray());
   }
 
   /** Sends a request and gives its answer's body to read: it must be read to its end or destroyed. */
-  async stream(request: ApiRequest): Promise<Dispatcher.ResponseData["body"]> {
+  async stream(request: ApiRequest): Promise<Body> {
+    return this.read(request, async (body) => body);
+  }
+
+  /** Sends a request and gives what `take` makes of its answer's body; sends it again when the body breaks off. */
+  async read<T>(request: ApiRequest, take: (body: Body) => Promise<T>): Promise<T> {
     const what = `${request.method} ${request.path.split("?", 1)[0]}`;
     for (let attempt = 1; ; attempt++) {
       request.signal?.throwIfAborted();
-      let delay = firstDelayMs * 2 ** (attempt - 1);
+      let delay = firstDelayMs * 2 ** (attempt - 1) * (0.5 + Math.random());
       let failure: DrsError;
       try {
         const answer = await this.#send(request);
-        if (answer.statusCode < 300) return answer.body;
+        if (answer.statusCode < 300) return await take(answer.body);
         failure = new KubernetesError(what, answer.statusCode, await answer.body.text());
         if (![429, 503, 504].includes(answer.statusCode)) throw failure;
         const retryAfter = Number(answer.headers["retry-after"]);
@@ -105,7 +111,7 @@ export class Connection {
         );
       }
       if (attempt === maxAttempts) throw failure;
-      await sleep(delay * (0.5 + Math.random()), undefined, request.signal ? { signal: request.signal } : {});
+      await sleep(delay, undefined, request.signal ? { signal: request.signal } : {});
     }
   }
 

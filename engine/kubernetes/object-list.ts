@@ -9,6 +9,12 @@ export interface ListOptions {
   readonly fieldSelector?: string;
 }
 
+/** What a whole list says of itself. Only when it is of one moment does a watch since then miss nothing. */
+export interface ListEnd {
+  readonly resourceVersion: string;
+  readonly isOfOneMoment: boolean;
+}
+
 interface ListHead {
   apiVersion?: string;
   kind?: string;
@@ -32,14 +38,15 @@ export async function* listObjects(
   path: string,
   options: ListOptions,
   signal: AbortSignal,
-): AsyncGenerator<readonly Buffer[], { resourceVersion: string }> {
+): AsyncGenerator<readonly Buffer[], ListEnd> {
   const progress: Progress = { last: undefined };
   let token: string | undefined;
   for (let interruptions = 0; ;) {
     try {
       const head = yield* page(connection, pagePath(path, options, token), progress, signal);
       token = head.metadata?.continue;
-      if (token === undefined || token === "") return { resourceVersion: head.metadata?.resourceVersion ?? "" };
+      if (token === undefined || token === "")
+        return { resourceVersion: head.metadata?.resourceVersion ?? "", isOfOneMoment: interruptions === 0 };
     } catch (error) {
       signal.throwIfAborted();
       const expired = hasStatus(error, 410);

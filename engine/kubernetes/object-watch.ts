@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Connection } from "./connection.ts";
 import { hasStatus } from "./kubernetes-error.ts";
 import type { KubernetesObject } from "./kubernetes-object.ts";
@@ -13,6 +14,9 @@ interface WatchEvent {
   type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
   object: KubernetesObject & { code?: number };
 }
+
+/** Before a watch that has ended is taken up: a server, or a proxy, may end every watch at once. */
+const pauseMs = 100;
 
 /**
  * Follows a collection: first every object there is, then "listed", then each change as it happens, until the signal is
@@ -34,7 +38,9 @@ export async function* watchObjects(
     for (; step.done !== true; step = await list.next())
       for (const item of step.value) yield { object: JSON.parse(item.toString()) as KubernetesObject, gone: false };
     yield "listed";
-    yield* changesSince(connection, path, options, step.value.resourceVersion, signal);
+    const { resourceVersion, isOfOneMoment } = step.value;
+    if (isOfOneMoment) yield* changesSince(connection, path, options, resourceVersion, signal);
+    else await sleep(pauseMs, undefined, { signal });
     yield "relisting";
   }
 }
@@ -48,7 +54,8 @@ async function* changesSince(
   signal: AbortSignal,
 ): AsyncGenerator<Sighting> {
   let resourceVersion = since;
-  for (;;) {
+  for (let first = true; ; first = false) {
+    if (!first) await sleep(pauseMs, undefined, { signal });
     const query = new URLSearchParams({ watch: "true", allowWatchBookmarks: "true", resourceVersion, ...options });
     try {
       const body = await connection.stream({ method: "GET", path: `${path}?${query.toString()}`, signal, watch: true });

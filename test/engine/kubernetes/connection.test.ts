@@ -1,0 +1,97 @@
+import { expect, test } from "vitest";
+import { apiServer, breakOff, configMaps, noSignal, reply, status } from "./api-server.ts";
+
+const object = { metadata: { name: "a", namespace: "n", uid: "u" } };
+
+test("a request that is told to wait is sent again, and not before the time it was told", async () => {
+  const { cluster, asked } = await apiServer((_, response, count) => {
+    if (count === 1) reply(response, 503, "");
+    else if (count === 2) reply(response, 429, status(429, "TooManyRequests", "slow down"), { "retry-after": "1" });
+    else reply(response, 200, object);
+  });
+  const started = performance.now();
+  expect(await cluster.get(configMaps, "n", "a", noSignal)).toEqual(object);
+  expect(performance.now() - started).toBeGreaterThan(1_000);
+  expect(asked).toHaveLength(3);
+});
+
+test("a connection that is closed, or breaks in the middle of an answer, is tried again", async () => {
+  const { cluster } = await apiServer((_, response, count) => {
+    if (count === 1) response.destroy();
+    else if (count === 2) breakOff(response, JSON.stringify(object), 20);
+    else reply(response, 200, object);
+  });
+  expect(await cluster.get(configMaps, "n", "a", noSignal)).toEqual(object);
+});
+
+test("a deletion of a collection whose answer breaks off is asked for again", async () => {
+  const body = JSON.stringify({ items: [object, object] });
+  const { cluster } = await apiServer((_, response, count) =>
+    count === 1 ? breakOff(response, body, 70) : reply(response, 200, body),
+  );
+  expect(await cluster.deleteCollection(configMaps, "n", noSignal)).toBe(2);
+});
+
+test("a refusal is told at once, with its own code, and is not tried again", async () => {
+  for (const [code, reason, expected] of [
+    [400, "BadRequest", "INVALID_ARGUMENT"],
+    [403, "Forbidden", "PERMISSION_DENIED"],
+    [409, "Conflict", "FAILED_PRECONDITION"],
+    [409, "AlreadyExists", "ALREADY_EXISTS"],
+    [422, "Invalid", "INVALID_ARGUMENT"],
+  ] as const) {
+    const { cluster, asked } = await apiServer((_, response) => reply(response, code, status(code, reason, "no, sir")));
+    await expect(cluster.create(configMaps, "n", object, noSignal)).rejects.toMatchObject({
+      code: expected,
+      status: code,
+      reason,
+      message: expect.stringContaining("POST /api/v1/namespaces/n/configmaps: the API server answered"),
+    });
+    expect(asked).toHaveLength(1);
+  }
+});
+
+test("what is wrong with a secret is told without a word of what it holds", async () => {
+  const secrets = { apiVersion: "v1", resource: "secrets" };
+  const hidden = "aHVudGVyMg==";
+  const bodies = [
+    status(422, "Invalid", `Secret "s" is invalid: data[key]: Invalid value: "${hidden}"`, {
+      details: { causes: [{ reason: "FieldValueInvalid", field: "data[key]", message: `Invalid value: "${hidden}"` }] },
+    }),
+    `proxy says: cannot forward ${hidden}`,
+  ];
+  for (const body of bodies) {
+    const { cluster } = await apiServer((_, response) => reply(response, 422, body));
+    for (const ask of [
+      () => cluster.create(secrets, "n", { metadata: { name: "s" } }, noSignal),
+      () => cluster.replace(secrets, "n", { metadata: { name: "s" } }, noSignal),
+      () => cluster.patch(secrets, "n", "s", {}, noSignal),
+      () => cluster.create(secrets, "n", { metadata: { name: "s" } }, noSignal, { dryRun: true }),
+    ]) {
+      const error = await ask().catch((error: unknown) => error as Error);
+      const { message } = error as Error;
+      expect(JSON.stringify([error, message])).not.toContain(hidden);
+      expect(message).toMatch(typeof body === "string" ? /answered 422 $/ : /Invalid, FieldValueInvalid data\[key\]$/);
+    }
+  }
+});
+
+test("a deletion of what is gone, or is another object by now, is no error", async () => {
+  const { cluster, asked } = await apiServer((_, response, count) =>
+    reply(response, count === 1 ? 404 : 409, status(count === 1 ? 404 : 409, "Whatever", "")),
+  );
+  await cluster.delete(configMaps, "n", "a", noSignal);
+  await cluster.delete(configMaps, "n", "a", noSignal, { uid: "u" });
+  expect(JSON.parse(asked[1]?.body ?? "")).toMatchObject({
+    preconditions: { uid: "u" },
+    propagationPolicy: "Background",
+  });
+});
+
+test("a request ends when it is called off, also while it waits to be sent again", async () => {
+  const { cluster } = await apiServer((_, response) => reply(response, 429, "", { "retry-after": "30" }));
+  const calling = new AbortController();
+  const answer = cluster.get(configMaps, "n", "a", calling.signal);
+  setTimeout(() => calling.abort(new Error("called off")), 50);
+  await expect(answer).rejects.toThrow(/abort|called off/);
+});

@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { resourceName } from "../../../engine/kubernetes/kubernetes-object.ts";
+import { apiServer, noSignal, reply, status } from "./api-server.ts";
+
+const verbs = ["create", "delete", "get", "list"];
+const resource = (name: string, kind: string) => ({ name, kind, namespaced: true, verbs });
+const documents: Readonly<Record<string, unknown>> = {
+  "/api/v1": {
+    resources: [resource("pods", "Pod"), resource("pods/status", "Pod"), resource("configmaps", "ConfigMap")],
+  },
+  "/apis": {
+    groups: [
+      {
+        versions: [{ groupVersion: "apps/v2" }, { groupVersion: "apps/v1" }],
+        preferredVersion: { groupVersion: "apps/v1" },
+      },
+      { versions: [{ groupVersion: "metrics.example/v1" }] },
+    ],
+  },
+  "/apis/apps/v1": { resources: [resource("deployments", "Deployment")] },
+  "/apis/apps/v2": { resources: [resource("deployments", "Deployment"), resource("rollouts", "Rollout")] },
+};
+
+test("each kind is found once, in its preferred version, and an API that does not answer is named", async () => {
+  const { cluster } = await apiServer(({ path }, response) => {
+    const document = documents[path];
+    if (document) reply(response, 200, document);
+    else reply(response, 404, status(404, "NotFound", "the server could not find the requested resource"));
+  });
+  const discovery = await cluster.discover(noSignal);
+  expect(discovery.resources.map((type) => `${resourceName(type)} ${type.apiVersion} ${type.hasStatus}`)).toEqual([
+    "pods v1 true",
+    "configmaps v1 false",
+    "deployments.apps apps/v1 false",
+    "rollouts.apps apps/v2 false",
+  ]);
+  expect(discovery.unavailable).toEqual(["metrics.example/v1"]);
+  expect(discovery.versionsOf("deployments.apps")).toEqual(["apps/v1", "apps/v2"]);
+  expect(discovery.versionsOf("pods.metrics.example")).toEqual([]);
+});
+
+test("an API server that cannot be reached is UNAVAILABLE and named", async () => {
+  const { cluster } = await apiServer((_, response) => response.destroy());
+  await expect(cluster.version(noSignal)).rejects.toMatchObject({
+    code: "UNAVAILABLE",
+    message: expect.stringMatching(/GET \/version: the API server at http:\/\/127.0.0.1:\d+ cannot be reached/),
+  });
+});

@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+import { parseExact } from "../../../engine/kubernetes/exact-json.ts";
+
+test("every number is written as it was read, and what is not a number is not touched", () => {
+  for (const text of [
+    '{"a":9007199254740993,"b":-9223372036854775808,"c":18446744073709551615}',
+    '{"a":1.0,"b":0.50,"c":1e2,"d":1E+2,"e":-2.5e-7,"f":100000000000000000000000000}',
+    '{"a":1,"b":-12,"c":0.25,"d":[1.10,[2.00,{"e":3.000}]]}',
+    '{"a":"1.0","b":"9007199254740993","c":"1e2","d":"\\"1.0\\"","e":"☁"}',
+    '{"a":null,"b":true,"c":[],"d":{},"__proto__":{"x":1.0}}',
+    "[1.0]",
+    "1.50",
+    '{"name":"db-0","image":"app:1.42.0","time":"2026-01-02T03:04:05.678901Z"}',
+  ])
+    expect(JSON.stringify(parseExact(text))).toBe(text);
+});
+
+test("numbers that a double holds are numbers", () => {
+  expect(parseExact('{"replicas":3,"ratio":0.25,"exact":1.0}')).toMatchObject({ replicas: 3, ratio: 0.25 });
+});
