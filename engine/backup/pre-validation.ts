@@ -2,8 +2,10 @@ import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext, Phase } from "../jobs/phase.ts";
 import type { AccessQuestion } from "../kubernetes/cluster.ts";
-import type { ResourceType } from "../kubernetes/kubernetes-object.ts";
+import type { DiscoveredResource } from "../kubernetes/discovery.ts";
+import { resourceName } from "../kubernetes/kubernetes-object.ts";
 import { missingPermissions, rightsOn } from "../kubernetes/permissions.ts";
+import { verbsOfNeeds } from "../objects/cluster-scoped-needs.ts";
 import { existingEntities, isTerminating, namespaces as namespaceType } from "../objects/entities.ts";
 import { isSavedResource } from "../objects/object-selection.ts";
 import { surveyClaims } from "../volumes/claims.ts";
@@ -27,10 +29,9 @@ export function preValidation(parts: JobParts): Phase {
       const { resources, unavailable } = await cluster.discover(signal);
       for (const apiVersion of unavailable)
         context.warn("", `the API ${apiVersion} does not answer: objects of its kinds are not in this backup`);
-      const kinds = resources.filter(isSavedResource);
       const missing = await missingPermissions(
         cluster,
-        rightsNeeded(kinds, included),
+        rightsNeeded(resources, included),
         limits.clusterConcurrency,
         signal,
       );
@@ -72,11 +73,16 @@ async function includedNamespaces(
   return included;
 }
 
-function rightsNeeded(kinds: readonly ResourceType[], namespaces: readonly string[]): readonly AccessQuestion[] {
+function rightsNeeded(
+  resources: readonly DiscoveredResource[],
+  namespaces: readonly string[],
+): readonly AccessQuestion[] {
+  const kinds = resources.filter(isSavedResource);
   return [
+    ...resources.flatMap((kind) => rightsOn(kind, [verbsOfNeeds[resourceName(kind)] ?? []].flat(), "")),
     ...namespaces.flatMap((namespace) => [
       ...kinds.flatMap((kind) => rightsOn(kind, ["list"], namespace)),
-      ...rightsOn(volumeSnapshots, ["create", "delete", "watch"], namespace),
+      ...rightsOn(volumeSnapshots, ["get", "create", "delete", "watch"], namespace),
     ]),
     ...rightsOn(volumeSnapshotContents, ["get", "list", "watch", "patch", "create", "delete"], ""),
   ];

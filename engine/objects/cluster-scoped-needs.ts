@@ -22,6 +22,22 @@ interface ServiceClient {
   service?: { namespace?: string };
 }
 
+/** How the cluster-scoped kinds are read: by name, or looked through. */
+export const verbsOfNeeds: Readonly<Record<string, "get" | "list">> = {
+  "customresourcedefinitions.apiextensions.k8s.io": "get",
+  "priorityclasses.scheduling.k8s.io": "get",
+  "runtimeclasses.node.k8s.io": "get",
+  "storageclasses.storage.k8s.io": "get",
+  "volumesnapshotclasses.snapshot.storage.k8s.io": "list",
+  namespaces: "get",
+  persistentvolumes: "get",
+  "clusterrolebindings.rbac.authorization.k8s.io": "list",
+  "clusterroles.rbac.authorization.k8s.io": "get",
+  "validatingwebhookconfigurations.admissionregistration.k8s.io": "list",
+  "mutatingwebhookconfigurations.admissionregistration.k8s.io": "list",
+  "apiservices.apiregistration.k8s.io": "list",
+};
+
 /**
  * Which cluster-scoped objects the objects of some namespaces need, gathered while those pass by. Only names are kept.
  * Those that belong to the cluster itself (bootstrap roles, system priority classes) are not among them.

@@ -4,6 +4,7 @@ import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { missingPermissions, rightsOn } from "../kubernetes/permissions.ts";
+import { namespaces as namespaceType } from "../objects/entities.ts";
 import { isSavedResource } from "../objects/object-selection.ts";
 import { importContents } from "../volumes/snapshot-contents.ts";
 import { volumeSnapshotContents, volumeSnapshots, persistentVolumes } from "../volumes/snapshot-resources.ts";
@@ -14,6 +15,7 @@ import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { claimsRequest } from "./restoring-claims.ts";
 import { saveForSafety } from "./safety-archive.ts";
 import { servedType } from "./served-types.ts";
+import { webhookConfigurations } from "./stopping-apps.ts";
 
 /**
  * Proves that the restore can be made before anything is touched: every byte of the archive, every snapshot in the
@@ -92,9 +94,11 @@ async function rightsSuffice(
   const questions = [
     ...namespaces.flatMap((namespace) => kinds.flatMap((kind) => rightsOn(kind, namespacedVerbs, namespace))),
     ...clusterScoped.flatMap((kind) => rightsOn(kind, ["get", "create", "update"], "")),
-    ...namespaces.flatMap((namespace) => rightsOn(volumeSnapshots, ["create", "delete", "watch"], namespace)),
+    ...namespaces.flatMap((namespace) => rightsOn(volumeSnapshots, ["get", "create", "delete", "watch"], namespace)),
     ...rightsOn(volumeSnapshotContents, ["get", "list", "watch", "create", "patch", "delete"], ""),
     ...rightsOn(persistentVolumes, ["get", "list", "create", "patch"], ""),
+    ...rightsOn(namespaceType, ["get", "list", "watch", "create", "patch"], ""),
+    ...webhookConfigurations.flatMap((type) => rightsOn(type, ["list", "create", "delete"], "")),
   ];
   const missing = await missingPermissions(cluster, questions, limits.clusterConcurrency, signal);
   if (missing.length > 0)

@@ -41,10 +41,12 @@ const stops: readonly (readonly [ResourceType, Stop])[] = [
   [pods, remove],
 ];
 
-const webhookConfigurations = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"].map((resource) => ({
-  apiVersion: "admissionregistration.k8s.io/v1",
-  resource,
-}));
+export const webhookConfigurations = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"].map(
+  (resource) => ({
+    apiVersion: "admissionregistration.k8s.io/v1",
+    resource,
+  }),
+);
 
 /**
  * Stops all that runs in the namespaces and waits for their pods to go. What it changes is in the safety archive, replica

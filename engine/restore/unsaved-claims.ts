@@ -24,6 +24,7 @@ export async function createClaimWithoutSnapshot(
   const volume = volumeName === "" ? undefined : await archivedVolume(source, volumeName, signal);
   if (volume && !isProvisioned(volume)) {
     await createOnce(cluster, persistentVolumes, "", forClaim(volume, namespace, name), signal);
+    await freeFor(cluster, volumeName, namespace, name, signal);
     claim = { ...claim, spec: { ...(claim["spec"] as object), volumeName } };
     context.warn(namespace, `claim ${name} is on its volume ${volumeName} again, whose data is not in the backup`);
   } else if (volumeName !== "") context.warn(namespace, `claim ${name} is empty: its data is not in the backup`);
@@ -53,6 +54,17 @@ function forClaim(volume: KubernetesObject, namespace: string, name: string): Ku
     claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name },
   };
   return copy;
+}
+
+/** A volume that is still there remembers its old claim's uid, and would wait for that one. */
+async function freeFor(cluster: Cluster, volume: string, namespace: string, name: string, signal: AbortSignal) {
+  const existing = await cluster.get(persistentVolumes, "", volume, signal);
+  const { claimRef = {} } = (existing?.["spec"] ?? {}) as {
+    claimRef?: { namespace?: string; name?: string; uid?: string };
+  };
+  if (claimRef.namespace !== namespace || claimRef.name !== name || claimRef.uid === undefined) return;
+  const free = { spec: { claimRef: { uid: null, resourceVersion: null } } };
+  await cluster.patch(persistentVolumes, "", volume, free, signal);
 }
 
 export async function createOnce(

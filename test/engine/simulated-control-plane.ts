@@ -52,10 +52,10 @@ export class Scene {
     return this.#engine;
   }
 
-  /** Ends the service, wherever its jobs are, and starts another one on the same database; on another cluster if given. */
-  async restart({ cluster = this.simulator, folder = this.folder } = {}): Promise<void> {
+  /** Ends the service, wherever its jobs are, and starts another one on the same database, or on an empty one. */
+  async restart({ forgetful = false } = {}): Promise<void> {
     await this.#engine?.close();
-    const config = engineConfig(folder);
+    const config = engineConfig(this.folder);
     const limits = {
       hookTimeout: 2_000,
       snapshotTimeout: 5_000,
@@ -66,7 +66,12 @@ export class Scene {
       ...this.#limits,
     };
     this.#engine = await createEngine(
-      { ...config, cluster: { server: cluster.url }, limits },
+      {
+        ...config,
+        ...(forgetful && { databasePath: join(this.folder, "another.db") }),
+        cluster: { server: this.simulator.url },
+        limits,
+      },
       { runner: { ...fastSettings, maxAttempts: 3 } },
     );
   }

@@ -1,0 +1,140 @@
+import { expect, test } from "vitest";
+import { phasesIn, Scene, texts } from "../simulated-control-plane.ts";
+
+const snapshots = "/apis/snapshot.storage.k8s.io/v1/volumesnapshots";
+const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
+const unavailable = { status: 500, body: { kind: "Status", code: 500, message: "etcd is away" } };
+
+async function expectNothingLeft(scene: Scene): Promise<void> {
+  await scene.simulator.settled();
+  expect(scene.simulator.volumes.snapshotHandles()).toEqual([]);
+  expect(await scene.names(snapshots)).toEqual([]);
+  expect(await scene.names(contents)).toEqual([]);
+  expect(scene.archives("backups")).toEqual([]);
+}
+
+test("a backup goes through its phases, touches nothing, and leaves an archive and the snapshots in the storage", async () => {
+  const scene = await Scene.open();
+  const before = await scene.versions();
+  const backup = await scene.backup();
+  expect(backup).toMatchObject({
+    state: "COMPLETED",
+    phase: "FINISHED",
+    includedNamespaces: ["cdp", "vault-system"],
+    warnings: [],
+    errors: [],
+  });
+  const log = scene.engine.getLogs(backup.crn);
+  expect(phasesIn(log)).toEqual(["PRE_VALIDATION", "SAVING_OBJECTS", "CREATING_SNAPSHOTS"]);
+  expect(log).toContain("3 volumes to snapshot");
+  expect(log).not.toMatch(/sample-not-a-password|c2FtcGxlLW5vdC1hLXBhc3N3b3Jk/);
+  expect(scene.archives("backups")).toEqual([backup.crn.slice(-36)]);
+  expect(await scene.versions()).toEqual(before);
+  expect(await scene.names(snapshots)).toEqual([]);
+  expect(await scene.names(contents)).toEqual([]);
+  expect(scene.simulator.volumes.snapshotHandles()).toHaveLength(3);
+});
+
+test("a backup of the vault alone holds the vault's namespace", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup("vault-system");
+  expect(backup).toMatchObject({ state: "COMPLETED", includedNamespaces: ["vault-system"] });
+  expect(scene.simulator.volumes.snapshotHandles()).toHaveLength(1);
+});
+
+test("an item that is no entity is refused with those that exist, and an unknown one while the cluster is away is UNAVAILABLE", async () => {
+  const scene = await Scene.open();
+  await expect(scene.startBackup("kube-system")).rejects.toMatchObject({
+    code: "INVALID_ARGUMENT",
+    message: 'item "kube-system" is no backup entity: there are cdp, vault-system',
+  });
+  scene.simulator.intercept(() => unavailable);
+  await expect(scene.startBackup("vault-system")).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  expect(scene.engine.listBackups({ backupName: "", jobStates: [] })).toEqual([]);
+});
+
+test("a backup of a control plane that is not there fails and says so", async () => {
+  const scene = await Scene.open({ sample: false });
+  const backup = await scene.backup();
+  expect(backup.state).toBe("FAILED");
+  expect(texts(backup.errors)).toEqual(["namespace cdp does not exist in the cluster: nothing to back up"]);
+  await expectNothingLeft(scene);
+});
+
+test("a backup whose rights do not suffice names each that is missing", async () => {
+  const scene = await Scene.open({
+    isAllowed: ({ verb, resource }) =>
+      verb !== "*" && !(verb === "list" && resource === "secrets") && !(verb === "get" && resource === "clusterroles"),
+  });
+  const backup = await scene.backup();
+  expect(backup.state).toBe("FAILED");
+  expect(texts(backup.errors)).toEqual([
+    "the service's account lacks rights that a backup needs: get clusterroles.rbac.authorization.k8s.io; list secrets in cdp; list secrets in vault-system",
+  ]);
+  await expectNothingLeft(scene);
+});
+
+test("a backup that fails while it takes snapshots leaves no snapshot and no archive", async () => {
+  const scene = await Scene.open({ limits: { snapshotTimeout: 400 } });
+  let refused = 0;
+  scene.simulator.intercept(({ method, path }) =>
+    method === "POST" &&
+    path === `/apis/snapshot.storage.k8s.io/v1/namespaces/vault-system/volumesnapshots` &&
+    refused++ === 0
+      ? { status: 403, body: { kind: "Status", code: 403, reason: "Forbidden", message: "exceeded quota" } }
+      : undefined,
+  );
+  const backup = await scene.backup();
+  expect(backup.state).toBe("FAILED");
+  expect(texts(backup.errors)).toEqual([expect.stringContaining("exceeded quota")]);
+  expect(scene.engine.getLogs(backup.crn)).toContain("saved ");
+  await expectNothingLeft(scene);
+});
+
+test("a claim whose data cannot be saved is a warning that names it, and stays as it is when the backup is restored", async () => {
+  const scene = await Scene.open();
+  const spec = {
+    capacity: { storage: "1Gi" },
+    accessModes: ["ReadWriteMany"],
+    storageClassName: "",
+    nfs: { server: "192.0.2.9", path: "/share" },
+  };
+  await scene.create("/api/v1/persistentvolumes", { metadata: { name: "share" }, spec });
+  await scene.create("/api/v1/namespaces/cdp/persistentvolumeclaims", {
+    metadata: { name: "share" },
+    spec: {
+      accessModes: ["ReadWriteMany"],
+      storageClassName: "",
+      volumeName: "share",
+      resources: { requests: { storage: "1Gi" } },
+    },
+  });
+  const claim = "/api/v1/namespaces/cdp/persistentvolumeclaims/share";
+  const phase = async () => ((await scene.get(claim))["status"] as { phase: string }).phase;
+  await scene.until(async () => (await phase()) === "Bound");
+  const backup = await scene.backup();
+  expect(backup.state).toBe("PARTIALLY_FAILED");
+  expect(texts(backup.warnings)).toEqual([
+    "cdp: the data of claim share is not in this backup: its volume share is not a CSI volume",
+  ]);
+  const { uid } = (await scene.get(claim)).metadata;
+  const restore = await scene.restore(backup.crn);
+  expect(texts(restore.errors)).toEqual([]);
+  expect((await scene.get(claim)).metadata.uid).toBe(uid);
+
+  // Gone with its namespace, it comes back on its volume, which is still there.
+  await scene.remove("/api/v1/namespaces/cdp");
+  await scene.until(async () => {
+    await scene
+      .change("/apis/platform.cdp.example/v1/namespaces/cdp/environments/sandbox", { metadata: { finalizers: null } })
+      .catch(() => {});
+    return !(await scene.names("/api/v1/namespaces")).includes("cdp");
+  });
+  await scene.change("/api/v1/persistentvolumes/share", { spec: { persistentVolumeReclaimPolicy: "Retain" } });
+  const again = await scene.restore(backup.crn);
+  expect(texts(again.errors)).toEqual([]);
+  expect(texts(again.warnings)).toContain(
+    "cdp: claim share is on its volume share again, whose data is not in the backup",
+  );
+  expect(await phase()).toBe("Bound");
+});

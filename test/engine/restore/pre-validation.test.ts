@@ -1,0 +1,69 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { Access } from "../../../simulator/http/reviews.ts";
+import { Scene, texts } from "../simulated-control-plane.ts";
+
+const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
+
+test("a restore that cannot succeed says why and touches nothing", async () => {
+  let forbidden = (_: Access) => false;
+  const scene = await Scene.open({ isAllowed: (access) => !forbidden(access) });
+  const { simulator } = scene;
+  const { crn } = await scene.backup();
+  const before = await scene.versions();
+  const restoreFails = async (...errors: readonly RegExp[]) => {
+    const restore = await scene.restore(crn);
+    simulator.intercept(undefined);
+    expect(texts(restore.errors)).toEqual(errors.map((error) => expect.stringMatching(error)));
+    expect(restore.state).toBe("FAILED");
+    const log = scene.engine.getLogs(restore.crn);
+    expect(log).toContain("nothing in the namespaces was touched");
+    expect(log).not.toContain("STOPPING_APPS");
+    expect(await scene.versions()).toEqual(before);
+    expect(await scene.names(contents)).toEqual([]);
+    expect(scene.archives("safety")).toEqual([]);
+    expect(simulator.volumes.snapshotHandles().length).toBeGreaterThan(0);
+  };
+
+  forbidden = ({ verb, resource, namespace }) =>
+    verb === "*" || (verb === "delete" && resource === "secrets" && namespace === "cdp") || verb === "patch";
+  await restoreFails(/lacks rights that a restore needs: .*delete secrets in cdp.*patch deployments\.apps in cdp/);
+  forbidden = () => false;
+
+  simulator.intercept(({ path }) =>
+    path === "/apis/policy/v1" ? { status: 404, body: { kind: "Status", code: 404, reason: "NotFound" } } : undefined,
+  );
+  await restoreFails(/does not serve kinds that are in the backup: poddisruptionbudgets\.policy \(policy\/v1\)/);
+
+  simulator.intercept(({ method, path, query }) =>
+    method === "POST" && path.endsWith("/secrets") && query.get("dryRun") === "All"
+      ? { status: 422, body: { kind: "Status", reason: "Invalid", message: 'data: Invalid value: "hunter2"' } }
+      : undefined,
+  );
+  await restoreFails(
+    /the API server would refuse objects of this backup: POST \/api\/v1\/namespaces\/cdp\/secrets: .*422 Invalid/,
+  );
+  const [latest] = scene.engine.listRestores({ backupCrn: crn, jobStates: [] });
+  expect(scene.engine.getLogs(latest?.crn ?? "")).not.toContain("hunter2");
+
+  const folder = join(scene.folder, "archives", "backups", crn.slice(-36), "objects");
+  const file = join(folder, readdirSync(folder).find((name) => name.includes("configmaps")) ?? "");
+  const bytes = readFileSync(file);
+  writeFileSync(
+    file,
+    bytes.map((byte, index) => (index === bytes.length >> 1 ? byte ^ 1 : byte)),
+  );
+  await restoreFails(/configmaps\.ndjson\.zst/);
+  writeFileSync(file, bytes);
+
+  const [snapshotHandle = ""] = simulator.volumes.snapshotHandles();
+  const finalizers = ["snapshot.storage.kubernetes.io/volumesnapshotcontent-bound-protection"];
+  const spec = { deletionPolicy: "Delete", driver: "sim.csi.drs.example", source: { snapshotHandle } };
+  const volumeSnapshotRef = { namespace: "default", name: "nobody" };
+  await scene.create(contents, { metadata: { name: "theirs", finalizers }, spec: { ...spec, volumeSnapshotRef } });
+  await simulator.settled();
+  await scene.remove(`${contents}/theirs`);
+  await scene.until(() => !simulator.volumes.snapshotHandles().includes(snapshotHandle));
+  await restoreFails(/snapshots of this backup cannot be used: (cdp|vault-system)\/[a-z0-9-]+: .*/);
+});
