@@ -40,6 +40,10 @@ export interface TestService {
   waitUntilDeleted(backupCrn: string): Promise<void>;
   /** What the process wrote so far. */
   output(): string;
+  /** Whether it answers requests. */
+  answers(): Promise<boolean>;
+  /** Resolves when the process has ended, with the signal that ended it, if one did. */
+  readonly ended: Promise<NodeJS.Signals | null>;
   /** Sends a signal and waits until the process is gone; the data stays. */
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Ends the process, gently, and deletes its data. */
@@ -52,7 +56,7 @@ interface WaitOptions {
   readonly timeout?: number;
 }
 
-interface ServiceOptions {
+export interface ServiceOptions {
   readonly cluster: TestCluster;
   /** Of an earlier process, to go on with its database. A new folder when not given. */
   readonly data?: string;
@@ -71,17 +75,26 @@ const timeLimits = [
 
 /** Starts the service on a cluster, on a free port, and waits until it answers. */
 export async function startService(options: ServiceOptions): Promise<TestService> {
+  const service = await launchService(options);
+  try {
+    await eventually("the service answers", () => service.answers(), { timeout: 30_000, look: () => service.output() });
+  } catch (error) {
+    await service.kill();
+    if (options.data === undefined) await rm(service.data, { recursive: true });
+    throw error;
+  }
+  return service;
+}
+
+/** Starts the service without waiting for it: one that may die before it answers. */
+export async function launchService(options: ServiceOptions): Promise<TestService> {
   const data = options.data ?? (await mkdtemp(join(tmpdir(), "drs-data-")));
   const address = `127.0.0.1:${await freePort()}`;
   const flags = [
-    "--listen",
-    address,
-    "--data",
-    data,
-    "--kubeconfig",
-    options.cluster.kubeconfig,
-    "--log-level",
-    "warn",
+    `--listen=${address}`,
+    `--data=${data}`,
+    `--kubeconfig=${options.cluster.kubeconfig}`,
+    "--log-level=warn",
     ...timeLimits,
   ];
   const child = spawn(process.execPath, [join(root, "server/main.ts"), ...flags, ...(options.flags ?? [])], {
@@ -94,15 +107,7 @@ export async function startService(options: ServiceOptions): Promise<TestService
   process.once("exit", killWithUs);
   child.once("exit", () => process.off("exit", killWithUs));
 
-  const service = new RunningService(`http://${address}`, data, child, () => output);
-  try {
-    await eventually("the service answers", () => service.answers(), { timeout: 30_000, look: () => output });
-  } catch (error) {
-    await service.kill();
-    if (options.data === undefined) await rm(data, { recursive: true });
-    throw error;
-  }
-  return service;
+  return new RunningService(`http://${address}`, data, child, () => output);
 }
 
 /** An answer that is no success: the HTTP status and the body's code. */
@@ -121,6 +126,7 @@ class RunningService implements TestService {
   readonly url: string;
   readonly data: string;
   readonly output: () => string;
+  readonly ended: Promise<NodeJS.Signals | null>;
   readonly #child: ChildProcess;
 
   constructor(url: string, data: string, child: ChildProcess, output: () => string) {
@@ -128,6 +134,9 @@ class RunningService implements TestService {
     this.data = data;
     this.#child = child;
     this.output = output;
+    this.ended = new Promise((resolve) => {
+      child.once("exit", (_code, signal) => resolve(signal));
+    });
   }
 
   async answers(): Promise<boolean> {

@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { sharedCluster } from "../support/shared-cluster.ts";
+import { chanceFrom, chooseSeed } from "./chance.ts";
+import { type JobKind, ofKind, pointsOf, spread } from "./crash-points.ts";
+import { CrashScene } from "./crash-scene.ts";
+import { expectUnbroken } from "./life-cycle.ts";
+
+/** In CI a few, chosen by chance; with CRASH_TESTS=all every one. */
+const all = process.env["CRASH_TESTS"] === "all";
+/** The points are spread over so many runs of a backup, a restore and a deletion: some deaths in each phase of a run. */
+const allRuns = 45;
+const chosenRuns = all ? allRuns : 2;
+
+/** Where a death is most likely to lose or to double something: between an act in the cluster and the note of it. */
+const mostDangerous = [
+  "backup SAVING_OBJECTS: after write backups/objects",
+  "backup CREATING_SNAPSHOTS: after POST volumesnapshots",
+  "backup CREATING_SNAPSHOTS: after PATCH volumesnapshotcontents",
+  "backup CREATING_SNAPSHOTS: after DELETE volumesnapshots",
+  "backup FINISH: after write backups/manifest.json",
+  "restore PRE_VALIDATION: after POST volumesnapshotcontents",
+  "restore STOPPING_APPS: after PATCH persistentvolumes",
+  "restore STOPPING_APPS: after PATCH statefulsets",
+  "restore DELETING_OBJECTS: after DELETE all statefulsets",
+  "restore DELETING_OBJECTS_PVC: after DELETE persistentvolumeclaims",
+  "restore RESTORING_PVC: after POST persistentvolumeclaims",
+  "restore RESTORING_PVC: after DELETE volumesnapshots",
+  "restore RESTORING_OBJECTS: after POST statefulsets",
+  "restore STARTING_APPS: after POST jobs",
+  "restore FINISH: after PATCH persistentvolumes",
+  "restore FINISH: after remove safety/manifest.json",
+  "deletion DELETING_SNAPSHOTS: after POST volumesnapshotcontents",
+  "deletion DELETING_SNAPSHOTS: after DELETE volumesnapshotcontents",
+  "deletion DELETING_ARCHIVE: after remove backups/manifest.json",
+];
+
+let scene: CrashScene;
+/** The points of an unbroken backup, restore and deletion. */
+const points: string[] = [];
+let plans: readonly (readonly string[])[];
+const unreached: string[] = [];
+
+beforeAll(async () => {
+  scene = await CrashScene.open(await sharedCluster());
+  await expectUnbroken(scene, {
+    deaths: () => [],
+    onEnd: (kind, { service }) => points.push(...ofKind(pointsOf(service), kind)),
+  });
+  plans = spread(points, allRuns);
+  if (!all) plans = chanceFrom(chooseSeed("crash points")).shuffled(plans);
+});
+
+afterAll(async () => scene?.close());
+
+test("every side effect of a backup, a restore and a deletion has a point on either side", () => {
+  for (const point of mostDangerous) expect(points).toContain(point);
+  expect(ofKind(points, "restore").length).toBeGreaterThan(100);
+});
+
+test("nothing is lost or doubled by deaths at the most dangerous points", async () => {
+  expect(await survived(mostDangerous)).toEqual(mostDangerous);
+});
+
+test.each(Array.from({ length: chosenRuns }, (_, run) => run))(
+  "nothing is lost or doubled by deaths at any point (run %i)",
+  async (run) => {
+    const died = await survived(plans[run]!);
+    expect(died).not.toEqual([]);
+    unreached.push(...plans[run]!.filter((point) => !died.includes(point)));
+  },
+);
+
+test("nothing is lost or doubled by a death at a point that was not reached after others", async () => {
+  for (const point of unreached) expect(await survived([point])).toEqual([point]);
+}, 1_800_000);
+
+/** Dies at the points, in the life of one backup, and gives those that were reached. Whatever is amiss then is thrown. */
+async function survived(planned: readonly string[]): Promise<readonly string[]> {
+  const died: string[] = [];
+  const started = performance.now();
+  await expectUnbroken(scene, {
+    deaths: (kind: JobKind) => ofKind(planned, kind).map((at) => ({ at })),
+    onEnd: (_kind, survivor) => died.push(...survivor.died.flatMap((death) => ("at" in death ? death.at : []))),
+  });
+  const seconds = Math.round((performance.now() - started) / 1_000);
+  console.log(`survived ${died.length} deaths in ${seconds} s:\n  ${died.join("\n  ")}`);
+  return died;
+}
