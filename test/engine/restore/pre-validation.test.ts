@@ -6,8 +6,10 @@ import { Scene, texts } from "../simulated-control-plane.ts";
 
 const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
 
+const nothing = () => false;
+
 test("a restore that cannot succeed says why and touches nothing", async () => {
-  let forbidden = (_: Access) => false;
+  let forbidden: (access: Access) => boolean = nothing;
   const scene = await Scene.open({ isAllowed: (access) => !forbidden(access) });
   const { simulator } = scene;
   const { crn } = await scene.backup();
@@ -29,7 +31,7 @@ test("a restore that cannot succeed says why and touches nothing", async () => {
   forbidden = ({ verb, resource, namespace }) =>
     verb === "*" || (verb === "delete" && resource === "secrets" && namespace === "cdp") || verb === "patch";
   await restoreFails(/lacks rights that a restore needs: .*delete secrets in cdp.*patch deployments\.apps in cdp/);
-  forbidden = () => false;
+  forbidden = nothing;
 
   simulator.intercept(({ path }) =>
     path === "/apis/policy/v1" ? { status: 404, body: { kind: "Status", code: 404, reason: "NotFound" } } : undefined,

@@ -3,6 +3,8 @@ import { differences } from "../../../demo/differences.ts";
 import { wreck } from "../../../demo/wreck.ts";
 import { phasesIn, Scene, texts } from "../simulated-control-plane.ts";
 
+const marks = (phases: readonly string[]) => phases.map((phase) => `${phase} phase started`);
+
 /** Ends the service as soon as the log holds each text, one after the other, and starts it again. */
 async function restartAt(scene: Scene, crn: string, marks: readonly string[]): Promise<void> {
   for (const mark of marks) {
@@ -15,7 +17,6 @@ test("a backup whose service is restarted in each phase is complete, and can be 
   const scene = await Scene.open({ controllerDelay: 4 });
   const before = await scene.picture();
   const backupCrn = await scene.startBackup();
-  const marks = (phases: readonly string[]) => phases.map((phase) => `${phase} phase started`);
   await restartAt(scene, backupCrn, marks(["PRE_VALIDATION", "SAVING_OBJECTS", "CREATING_SNAPSHOTS"]));
   await scene.until(() => scene.engine.describeBackup(backupCrn).phase === "FINISHED");
   const backup = scene.engine.describeBackup(backupCrn);

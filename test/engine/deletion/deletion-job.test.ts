@@ -1,0 +1,69 @@
+import { expect, test } from "vitest";
+import { Scene } from "../simulated-control-plane.ts";
+
+const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
+const all = { backupName: "", jobStates: [] };
+
+test("a deleted backup leaves no snapshot, no archive, no object and no row", async () => {
+  const scene = await Scene.open();
+  const before = await scene.versions();
+  const kept = await scene.backup();
+  const { crn } = await scene.backup();
+  expect(scene.simulator.volumes.snapshotHandles()).toHaveLength(6);
+  const deletion = await scene.startDeletion(crn);
+  expect(scene.engine.listBackups(all).find((backup) => backup.crn === crn)?.state).toBe("TERMINATING");
+  await scene.until(() => scene.engine.listBackups(all).length === 1);
+  expect(scene.engine.listBackups(all)).toEqual([expect.objectContaining({ crn: kept.crn, state: "COMPLETED" })]);
+  expect(scene.simulator.volumes.snapshotHandles()).toHaveLength(3);
+  expect(scene.archives("backups")).toEqual([kept.crn.slice(-36)]);
+  expect(await scene.names(contents)).toEqual([]);
+  expect(await scene.versions()).toEqual(before);
+  const log = scene.engine.getLogs(deletion);
+  expect(log).toMatch(
+    /DELETING_SNAPSHOTS deleted 3 snapshots[^]*DELETING_ARCHIVE deleted the archive[^]*ended COMPLETED/,
+  );
+});
+
+test("a backup whose snapshot cannot be deleted stays TERMINATING and says why, and can be deleted again", async () => {
+  const scene = await Scene.open({ limits: { snapshotTimeout: 400 } });
+  const { crn } = await scene.backup();
+  scene.simulator.intercept(({ method, path }) =>
+    method === "DELETE" && path.startsWith(`${contents}/`) ? { status: 200 } : undefined,
+  );
+  const deletion = await scene.startDeletion(crn);
+  await scene.until(() => scene.engine.getLogs(deletion).includes("job ended FAILED"));
+  expect(scene.engine.describeBackup(crn).state).toBe("TERMINATING");
+  const log = scene.engine.getLogs(deletion);
+  for (const claim of ["cdp/cdp-artifacts", "cdp/data-cdp-embedded-db-0", "vault-system/data-vault-0"])
+    expect(log).toContain(`the snapshot of claim ${claim} was not deleted: VolumeSnapshotContent drs-`);
+  expect(log).toContain("some snapshots remain, and so does the archive: delete the backup again");
+  expect(scene.archives("backups")).toHaveLength(1);
+  await expect(scene.startRestore(crn)).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
+  scene.simulator.intercept(undefined);
+  expect(await scene.startDeletion(crn)).not.toBe(deletion);
+  await scene.until(() => scene.engine.listBackups(all).length === 0);
+  expect(scene.simulator.volumes.snapshotHandles()).toEqual([]);
+  expect(scene.archives("backups")).toEqual([]);
+  expect(await scene.names(contents)).toEqual([]);
+});
+
+test("a deletion whose service is restarted in each phase is carried to its end", async () => {
+  const scene = await Scene.open({ controllerDelay: 4 });
+  const { crn } = await scene.backup();
+  const deletion = await scene.startDeletion(crn);
+  for (const phase of ["DELETING_SNAPSHOTS", "DELETING_ARCHIVE"]) {
+    await scene.until(() => scene.engine.getLogs(deletion).includes(`${phase} phase started`));
+    await scene.restart();
+  }
+  await scene.until(() => scene.engine.listBackups(all).length === 0);
+  expect(scene.simulator.volumes.snapshotHandles()).toEqual([]);
+  expect(scene.archives("backups")).toEqual([]);
+});
+
+test("a backup that failed is deleted, too", async () => {
+  const scene = await Scene.open({ sample: false });
+  const { crn, state } = await scene.backup();
+  expect(state).toBe("FAILED");
+  await scene.startDeletion(crn);
+  await scene.until(() => scene.engine.listBackups(all).length === 0);
+});
