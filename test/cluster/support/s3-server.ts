@@ -13,6 +13,7 @@ export interface S3Server {
   readonly bucket: string;
   /** Where the bucket's objects lie. */
   readonly bucketFolder: string;
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
   /** What the service needs to store in the bucket, below a prefix. */
   readonly flags: (prefix: string) => readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -26,15 +27,17 @@ export async function startS3Server(): Promise<S3Server> {
   await mkdir(bucketFolder, { recursive: true });
   await mkdir(join(folder, "metadata"));
   const address = `127.0.0.1:${await freePort()}`;
-  const [access, secret] = ["the-access-key", "the-secret-key"];
-  const server = spawn(
-    join(await buildPrograms(), "versitygw"),
-    ["--quiet", "--access", access, "--secret", secret, "--port", address, "posix"].concat(
-      ["--sidecar", join(folder, "metadata")],
-      [join(folder, "buckets")],
-    ),
-    { stdio: ["ignore", "ignore", "pipe"] },
-  );
+  const credentials = { accessKeyId: "the-access-key", secretAccessKey: "the-secret-key" };
+  const server = spawn(join(await buildPrograms(), "versitygw"), ["posix", join(folder, "buckets")], {
+    env: {
+      ROOT_ACCESS_KEY_ID: credentials.accessKeyId,
+      ROOT_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+      VGW_PORT: address,
+      VGW_QUIET: "true",
+      VGW_META_SIDECAR: join(folder, "metadata"),
+    },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   let output = "";
   server.stderr.on("data", (bytes: Buffer) => (output += bytes.toString()));
   const killWithUs = () => server.kill("SIGKILL");
@@ -45,12 +48,14 @@ export async function startS3Server(): Promise<S3Server> {
     endpoint,
     bucket,
     bucketFolder,
-    flags: (prefix) =>
-      ["--storage", `s3://${bucket}/${prefix}`, "--s3-endpoint", endpoint].concat(
-        ["--s3-region", "us-east-1"],
-        ["--s3-addressing", "path"],
-      ),
-    env: { AWS_ACCESS_KEY_ID: access, AWS_SECRET_ACCESS_KEY: secret },
+    credentials,
+    flags: (prefix) => [
+      `--storage=s3://${bucket}/${prefix}`,
+      `--s3-endpoint=${endpoint}`,
+      "--s3-region=us-east-1",
+      "--s3-addressing=path",
+    ],
+    env: { AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey },
     async stop() {
       process.off("exit", killWithUs);
       server.kill("SIGKILL");
