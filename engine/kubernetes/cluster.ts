@@ -209,6 +209,23 @@ export class Cluster {
     return (JSON.parse(answer.toString()) as { status?: { allowed?: boolean } }).status?.allowed === true;
   }
 
+  /**
+   * The namespace of the service account that the service uses; undefined when it is another kind of user, or the cluster
+   * does not say. https://kubernetes.io/docs/reference/access-authn-authz/authentication/#self-subject-review
+   */
+  async ownNamespace(signal: AbortSignal): Promise<string | undefined> {
+    const path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+    const body = JSON.stringify({ apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" });
+    try {
+      const answer = await this.#connection.request({ method: "POST", path, body, signal });
+      const { status } = JSON.parse(answer.toString()) as { status?: { userInfo?: { username?: string } } };
+      return /^system:serviceaccount:([^:]+):/.exec(status?.userInfo?.username ?? "")?.[1];
+    } catch (error) {
+      if (hasStatus(error, 403, 404)) return undefined;
+      throw error;
+    }
+  }
+
   /** Runs a command in a pod's container; see `execInPod`. */
   async exec(command: PodCommand, signal: AbortSignal): Promise<string> {
     return execInPod(this.#connection.kubeConfig, command, signal);

@@ -30,6 +30,7 @@ export async function preValidation(source: RestoreSource, parts: JobParts, cont
   await reader.verify(signal);
   const objects = reader.parts.reduce((sum, part) => sum + part.objects, 0);
   context.info(`the archive is whole: ${objects} objects, ${reader.manifest.volumes.length} volumes`);
+  await isElsewhere(source, parts, signal);
   for (const namespace of namespaces) await notTerminating(cluster, namespace, limits.finalizerTimeout, signal);
   const discovery = await cluster.discover(signal);
   await kindsAreServed(source, discovery, context);
@@ -40,6 +41,16 @@ export async function preValidation(source: RestoreSource, parts: JobParts, cont
   for await (const { object } of objectsOf(source, reader.parts, signal)) links.expect(object);
   await dryRun(source, discovery, parts, context);
   await saveForSafety(source, discovery, parts, context);
+}
+
+/** A service that is part of what it restores would stop itself halfway. */
+async function isElsewhere({ namespaces }: RestoreSource, { cluster }: JobParts, signal: AbortSignal): Promise<void> {
+  const own = await cluster.ownNamespace(signal);
+  if (own !== undefined && namespaces.includes(own))
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `this service runs in namespace ${own}, which the restore would empty: install it in a namespace of its own`,
+    );
 }
 
 /** A kind that the cluster does not serve is one whose definition comes with the archive, or the objects are lost. */

@@ -155,7 +155,9 @@ async function retain(
     ...claim,
     snapshotHandle: status.snapshotHandle,
     restoreSize: status.restoreSize === undefined ? null : Number(status.restoreSize),
-    snapshotTime: new Date(Number(status.creationTime ?? 0) / 1e6).toISOString(),
+    snapshotTime: new Date(
+      status.creationTime === undefined ? Date.now() : Number(status.creationTime) / 1e6,
+    ).toISOString(),
   };
 }
 

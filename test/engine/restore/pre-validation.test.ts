@@ -49,6 +49,13 @@ test("a restore that cannot succeed says why and touches nothing", async () => {
   const [latest] = scene.engine.listRestores({ backupCrn: crn, jobStates: [] });
   expect(scene.engine.getLogs(latest?.crn ?? "")).not.toContain("hunter2");
 
+  simulator.intercept(({ path }) =>
+    path.endsWith("/selfsubjectreviews")
+      ? { status: 201, body: { status: { userInfo: { username: "system:serviceaccount:cdp:drs" } } } }
+      : undefined,
+  );
+  await restoreFails(/this service runs in namespace cdp, which the restore would empty/);
+
   const folder = join(scene.folder, "archives", "backups", crn.slice(-36), "objects");
   const file = join(folder, readdirSync(folder).find((name) => name.includes("configmaps")) ?? "");
   const bytes = readFileSync(file);
