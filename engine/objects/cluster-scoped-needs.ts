@@ -9,7 +9,7 @@ export interface SavableObject {
   readonly object: KubernetesObject;
 }
 
-interface RoleRef {
+export interface RoleRef {
   kind: string;
   name: string;
 }

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DrsError } from "../errors.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { callsServiceOf, subjectsOf } from "../objects/cluster-scoped-needs.ts";
+import { isUsedOnlyBy } from "../objects/cluster-scoped-users.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
@@ -32,7 +32,7 @@ export async function restoreClusterScoped(
     if (existing) {
       links.restored(archived.metadata.uid, existing.metadata.uid);
       if (isSame(type, wanted, existing)) continue;
-      if (!isOnlyOf(type, existing, namespaces)) {
+      if (!(await isUsedOnlyBy(namespaces, cluster, type, existing, signal))) {
         warn("", `${type.kind} ${name} is not as it was, and left so: others than these namespaces may use it`);
         continue;
       }
@@ -80,23 +80,4 @@ function isSame(type: ResourceType, wanted: KubernetesObject, existing: Kubernet
 /** Numbers kept as text become comparable. */
 function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value)) as unknown;
-}
-
-/** Whether nobody outside the namespaces can depend on a cluster-scoped object. */
-function isOnlyOf(type: ResourceType, object: KubernetesObject, namespaces: ReadonlySet<string>): boolean {
-  switch (resourceName(type)) {
-    case "clusterrolebindings.rbac.authorization.k8s.io":
-      return subjectsOf(object).every(
-        ({ kind, namespace = "" }) => kind === "ServiceAccount" && namespaces.has(namespace),
-      );
-    case "validatingwebhookconfigurations.admissionregistration.k8s.io":
-    case "mutatingwebhookconfigurations.admissionregistration.k8s.io":
-      return callsServiceOf(object, namespaces);
-    case "apiservices.apiregistration.k8s.io": {
-      const { service } = (object["spec"] ?? {}) as { service?: { namespace?: string } };
-      return namespaces.has(service?.namespace ?? "");
-    }
-    default:
-      return false;
-  }
 }
