@@ -7,6 +7,7 @@ import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { restoreObjects, restoreRefused } from "./namespaced-objects.ts";
 import { OwnerLinks } from "./owner-links.ts";
+import { idleClaims } from "./idle-claims.ts";
 import { isReady, notReady } from "./readiness.ts";
 import { afterStart, scaledWorkloads, startedByCreation } from "./restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
@@ -78,9 +79,17 @@ async function waitUntilReady(
       names.set(namespace, (names.get(namespace) ?? new Set()).add(name));
       count++;
     }
-    for (const [namespace, wanted] of names)
+    for (const [namespace, wanted] of names) {
+      if (resourceName(part) === "persistentvolumeclaims")
+        for (const name of await idleClaims(parts.cluster, namespace, context.signal))
+          if (wanted.delete(name))
+            context.warn(
+              namespace,
+              `claim ${name} binds when a pod first uses it: until then its data is in the backup's snapshot alone, and the backup must stay`,
+            );
       for (const name of await notReady(parts, context, part, namespace, wanted))
         late.push(`${part.kind} ${namespace}/${name}`);
+    }
   }
   if (late.length > 0)
     throw new DrsError(

@@ -30,6 +30,7 @@ export interface ClaimSurvey {
 interface ClaimSpec {
   volumeName?: string;
   storageClassName?: string;
+  dataSource?: object;
 }
 interface VolumeSpec {
   csi?: { driver: string };
@@ -49,9 +50,9 @@ export async function surveyClaims(
     for await (const object of cluster.list(persistentVolumeClaims, namespace, signal)) {
       if (!isSavedObject(persistentVolumeClaims, object)) continue;
       const claim = object.metadata.name;
-      const { volumeName = "", storageClassName = "" } = (object["spec"] ?? {}) as ClaimSpec;
+      const { volumeName = "", storageClassName = "", dataSource } = (object["spec"] ?? {}) as ClaimSpec;
       const phase = (object["status"] as { phase?: string } | undefined)?.phase;
-      if (phase === "Pending" && volumeName === "") {
+      if (phase === "Pending" && volumeName === "" && dataSource === undefined) {
         empty.push({ namespace, claim });
         continue;
       }
@@ -64,6 +65,12 @@ export async function surveyClaims(
         unsavable.push({ namespace, claim, reason: `its volume ${volumeName} is not a CSI volume` });
       else if (snapshotClass === undefined)
         unsavable.push({ namespace, claim, reason: `no VolumeSnapshotClass has its driver ${driver}: create one` });
+      else if (storageClassName === "")
+        unsavable.push({
+          namespace,
+          claim,
+          reason: "it has no storage class that could make a volume from a snapshot",
+        });
       else
         snapshotable.push({
           namespace,

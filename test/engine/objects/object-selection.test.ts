@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import type { KubernetesObject } from "../../../engine/kubernetes/kubernetes-object.ts";
 import { isSavedObject, isSavedResource } from "../../../engine/objects/object-selection.ts";
 
 const verbs = ["create", "delete", "get", "list"];
@@ -9,22 +8,22 @@ const type = (name: string) => {
   return { apiVersion, kind: resource, resource, namespaced: true };
 };
 const isSaved = (name: string, metadata: object, more: object = {}) =>
-  isSavedObject(type(name), { metadata: { name: "a", ...metadata }, ...more } as KubernetesObject);
+  isSavedObject(type(name), { metadata: { name: "a", ...metadata }, ...more });
+const discovered = (name: string, more: object = {}) => ({ ...type(name), verbs, hasStatus: false, ...more });
 const ownedBy = (kind: string, controller = true) => ({
   ownerReferences: [{ apiVersion: "any/v1", kind, name: "o", uid: "u", controller }],
 });
 
 test("kinds are saved that belong to a namespace and can be read, made and deleted", () => {
-  const discovered = (name: string, more: object = {}) => ({ ...type(name), verbs, hasStatus: false, ...more });
   for (const name of ["configmaps", "secrets", "deployments.apps", "widgets.example.com", "events.example.com"])
-    expect(isSavedResource(discovered(name)), name).toBe(true);
+    expect(isSavedResource(discovered(name))).toBe(true);
   for (const name of [
     "events",
     "events.events.k8s.io",
     "leases.coordination.k8s.io",
     "csistoragecapacities.storage.k8s.io",
   ])
-    expect(isSavedResource(discovered(name)), name).toBe(false);
+    expect(isSavedResource(discovered(name))).toBe(false);
   expect(isSavedResource(discovered("bindings", { verbs: ["create"] }))).toBe(false);
   expect(isSavedResource(discovered("pods.metrics.k8s.io", { verbs: ["get", "list"] }))).toBe(false);
   expect(isSavedResource(discovered("clusterroles.rbac.authorization.k8s.io", { namespaced: false }))).toBe(false);
@@ -53,8 +52,7 @@ test("what the cluster makes out of other objects is not saved", () => {
     ["volumesnapshots.snapshot.storage.k8s.io", { labels: { "drs.cloudera.com/job": "u" } }],
     ["configmaps", { deletionTimestamp: "2026-01-02T03:04:05Z" }],
   ];
-  for (const [name, metadata, more] of left)
-    expect(isSaved(name, metadata, more), `${name} ${JSON.stringify(metadata)}`).toBe(false);
+  for (const [name, metadata, more] of left) expect([name, metadata, isSaved(name, metadata, more)]).toEqual([name, metadata, false]);
 });
 
 test("what looks like it, and is somebody's own, is saved", () => {
@@ -79,6 +77,5 @@ test("what looks like it, and is somebody's own, is saved", () => {
     ["volumesnapshots.snapshot.storage.k8s.io", {}],
     ["serviceaccounts", { name: "default" }],
   ];
-  for (const [name, metadata, more] of kept)
-    expect(isSaved(name, metadata, more), `${name} ${JSON.stringify(metadata)}`).toBe(true);
+  for (const [name, metadata, more] of kept) expect([name, metadata, isSaved(name, metadata, more)]).toEqual([name, metadata, true]);
 });

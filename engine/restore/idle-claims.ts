@@ -1,0 +1,34 @@
+import type { Cluster } from "../kubernetes/cluster.ts";
+import { persistentVolumeClaims } from "../volumes/snapshot-resources.ts";
+
+const pods = { apiVersion: "v1", resource: "pods" };
+const storageClasses = { apiVersion: "storage.k8s.io/v1", resource: "storageclasses" };
+
+interface PodSpec {
+  volumes?: { persistentVolumeClaim?: { claimName: string } }[];
+}
+
+/**
+ * The claims of a namespace that bind when a pod first uses them, and that none uses now: a cron job's, or those of an
+ * application without replicas. To wait for them would be in vain.
+ */
+export async function idleClaims(
+  cluster: Cluster,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const used = new Set<string>();
+  for await (const pod of cluster.list(pods, namespace, signal))
+    for (const { persistentVolumeClaim } of (pod["spec"] as PodSpec).volumes ?? [])
+      if (persistentVolumeClaim) used.add(persistentVolumeClaim.claimName);
+  const late = new Set<string>();
+  for await (const { metadata, ...storageClass } of cluster.list(storageClasses, "", signal))
+    if (storageClass["volumeBindingMode"] === "WaitForFirstConsumer") late.add(metadata.name);
+  const idle = new Set<string>();
+  for await (const { metadata, ...claim } of cluster.list(persistentVolumeClaims, namespace, signal)) {
+    const { storageClassName = "" } = claim["spec"] as { storageClassName?: string };
+    const { phase } = (claim["status"] ?? {}) as { phase?: string };
+    if (phase === "Pending" && late.has(storageClassName) && !used.has(metadata.name)) idle.add(metadata.name);
+  }
+  return idle;
+}
