@@ -52,7 +52,8 @@ test("what the cluster makes out of other objects is not saved", () => {
     ["volumesnapshots.snapshot.storage.k8s.io", { labels: { "drs.cloudera.com/job": "u" } }],
     ["configmaps", { deletionTimestamp: "2026-01-02T03:04:05Z" }],
   ];
-  for (const [name, metadata, more] of left) expect([name, metadata, isSaved(name, metadata, more)]).toEqual([name, metadata, false]);
+  for (const [name, metadata, more] of left)
+    expect([name, metadata, isSaved(name, metadata, more)]).toEqual([name, metadata, false]);
 });
 
 test("what looks like it, and is somebody's own, is saved", () => {
@@ -77,5 +78,6 @@ test("what looks like it, and is somebody's own, is saved", () => {
     ["volumesnapshots.snapshot.storage.k8s.io", {}],
     ["serviceaccounts", { name: "default" }],
   ];
-  for (const [name, metadata, more] of kept) expect([name, metadata, isSaved(name, metadata, more)]).toEqual([name, metadata, true]);
+  for (const [name, metadata, more] of kept)
+    expect([name, metadata, isSaved(name, metadata, more)]).toEqual([name, metadata, true]);
 });

@@ -1,0 +1,91 @@
+import { expect, test } from "vitest";
+import type { JobContext } from "../../../engine/jobs/phase.ts";
+import type { Cluster } from "../../../engine/kubernetes/cluster.ts";
+import { OwnerLinks } from "../../../engine/restore/owner-links.ts";
+
+const configMap = { apiVersion: "v1", kind: "ConfigMap", resource: "configmaps", namespaced: true };
+const node = { apiVersion: "v1", kind: "Node", resource: "nodes", namespaced: false, verbs: [], hasStatus: true };
+const owner = (kind: string, uid: string) => ({ apiVersion: "v1", kind, name: `the-${kind.toLowerCase()}`, uid });
+const dependent = (...owners: readonly ReturnType<typeof owner>[]) => ({
+  metadata: { name: "dependent", namespace: "n", ownerReferences: [...owners] },
+});
+
+/** A job that remembers its notes, and a cluster that remembers the owners it is given. */
+function parts() {
+  const values = new Map<string, unknown>();
+  const warnings: string[] = [];
+  const given: unknown[] = [];
+  const context = {
+    signal: new AbortController().signal,
+    warn: (namespace: string, text: string) => warnings.push(`${namespace}: ${text}`),
+    notes: {
+      get: (key: string) => values.get(key),
+      set: (key: string, value: unknown) => values.set(key, JSON.parse(JSON.stringify(value))),
+      entries: (prefix: string) => [...values].filter(([key]) => key.startsWith(prefix)).values(),
+      clear: (prefix: string) =>
+        [...values.keys()].filter((key) => key.startsWith(prefix)).map((key) => values.delete(key)),
+    },
+  } as unknown as JobContext;
+  const cluster = {
+    patch: async (_type: unknown, namespace: string, name: string, patch: { metadata: { ownerReferences: unknown } }) =>
+      given.push([`${namespace}/${name}`, patch.metadata.ownerReferences]),
+    get: async (_type: unknown, _namespace: string, name: string) =>
+      name === "the-node" ? { metadata: { name, uid: "node-now" } } : undefined,
+  } as unknown as Cluster;
+  return { context, cluster, warnings, given };
+}
+
+test("an object whose owner is there already is created with it", () => {
+  const { context } = parts();
+  const links = new OwnerLinks(context, "");
+  const object = dependent(owner("Secret", "old"));
+  links.expect(object);
+  links.restored("old", "new");
+  links.restored("nobody's owner", "x");
+  expect(links.ownersFor(configMap, object)).toEqual([owner("Secret", "new")]);
+});
+
+test("an object is created without an owner that comes later, and linked then, also by another process", async () => {
+  const { context, cluster, given, warnings } = parts();
+  const links = new OwnerLinks(context, "");
+  const object = dependent(owner("Secret", "old"), owner("Service", "old-2"));
+  links.expect(object);
+  links.restored("old-2", "new-2");
+  expect(links.ownersFor(configMap, object)).toEqual([owner("Service", "new-2")]);
+  await links.linkPending(cluster, [], 4, false);
+  expect(given).toEqual([]);
+  const afterRestart = new OwnerLinks(context, "");
+  afterRestart.restored("old", "new");
+  const afterAnother = new OwnerLinks(context, "");
+  await afterAnother.linkPending(cluster, [], 4, false);
+  expect(given).toEqual([["n/dependent", [owner("Secret", "new"), owner("Service", "new-2")]]]);
+  await afterAnother.linkPending(cluster, [], 4, true);
+  expect(given).toHaveLength(1);
+  expect(warnings).toEqual([]);
+});
+
+test("an owner that was there all the time, in no namespace, is found in the end; one that is nowhere is told and left out", async () => {
+  const { context, cluster, given, warnings } = parts();
+  const links = new OwnerLinks(context, "");
+  const object = dependent(owner("Node", "node-then"), owner("Secret", "lost"));
+  links.expect(object);
+  expect(links.ownersFor(configMap, object)).toEqual([]);
+  await links.linkPending(cluster, [node], 4, false);
+  expect(given).toEqual([]);
+  await links.linkPending(cluster, [node], 4, true);
+  expect(given).toEqual([["n/dependent", [owner("Node", "node-now")]]]);
+  expect(warnings).toEqual([
+    "n: ConfigMap dependent was owned by Secret the-secret, which is not in the backup: it has this owner no more",
+  ]);
+});
+
+test("going back keeps its links apart from the restore's", () => {
+  const { context } = parts();
+  const forward = new OwnerLinks(context, "");
+  const object = dependent(owner("Secret", "old"));
+  forward.expect(object);
+  forward.restored("old", "made-by-the-restore");
+  const back = new OwnerLinks(context, "back/");
+  back.expect(object);
+  expect(back.ownersFor(configMap, object)).toEqual([]);
+});
