@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { KubernetesObject } from "../support/kubernetes-client.ts";
+import { aControlPlane, type Outcome, type SmallControlPlane } from "./support.ts";
+
+const services = "v1/services";
+
+let plane: SmallControlPlane;
+/** By name, as they were saved. */
+let before: ReadonlyMap<string, KubernetesObject>;
+let restored: Outcome;
+
+beforeAll(async () => {
+  plane = await aControlPlane("services", manifests);
+  before = new Map((await plane.list(services)).map((service) => [service.metadata.name, service]));
+  await plane.backUp();
+  await plane.kubectl("delete", "endpoints/outside", "endpointslice/outside-ipv4");
+  await plane.kubectl("delete", "service", "kept", "headless", "elsewhere", "outside", "address-taken", "port-taken");
+  await takeAllocations();
+  restored = await plane.restore({ state: "PARTIALLY_FAILED" });
+});
+
+afterAll(async () => {
+  await plane?.cluster.kubectl("delete", "--namespace=default", "--ignore-not-found", "service", "thief", "port-thief");
+  await plane?.remove();
+});
+
+test("a service keeps its address and node port", async () => {
+  const { spec } = await plane.get(services, "kept");
+  const was = before.get("kept")!["spec"];
+  expect(spec).toMatchObject({ clusterIP: was.clusterIP, clusterIPs: was.clusterIPs, ports: was.ports });
+  expect(spec.ports[0].nodePort).toBeGreaterThan(0);
+});
+
+test("a service whose address another one has taken gets a new one, with a warning", async () => {
+  const { spec } = await plane.get(services, "address-taken");
+  expect(spec.clusterIP).toMatch(/^10\.96\./);
+  expect(spec.clusterIP).not.toBe(before.get("address-taken")!["spec"].clusterIP);
+  expect(spec.selector).toEqual({ app: "any" });
+  expect(restored.warnings).toContainEqual(expect.stringContaining("service address-taken has new addresses"));
+});
+
+test("a service whose node port another one has taken gets a new one, with a warning", async () => {
+  const { spec } = await plane.get(services, "port-taken");
+  expect(spec.ports[0]).toMatchObject({ name: "http", port: 80 });
+  expect(spec.ports[0].nodePort).toBeGreaterThan(0);
+  expect(spec.ports[0].nodePort).not.toBe(before.get("port-taken")!["spec"].ports[0].nodePort);
+  expect(restored.warnings).toContainEqual(expect.stringContaining("service port-taken has new addresses"));
+  expect(restored).toMatchObject({ errors: [], warnings: { length: 2 } });
+});
+
+test("headless services and external names stay what they are", async () => {
+  expect((await plane.get(services, "headless"))["spec"]).toMatchObject({ clusterIP: "None", clusterIPs: ["None"] });
+  const { spec } = await plane.get(services, "elsewhere");
+  expect(spec).toMatchObject({ type: "ExternalName", externalName: "db.example.com" });
+});
+
+test("a service without a selector keeps the endpoints that were given to it", async () => {
+  expect((await plane.get(services, "outside"))["spec"].selector).toBeUndefined();
+  const { subsets } = await plane.get("v1/endpoints", "outside");
+  expect(subsets).toMatchObject([{ addresses: [{ ip: "192.0.2.10" }], ports: [{ port: 5432 }] }]);
+  const slice = await plane.get("discovery.k8s.io/v1/endpointslices", "outside-ipv4");
+  expect(slice).toMatchObject({ endpoints: [{ addresses: ["192.0.2.11"] }], ports: [{ port: 5433 }] });
+});
+
+/** Services of others, who got the addresses and ports while they were free. */
+async function takeAllocations(): Promise<void> {
+  const ip = before.get("address-taken")!["spec"].clusterIP;
+  const port = before.get("port-taken")!["spec"].ports[0].nodePort;
+  const inDefault = "/api/v1/namespaces/default/services";
+  const ports = [{ port: 80 }];
+  const object = (name: string, spec: object) => ({ apiVersion: "v1", kind: "Service", metadata: { name }, spec });
+  const { kubernetes } = plane.cluster;
+  await kubernetes.create(inDefault, object("thief", { clusterIP: ip, ports }));
+  await kubernetes.create(inDefault, object("port-thief", { type: "NodePort", ports: [{ port: 80, nodePort: port }] }));
+}
+
+const manifests = `
+apiVersion: v1
+kind: Service
+metadata: { name: kept }
+spec: { type: NodePort, selector: { app: any }, ports: [{ name: http, port: 80 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: address-taken }
+spec: { selector: { app: any }, ports: [{ port: 80 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: port-taken }
+spec: { type: NodePort, selector: { app: any }, ports: [{ name: http, port: 80 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: headless }
+spec: { clusterIP: None, selector: { app: any }, ports: [{ port: 80 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: elsewhere }
+spec: { type: ExternalName, externalName: db.example.com }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: outside }
+spec: { ports: [{ port: 5432 }] }
+---
+apiVersion: v1
+kind: Endpoints
+metadata: { name: outside }
+subsets: [{ addresses: [{ ip: 192.0.2.10 }], ports: [{ port: 5432 }] }]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: outside-ipv4, labels: { kubernetes.io/service-name: outside } }
+addressType: IPv4
+endpoints: [{ addresses: [192.0.2.11] }]
+ports: [{ port: 5433 }]
+`;
