@@ -33,12 +33,13 @@ export function isSavedObject(type: ResourceType, object: KubernetesObject): boo
 }
 
 /** Whether the cluster makes the object itself, out of others that are saved. */
-export function isMadeByCluster(type: ResourceType, { metadata, ...object }: KubernetesObject): boolean {
+export function isMadeByCluster(type: ResourceType, object: KubernetesObject): boolean {
+  const { metadata } = object;
   const { name, labels = {}, annotations = {} } = metadata;
   const controller = metadata.ownerReferences?.find((owner) => owner.controller === true);
   switch (resourceName(type)) {
     case "pods":
-      return controller !== undefined || "kubernetes.io/config.mirror" in annotations;
+      return controller !== undefined || isMirrorPod(object);
     case "replicasets.apps":
       return controller?.kind === "Deployment";
     case "controllerrevisions.apps":
@@ -56,7 +57,7 @@ export function isMadeByCluster(type: ResourceType, { metadata, ...object }: Kub
         labels["endpointslice.kubernetes.io/managed-by"] ?? "",
       );
     case "configmaps":
-      return name === "kube-root-ca.crt";
+      return isRootCertificate(object);
     case "secrets":
       return object["type"] === "kubernetes.io/service-account-token" && isLegacyTokenName(name, annotations);
     case "volumesnapshots.snapshot.storage.k8s.io":
@@ -64,6 +65,16 @@ export function isMadeByCluster(type: ResourceType, { metadata, ...object }: Kub
     default:
       return false;
   }
+}
+
+/** A node's own pod, which the API server only shows: https://kubernetes.io/docs/tasks/configure-pod-container/static-pod/ */
+export function isMirrorPod({ metadata }: KubernetesObject): boolean {
+  return "kubernetes.io/config.mirror" in (metadata.annotations ?? {});
+}
+
+/** The config map with the API server's certificate, which the cluster puts into every namespace. */
+export function isRootCertificate({ metadata }: KubernetesObject): boolean {
+  return metadata.name === "kube-root-ca.crt";
 }
 
 /** Clusters before 1.24 made a token for each service account, named after it with five letters more. */

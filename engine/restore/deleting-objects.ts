@@ -6,7 +6,7 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
-import { isMadeByCluster, isSavedResource } from "../objects/object-selection.ts";
+import { isMadeByCluster, isMirrorPod, isRootCertificate, isSavedResource } from "../objects/object-selection.ts";
 import { deletionWaves } from "./restore-order.ts";
 
 /**
@@ -32,7 +32,7 @@ async function deleteKind(
   namespace: string,
 ): Promise<void> {
   const { signal } = context;
-  const count = await deleteAll(cluster, resource, namespace, signal);
+  const count = await deleteAll(cluster, resource, namespace, limits.clusterConcurrency, signal);
   if (count === 0) return;
   const isOurs = (object: KubernetesObject) => !isMadeByCluster(resource, object) && !isMadeAgain(resource, object);
   const wait = { type: resource, namespace, timeoutMs: limits.finalizerTimeout, signal };
@@ -48,20 +48,30 @@ async function deleteKind(
   context.info(`deleted ${count} ${resourceName(resource)} in ${namespace}`);
 }
 
+/** What the cluster has put there for itself, of some kinds. */
+const leftAlone: Readonly<Record<string, (object: KubernetesObject) => boolean>> = {
+  configmaps: isRootCertificate,
+  pods: isMirrorPod,
+};
+
 /** Asks for the deletion of all objects of a kind; gives how many there were. */
 async function deleteAll(
   cluster: Cluster,
   resource: DiscoveredResource,
   namespace: string,
+  inFlight: number,
   signal: AbortSignal,
 ): Promise<number> {
+  const isLeft = leftAlone[resourceName(resource)];
   try {
-    if (resource.verbs.includes("deletecollection")) return await cluster.deleteCollection(resource, namespace, signal);
+    if (!isLeft && resource.verbs.includes("deletecollection"))
+      return await cluster.deleteCollection(resource, namespace, signal);
     let count = 0;
-    for await (const { metadata } of cluster.list(resource, namespace, signal)) {
-      await cluster.delete(resource, namespace, metadata.name, signal);
+    await forEachInFlight(cluster.list(resource, namespace, signal), inFlight, async (object) => {
+      if (isLeft?.(object)) return;
+      await cluster.delete(resource, namespace, object.metadata.name, signal);
       count++;
-    }
+    });
     return count;
   } catch (error) {
     if (hasStatus(error, 404, 405)) return 0; // a kind that has gone with its definition, or that cannot be deleted

@@ -6,7 +6,7 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
 import { callsServiceOf } from "../objects/cluster-scoped-needs.ts";
-import { isMadeByCluster } from "../objects/object-selection.ts";
+import { isMadeByCluster, isMirrorPod } from "../objects/object-selection.ts";
 
 type Stop = (cluster: Cluster, type: ResourceType, object: KubernetesObject, signal: AbortSignal) => Promise<unknown>;
 
@@ -38,7 +38,7 @@ const stops: readonly (readonly [ResourceType, Stop])[] = [
   [type("apps/v1", "DaemonSet", "daemonsets"), remove],
   [type("apps/v1", "ReplicaSet", "replicasets"), patchSpec({ replicas: 0 })],
   [type("v1", "ReplicationController", "replicationcontrollers"), patchSpec({ replicas: 0 })],
-  [pods, remove],
+  [pods, remove], // those of operators too, who are stopped and cannot make them again
 ];
 
 export const webhookConfigurations = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"].map(
@@ -63,7 +63,7 @@ export async function stopApps(
     for (const [kind, stop] of stops) {
       let count = 0;
       await forEachInFlight(cluster.list(kind, namespace, signal), limits.clusterConcurrency, async (object) => {
-        if (isMadeByCluster(kind, object)) return;
+        if (kind === pods ? isMirrorPod(object) : isMadeByCluster(kind, object)) return;
         count++;
         await stop(cluster, kind, object, signal);
       });
@@ -97,5 +97,5 @@ async function podsGone(cluster: Cluster, timeoutMs: number, context: JobContext
 function isRunning(pod: KubernetesObject): boolean {
   const { phase } = (pod["status"] ?? {}) as { phase?: string };
   const ended = phase === "Succeeded" || phase === "Failed";
-  return !ended && !("kubernetes.io/config.mirror" in (pod.metadata.annotations ?? {}));
+  return !ended && !isMirrorPod(pod);
 }

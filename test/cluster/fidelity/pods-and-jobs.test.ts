@@ -1,0 +1,155 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { KubernetesObject } from "../support/kubernetes-client.ts";
+import { aControlPlane, type Outcome, type SmallControlPlane } from "./support.ts";
+
+const pods = "v1/pods";
+const jobs = "batch/v1/jobs";
+const cronJobs = "batch/v1/cronjobs";
+
+let plane: SmallControlPlane;
+/** By kind and name, as they were saved. */
+const before = new Map<string, KubernetesObject>();
+let restored: Outcome;
+
+beforeAll(async () => {
+  plane = await aControlPlane("pods-and-jobs", manifests);
+  await plane.create(operatorsPod((await plane.get("v1/configmaps", "operand")).metadata["uid"] as string));
+  await plane.until(jobs, "migration", (job) => job["status"]?.completionTime !== undefined);
+  for (const name of ["toolbox", "mirrored", "operated"]) await plane.until(pods, name, isRunning);
+  await plane.kubectl("patch", "pod/report", "--subresource=status", "--patch", '{"status":{"phase":"Succeeded"}}');
+  await plane.backUp();
+  for (const kind of [pods, jobs, cronJobs])
+    for (const object of await plane.list(kind)) before.set(`${kind} ${object.metadata.name}`, object);
+
+  await plane.kubectl("delete", "--now", "pod/toolbox", "pod/report", "job/migration", "job/chosen");
+  await plane.patch(cronJobs, "retired", { spec: { suspend: false } });
+  restored = await plane.restore();
+});
+
+afterAll(async () => plane?.remove());
+
+test("a pod of its own runs again", async () => {
+  const pod = await plane.until(pods, "toolbox", isRunning);
+  expect(pod.metadata["uid"]).not.toBe(before.get(`${pods} toolbox`)?.metadata["uid"]);
+  expect(pod["spec"].containers).toMatchObject([{ name: "main", image: "example.com/toolbox" }]);
+});
+
+test("a pod that had finished is not run again, and the log says so", async () => {
+  expect(await plane.find(pods, "report")).toBeUndefined();
+  expect(await plane.log(restored)).toContain("pod pods-and-jobs/report had finished and is not run again");
+});
+
+test("a mirror pod is its node's own and left alone", async () => {
+  expect((await plane.get(pods, "mirrored")).metadata["uid"]).toBe(before.get(`${pods} mirrored`)?.metadata["uid"]);
+});
+
+test("a pod that an operator controls is stopped, and left to the operator", async () => {
+  expect(await plane.find(pods, "operated")).toBeUndefined();
+  expect(await plane.find("v1/configmaps", "operand")).toBeDefined();
+});
+
+test("a finished job comes back as finished and does not run again", async () => {
+  const job = await plane.get(jobs, "migration");
+  expect(job["status"].completionTime).toBe(before.get(`${jobs} migration`)?.["status"].completionTime);
+  expect(job["spec"].suspend).toBe(false);
+  const ofJob = (await plane.list(pods)).filter((pod) => pod.metadata.labels?.["job-name"] === "migration");
+  expect(ofJob).toEqual([]);
+});
+
+test("a job selects its pods by its own new uid, unless its user chose the selector", async () => {
+  const { metadata, spec } = await plane.get(jobs, "migration");
+  expect(spec.selector.matchLabels).toEqual({ "batch.kubernetes.io/controller-uid": metadata["uid"] });
+  expect(spec.template.metadata.labels).toMatchObject({
+    step: "1",
+    "controller-uid": metadata["uid"],
+    "batch.kubernetes.io/controller-uid": metadata["uid"],
+  });
+  expect((await plane.get(jobs, "chosen"))["spec"]).toMatchObject({
+    manualSelector: true,
+    suspend: true,
+    selector: { matchLabels: { app: "chosen" } },
+  });
+});
+
+test("a cron job does not make up for what it missed", async () => {
+  const { metadata, spec } = await plane.get(cronJobs, "minutely");
+  expect(spec.suspend).toBe(false);
+  const since = new Date(metadata["creationTimestamp"] as string);
+  for (const job of await plane.list(jobs)) {
+    if (before.has(`${jobs} ${job.metadata.name}`)) continue;
+    const due = job.metadata.annotations?.["batch.kubernetes.io/cronjob-scheduled-timestamp"];
+    expect(new Date(due!).getTime()).toBeGreaterThanOrEqual(since.getTime());
+  }
+  expect((await plane.get(cronJobs, "retired"))["spec"].suspend).toBe(true);
+});
+
+function isRunning(pod: KubernetesObject): boolean {
+  return pod["status"]?.phase === "Running";
+}
+
+const container = (name: string) => `containers: [{ name: main, image: example.com/${name} }]`;
+
+/** As an operator makes it for a custom resource. */
+const operatorsPod = (uid: string) => `
+apiVersion: v1
+kind: Pod
+metadata:
+  name: operated
+  ownerReferences: [{ apiVersion: v1, kind: ConfigMap, name: operand, uid: ${uid}, controller: true }]
+spec: { ${container("operated")} }
+`;
+
+const manifests = `
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: operand }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: toolbox }
+spec: { ${container("toolbox")} }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: report }
+spec: { restartPolicy: Never, ${container("report")} }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: mirrored, annotations: { kubernetes.io/config.mirror: 4bf1e2 } }
+spec: { nodeName: node-0, ${container("mirrored")} }
+---
+apiVersion: batch/v1
+kind: Job
+metadata: { name: migration }
+spec:
+  template:
+    metadata: { labels: { step: "1" } }
+    spec: { restartPolicy: Never, ${container("migration")} }
+---
+apiVersion: batch/v1
+kind: Job
+metadata: { name: chosen }
+spec:
+  manualSelector: true
+  suspend: true
+  selector: { matchLabels: { app: chosen } }
+  template:
+    metadata: { labels: { app: chosen } }
+    spec: { restartPolicy: Never, ${container("chosen")} }
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: { name: minutely }
+spec:
+  schedule: "* * * * *"
+  jobTemplate: { spec: { template: { spec: { restartPolicy: Never, ${container("minutely")} } } } }
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: { name: retired }
+spec:
+  schedule: "* * * * *"
+  suspend: true
+  jobTemplate: { spec: { template: { spec: { restartPolicy: Never, ${container("retired")} } } } }
+`;
