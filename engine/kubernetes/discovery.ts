@@ -10,16 +10,22 @@ export interface DiscoveredResource extends ResourceType {
 
 /** What the API server serves at one moment. */
 export interface Discovery {
-  /** One version of each resource: the group's preferred one where it has the resource. */
+  /**
+   * One version of each resource: of a custom one that in which its objects are stored, as no other can be read or written
+   * while its conversion webhook is down; else the group's preferred one where it has the resource.
+   */
   readonly resources: readonly DiscoveredResource[];
   /** Groups and versions that did not answer, as an aggregated API does when its server is down. */
   readonly unavailable: readonly string[];
-  /** Every apiVersion that serves the resource (`deployments.apps`), the preferred one first. */
+  /** Every apiVersion that serves the resource (`deployments.apps`), that of `resources` first. */
   versionsOf(name: string): readonly string[];
 }
 
 interface ApiResourceList {
   resources?: { name: string; kind: string; namespaced: boolean; verbs?: string[] }[];
+}
+interface Definition {
+  spec: { group: string; versions: { name: string; storage: boolean }[] };
 }
 interface ApiGroupList {
   groups?: { versions: { groupVersion: string }[]; preferredVersion?: { groupVersion: string } }[];
@@ -53,20 +59,40 @@ export async function discover(connection: Connection, signal: AbortSignal): Pro
       }
     }),
   );
-  const versions = new Map<string, string[]>();
-  const resources: DiscoveredResource[] = [];
+  const found = new Map<string, DiscoveredResource[]>();
   for (const { apiVersion, list } of lists) {
     const names = new Set(list.resources?.map((resource) => resource.name));
     for (const { name, kind, namespaced, verbs = [] } of list.resources ?? []) {
       if (name.includes("/")) continue;
       const key = resourceName({ apiVersion, resource: name });
-      const served = versions.get(key);
-      if (served) served.push(apiVersion);
-      else {
-        versions.set(key, [apiVersion]);
-        resources.push({ apiVersion, kind, resource: name, namespaced, verbs, hasStatus: names.has(`${name}/status`) });
-      }
+      const resource = { apiVersion, kind, resource: name, namespaced, verbs, hasStatus: names.has(`${name}/status`) };
+      found.set(key, [...(found.get(key) ?? []), resource]);
     }
   }
-  return { resources, unavailable, versionsOf: (name) => versions.get(name) ?? [] };
+  const versions = new Map(
+    await Promise.all([...found].map(async ([name, served]) => [name, await storedFirst(get, name, served)] as const)),
+  );
+  return {
+    resources: [...versions.values()].flatMap(([first]) => first ?? []),
+    unavailable,
+    versionsOf: (name) => versions.get(name)?.map(({ apiVersion }) => apiVersion) ?? [],
+  };
+}
+
+/** A resource's versions, of a custom resource that in which its objects are stored first. */
+async function storedFirst(
+  get: (path: string) => Promise<unknown>,
+  name: string,
+  served: readonly DiscoveredResource[],
+): Promise<readonly DiscoveredResource[]> {
+  if (served.length === 1 || !name.includes(".")) return served;
+  try {
+    const { spec } = (await get(`/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name}`)) as Definition;
+    const stored = `${spec.group}/${spec.versions.find(({ storage }) => storage)?.name ?? ""}`;
+    const isStored = ({ apiVersion }: DiscoveredResource) => apiVersion === stored;
+    return [...served.filter(isStored), ...served.filter((version) => !isStored(version))];
+  } catch (error) {
+    if (!hasStatus(error, 403, 404)) throw error; // no custom resource, or not for this account to know
+    return served;
+  }
 }

@@ -39,6 +39,29 @@ test("each kind is found once, in its preferred version, and an API that does no
   expect(discovery.versionsOf("pods.metrics.example")).toEqual([]);
 });
 
+test("a custom resource is found in the version in which it is stored", async () => {
+  const served = { resources: [resource("widgets", "Widget")] };
+  const documents: Readonly<Record<string, unknown>> = {
+    "/api/v1": {},
+    "/apis": { groups: [{ versions: [{ groupVersion: "example.com/v2" }, { groupVersion: "example.com/v1" }] }] },
+    "/apis/example.com/v2": served,
+    "/apis/example.com/v1": served,
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.example.com": {
+      spec: {
+        group: "example.com",
+        versions: [
+          { name: "v2", storage: false },
+          { name: "v1", storage: true },
+        ],
+      },
+    },
+  };
+  const { cluster } = await apiServer(({ path }, response) => reply(response, 200, documents[path]));
+  const discovery = await cluster.discover(noSignal);
+  expect(discovery.resources).toMatchObject([{ apiVersion: "example.com/v1", resource: "widgets" }]);
+  expect(discovery.versionsOf("widgets.example.com")).toEqual(["example.com/v1", "example.com/v2"]);
+});
+
 test("an API server that cannot be reached is UNAVAILABLE and named", async () => {
   const { cluster } = await apiServer((_, response) => response.destroy());
   await expect(cluster.version(noSignal)).rejects.toMatchObject({
