@@ -102,9 +102,9 @@ export class SmallControlPlane {
     const { kubernetes, kubectl } = this.cluster;
     await this.service.stop();
     const slow = "deployments,statefulsets,daemonsets,replicasets,cronjobs,jobs,pods,volumesnapshots,pvc";
-    await this.kubectl("delete", "--ignore-not-found", "--wait=false", "namespace", this.namespace);
-    await this.kubectl("delete", "--all", "--now", "--wait=false", slow);
     if (this.#made.size > 0) await this.kubectl("delete", "--ignore-not-found", "--wait=false", ...this.#made);
+    await this.kubectl("delete", "--all", "--now", "--wait=false", slow);
+    await this.kubectl("delete", "--ignore-not-found", "--wait=false", "namespace", this.namespace);
     await eventually(
       `namespace ${this.namespace} is gone`,
       async () => (await kubernetes.find(apiPath(typeOf("v1/namespaces"), undefined, this.namespace))) === undefined,
