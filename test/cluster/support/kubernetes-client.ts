@@ -71,7 +71,7 @@ export class KubernetesClient {
       dispatcher: this.#agent,
       method,
       headers: { accept, "content-type": contentType },
-      body: body === undefined ? null : JSON.stringify(body),
+      body: typeof body === "string" ? body : body === undefined ? null : JSON.stringify(body),
     });
     const text = await response.body.text();
     if (response.statusCode >= 300) throw new KubernetesError(response.statusCode, `${method} ${path}: ${text}`);
@@ -140,7 +140,8 @@ export class KubernetesClient {
 }
 
 interface RequestOptions {
-  readonly body?: object;
+  /** Or its text. */
+  readonly body?: object | string;
   readonly contentType?: string;
   readonly accept?: string;
 }
