@@ -46,6 +46,7 @@ export async function deleteClaims(
       count++;
     });
     const wait = { type: persistentVolumeClaims, namespace, timeoutMs: limits.podsStopTimeout, signal };
+    await releaseClaims(parts, context, namespace, isOurs);
     const left = await waitUntilGone(cluster, wait, isOurs);
     if (left.length > 0)
       throw new DrsError(
@@ -58,4 +59,32 @@ export async function deleteClaims(
     if (count > 0)
       context.info(`deleted ${count} claims of ${namespace}; their volumes are kept until the restore is over`);
   }
+}
+
+/** Kubernetes' own finalizers hold a claim while it is in use; those stay. */
+const ownFinalizer = /^(kubernetes|snapshot\.storage\.kubernetes)\.io\//;
+
+function foreignFinalizers({ metadata }: KubernetesObject): readonly string[] {
+  return (metadata.finalizers ?? []).filter((name) => !ownFinalizer.test(name));
+}
+
+/** Takes the finalizers from deleted claims that nobody else takes away in time, as their controllers are stopped. */
+async function releaseClaims(
+  { cluster, limits }: JobParts,
+  { signal, warn }: JobContext,
+  namespace: string,
+  isOurs: (claim: KubernetesObject) => boolean,
+): Promise<void> {
+  const wait = { type: persistentVolumeClaims, namespace, timeoutMs: limits.finalizerTimeout, signal };
+  const held = await waitUntilGone(cluster, wait, (claim) => isOurs(claim) && foreignFinalizers(claim).length > 0);
+  await forEachInFlight(held, limits.clusterConcurrency, async (claim) => {
+    const { name, finalizers = [] } = claim.metadata;
+    const kept = finalizers.filter((finalizer) => ownFinalizer.test(finalizer));
+    await cluster.patch(persistentVolumeClaims, namespace, name, { metadata: { finalizers: kept } }, signal);
+    const seconds = limits.finalizerTimeout / 1000;
+    warn(
+      namespace,
+      `PersistentVolumeClaim ${name} was held by ${foreignFinalizers(claim).join(", ")} for ${seconds} s after its deletion: the finalizers were removed`,
+    );
+  });
 }

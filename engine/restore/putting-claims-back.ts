@@ -33,8 +33,10 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
         const { name } = claim.metadata;
         const wasThere = (before.get(`${namespace}/${name}`)?.["spec"] as { volumeName?: string } | undefined)
           ?.volumeName;
-        if (keptNames.has(volumeName) || (wasThere !== undefined && wasThere === volumeName)) return;
-        const volume = volumeName === "" ? undefined : await cluster.get(persistentVolumes, "", volumeName, signal);
+        const isKept = keptNames.has(volumeName) || (wasThere !== undefined && wasThere === volumeName);
+        if (isKept && claim.metadata.deletionTimestamp === undefined) return; // else it has to go before it can come back
+        const volume =
+          volumeName === "" || isKept ? undefined : await cluster.get(persistentVolumes, "", volumeName, signal);
         if (volume && isProvisioned(volume)) {
           const policy = { spec: { persistentVolumeReclaimPolicy: "Delete" } };
           await cluster.patch(persistentVolumes, "", volumeName, policy, signal);
