@@ -11,6 +11,7 @@ import type { OwnerLinks } from "./owner-links.ts";
 import { objectsOf, type RestoreSource } from "./restore-source.ts";
 import { scaledWorkloads } from "./restore-order.ts";
 import { sanitize } from "./sanitize.ts";
+import { withDefaultsOnly } from "./sanitizers/limit-range.ts";
 import { inVersion, servedType } from "./served-types.ts";
 
 /** After so many objects it is noted how far the restore has come. */
@@ -113,7 +114,11 @@ async function restoreOne(
   }
   const isFinished = resourceName(type) === "jobs.batch" && isFinishedJob(archived);
   const wanted = inVersion(sanitize(type, archived), type.apiVersion);
-  const object = isFinished ? suspended(wanted) : wanted;
+  const object = isFinished
+    ? suspended(wanted)
+    : resourceName(type) === "limitranges"
+      ? withDefaultsOnly(wanted)
+      : wanted;
   if (scaledWorkloads.includes(resourceName(type))) object["spec"] = { ...(object["spec"] as object), replicas: 0 };
   const owners = links.ownersFor(type, archived);
   if (owners.length > 0) object.metadata.ownerReferences = [...owners];

@@ -29,6 +29,9 @@ export const scaledWorkloads: readonly string[] = [
 /** What runs as soon as it exists: made in STARTING_APPS, in this order. */
 export const startedByCreation: readonly string[] = ["daemonsets.apps", "cronjobs.batch", "jobs.batch", "pods"];
 
+/** Would count, and refuse, what is restored and older than they are: made when all is up. */
+export const quotas: readonly string[] = ["resourcequotas"];
+
 /** Volumes and their claims have phases of their own. */
 const volumeKinds = ["persistentvolumes", "persistentvolumeclaims"];
 
@@ -39,7 +42,7 @@ export const userSnapshots: readonly string[] = [
 ];
 
 const firstWaves: readonly (readonly string[])[] = [
-  ["serviceaccounts", "configmaps", "podtemplates"],
+  ["serviceaccounts", "configmaps", "podtemplates", "limitranges"], // of limit ranges the defaults
   ["secrets"], // a token whose account is missing is deleted by the cluster
   ["roles.rbac.authorization.k8s.io"],
   ["rolebindings.rbac.authorization.k8s.io", "endpoints", "endpointslices.discovery.k8s.io"],
@@ -48,7 +51,6 @@ const firstWaves: readonly (readonly string[])[] = [
 const lastWaves: readonly (readonly string[])[] = [
   scaledWorkloads,
   ["poddisruptionbudgets.policy", "horizontalpodautoscalers.autoscaling"],
-  ["limitranges", "resourcequotas"], // they would count, or change, what is being restored
 ];
 
 /**
@@ -56,7 +58,7 @@ const lastWaves: readonly (readonly string[])[] = [
  * that are not named, custom resources above all, come in the middle: after what they may use, before what runs.
  */
 export function restoreWaves<T extends ResourceType>(types: readonly T[]): readonly (readonly T[])[] {
-  const elsewhere = new Set([...startedByCreation, ...volumeKinds, ...userSnapshots, "namespaces"]);
+  const elsewhere = new Set([...startedByCreation, ...volumeKinds, ...userSnapshots, "namespaces", ...quotas]);
   const here = types.filter((type) => type.namespaced && !elsewhere.has(resourceName(type)));
   const named = new Set([...firstWaves, ...lastWaves].flat());
   const wave = (names: readonly string[]) => here.filter((type) => names.includes(resourceName(type)));
@@ -67,5 +69,6 @@ export function restoreWaves<T extends ResourceType>(types: readonly T[]): reado
 /** The waves in which DELETING_OBJECTS deletes: what runs first, then the order of restoring from its end. */
 export function deletionWaves<T extends ResourceType>(types: readonly T[]): readonly (readonly T[])[] {
   const running = types.filter((type) => startedByCreation.includes(resourceName(type)));
-  return [running, ...restoreWaves(types).toReversed()].filter((wave) => wave.length > 0);
+  const limits = types.filter((type) => quotas.includes(resourceName(type)));
+  return [running, limits, ...restoreWaves(types).toReversed()].filter((wave) => wave.length > 0);
 }

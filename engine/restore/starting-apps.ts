@@ -11,6 +11,7 @@ import { idleClaims } from "./idle-claims.ts";
 import { isReady, notReady } from "./readiness.ts";
 import { afterStart, scaledWorkloads, startedByCreation } from "./restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { restoreLimits } from "./restoring-limits.ts";
 
 type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
 
@@ -39,6 +40,8 @@ export async function startApps(source: RestoreSource, parts: JobParts, context:
   await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, false);
   await waitUntilReady(source, parts, context, "the applications", () => true);
   await restoreRefused(restore);
+  await restoreLimits(restore, context);
+  await restoreRefused(restore); // of the limits
   await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
   await restoreClusterScoped(parts, context, source, links, afterStart);
 }

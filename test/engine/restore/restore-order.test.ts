@@ -4,6 +4,7 @@ import {
   afterStart,
   clusterScopedOrder,
   deletionWaves,
+  quotas,
   restoreWaves,
   startedByCreation,
   userSnapshots,
@@ -17,7 +18,7 @@ const type = (name: string, namespaced = true) => {
 const clusterScoped = ["namespaces", "persistentvolumes", ...clusterScopedOrder, ...afterStart];
 /** The waves, each by its names in order. */
 const expected = [
-  ["configmaps", "podtemplates", "serviceaccounts"],
+  ["configmaps", "limitranges", "podtemplates", "serviceaccounts"],
   ["secrets"],
   ["roles.rbac.authorization.k8s.io"],
   ["endpoints", "endpointslices.discovery.k8s.io", "rolebindings.rbac.authorization.k8s.io"],
@@ -25,9 +26,8 @@ const expected = [
   ["ingresses.networking.k8s.io", "widgets.example.com"],
   ["deployments.apps", "replicasets.apps", "replicationcontrollers", "statefulsets.apps"],
   ["horizontalpodautoscalers.autoscaling", "poddisruptionbudgets.policy"],
-  ["limitranges", "resourcequotas"],
 ];
-const elsewhere = [...startedByCreation, ...userSnapshots, "persistentvolumeclaims"];
+const elsewhere = [...startedByCreation, ...quotas, ...userSnapshots, "persistentvolumeclaims"];
 const types = [
   ...[...expected.flat(), ...elsewhere].toReversed().map((name) => type(name)),
   ...clusterScoped.map((name) => type(name, false)),
@@ -35,12 +35,12 @@ const types = [
 const names = (waves: readonly (readonly ReturnType<typeof type>[])[]) =>
   waves.map((wave) => wave.map(resourceName).sort());
 
-test("what others need is restored before them, custom resources in the middle, quotas last", () => {
+test("what others need is restored before them, custom resources in the middle", () => {
   expect(names(restoreWaves(types))).toEqual(expected);
 });
 
-test("what runs is deleted first, and the rest in the reverse order of restoring", () => {
-  expect(names(deletionWaves(types))).toEqual([[...startedByCreation].sort(), ...expected.toReversed()]);
+test("what runs is deleted first, then quotas, and the rest in the reverse order of restoring", () => {
+  expect(names(deletionWaves(types))).toEqual([[...startedByCreation].sort(), quotas, ...expected.toReversed()]);
 });
 
 test("no kind is lost: each is in one wave, or has a place of its own", () => {

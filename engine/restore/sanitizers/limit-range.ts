@@ -1,0 +1,20 @@
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+
+interface Limit {
+  readonly type: string;
+  readonly default?: object;
+  readonly defaultRequest?: object;
+}
+
+/** The limit range with its defaults alone: what is restored gets them, and may be older than the limits it exceeds. */
+export function withDefaultsOnly(limitRange: KubernetesObject): KubernetesObject {
+  const { limits = [] } = limitRange["spec"] as { limits?: Limit[] };
+  const defaults = limits
+    .filter((limit) => limit.default !== undefined || limit.defaultRequest !== undefined)
+    .map(({ type, default: limit, defaultRequest }) => ({
+      type,
+      ...(limit && { default: limit }),
+      ...(defaultRequest && { defaultRequest }),
+    }));
+  return { ...limitRange, spec: { limits: defaults } };
+}
