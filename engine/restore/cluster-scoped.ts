@@ -6,6 +6,7 @@ import { DrsError } from "../errors.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { isUsedOnlyBy } from "../objects/cluster-scoped-users.ts";
+import { restoreFieldOwners } from "./field-owners.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
@@ -40,6 +41,7 @@ export async function restoreClusterScoped(
     try {
       const restored = await restorer.restore(type, wanted);
       links.restored(archived.metadata.uid, restored.metadata.uid);
+      await restoreFieldOwners(cluster, type, archived, signal);
       context.info(`restored ${type.kind} ${name}`);
       if (resourceName(type) === "customresourcedefinitions.apiextensions.k8s.io")
         await established(cluster, type, name, signal);

@@ -11,6 +11,7 @@ import {
   unboundClaims,
 } from "../volumes/claims-from-snapshots.ts";
 import { nameFor, persistentVolumeClaims, persistentVolumes } from "../volumes/snapshot-resources.ts";
+import { restoreFieldOwners } from "./field-owners.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { sanitize } from "./sanitize.ts";
@@ -43,6 +44,7 @@ export async function restoreClaims(
     if (!volume) return createClaimWithoutSnapshot(cluster, context, source, object, claim);
     if (await isBound(request, volume)) return undefined;
     await createClaimFromSnapshot(request, volume, claim);
+    await restoreFieldOwners(cluster, persistentVolumeClaims, object, signal);
     if (!(await waitsForConsumer(cluster, volume.storageClass, signal)))
       waiting.set(namespace, (waiting.get(namespace) ?? new Set()).add(name));
     return undefined;

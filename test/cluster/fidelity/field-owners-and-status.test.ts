@@ -1,0 +1,168 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { aControlPlane, clusterPath, type SmallControlPlane } from "./support.ts";
+
+const namespace = "fidelity-applied";
+const definition = (plural: string, kind: string) => `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: { name: ${plural}.applied.example.com }
+spec:
+  group: applied.example.com
+  scope: Namespaced
+  names: { kind: ${kind}, plural: ${plural} }
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      subresources: { status: {} }
+      schema:
+        openAPIV3Schema: { type: object, x-kubernetes-preserve-unknown-fields: true }
+`;
+
+/** Every kind of object that is restored in a way of its own. */
+const applied = (version: number) => `
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: settings }
+data: { version: "${version}" }
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: { name: account, annotations: { version: "${version}" } }
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: { name: default, annotations: { version: "${version}" } }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: app, annotations: { version: "${version}" } }
+spec: { selector: { app: app }, ports: [{ port: 80 }] }
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: { name: data, annotations: { version: "${version}" } }
+spec: { accessModes: [ReadWriteOnce], resources: { requests: { storage: 1Mi } } }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: app }
+spec:
+  replicas: ${version}
+  selector: { matchLabels: { app: app } }
+  template:
+    metadata: { labels: { app: app } }
+    spec: { containers: [{ name: main, image: "main:${version}" }] }
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: { name: agent, annotations: { version: "${version}" } }
+spec:
+  selector: { matchLabels: { app: agent } }
+  template: { metadata: { labels: { app: agent } }, spec: { containers: [{ name: main, image: main }] } }
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: { name: yearly }
+spec:
+  schedule: "0 0 ${version} 1 *"
+  jobTemplate: { spec: { template: { spec: { restartPolicy: Never, containers: [{ name: main, image: main }] } } } }
+---
+apiVersion: applied.example.com/v1
+kind: Widget
+metadata: { name: widget }
+spec: { version: ${version} }
+---
+apiVersion: applied.example.com/v1
+kind: Gadget
+metadata: { name: gadget }
+spec: { version: ${version} }
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: { name: ${namespace} }
+rules: [{ apiGroups: [""], resources: [nodes], verbs: [get], resourceNames: ["${version}"] }]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: { name: ${namespace}, annotations: { version: "${version}" } }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: ${namespace} }
+subjects: [{ kind: ServiceAccount, name: account, namespace: ${namespace} }]
+---
+apiVersion: v1
+kind: Namespace
+metadata: { name: ${namespace}, annotations: { version: "${version}" } }
+`;
+let plane: SmallControlPlane;
+
+beforeAll(async () => {
+  const flags = ["--restore-status=widgets.applied.example.com"];
+  plane = await aControlPlane(namespace, `${definition("widgets", "Widget")}---${definition("gadgets", "Gadget")}`, {
+    flags,
+  });
+  await plane.cluster.kubectl("wait", "--for=condition=Established", "crd/widgets.applied.example.com");
+  await plane.cluster.kubectl("wait", "--for=condition=Established", "crd/gadgets.applied.example.com");
+  await apply("continuous-delivery", applied(1));
+  for (const [kind, name] of [
+    ["widgets", "widget"],
+    ["gadgets", "gadget"],
+  ] as const)
+    await plane.cluster.kubernetes.request("PATCH", `${plane.path(`applied.example.com/v1/${kind}`, name)}/status`, {
+      body: { status: { shards: 3, assigned: 9_007_199_254_740_991 } },
+      contentType: "application/merge-patch+json",
+    });
+  await plane.until("v1/persistentvolumeclaims", "data", ({ status }) => status?.phase === "Bound");
+  await plane.until("apps/v1/deployments", "app", ({ status }) => status?.availableReplicas === 1);
+  await plane.backUp();
+});
+
+afterAll(async () => plane?.remove());
+
+test("who applied an object applies it again without a conflict, and others still meet one", async () => {
+  await plane.kubectl("delete", "clusterrole,clusterrolebinding", namespace);
+  const { warnings, errors } = await plane.restore();
+  expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
+
+  await expect(apply("somebody-else", applied(2))).rejects.toThrow(/conflict/);
+  await apply("continuous-delivery", applied(2));
+  expect((await plane.get("v1/configmaps", "settings"))["data"]).toEqual({ version: "2" });
+});
+
+test("the status comes back of those custom resources for which it is asked, and of no others", async () => {
+  const [widget, gadget] = await Promise.all([
+    plane.get("applied.example.com/v1/widgets", "widget"),
+    plane.get("applied.example.com/v1/gadgets", "gadget"),
+  ]);
+  expect(widget["status"]).toEqual({ shards: 3, assigned: 9_007_199_254_740_991 });
+  expect(gadget["status"]).toBeUndefined();
+});
+
+test("a user's VolumeSnapshot is the same object before and after a restore", async () => {
+  const kind = "snapshot.storage.k8s.io/v1/volumesnapshots";
+  const source = { persistentVolumeClaimName: "data" };
+  await plane.cluster.kubernetes.create(plane.path(kind), {
+    apiVersion: "snapshot.storage.k8s.io/v1",
+    kind: "VolumeSnapshot",
+    metadata: { name: "mine" },
+    spec: { source, volumeSnapshotClassName: "dir" },
+  });
+  const before = await plane.until(kind, "mine", ({ status }) => status?.readyToUse === true);
+  await plane.restore();
+  const after = await plane.get(kind, "mine");
+  expect(after.metadata["uid"]).toBe(before.metadata["uid"]);
+  expect(after["status"]).toEqual(before["status"]);
+  const content = clusterPath(
+    "snapshot.storage.k8s.io/v1/volumesnapshotcontents",
+    after["status"].boundVolumeSnapshotContentName,
+  );
+  expect((await plane.cluster.kubernetes.get(content))["status"].readyToUse).toBe(true);
+});
+
+/** Server-side apply, as Argo CD, Flux and Helm do it. */
+async function apply(manager: string, manifests: string): Promise<void> {
+  const file = join(plane.cluster.folder, `${manager}.yaml`);
+  await writeFile(file, manifests);
+  await plane.kubectl("apply", "--server-side", `--field-manager=${manager}`, "-f", file);
+}
