@@ -34,6 +34,11 @@ export function hasStatus(error: unknown, ...statuses: readonly number[]): error
   return error instanceof KubernetesError && statuses.includes(error.status);
 }
 
+/** Whether an admission webhook does not take an object, for a reason of its own, under whatever status. */
+export function isDenied(error: unknown): boolean {
+  return error instanceof KubernetesError && /admission webhook .* denied/.test(error.detail);
+}
+
 function codeOf(status: number, { reason, message = "" }: Status): ErrorCode {
   switch (status) {
     case 400:

@@ -3,7 +3,7 @@ import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import { hasStatus } from "../kubernetes/kubernetes-error.ts";
+import { hasStatus, isDenied } from "../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { afterStart, userSnapshots } from "./restore-order.ts";
 import { objectsOf, type RestoreSource } from "./restore-source.ts";
@@ -26,7 +26,7 @@ const notTried = new Set([
 /**
  * Asks the API server, without a change, what it would say to each object. What it finds invalid now it would refuse
  * later: FAILED_PRECONDITION names these. What depends on the moment (the namespace is not there yet, a quota is used up
- * by what will be replaced, a webhook is down) is not held against an object.
+ * by what will be replaced, a webhook is down or refuses) is not held against an object.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
  */
 export async function dryRun(
@@ -52,7 +52,7 @@ export async function dryRun(
       } catch (error) {
         if (!hasStatus(error, 400, 403, 404, 409, 422, 500)) throw error;
         const isInvalid = error.status === 422 || (error.status === 400 && !/dry.?run/i.test(error.detail));
-        if (isInvalid) refusals.push(error.message);
+        if (isInvalid && !isDenied(error)) refusals.push(error.message);
       }
     },
   );

@@ -13,7 +13,7 @@ import { safetySource } from "./restore-sources.ts";
 import { restoreClaims } from "./restoring-claims.ts";
 import { restoreFrom } from "./restoring-objects.ts";
 import { startApps } from "./starting-apps.ts";
-import { stopApps } from "./stopping-apps.ts";
+import { removeWebhooks, stopApps } from "./stopping-apps.ts";
 
 /** Noted when all that the restore has made is gone. What is there later has been put back, and stays. */
 const clearedNote = "back/cleared";
@@ -29,6 +29,7 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<void
     const links = new OwnerLinks(context, source.notesPrefix);
     for await (const { object } of objectsOf(source, source.reader.parts, context.signal)) links.expect(object);
     if (context.notes.get(clearedNote) !== true) {
+      await removeWebhooks(parts, context, source.namespaces);
       await stopApps(parts, context, source.namespaces);
       await disownLeftClaims(parts, context, source.namespaces, () => true);
       await deleteObjects(parts, context, source.namespaces);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DrsError } from "../errors.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
-import { hasStatus, type KubernetesError } from "../kubernetes/kubernetes-error.ts";
+import { hasStatus, isDenied, type KubernetesError } from "../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { deleteAndWait } from "../volumes/detach-snapshot.ts";
 import { isAllocationRefusal, withoutAllocations } from "./sanitizers/service.ts";
@@ -35,7 +35,7 @@ export class ObjectRestorer {
         return await this.#create(type, object);
       } catch (error) {
         const delay = retryDelaysMs[attempt];
-        if (delay === undefined || !hasStatus(error, 403, 404, 409, 500)) throw error;
+        if (delay === undefined || !(hasStatus(error, 403, 404, 409, 500) || isDenied(error))) throw error;
         await sleep(delay, undefined, { signal: this.#parts.signal });
       }
     }

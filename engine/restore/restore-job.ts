@@ -17,7 +17,7 @@ import { backupSource } from "./restore-sources.ts";
 import { claimsRequest, restoreClaims, settleBoundClaims } from "./restoring-claims.ts";
 import { restoreFrom } from "./restoring-objects.ts";
 import { startApps } from "./starting-apps.ts";
-import { stopApps } from "./stopping-apps.ts";
+import { removeWebhooks, stopApps } from "./stopping-apps.ts";
 import { unsavedClaims } from "./unsaved-claims.ts";
 
 /** Noted before the first thing in the namespaces is changed: from then on a failure has to be undone. */
@@ -43,6 +43,7 @@ export function restoreJob(parts: JobParts): JobDefinition {
       phase("STOPPING_APPS", async (source, context) => {
         const isLeft = await leftClaims(source, context);
         context.notes.set(touchedNote, true);
+        await removeWebhooks(parts, context, source.namespaces);
         await keepVolumes(parts, context, source.namespaces);
         await disownLeftClaims(parts, context, source.namespaces, isLeft);
         await stopApps(parts, context, source.namespaces);

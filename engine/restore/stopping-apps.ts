@@ -58,7 +58,6 @@ export async function stopApps(
   namespaces: readonly string[],
 ): Promise<void> {
   const { signal } = context;
-  await removeWebhooks(cluster, context, new Set(namespaces));
   for (const namespace of namespaces)
     for (const [kind, stop] of stops) {
       let count = 0;
@@ -72,11 +71,19 @@ export async function stopApps(
   for (const namespace of namespaces) await podsGone(cluster, limits.podsStopTimeout, context, namespace);
 }
 
-/** Admission webhooks served from the namespaces would refuse, or delay, everything from here on. */
-async function removeWebhooks(cluster: Cluster, context: JobContext, namespaces: ReadonlySet<string>): Promise<void> {
+/**
+ * Takes away the admission webhooks served from the namespaces: they would refuse, or delay, everything from here on. To
+ * be called before anything else is changed.
+ */
+export async function removeWebhooks(
+  { cluster }: Pick<JobParts, "cluster">,
+  context: JobContext,
+  namespaces: readonly string[],
+): Promise<void> {
+  const ours = new Set(namespaces);
   for (const kind of webhookConfigurations)
     for await (const configuration of cluster.list(kind, "", context.signal)) {
-      if (!callsServiceOf(configuration, namespaces)) continue;
+      if (!callsServiceOf(configuration, ours)) continue;
       await cluster.delete(kind, "", configuration.metadata.name, context.signal);
       context.info(`removed ${kind.resource} ${configuration.metadata.name} until the applications are up`);
     }

@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
+import { aControlPlane, clusterPath, type SmallControlPlane } from "./support.ts";
+import { type AdmissionRequest, startWebhook, type WebhookServer } from "./webhook-server.ts";
+
+const namespace = "fidelity-webhooks";
+const configurations = "admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+const own = clusterPath(configurations, "fidelity-own");
+const elsewhere = clusterPath(configurations, "fidelity-elsewhere");
+
+const manifests = `
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: refused }
+data: { a: b }
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: accepted }
+data: { a: b }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: app }
+spec:
+  replicas: 1
+  selector: { matchLabels: { app: app } }
+  template: { metadata: { labels: { app: app } }, spec: { containers: [{ name: main, image: main }] } }
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: { name: data }
+spec: { accessModes: [ReadWriteOnce], resources: { requests: { storage: 1Mi } } }
+`;
+let plane: SmallControlPlane;
+let webhook: WebhookServer;
+/** What the webhook elsewhere says; it sees creations of config maps only. */
+let refuse: (request: AdmissionRequest) => string | undefined;
+
+beforeAll(async () => {
+  webhook = await startWebhook((request) => refuse(request));
+  plane = await aControlPlane(namespace, manifests);
+  await plane.until("apps/v1/deployments", "app", ({ status }) => status?.availableReplicas === 1);
+  await plane.until("v1/persistentvolumeclaims", "data", ({ status }) => status?.phase === "Bound");
+});
+
+beforeEach(() => {
+  refuse = () => undefined;
+});
+
+afterAll(async () => {
+  await plane?.cluster.kubernetes.delete(own);
+  await plane?.cluster.kubernetes.delete(elsewhere);
+  await plane?.remove();
+  webhook?.close();
+});
+
+test("a webhook into the namespaces that nobody answers blocks neither deletion nor restore, and comes back last", async () => {
+  const service = { namespace, name: "gone", path: "/validate" };
+  const rules = [
+    { apiGroups: [""], apiVersions: ["*"], resources: ["configmaps", "pods", "serviceaccounts"], operations: ["*"] },
+    { apiGroups: ["apps"], apiVersions: ["*"], resources: ["*"], operations: ["*"] },
+  ];
+  await configure("fidelity-own", { clientConfig: { service }, rules });
+  await plane.backUp();
+
+  const { crn, warnings, errors } = await plane.restore();
+  expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
+  const configuration = await plane.cluster.kubernetes.get(own);
+  expect(configuration["webhooks"][0]).toMatchObject({ failurePolicy: "Fail", clientConfig: { service } });
+  expect((await plane.get("apps/v1/deployments", "app"))["status"].availableReplicas).toBe(1);
+  expect(await plane.log({ crn })).toMatch(/ready[\s\S]*restored ValidatingWebhookConfiguration fidelity-own/);
+  await plane.cluster.kubernetes.delete(own);
+});
+
+test("a webhook elsewhere that comes to accept an object in time stops nothing", async () => {
+  await configureElsewhere();
+  await plane.backUp();
+  let refusals = 0;
+  refuse = ({ name, dryRun }) =>
+    name === "refused" && (dryRun || ++refusals <= 2) ? "the policy engine is not ready" : undefined;
+
+  const { warnings, errors } = await plane.restore();
+  expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
+  expect(refusals).toBe(3);
+  expect((await plane.get("v1/configmaps", "refused"))["data"]).toEqual({ a: "b" });
+});
+
+test("a webhook elsewhere that refuses one object is an error on that object, and the rest is restored", async () => {
+  await configureElsewhere();
+  await plane.backUp();
+  let tries = 0;
+  refuse = ({ name, dryRun }) => {
+    if (name !== "refused") return undefined;
+    if (!dryRun) tries++;
+    return "not by the policy of this cluster";
+  };
+
+  const { warnings, errors } = await plane.restore({ state: "FAILED" });
+  expect(warnings).toEqual([]);
+  expect(errors).toHaveLength(1);
+  expect(errors[0]).toMatch(/ConfigMap refused .*not by the policy of this cluster/);
+  expect(tries).toBeGreaterThan(2);
+  expect(await plane.find("v1/configmaps", "refused")).toBeUndefined();
+  expect((await plane.get("v1/configmaps", "accepted"))["data"]).toEqual({ a: "b" });
+  expect((await plane.get("apps/v1/deployments", "app"))["status"].availableReplicas).toBe(1);
+});
+
+async function configureElsewhere(): Promise<void> {
+  const rules = [{ apiGroups: [""], apiVersions: ["v1"], resources: ["configmaps"], operations: ["CREATE"] }];
+  await configure("fidelity-elsewhere", { clientConfig: webhook.clientConfig, rules });
+}
+
+/** Guards this namespace, and waits until the API server heeds it. */
+async function configure(name: string, hook: object): Promise<void> {
+  const { kubernetes } = plane.cluster;
+  if (await kubernetes.find(clusterPath(configurations, name))) return;
+  await kubernetes.create(clusterPath(configurations), {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: "ValidatingWebhookConfiguration",
+    metadata: { name },
+    webhooks: [
+      {
+        name: `${name}.example.com`,
+        failurePolicy: "Fail",
+        sideEffects: "None",
+        admissionReviewVersions: ["v1"],
+        timeoutSeconds: 2,
+        namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace } },
+        ...hook,
+      },
+    ],
+  });
+  refuse = () => "not now";
+  const probe = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "probe" } };
+  await eventually("the webhook is called", () =>
+    kubernetes.create(`${plane.path("v1/configmaps")}?dryRun=All`, probe).then(
+      () => false,
+      () => true,
+    ),
+  );
+  refuse = () => undefined;
+}
