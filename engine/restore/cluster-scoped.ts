@@ -30,14 +30,11 @@ export async function restoreClusterScoped(
     const { name } = archived.metadata;
     const wanted = sanitize(type, archived);
     const existing = await cluster.get(type, "", name, signal);
-    if (existing) {
-      links.restored(archived.metadata.uid, existing.metadata.uid);
-      if (isSame(type, wanted, existing)) continue;
-      if (!(await isUsedOnlyBy(namespaces, cluster, type, existing, signal))) {
-        warn("", `${type.kind} ${name} is not as it was, and left so: others than these namespaces may use it`);
-        continue;
-      }
-    }
+    links.restored(archived.metadata.uid, existing?.metadata.uid);
+    const fate = await fateOf(cluster, namespaces, type, wanted, existing, signal);
+    if (fate === "left alone")
+      warn("", `${type.kind} ${name} is not as it was, and left so: others than these namespaces may use it`);
+    if (fate === "left alone" || fate === "same") continue;
     try {
       const restored = await restorer.restore(type, wanted);
       links.restored(archived.metadata.uid, restored.metadata.uid);
@@ -49,6 +46,20 @@ export async function restoreClusterScoped(
       tellError("", `${type.kind} ${name} was not restored: ${refusalOf(error)}`);
     }
   }
+}
+
+/** What a restore does with a cluster-scoped object that is wanted. */
+export async function fateOf(
+  cluster: Cluster,
+  namespaces: ReadonlySet<string>,
+  type: ResourceType,
+  wanted: KubernetesObject,
+  existing: KubernetesObject | undefined,
+  signal: AbortSignal,
+): Promise<"made" | "same" | "put back" | "left alone"> {
+  if (!existing) return "made";
+  if (isSame(type, wanted, existing)) return "same";
+  return (await isUsedOnlyBy(namespaces, cluster, type, existing, signal)) ? "put back" : "left alone";
 }
 
 const establishedTimeoutMs = 60_000;

@@ -8,6 +8,7 @@ import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-ob
 import { afterStart, userSnapshots } from "./restore-order.ts";
 import { objectsOf, type RestoreSource } from "./restore-source.ts";
 import { sanitize } from "./sanitize.ts";
+import type { Definitions } from "./saved-definitions.ts";
 import { withoutAllocations } from "./sanitizers/service.ts";
 import { inVersion, servedType } from "./served-types.ts";
 
@@ -26,19 +27,21 @@ const notTried = new Set([
 /**
  * Asks the API server, without a change, what it would say to each object. What it finds invalid now it would refuse
  * later: FAILED_PRECONDITION names these. What depends on the moment (the namespace is not there yet, a quota is used up
- * by what will be replaced, a webhook is down or refuses) is not held against an object.
+ * by what will be replaced, its kind is going to be defined otherwise, a webhook is down or refuses) is not held against an object.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
  */
 export async function dryRun(
   source: RestoreSource,
   discovery: Discovery,
+  { coming }: Definitions,
   { cluster, limits }: JobParts,
   context: JobContext,
 ): Promise<void> {
   const { signal } = context;
   const refusals: string[] = [];
   let count = 0;
-  const parts = source.reader.parts.filter((part) => !notTried.has(resourceName(part)));
+  const isTried = (name: string) => !notTried.has(name) && !coming.has(name);
+  const parts = source.reader.parts.filter((part) => isTried(resourceName(part)));
   await forEachInFlight(
     objectsOf(source, parts, signal),
     limits.clusterConcurrency,

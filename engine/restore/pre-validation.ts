@@ -14,6 +14,7 @@ import { OwnerLinks } from "./owner-links.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { claimsRequest } from "./restoring-claims.ts";
 import { saveForSafety } from "./safety-archive.ts";
+import { type Definitions, savedDefinitions } from "./saved-definitions.ts";
 import { servedType } from "./served-types.ts";
 import { webhookConfigurations } from "./stopping-apps.ts";
 
@@ -33,13 +34,14 @@ export async function preValidation(source: RestoreSource, parts: JobParts, cont
   await isElsewhere(source, parts, signal);
   for (const namespace of namespaces) await notTerminating(cluster, namespace, limits.finalizerTimeout, signal);
   const discovery = await cluster.discover(signal);
-  await kindsAreServed(source, discovery, context);
+  const definitions = await savedDefinitions(source, cluster, signal);
+  kindsAreServed(source, discovery, definitions, context);
   await storageClassesExist(source, parts, signal);
   await rightsSuffice(source, discovery, parts, signal);
   await snapshotsExist(source, parts, context);
   const links = new OwnerLinks(context, source.notesPrefix);
   for await (const { object } of objectsOf(source, reader.parts, signal)) links.expect(object);
-  await dryRun(source, discovery, parts, context);
+  await dryRun(source, discovery, definitions, parts, context);
   await saveForSafety(source, discovery, parts, context);
 }
 
@@ -53,21 +55,25 @@ async function isElsewhere({ namespaces }: RestoreSource, { cluster }: JobParts,
     );
 }
 
-/** A kind that the cluster does not serve is one whose definition comes with the archive, or the objects are lost. */
-async function kindsAreServed(source: RestoreSource, discovery: Discovery, context: JobContext): Promise<void> {
-  const definitions = partsOf(source, ["customresourcedefinitions.apiextensions.k8s.io"]);
-  const defined = new Set<string>();
-  for await (const { object } of objectsOf(source, definitions, context.signal)) defined.add(object.metadata.name);
+/**
+ * A kind that the cluster does not serve is one whose definition comes with the archive, or the objects are lost. Objects
+ * of a version that is not served any more can be taken for such of another one, unless it takes a webhook to convert them.
+ */
+function kindsAreServed(
+  { reader }: RestoreSource,
+  discovery: Discovery,
+  { coming, convertedByWebhook }: Definitions,
+  context: JobContext,
+): void {
   const missing: string[] = [];
-  for (const part of source.reader.parts) {
+  for (const part of reader.parts) {
+    const name = resourceName(part);
     const served = servedType(discovery, part);
-    if (served === undefined) {
-      if (!defined.has(resourceName(part))) missing.push(`${resourceName(part)} (${part.apiVersion})`);
-    } else if (served.apiVersion !== part.apiVersion)
-      context.warn(
-        "",
-        `${resourceName(part)} are restored as ${served.apiVersion}: ${part.apiVersion} is not served any more`,
-      );
+    if (coming.has(name) || served?.apiVersion === part.apiVersion) continue;
+    if (served === undefined) missing.push(`${name} (${part.apiVersion})`);
+    else if (convertedByWebhook.has(name))
+      missing.push(`${name} (${part.apiVersion}, which only a webhook could convert to ${served.apiVersion})`);
+    else context.warn("", `${name} are restored as ${served.apiVersion}: ${part.apiVersion} is not served any more`);
   }
   if (missing.length > 0)
     throw new DrsError(

@@ -1,5 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
+import type { Discovery } from "../kubernetes/discovery.ts";
+import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { restoreObjects } from "./namespaced-objects.ts";
 import { OwnerLinks } from "./owner-links.ts";
@@ -11,11 +14,25 @@ export async function restoreFrom(source: RestoreSource, parts: JobParts, contex
   const { cluster, limits } = parts;
   const links = new OwnerLinks(context, source.notesPrefix);
   await restoreClusterScoped(parts, context, source, links, clusterScopedOrder);
-  const discovery = await cluster.discover(context.signal); // with the kinds that have just been made
+  const discovery = await discoverSaved(source, parts, context.signal);
   const restore = { parts, context, source, discovery, links };
   for (const wave of restoreWaves(source.reader.parts)) await restoreObjects(restore, wave);
   await tellLostSnapshots(source, parts, context);
   await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, false);
+}
+
+/** The API server serves a kind a moment after its definition is established, or changed. */
+const discoveryDelayMs = 5_000;
+
+/** Discovers until all that was saved can be restored as it is, or for as long as that may take. */
+async function discoverSaved(source: RestoreSource, { cluster }: JobParts, signal: AbortSignal): Promise<Discovery> {
+  const limit = Date.now() + discoveryDelayMs;
+  for (let delay = 50; ; delay *= 2) {
+    const discovery = await cluster.discover(signal);
+    const isServed = (part: ResourceType) => discovery.versionsOf(resourceName(part)).includes(part.apiVersion);
+    if (source.reader.parts.every(isServed) || Date.now() + delay > limit) return discovery;
+    await sleep(delay, undefined, { signal });
+  }
 }
 
 /** Users' own snapshots were left alone; one that has gone meanwhile cannot be made again, as its data went with it. */
