@@ -207,9 +207,12 @@ function describeOptions(): Command {
         .default("auto"),
     )
     .addOption(
-      setting("--kubeconfig <file>", "(default: KUBECONFIG, ~/.kube/config, the pod's account)").argParser(parseFile),
+      setting(
+        "--kubeconfig <file>",
+        "says which cluster (default: KUBECONFIG, ~/.kube/config, the pod's account)",
+      ).argParser(parseFile),
     )
-    .addOption(setting("--kube-context <name>", "(default: the kubeconfig's current one)"))
+    .addOption(setting("--kube-context <name>", "a context of the kubeconfig (default: its current one)"))
     .addOption(
       setting("--cluster-concurrency <n>", "requests to the cluster at once").argParser(parseCount).default(32),
     )
@@ -230,10 +233,16 @@ function describeOptions(): Command {
     )
 
     .optionsGroup("Names of backups, crn:<partition>:drs:<region>:<account>:...:")
-    .addOption(setting("--crn-partition <name>", "").argParser(parseCrnPart).default("altus"))
-    .addOption(setting("--crn-region <name>", "").argParser(parseCrnPart).default("us-west-1"))
     .addOption(
-      setting("--crn-account <id>", "").argParser(parseCrnPart).default("00000000-0000-0000-0000-000000000000"),
+      setting("--crn-partition <name>", "the first part of every CRN after crn:")
+        .argParser(parseCrnPart)
+        .default("altus"),
+    )
+    .addOption(setting("--crn-region <name>", "the region in every CRN").argParser(parseCrnPart).default("us-west-1"))
+    .addOption(
+      setting("--crn-account <id>", "the account in every CRN")
+        .argParser(parseCrnPart)
+        .default("00000000-0000-0000-0000-000000000000"),
     )
 
     .optionsGroup("Restores:")

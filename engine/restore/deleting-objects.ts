@@ -25,6 +25,9 @@ export async function deleteObjects(
     );
 }
 
+/** A wait that is longer than this is told in the log. */
+const tellAfterMs = 2_000;
+
 async function deleteKind(
   { cluster, limits }: JobParts,
   context: JobContext,
@@ -36,7 +39,17 @@ async function deleteKind(
   if (count === 0) return;
   const isOurs = (object: KubernetesObject) => !isMadeByCluster(resource, object) && !isMadeAgain(resource, object);
   const wait = { type: resource, namespace, timeoutMs: limits.finalizerTimeout, signal };
-  const left = await waitUntilGone(cluster, wait, isOurs);
+  const soon = Math.min(tellAfterMs, wait.timeoutMs);
+  const early = await waitUntilGone(cluster, { ...wait, timeoutMs: soon }, isOurs);
+  if (early.length > 0) {
+    const [{ metadata }] = early as [KubernetesObject];
+    const example = `${metadata.name}, held by ${(metadata.finalizers ?? []).join(", ")}`;
+    context.info(
+      `${early.length} deleted ${resourceName(resource)} are still in ${namespace}, such as ${example}: waiting up to ${wait.timeoutMs / 1000} s`,
+    );
+  }
+  const later = { ...wait, timeoutMs: wait.timeoutMs - soon };
+  const left = early.length === 0 || later.timeoutMs === 0 ? early : await waitUntilGone(cluster, later, isOurs);
   await forEachInFlight(left, limits.clusterConcurrency, async ({ metadata: { name, finalizers = [] } }) => {
     await cluster.patch(resource, namespace, name, { metadata: { finalizers: null } }, signal);
     context.warn(

@@ -52,8 +52,9 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<void
 /** Where a person finds what a restore has replaced. */
 export function whereAllLies({ storage }: JobParts, context: JobContext): string {
   const volumes = keptVolumes(context).map((kept) => `${kept.persistentVolume} of ${kept.namespace}/${kept.claim}`);
+  const data = volumes.length === 0 ? "in the claims as they are" : `in the persistent volumes ${volumes.join(", ")}`;
   return (
     `The objects that were replaced are in ${storage.description} under ${safetyFolder(context.job.uuid)}, ` +
-    `the data in the persistent volumes ${volumes.join(", ")}: see "When going back fails" in docs/operations.md`
+    `the data ${data}: see "When going back fails" in docs/operations.md`
   );
 }
