@@ -13,7 +13,10 @@ const claims = { apiVersion: "v1", resource: "persistentvolumeclaims" };
 const volumeSnapshots = { apiVersion: "snapshot.storage.k8s.io/v1", resource: "volumesnapshots" };
 const withPods: readonly Kind[] = [
   { apiVersion: "v1", resource: "pods" },
-  ...["deployments", "statefulsets", "daemonsets"].map((resource) => ({ apiVersion: "apps/v1", resource })),
+  ...["deployments", "statefulsets", "daemonsets", "replicasets"].map((resource) => ({
+    apiVersion: "apps/v1",
+    resource,
+  })),
   ...["jobs", "cronjobs"].map((resource) => ({ apiVersion: "batch/v1", resource })),
 ];
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { KubernetesObject } from "../support/kubernetes-client.ts";
-import { aControlPlane, type Outcome, type SmallControlPlane } from "./support.ts";
+import { aControlPlane, clusterPath, type Outcome, type SmallControlPlane } from "./support.ts";
 
 const pods = "v1/pods";
 const jobs = "batch/v1/jobs";
@@ -23,15 +23,34 @@ beforeAll(async () => {
 
   await plane.kubectl("delete", "--now", "pod/toolbox", "pod/report", "job/migration", "job/chosen");
   await plane.patch(cronJobs, "retired", { spec: { suspend: false } });
-  restored = await plane.restore();
+  await plane.kubectl("delete", "priorityclass/pods-ours", "priorityclass/pods-shared");
+  await plane.create(priorityClasses({ value: 1 }));
+  await plane.cluster.kubernetes.create("/apis/apps/v1/namespaces/default/replicasets", othersUse("pods-shared"));
+  restored = await plane.restore({ state: "PARTIALLY_FAILED" });
 });
 
-afterAll(async () => plane?.remove());
+afterAll(async () => {
+  await plane?.cluster.kubectl("delete", "--namespace=default", "--ignore-not-found", "replicaset/others");
+  await plane?.remove();
+});
 
 test("a pod of its own runs again", async () => {
   const pod = await plane.until(pods, "toolbox", isRunning);
   expect(pod.metadata["uid"]).not.toBe(before.get(`${pods} toolbox`)?.metadata["uid"]);
   expect(pod["spec"].containers).toMatchObject([{ name: "main", image: "example.com/toolbox" }]);
+});
+
+test("a priority that only these namespaces' pods have is put back, one that others have is left with a warning", async () => {
+  expect((await plane.get(pods, "toolbox"))["spec"].priority).toBe(1_000);
+  const values = ["pods-ours", "pods-shared"].map(async (name) => {
+    const priorityClass = await plane.cluster.kubernetes.get(clusterPath("scheduling.k8s.io/v1/priorityclasses", name));
+    return priorityClass["value"] as number;
+  });
+  expect(await Promise.all(values)).toEqual([1_000, 1]);
+  expect(restored).toMatchObject({
+    errors: [],
+    warnings: [expect.stringContaining("PriorityClass pods-shared is not")],
+  });
 });
 
 test("a pod that had finished is not run again, and the log says so", async () => {
@@ -99,7 +118,31 @@ metadata:
 spec: { ${container("operated")} }
 `;
 
-const manifests = `
+const priorityClasses = ({ value }: { value: number }) => `
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: { name: pods-ours }
+value: ${value}
+---
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: { name: pods-shared }
+value: ${value}
+`;
+
+/** A workload in another namespace, which has no pod at the moment. */
+function othersUse(priorityClassName: string): object {
+  const labels = { app: "others" };
+  const spec = { priorityClassName, containers: [{ name: "main", image: "example.com/others" }] };
+  return {
+    apiVersion: "apps/v1",
+    kind: "ReplicaSet",
+    metadata: { name: "others" },
+    spec: { replicas: 0, selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
+  };
+}
+
+const manifests = `${priorityClasses({ value: 1_000 })}---
 apiVersion: v1
 kind: ConfigMap
 metadata: { name: operand }
@@ -107,12 +150,12 @@ metadata: { name: operand }
 apiVersion: v1
 kind: Pod
 metadata: { name: toolbox }
-spec: { ${container("toolbox")} }
+spec: { priorityClassName: pods-ours, ${container("toolbox")} }
 ---
 apiVersion: v1
 kind: Pod
 metadata: { name: report }
-spec: { restartPolicy: Never, ${container("report")} }
+spec: { priorityClassName: pods-shared, restartPolicy: Never, ${container("report")} }
 ---
 apiVersion: v1
 kind: Pod
