@@ -11,9 +11,9 @@ import { readPart } from "./part-reader.ts";
 export class ArchiveReader {
   readonly folder: string;
   readonly manifest: Manifest;
-  readonly #storage: ArchiveStorage;
+  readonly #storage: Pick<ArchiveStorage, "read">;
 
-  private constructor(storage: ArchiveStorage, folder: string, manifest: Manifest) {
+  private constructor(storage: Pick<ArchiveStorage, "read">, folder: string, manifest: Manifest) {
     this.#storage = storage;
     this.folder = folder;
     this.manifest = manifest;
@@ -23,7 +23,7 @@ export class ArchiveReader {
    * Reads and proves the manifest; the parts are not looked at yet. NOT_FOUND when there is no manifest, and so no
    * archive; FAILED_PRECONDITION when a newer service wrote it; DATA_LOSS when it is damaged.
    */
-  static async open(storage: ArchiveStorage, folder: string, signal: AbortSignal): Promise<ArchiveReader> {
+  static async open(storage: Pick<ArchiveStorage, "read">, folder: string, signal: AbortSignal): Promise<ArchiveReader> {
     const file = `${folder}/${manifestFile}`;
     const bytes = await readSmall(storage, file, signal);
     const digest = await readDigest(storage, `${folder}/${digestFile}`, signal);
@@ -57,7 +57,7 @@ export class ArchiveReader {
 /** A manifest names some hundred parts and a line for each claim; more than this is none of ours. */
 const maxManifestSize = 64 * 1024 * 1024;
 
-async function readSmall(storage: ArchiveStorage, key: string, signal: AbortSignal): Promise<Buffer> {
+async function readSmall(storage: Pick<ArchiveStorage, "read">, key: string, signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of (await storage.read(key, signal)) as AsyncIterable<Buffer>) {
@@ -68,7 +68,7 @@ async function readSmall(storage: ArchiveStorage, key: string, signal: AbortSign
   return Buffer.concat(chunks);
 }
 
-async function readDigest(storage: ArchiveStorage, key: string, signal: AbortSignal): Promise<string> {
+async function readDigest(storage: Pick<ArchiveStorage, "read">, key: string, signal: AbortSignal): Promise<string> {
   try {
     const line = await readSmall(storage, key, signal);
     const digest = /^([0-9a-f]{64}) {2}manifest\.json\n$/.exec(line.toString("latin1"))?.[1];

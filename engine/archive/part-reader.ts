@@ -18,7 +18,7 @@ const outputSize = 256 * 1024;
  * is proven only when the iteration has ended.
  */
 export async function* readPart(
-  storage: ArchiveStorage,
+  storage: Pick<ArchiveStorage, "read">,
   folder: string,
   part: Part,
   signal: AbortSignal,

@@ -13,7 +13,7 @@ import { restoreNamespaces } from "./namespaces.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import { preValidation } from "./pre-validation.ts";
 import type { RestoreSource } from "./restore-source.ts";
-import { backupSource } from "./restore-sources.ts";
+import { backupSource, provenSource } from "./restore-sources.ts";
 import { claimsRequest, restoreClaims, settleBoundClaims } from "./restoring-claims.ts";
 import { restoreFrom } from "./restoring-objects.ts";
 import { startApps } from "./starting-apps.ts";
@@ -35,7 +35,10 @@ const storageKinds = ["storageclasses.storage.k8s.io", "volumesnapshotclasses.sn
 export function restoreJob(parts: JobParts): JobDefinition {
   const phase = (name: RestorePhase, run: (source: RestoreSource, context: JobContext) => Promise<void>): Phase => ({
     name,
-    run: async (context) => run(await backupSource(parts, context), context),
+    run: async (context) => {
+      const open = name === "PRE_VALIDATION" ? backupSource : provenSource;
+      await run(await open(parts, context), context);
+    },
   });
   return {
     phases: [
@@ -62,7 +65,7 @@ export function restoreJob(parts: JobParts): JobDefinition {
       phase("STARTING_APPS", (source, context) => startApps(source, parts, context)),
     ],
     async finish(context) {
-      await settleBoundClaims(parts, context, await backupSource(parts, context));
+      await settleBoundClaims(parts, context, await provenSource(parts, context));
       context.notes.set(restoredNote, true);
       await releaseKeptVolumes(parts, context);
       await deleteSafetyArchive(parts, context);

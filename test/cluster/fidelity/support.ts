@@ -26,7 +26,8 @@ export class SmallControlPlane {
   readonly service: TestService;
   /** What manifests have made, as kubectl names it. */
   readonly #made = new Set<string>();
-  #backupCrn = "";
+  /** The latest backup that was made with `backUp`. */
+  backupCrn = "";
 
   constructor(namespace: string, cluster: TestCluster, service: TestService) {
     this.namespace = namespace;
@@ -83,12 +84,12 @@ export class SmallControlPlane {
   /** Backs it up; `restore` takes the latest backup. */
   async backUp({ state = "COMPLETED" } = {}): Promise<Outcome> {
     const { backupCrn } = await this.service.api("createBackup", { itemName: this.namespace });
-    this.#backupCrn = backupCrn;
+    this.backupCrn = backupCrn;
     return this.#outcome(backupCrn, state);
   }
 
   async restore({ state = "COMPLETED" } = {}): Promise<Outcome> {
-    const { restoreCrn } = await this.service.api("restoreBackup", { backupCrn: this.#backupCrn });
+    const { restoreCrn } = await this.service.api("restoreBackup", { backupCrn: this.backupCrn });
     return this.#outcome(restoreCrn, state);
   }
 
