@@ -57,8 +57,9 @@ test("a claim keeps its own annotations and none of its old binding", async () =
 });
 
 test("a claim whose class waits for a pod is bound when its pod runs, and one that nothing uses waits on", async () => {
-  expect((await plane.get("v1/pods", "reader"))["status"].phase).toBe("Running");
+  await plane.until("v1/pods", "reader", ({ status }) => status?.phase === "Running");
   const late = await plane.get(claims, "late");
+  expect(isBound(late)).toBe(true);
   expect(late.metadata.annotations?.["volume.kubernetes.io/selected-node"]).toBe("node-0");
   expect(restored.errors).toEqual([]);
 });
