@@ -17,12 +17,16 @@ import { removeWebhooks, stopApps } from "./stopping-apps.ts";
 
 /** Noted when all that the restore has made is gone. What is there later has been put back, and stays. */
 const clearedNote = "back/cleared";
+/** Noted when all has been put back. From then on the safety archive may be gone. */
+const backNote = "back/done";
 
 /**
  * Brings a control plane back to what it was before a restore that failed: the objects from the safety archive, the
- * claims on the volumes that were kept. May run again. When it fails itself, its error says where everything lies.
+ * claims on the volumes that were kept. An application that does not come up is told, and holds up no other one. May run
+ * again. When it fails itself, its error says where everything lies.
  */
 export async function goBack(parts: JobParts, context: JobContext): Promise<void> {
+  if (context.notes.get(backNote) === true) return;
   context.info("going back to what was there before this restore");
   try {
     const source = await safetySource(parts, context);
@@ -39,8 +43,14 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<void
     await putClaimsBack(parts, context, source);
     await restoreClaims(parts, context, source, links);
     await restoreFrom(source, parts, context);
-    await startApps(source, parts, context);
-    context.error("", "the restore failed: the control plane is as it was before it");
+    let areUp = true;
+    await startApps(source, parts, context, ({ message }) => {
+      areUp = false;
+      context.error("", `after going back ${message}`);
+    });
+    const but = areUp ? "" : ", but not all of its applications run";
+    context.error("", `the restore failed: the control plane is as it was before it${but}`);
+    context.notes.set(backNote, true);
   } catch (error) {
     if (!(error instanceof DrsError) || error.code === "UNAVAILABLE") throw error;
     throw new DrsError(error.code, `going back failed too: ${error.message}. ${whereAllLies(parts, context)}`, {

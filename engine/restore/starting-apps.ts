@@ -19,9 +19,15 @@ type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
  * Starts what a source holds: the embedded database, then the vault, each until it is ready, then everything else; waits
  * for the success conditions, and then lets webhooks and aggregated APIs call in again. May run again.
  *
- * What was not ready when it was saved is started and not waited for. FAILED_PRECONDITION names what does not come up.
+ * What was not ready when it was saved is started and not waited for. FAILED_PRECONDITION names what does not come up;
+ * unless `onLate` takes it, and everything else is started all the same.
  */
-export async function startApps(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+export async function startApps(
+  source: RestoreSource,
+  parts: JobParts,
+  context: JobContext,
+  onLate: (error: DrsError) => void = fail,
+): Promise<void> {
   const { cluster, controlPlane, limits } = parts;
   const discovery = await cluster.discover(context.signal);
   const links = new OwnerLinks(context, source.notesPrefix);
@@ -31,19 +37,23 @@ export async function startApps(source: RestoreSource, parts: JobParts, context:
     name === controlPlane.databaseStatefulSet;
   const isVault: Selects = (namespace) => namespace === controlPlane.vaultNamespace;
   await scaleUp(source, parts, context, isDatabase);
-  await waitUntilReady(source, parts, context, "the embedded database", isDatabase);
+  await waitUntilReady(source, parts, context, "the embedded database", isDatabase, onLate);
   await scaleUp(source, parts, context, isVault);
-  await waitUntilReady(source, parts, context, "the vault", isVault);
+  await waitUntilReady(source, parts, context, "the vault", isVault, onLate);
   const restore = { parts, context, source, discovery, links };
   await restoreObjects(restore, partsOf(source, startedByCreation));
   await scaleUp(source, parts, context, () => true);
   await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, false);
-  await waitUntilReady(source, parts, context, "the applications", () => true);
+  await waitUntilReady(source, parts, context, "the applications", () => true, onLate);
   await restoreRefused(restore);
   await restoreLimits(restore, context);
   await restoreRefused(restore); // of the limits
   await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
   await restoreClusterScoped(parts, context, source, links, afterStart);
+}
+
+function fail(error: DrsError): never {
+  throw error;
 }
 
 /** Gives workloads their replica counts. */
@@ -71,6 +81,7 @@ async function waitUntilReady(
   context: JobContext,
   what: string,
   selects: Selects,
+  onLate: (error: DrsError) => void,
 ): Promise<void> {
   const late: string[] = [];
   let count = 0;
@@ -95,9 +106,11 @@ async function waitUntilReady(
     }
   }
   if (late.length > 0)
-    throw new DrsError(
-      "FAILED_PRECONDITION",
-      `${what} did not come up within ${parts.limits.appsStartTimeout / 1000} s: ${late.join(", ")}; their pods' events and logs say why`,
+    onLate(
+      new DrsError(
+        "FAILED_PRECONDITION",
+        `${what} did not come up within ${parts.limits.appsStartTimeout / 1000} s: ${late.join(", ")}; their pods' events and logs say why`,
+      ),
     );
-  if (count > 0) context.info(`${what}: ${count} workloads and claims are ready`);
+  else if (count > 0) context.info(`${what}: ${count} workloads and claims are ready`);
 }

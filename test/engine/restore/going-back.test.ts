@@ -65,6 +65,22 @@ test("the data of claims that go with their owners is there again after a restor
   expect(left(before, await scene.picture())).toEqual([]);
 });
 
+test("an application that does not come up holds up no other one when a restore goes back", async () => {
+  const scene = await Scene.open({ limits: { appsStartTimeout: 1 } });
+  const backup = await scene.backup();
+  await scene.change(api, { spec: { replicas: 2 } });
+  const before = await scene.picture();
+  const { errors, state } = await scene.restore(backup.crn);
+  expect(state).toBe("FAILED");
+  expect(texts(errors)).toContainEqual(
+    expect.stringMatching(/^after going back the embedded database did not come up/),
+  );
+  expect(texts(errors).at(-1)).toBe(
+    "the restore failed: the control plane is as it was before it, but not all of its applications run",
+  );
+  await scene.until(async () => left(before, await scene.picture()).length === 0);
+});
+
 test("a service that dies while a restore goes back loses nothing", async () => {
   const scene = await Scene.open();
   const backup = await scene.backup();
