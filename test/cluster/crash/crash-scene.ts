@@ -1,17 +1,29 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { TestCluster } from "../support/cluster.ts";
-import { type ControlPlanePicture, createControlPlane, differencesSince } from "../support/control-plane.ts";
+import {
+  type ControlPlanePicture,
+  createClusterScoped,
+  createControlPlane,
+  differencesSince,
+  takeControlPlanePicture,
+  waitUntilSettled,
+} from "../support/control-plane.ts";
 import { eventually } from "../support/eventually.ts";
 import { apiPath } from "../support/kubernetes-client.ts";
-import { servicesOwnLabel } from "../support/picture.ts";
+import { type ClusterPicture, servicesOwnLabel } from "../support/picture.ts";
 import type { TestService } from "../support/service.ts";
 import { treeDigest, volumes } from "../support/volumes.ts";
+import { wreckInPlace } from "../support/wreck.ts";
 import { type Death, type DoomedJob, runThroughDeaths, type Survivor } from "./deaths.ts";
 
 const finalStates = ["COMPLETED", "PARTIALLY_FAILED", "FAILED"];
 const snapshotVersion = "snapshot.storage.k8s.io/v1";
+
+/** Under no key, and removed by a later backup when it is an hour old; or the few bytes with which a storage is tried out. */
+const goesByItself = /^\.unfinished\b|^check-/;
 
 /** A control plane and the data folder of a service that dies again and again. */
 export class CrashScene {
@@ -23,13 +35,15 @@ export class CrashScene {
   /** What lay in the storage system before, of others: `volumes/HANDLE` and `snapshots/HANDLE`. */
   readonly #others: ReadonlySet<string>;
   #names = 0;
+  /** The process that ended the last job. */
+  #service: TestService | undefined;
 
   private constructor(cluster: TestCluster, before: ControlPlanePicture, data: string, others: ReadonlySet<string>) {
     this.cluster = cluster;
     this.before = before;
     this.data = data;
     this.#others = others;
-    this.flags = ["--log-level", "trace"];
+    this.flags = ["--log-level", "trace", "--finalizer-timeout", "3s"];
   }
 
   static async open(cluster: TestCluster): Promise<CrashScene> {
@@ -41,15 +55,16 @@ export class CrashScene {
   }
 
   async close(): Promise<void> {
+    await this.#service?.kill();
     await rm(this.data, { recursive: true, force: true });
   }
 
-  /** A backup through deaths, and its CRN. */
+  /** A backup through deaths, and its CRN. The process that has ended it lives until the next job is asked for. */
   async backup(deaths: readonly Death[] = []): Promise<Survivor & { readonly crn: string }> {
     const backupName = `backup ${++this.#names}`;
     const mine = async (service: TestService): Promise<readonly JobSummary[]> =>
       (await service.api("listBackups", { backupName })).backups;
-    const survivor = await runThroughDeaths(
+    const survivor = await this.#run(
       {
         options: this.#options,
         ask: (service) => service.api("createBackup", { backupName }),
@@ -71,7 +86,7 @@ export class CrashScene {
       (await service.api("listRestores", { backupCrn })).restores;
     const mine = async (service: TestService) =>
       (await list(service)).filter(({ restoreCrn }) => !earlier?.includes(restoreCrn));
-    const survivor = await runThroughDeaths(
+    const survivor = await this.#run(
       {
         options: this.#options,
         flags,
@@ -92,7 +107,7 @@ export class CrashScene {
     deaths: readonly Death[] = [],
   ): Promise<Survivor & { readonly crn: string | undefined }> {
     let crn: string | undefined;
-    const survivor = await runThroughDeaths(
+    const survivor = await this.#run(
       {
         options: this.#options,
         ask: async (service) => {
@@ -109,6 +124,23 @@ export class CrashScene {
       deaths,
     );
     return { ...survivor, crn };
+  }
+
+  /** Wrecks the control plane, but so that it can run, and gives what it is then, when the cluster has come to rest. */
+  async wreck(): Promise<ControlPlanePicture> {
+    await wreckInPlace(this.cluster);
+    await createClusterScoped(this.cluster);
+    return eventually(
+      "the wrecked control plane comes to rest",
+      async () => {
+        await waitUntilSettled(this.cluster);
+        const picture = await takeControlPlanePicture(this.cluster);
+        if (isOnItsWayOut(picture.objects)) return false;
+        await sleep(1_000);
+        return (await differencesSince(picture, this.cluster, { patience: 0 })).length === 0 && picture;
+      },
+      { timeout: 120_000 },
+    );
   }
 
   /** What differs from the control plane as it was backed up, and what should not be there; a line each. */
@@ -136,6 +168,14 @@ export class CrashScene {
       { timeout: 15_000, interval: 500 },
     ).catch(() => {});
     return left;
+  }
+
+  /** Only one process at a time may have the data. */
+  async #run(job: DoomedJob, deaths: readonly Death[]): Promise<Survivor> {
+    await this.#service?.kill();
+    const survivor = await runThroughDeaths(job, deaths);
+    this.#service = survivor.service;
+    return survivor;
   }
 
   get #options(): DoomedJob["options"] {
@@ -181,7 +221,7 @@ export class CrashScene {
     const uuids = new Set(backups.map(uuidOf));
     const paths = [...(await treeDigest(join(this.data, "archives"))).keys()];
     return paths
-      .filter((path) => !/^(backups|safety|\.unfinished)$/.test(path))
+      .filter((path) => !/^(backups|safety)$/.test(path) && !goesByItself.test(path))
       .filter((path) => !uuids.has(/^backups\/([^/]+)/.exec(path)?.[1] ?? ""))
       .map((path) => `archives/${path}: left over`);
   }
@@ -212,6 +252,15 @@ async function handlesInUse({ kubernetes }: TestCluster): Promise<Set<string>> {
     ...persistent.map(({ spec }) => `volumes/${spec.csi.volumeHandle}`),
     ...snapshots.flatMap(({ status }) => (status?.snapshotHandle ? [`snapshots/${status.snapshotHandle}`] : [])),
   ]);
+}
+
+/** Whether an object is being deleted, or waits for the garbage collector since its owner was. */
+function isOnItsWayOut(objects: ClusterPicture): boolean {
+  const uids = new Set([...objects.values()].map(({ metadata }) => metadata["uid"]));
+  return [...objects.values()].some(
+    ({ metadata }) =>
+      metadata["deletionTimestamp"] !== undefined || metadata.ownerReferences?.some(({ uid }) => !uids.has(uid)),
+  );
 }
 
 /** As far as the lists of backups and restores are looked at. */

@@ -62,8 +62,6 @@ export async function expectUnbroken(scene: CrashScene, { deaths, onEnd }: LifeC
     } catch (error) {
       const died = survivor.died.map((death) => ("at" in death ? death.at : `after ${death.afterMs} ms`));
       throw new Error(`the ${kind} died ${died.length} times: ${died.join("; ") || "never"}`, { cause: error });
-    } finally {
-      await survivor.service.kill();
     }
   }
 }

@@ -10,7 +10,9 @@ const controllersAnnotations = [
   "kubernetes.io/service-account.uid",
   "pv.kubernetes.io/bind-completed",
   "pv.kubernetes.io/bound-by-controller",
+  "volume.beta.kubernetes.io/storage-provisioner",
   "volume.kubernetes.io/selected-node",
+  "volume.kubernetes.io/storage-provisioner",
 ];
 
 /** Labels that a controller writes: the ids of an object that is made anew, and the day a token was used. */
@@ -28,9 +30,13 @@ const mustChange: Record<string, (object: KubernetesObject) => void> = {
     delete spec.dataSource;
     delete spec.dataSourceRef;
   },
-  /** A new volume has a new name and handle; the picture knows it by its claim. */
+  /**
+   * A new volume has a new name and handle; the picture knows it by its claim. The provisioner takes its finalizer away and
+   * adds it again as the reclaim policy changes.
+   */
   PersistentVolume({ metadata, spec }) {
     metadata.name = "";
+    metadata.finalizers?.sort();
     delete spec.csi?.volumeHandle;
     delete spec.csi?.volumeAttributes?.["storage.kubernetes.io/csiProvisionerIdentity"];
     delete spec.claimRef?.uid;

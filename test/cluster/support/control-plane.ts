@@ -25,8 +25,7 @@ export interface ControlPlanePicture {
  */
 export async function createControlPlane(cluster: TestCluster): Promise<ControlPlanePicture> {
   await removeControlPlane(cluster);
-  await apply(cluster, "1-cluster.yaml");
-  await cluster.kubectl("wait", "--for=condition=Established", "crd/pipelines.platform.example.com");
+  await createClusterScoped(cluster);
   for (const file of ["2-accounts-and-settings", "3-workloads", "4-network", "5-vault"])
     await apply(cluster, `${file}.yaml`);
   await ownByPipeline(cluster);
@@ -34,6 +33,12 @@ export async function createControlPlane(cluster: TestCluster): Promise<ControlP
   await waitUntilSettled(cluster);
   await writeFiles(cluster);
   return takeControlPlanePicture(cluster);
+}
+
+/** The namespaces, and what the control plane has beside them and its pods cannot do without. */
+export async function createClusterScoped(cluster: TestCluster): Promise<void> {
+  await apply(cluster, "1-cluster.yaml");
+  await cluster.kubectl("wait", "--for=condition=Established", "crd/pipelines.platform.example.com");
 }
 
 export async function takeControlPlanePicture(cluster: TestCluster): Promise<ControlPlanePicture> {

@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { ControlPlanePicture } from "../support/control-plane.ts";
+import { sharedCluster } from "../support/shared-cluster.ts";
+import { chanceFrom, chooseSeed } from "./chance.ts";
+import { pointsOf, spread } from "./crash-points.ts";
+import { CrashScene } from "./crash-scene.ts";
+
+const all = process.env["CRASH_TESTS"] === "all";
+const allRuns = 30;
+const chosenRuns = all ? allRuns : 1;
+
+/** Where a death is most likely to take what should come back, or to give it back twice. */
+const mostDangerous = [
+  "restore FAIL: after PATCH statefulsets",
+  "restore FAIL: after DELETE persistentvolumeclaims",
+  "restore FAIL: after PATCH persistentvolumes",
+  "restore FAIL: after POST persistentvolumeclaims",
+  "restore FAIL: after POST statefulsets",
+  "restore FAIL: after remove safety/manifest.json",
+];
+
+/** The first process finds no application started in time; the ones after it are patient, and go back. */
+const failing = { at: "restore FAIL: start" };
+const impatient = ["--apps-start-timeout=1ms"];
+
+let scene: CrashScene;
+let backupCrn: string;
+let wrecked: ControlPlanePicture;
+let points: readonly string[];
+let plans: readonly (readonly string[])[];
+const unreached: string[] = [];
+
+beforeAll(async () => {
+  scene = await CrashScene.open(await sharedCluster());
+  const backup = await scene.backup();
+  backupCrn = backup.crn;
+  await backup.service.waitForJob(backupCrn);
+  wrecked = await scene.wreck();
+});
+
+afterAll(async () => scene?.close());
+
+test("a restore whose applications do not start goes back, also when the service dies before it does", async () => {
+  const { service, crn } = await scene.restore(backupCrn, [failing], (process) => (process === 0 ? impatient : []));
+  points = pointsOf(service).filter((point) => point.startsWith("restore FAIL: ") && point !== failing.at);
+  await service.waitForJob(crn, { state: "FAILED" });
+  for (const point of mostDangerous) expect(points).toContain(point);
+  plans = spread(points, allRuns);
+  if (!all) plans = chanceFrom(chooseSeed("going back")).shuffled(plans);
+  expect(await scene.faults([backupCrn], wrecked)).toEqual([]);
+});
+
+test("a death at the most dangerous points of going back goes on going back", async () => {
+  expect(await survived(mostDangerous)).toEqual(mostDangerous);
+});
+
+test.each(Array.from({ length: chosenRuns }, (_, run) => run))(
+  "a death at any point of going back goes on going back (run %i)",
+  async (run) => {
+    const died = await survived(plans[run]!);
+    expect(died).not.toEqual([]);
+    unreached.push(...plans[run]!.filter((point) => !died.includes(point)));
+  },
+);
+
+test("a death at a point of going back that was not reached after others goes on going back", async () => {
+  for (const point of unreached) expect(await survived([point])).toEqual([point]);
+}, 1_800_000);
+
+/** Restores, fails, and dies at the points as it goes back; gives those that were reached. Whatever is amiss is thrown. */
+async function survived(planned: readonly string[]): Promise<readonly string[]> {
+  const ordered = points.filter((point) => planned.includes(point));
+  const deaths = [failing, ...ordered.map((at) => ({ at }))];
+  const restore = await scene.restore(backupCrn, deaths, (process) => (process === 0 ? impatient : []));
+  const died = restore.died.flatMap((death) => ("at" in death && death !== failing ? death.at : []));
+  try {
+    const { errors, warnings } = await restore.service.waitForJob(restore.crn, { state: "FAILED" });
+    // Of the restore, whose pipeline has no controller: once, however often going back deletes it.
+    expect(warnings).toMatchObject([{ text: expect.stringContaining("held by platform.example.com/cleanup") }]);
+    expect(errors.map((error) => JSON.stringify(error))).toEqual([
+      expect.stringContaining("did not come up within 0.001 s"),
+      expect.stringContaining('the control plane is as it was before it"'),
+    ]);
+    expect(await scene.faults([backupCrn], wrecked)).toEqual([]);
+  } catch (error) {
+    throw new Error(`died ${died.length} times: ${died.join("; ")}`, { cause: error });
+  }
+  console.log(`survived ${died.length} deaths while going back:\n  ${died.join("\n  ")}`);
+  return planned.filter((point) => died.includes(point));
+}
