@@ -1,0 +1,105 @@
+import { expect, onTestFinished, test } from "vitest";
+import { Cluster } from "../../../engine/kubernetes/cluster.ts";
+import { ObjectRestorer } from "../../../engine/restore/object-restorer.ts";
+import { startSimulator } from "../../../simulator/simulator.ts";
+
+const { signal } = new AbortController();
+const type = (apiVersion: string, kind: string, resource: string) => ({ apiVersion, kind, resource, namespaced: true });
+const configMaps = type("v1", "ConfigMap", "configmaps");
+
+async function scene() {
+  const simulator = await startSimulator();
+  const cluster = await Cluster.open({ server: simulator.url }, 4);
+  onTestFinished(async () => {
+    await cluster.close();
+    await simulator.close();
+  });
+  const warnings: string[] = [];
+  const warn = (namespace: string, text: string) => void warnings.push(`${namespace}: ${text}`);
+  return { simulator, cluster, warnings, restorer: new ObjectRestorer({ cluster, signal, warn }) };
+}
+
+test("an object whose creation is told to have happened before is as it should be, and keeps its uid", async () => {
+  const { cluster, restorer } = await scene();
+  const object = { metadata: { name: "a", namespace: "default" }, data: { a: "1" } };
+  const first = await restorer.restore(configMaps, object);
+  await cluster.patch(
+    configMaps,
+    "default",
+    "a",
+    { data: { stray: "x" }, metadata: { labels: { stray: "x" } } },
+    signal,
+  );
+  const second = await restorer.restore(configMaps, object);
+  expect(second.metadata.uid).toBe(first.metadata.uid);
+  const now = await cluster.get(configMaps, "default", "a", signal);
+  expect(now).toMatchObject({ data: { a: "1" } });
+  expect(now?.["data"]).not.toHaveProperty("stray");
+  expect(now?.metadata.labels).toBeUndefined();
+});
+
+test("an object that may not be changed is made anew", async () => {
+  const { cluster, restorer } = await scene();
+  const object = { metadata: { name: "a", namespace: "default" }, data: { a: "1" }, immutable: true };
+  const first = await restorer.restore(configMaps, { ...object, data: { a: "0" } });
+  const second = await restorer.restore(configMaps, object);
+  expect(second.metadata.uid).not.toBe(first.metadata.uid);
+  expect(await cluster.get(configMaps, "default", "a", signal)).toMatchObject({ data: { a: "1" } });
+});
+
+test("the service account that the cluster has made already gets what was saved of it", async () => {
+  const { cluster, restorer } = await scene();
+  const accounts = type("v1", "ServiceAccount", "serviceaccounts");
+  await restorer.restore(accounts, {
+    metadata: { name: "default", namespace: "default", annotations: { role: "reader" } },
+    imagePullSecrets: [{ name: "registry" }],
+    automountServiceAccountToken: false,
+  });
+  expect(await cluster.get(accounts, "default", "default", signal)).toMatchObject({
+    metadata: { annotations: { role: "reader" } },
+    imagePullSecrets: [{ name: "registry" }],
+    automountServiceAccountToken: false,
+  });
+});
+
+const services = type("v1", "Service", "services");
+const service = (name: string, spec: object) => ({
+  metadata: { name, namespace: "default" },
+  spec: { ports: [{ port: 80, protocol: "TCP" }], ...spec },
+});
+
+async function addressOf(cluster: Cluster, name: string): Promise<string | undefined> {
+  const found = await cluster.get(services, "default", name, signal);
+  return (found?.["spec"] as { clusterIP: string } | undefined)?.clusterIP;
+}
+
+test("a service whose address is taken by now gets another one, and that is told", async () => {
+  const { cluster, restorer, warnings } = await scene();
+  await cluster.create(services, "default", service("theirs", {}), signal);
+  const clusterIP = await addressOf(cluster, "theirs");
+  await restorer.restore(services, service("ours", { clusterIP, clusterIPs: [clusterIP] }));
+  const ours = await addressOf(cluster, "ours");
+  expect(ours).toMatch(/^\d+\./);
+  expect(ours).not.toBe(clusterIP);
+  expect(warnings).toEqual([
+    expect.stringMatching(/^default: service ours has new addresses or ports, as its own are taken: /),
+  ]);
+});
+
+test("a refusal that passes is met again; one that stays is told in the cluster's own words", async () => {
+  const { simulator, restorer } = await scene();
+  let refusals = 0;
+  const refuse = (limit: number) =>
+    simulator.intercept(({ method }) =>
+      method === "POST" && refusals++ < limit
+        ? { status: 403, body: { kind: "Status", reason: "Forbidden", message: "exceeded quota: pods" } }
+        : undefined,
+    );
+  refuse(1);
+  await restorer.restore(configMaps, { metadata: { name: "a", namespace: "default" } });
+  refusals = 0;
+  refuse(100);
+  await expect(restorer.restore(configMaps, { metadata: { name: "b", namespace: "default" } })).rejects.toThrow(
+    "exceeded quota: pods",
+  );
+});
