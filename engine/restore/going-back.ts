@@ -22,7 +22,7 @@ const backNote = "back/done";
 
 /**
  * Brings a control plane back to what it was before a restore that failed: the objects from the safety archive, the
- * claims on the volumes that were kept. An application that does not come up is told, and holds up no other one. May run
+ * claims on the volumes that were kept. It waits for a cluster or rights that are gone. An application that does not come up is told, and holds up no other one. May run
  * again. When it fails itself, its error says where everything lies.
  */
 export async function goBack(parts: JobParts, context: JobContext): Promise<void> {
@@ -52,10 +52,11 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<void
     context.error("", `the restore failed: the control plane is as it was before it${but}`);
     context.notes.set(backNote, true);
   } catch (error) {
-    if (!(error instanceof DrsError) || error.code === "UNAVAILABLE") throw error;
-    throw new DrsError(error.code, `going back failed too: ${error.message}. ${whereAllLies(parts, context)}`, {
-      cause: error,
-    });
+    if (!(error instanceof DrsError)) throw error;
+    // Rights that were taken away may be given back, like a cluster that is away.
+    const code = error.code === "PERMISSION_DENIED" ? "UNAVAILABLE" : error.code;
+    const where = whereAllLies(parts, context);
+    throw new DrsError(code, `going back failed too: ${error.message}. ${where}`, { cause: error });
   }
 }
 

@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { SmallControlPlane } from "../fidelity/support.ts";
+import type { TestCluster } from "../support/cluster.ts";
+import { sharedCluster } from "../support/shared-cluster.ts";
+import { Account } from "./account.ts";
+import {
+  aRunningControlPlane,
+  differencesSince,
+  logged,
+  reaches,
+  release,
+  takePictureOf,
+  touchedSince,
+} from "./scene.ts";
+
+/** A cluster role that may look at everything. */
+const reader = "faults-permissions-reader";
+let cluster: TestCluster;
+let account: Account;
+let plane: SmallControlPlane;
+
+beforeAll(async () => {
+  cluster = await sharedCluster();
+  await cluster.kubectl("create", "clusterrole", reader, "--verb=get,list,watch", "--resource=*.*");
+  account = await Account.create("faults-permissions-service", cluster);
+  plane = await aRunningControlPlane("faults-permissions", [`--kubeconfig=${await account.kubeconfig()}`]);
+  await plane.backUp();
+  await release(plane, 2);
+});
+
+afterAll(async () => {
+  await plane?.remove();
+  await account?.delete();
+  await cluster?.kubectl("delete", "clusterrole", reader);
+});
+
+test("without the rights that they need neither backup nor restore touches anything, and both name them", async () => {
+  await account.bind(reader);
+  const before = await takePictureOf(plane);
+  const { backupCrn } = await plane.service.api("createBackup");
+  const backup = await plane.service.waitForJob(backupCrn, { state: "FAILED" });
+  const restore = await plane.restore({ state: "FAILED" });
+  expect(JSON.stringify(backup.errors)).toMatch(/lacks rights that a backup needs: .*create volumesnapshots/);
+  expect(restore.errors[0]).toMatch(/lacks rights that a restore needs: .*create configmaps in faults-permissions/);
+  expect(await touchedSince(before, plane)).toEqual([]);
+});
+
+test("a restore that loses its rights in the middle goes back once it has them again", async () => {
+  await account.bind("cluster-admin");
+  const before = await takePictureOf(plane);
+  const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn: plane.backupCrn });
+  await reaches(plane, restoreCrn, "DELETING_OBJECTS");
+  await account.bind(reader);
+  await logged(plane, restoreCrn, "going back failed too");
+  await account.bind("cluster-admin");
+
+  const { errors } = await plane.service.waitForJob(restoreCrn, { state: "FAILED", timeout: 60_000 });
+  expect(JSON.stringify(errors)).toMatch(/403 .*cannot .*the control plane is as it was before it/);
+  expect(await differencesSince(before, plane)).toEqual([]);
+});
