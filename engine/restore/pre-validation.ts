@@ -16,6 +16,7 @@ import { claimsRequest } from "./restoring-claims.ts";
 import { saveForSafety } from "./safety-archive.ts";
 import { type Definitions, savedDefinitions } from "./saved-definitions.ts";
 import { servedType } from "./served-types.ts";
+import { classFor, existingClasses } from "./storage-classes.ts";
 import { webhookConfigurations } from "./stopping-apps.ts";
 
 /**
@@ -83,18 +84,15 @@ function kindsAreServed(
 }
 
 async function storageClassesExist(source: RestoreSource, { cluster }: JobParts, signal: AbortSignal): Promise<void> {
-  const type = { apiVersion: "storage.k8s.io/v1", resource: "storageclasses" };
-  const archived = new Set<string>();
-  for await (const { object } of objectsOf(source, partsOf(source, [resourceName(type)]), signal))
-    archived.add(object.metadata.name);
-  const needed = new Set(
-    source.reader.manifest.volumes.map((volume) => volume.storageClass).filter((name) => name !== ""),
-  );
-  for (const name of needed)
-    if (!archived.has(name) && !(await cluster.get(type, "", name, signal)))
+  const classes = [...(await existingClasses(cluster, signal))];
+  for await (const { object } of objectsOf(source, partsOf(source, ["storageclasses.storage.k8s.io"]), signal))
+    classes.push(object);
+  for (const volume of source.reader.manifest.volumes)
+    if (!classFor(volume, classes))
       throw new DrsError(
         "FAILED_PRECONDITION",
-        `storage class ${name} exists neither in the cluster nor in the backup`,
+        `claim ${volume.namespace}/${volume.claim} needs a storage class of driver ${volume.driver}: ` +
+          `neither ${volume.storageClass === "" ? "any" : volume.storageClass} nor another one exists in the cluster or in the backup`,
       );
 }
 

@@ -15,9 +15,8 @@ import { restoreFieldOwners } from "./field-owners.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { sanitize } from "./sanitize.ts";
+import { classFor, existingClasses } from "./storage-classes.ts";
 import { createClaimWithoutSnapshot } from "./unsaved-claims.ts";
-
-const storageClasses = { apiVersion: "storage.k8s.io/v1", resource: "storageclasses" };
 
 /**
  * Makes every saved claim, those with a snapshot from it, all at once, and waits until they are bound; a claim whose
@@ -33,6 +32,7 @@ export async function restoreClaims(
   const { signal } = context;
   const request = claimsRequest(parts, context);
   const volumes = volumesByClaim(source);
+  const classes = await existingClasses(cluster, signal);
   const waiting = new Map<string, Set<string>>();
   const claims = objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal);
   await forEachInFlight(claims, limits.clusterConcurrency, async ({ object }) => {
@@ -43,9 +43,17 @@ export async function restoreClaims(
     if (owners.length > 0) claim.metadata.ownerReferences = [...owners];
     if (!volume) return createClaimWithoutSnapshot(cluster, context, source, object, claim);
     if (await isBound(request, volume)) return undefined;
+    const storageClass = classFor(volume, classes);
+    const className = storageClass?.metadata.name ?? volume.storageClass;
+    if (className !== volume.storageClass)
+      context.warn(
+        namespace,
+        `claim ${name} is in storage class ${className} now: ${volume.storageClass} makes no volumes of driver ${volume.driver}`,
+      );
+    claim["spec"] = { ...(claim["spec"] as object), storageClassName: className };
     await createClaimFromSnapshot(request, volume, claim);
     await restoreFieldOwners(cluster, persistentVolumeClaims, object, signal);
-    if (!(await waitsForConsumer(cluster, volume.storageClass, signal)))
+    if (storageClass?.["volumeBindingMode"] !== "WaitForFirstConsumer")
       waiting.set(namespace, (waiting.get(namespace) ?? new Set()).add(name));
     return undefined;
   });
@@ -106,11 +114,6 @@ async function isBound({ cluster, uuid, signal }: ClaimsRequest, { namespace, cl
       `claim ${namespace}/${claim} was made by somebody else while this restore ran`,
     );
   return (existing["status"] as { phase?: string } | undefined)?.phase === "Bound";
-}
-
-async function waitsForConsumer(cluster: JobParts["cluster"], name: string, signal: AbortSignal): Promise<boolean> {
-  const storageClass = name === "" ? undefined : await cluster.get(storageClasses, "", name, signal);
-  return storageClass?.["volumeBindingMode"] === "WaitForFirstConsumer";
 }
 
 function volumesByClaim({ reader, namespaces }: RestoreSource): ReadonlyMap<string, SavedVolume> {

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
@@ -8,13 +8,14 @@ import { aControlPlane, clusterPath, type Outcome, type SmallControlPlane } from
 
 const claims = "v1/persistentvolumeclaims";
 const statefulSets = "apps/v1/statefulsets";
-const withData = ["kept", "late", "copy", "data-queue-0"];
+const withData = ["kept", "late", "copy", "by-hand", "data-queue-0"];
 
 let plane: SmallControlPlane;
 let restored: Outcome;
 
 beforeAll(async () => {
   plane = await aControlPlane("volumes", classes);
+  await mkdir(join(plane.cluster.storageFolder, "volumes/made-by-hand"));
   await plane.create(manifests);
   for (const name of withData.filter((claim) => claim !== "copy")) await plane.until(claims, name, isBound);
   await plane.until("snapshot.storage.k8s.io/v1/volumesnapshots", "taken", ({ status }) => status?.readyToUse === true);
@@ -30,6 +31,7 @@ beforeAll(async () => {
 
   await plane.kubectl("delete", "--now", "pod/reader", "statefulset/queue");
   await plane.kubectl("delete", "pvc/kept", "pvc/late", "pvc/copy", "pvc/share", "pvc/unused", "pv/volumes-share");
+  await plane.kubectl("delete", "pvc/by-hand", "pv/volumes-by-hand");
   await eventually("the queue's claim is gone", async () => !(await plane.find(claims, "data-queue-0")));
   restored = await plane.restore({ state: "PARTIALLY_FAILED" });
 });
@@ -68,7 +70,13 @@ test("a claim on a volume that no driver has made is on that volume again, with 
   const { spec, status } = await plane.get(claims, "share");
   expect({ spec, status }).toMatchObject({ spec: { volumeName: "volumes-share" }, status: { phase: "Bound" } });
   expect((await volumeOf("share"))["spec"].hostPath.path).toBe("/srv/share");
-  expect(restored.warnings).toEqual([expect.stringContaining("claim share is on its volume volumes-share again")]);
+  expect(restored.warnings).toContainEqual(expect.stringContaining("claim share is on its volume volumes-share again"));
+});
+
+test("a claim on a volume that was made by hand for a driver gets its data in a class of that driver, with a warning", async () => {
+  expect((await plane.get(claims, "by-hand"))["spec"].storageClassName).toBe("dir");
+  expect(restored.warnings).toContainEqual(expect.stringContaining("claim by-hand is in storage class dir now"));
+  expect(restored).toMatchObject({ errors: [], warnings: { length: 2 } });
 });
 
 test("a claim that goes with its stateful set is owned by the new one, and stays", async () => {
@@ -148,6 +156,21 @@ apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: { name: share }
 spec: { storageClassName: "", volumeName: volumes-share, ${size} }
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: { name: volumes-by-hand }
+spec:
+  storageClassName: nobodys
+  capacity: { storage: 1Mi }
+  accessModes: [ReadWriteOnce]
+  persistentVolumeReclaimPolicy: Retain
+  csi: { driver: dir.csi.test, volumeHandle: made-by-hand }
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: { name: by-hand }
+spec: { storageClassName: nobodys, volumeName: volumes-by-hand, ${size} }
 ---
 apiVersion: apps/v1
 kind: StatefulSet
