@@ -39,6 +39,11 @@ export function isDenied(error: unknown): boolean {
   return error instanceof KubernetesError && /admission webhook .* denied/.test(error.detail);
 }
 
+/** Whether the service's own account may not do what it asked, whatever the object. */
+export function lacksRights(error: unknown): boolean {
+  return hasStatus(error, 401) || (hasStatus(error, 403) && /: User ".*" cannot /.test(error.detail));
+}
+
 function codeOf(status: number, { reason, message = "" }: Status): ErrorCode {
   switch (status) {
     case 400:

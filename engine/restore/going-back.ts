@@ -2,6 +2,7 @@ import { safetyFolder } from "../archive/archive-paths.ts";
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
+import { StoreError } from "../store/store-errors.ts";
 import { deleteObjects } from "./deleting-objects.ts";
 import { disownLeftClaims } from "./deleting-claims.ts";
 import { keptVolumes } from "./kept-volumes.ts";
@@ -22,8 +23,9 @@ const backNote = "back/done";
 
 /**
  * Brings a control plane back to what it was before a restore that failed: the objects from the safety archive, the
- * claims on the volumes that were kept. It waits for a cluster or rights that are gone. An application that does not come up is told, and holds up no other one. May run
- * again. When it fails itself, its error says where everything lies.
+ * claims on the volumes that were kept. It waits for a cluster, a storage or rights that are gone. An application that
+ * does not come up is told, and holds up no other one. May run again. When it fails itself, its error says where
+ * everything lies.
  */
 export async function goBack(parts: JobParts, context: JobContext): Promise<void> {
   if (context.notes.get(backNote) === true) return;
@@ -52,7 +54,7 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<void
     context.error("", `the restore failed: the control plane is as it was before it${but}`);
     context.notes.set(backNote, true);
   } catch (error) {
-    if (!(error instanceof DrsError)) throw error;
+    if (!(error instanceof DrsError) || error instanceof StoreError) throw error;
     // Rights that were taken away may be given back, like a cluster that is away.
     const code = error.code === "PERMISSION_DENIED" ? "UNAVAILABLE" : error.code;
     const where = whereAllLies(parts, context);

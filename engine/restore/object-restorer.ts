@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DrsError } from "../errors.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
-import { hasStatus, isDenied, type KubernetesError } from "../kubernetes/kubernetes-error.ts";
+import { hasStatus, isDenied, lacksRights, type KubernetesError } from "../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { StoreError } from "../store/store-errors.ts";
 import { deleteAndWait } from "../volumes/detach-snapshot.ts";
 import { isAllocationRefusal, withoutAllocations } from "./sanitizers/service.ts";
 import { mergedServiceAccount } from "./sanitizers/service-account.ts";
@@ -90,8 +91,12 @@ function isImmutable(error: unknown): error is KubernetesError {
   return hasStatus(error, 422);
 }
 
-/** What a message says of an object that the cluster did not take. Anything but a refusal is thrown on. */
+/**
+ * What a message says of an object that the cluster did not take. Anything but a refusal of this one object is thrown on:
+ * without its rights, or its bookkeeping, the service would come to say the same of every object.
+ */
 export function refusalOf(error: unknown): string {
-  if (error instanceof DrsError && error.code !== "UNAVAILABLE") return error.message;
-  throw error;
+  const isOfObject = error instanceof DrsError && error.code !== "UNAVAILABLE" && !(error instanceof StoreError);
+  if (!isOfObject || lacksRights(error)) throw error;
+  return error.message;
 }
