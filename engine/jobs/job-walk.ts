@@ -80,8 +80,11 @@ class Walk {
 
   async #attempt(job: JobRecord): Promise<"done" | "stopped" | { readonly error: unknown }> {
     const { settings, random } = this.#parts;
-    if (job.recoveries > settings.maxRecoveries) return { error: restartedTooOften(job) };
     const context = createJobContext(this.#parts, job, this.#signal);
+    if (job.recoveries > settings.maxRecoveries) {
+      const left = job.step === "FAIL" ? this.#definition.leftUndone?.(context) : undefined;
+      return { error: restartedTooOften(job, left) };
+    }
     for (let attempt = 1; ; attempt += 1) {
       try {
         await this.#run(job, context);
@@ -148,10 +151,10 @@ function messageText(error: unknown, job: JobRecord): string {
   return `internal error (${name}) in ${job.phase}: the service's own log says more`;
 }
 
-function restartedTooOften({ phase, recoveries, step }: JobRecord): DrsError {
+function restartedTooOften({ phase, recoveries, step }: JobRecord, left = ""): DrsError {
   const what = step === "FAIL" ? `the clean-up after the failure in ${phase}` : phase;
   return new DrsError(
     "INTERNAL",
-    `given up: the service died ${recoveries} times in a row during ${what}; the service's own log and its memory limit may say why`,
+    `given up: the service died ${recoveries} times in a row during ${what}; the service's own log and its memory limit may say why${left && `. ${left}`}`,
   );
 }

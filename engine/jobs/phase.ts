@@ -85,6 +85,8 @@ export interface JobDefinition {
    * one more error.
    */
   fail(context: JobContext): Promise<void>;
+  /** What the message adds when `fail` is given up, as the process died of it each time: what is left for a person to do. */
+  leftUndone?(context: JobContext): string;
 }
 
 /** The state a finished job's messages amount to. */

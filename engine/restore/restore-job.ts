@@ -86,6 +86,10 @@ export function restoreJob(parts: JobParts): JobDefinition {
       await removeSnapshotObjects(parts, context);
       await deleteSafetyArchive(parts, context);
     },
+    leftUndone(context) {
+      const isTouched = context.notes.get(touchedNote) === true && context.notes.get(restoredNote) !== true;
+      return isTouched ? whereAllLies(parts, context) : "";
+    },
   };
 }
 

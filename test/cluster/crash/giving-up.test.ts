@@ -32,7 +32,7 @@ beforeAll(async () => {
 
 afterAll(async () => scene?.close());
 
-test("a backup that kills the service each time ends FAILED and leaves nothing", async () => {
+test.runIf(all)("a backup that kills the service each time ends FAILED and leaves nothing", async () => {
   const { crn, service, died } = await scene.backup(always("backup CREATING_SNAPSHOTS: end"));
   expect(died).toHaveLength(deathsUntilGivenUp);
   const { errors } = await service.waitForJob(crn, { state: "FAILED" });
@@ -68,7 +68,7 @@ test("the same backup can be restored after all that", async () => {
   expect(await scene.faults([backupCrn])).toEqual([]);
 });
 
-test("a deletion that kills the service each time fails, and can be repeated", async () => {
+test.runIf(all)("a deletion that kills the service each time fails, and can be repeated", async () => {
   const first = await scene.delete(backupCrn, always("deletion DELETING_SNAPSHOTS: end"));
   expect(first.died).toHaveLength(deathsUntilGivenUp);
   const { backup } = await first.service.api("describeBackup", { backupCrn });
@@ -77,6 +77,21 @@ test("a deletion that kills the service each time fails, and can be repeated", a
   const { service } = await scene.delete(backupCrn);
   await service.waitUntilDeleted(backupCrn);
   expect(await scene.leftovers([])).toEqual([]);
+});
+
+test.runIf(all)("a restore that kills the service each time as it goes back says where all lies", async () => {
+  const backup = await scene.backup();
+  const { crn, service, died } = await scene.restore(backup.crn, always("restore FAIL: start"), (process) =>
+    process === 0 ? ["--apps-start-timeout=1ms"] : [],
+  );
+  expect(died).toHaveLength(deathsUntilGivenUp);
+  const { errors } = await service.waitForJob(crn, { state: "FAILED" });
+  expect(texts(errors)).toEqual([
+    expect.stringContaining("did not come up"),
+    expect.stringMatching(
+      /given up: .* during the clean-up after the failure in STARTING_APPS.*under safety\/.*pvc-\S+ of cdp\/uploads.*docs\/operations.md/,
+    ),
+  ]);
 });
 
 function always(at: string): readonly Death[] {

@@ -6,7 +6,7 @@ import { pointsOf, spread } from "./crash-points.ts";
 import { CrashScene } from "./crash-scene.ts";
 
 const all = process.env["CRASH_TESTS"] === "all";
-const allRuns = 30;
+const allRuns = 16;
 const chosenRuns = all ? allRuns : 1;
 
 /** Where a death is most likely to take what should come back, or to give it back twice. */
