@@ -22,6 +22,7 @@ interface ListHead {
 }
 
 const pageLimit = 500;
+/** In a row, without an object more. */
 const maxInterruptions = 20;
 
 /**
@@ -41,17 +42,21 @@ export async function* listObjects(
 ): AsyncGenerator<readonly Buffer[], ListEnd> {
   const progress: Progress = { last: undefined };
   let token: string | undefined;
+  let isOfOneMoment = true;
   for (let interruptions = 0; ;) {
+    const before = progress.last;
     try {
       const head = yield* page(connection, pagePath(path, options, token), progress, signal);
       token = head.metadata?.continue;
       if (token === undefined || token === "")
-        return { resourceVersion: head.metadata?.resourceVersion ?? "", isOfOneMoment: interruptions === 0 };
+        return { resourceVersion: head.metadata?.resourceVersion ?? "", isOfOneMoment };
     } catch (error) {
       signal.throwIfAborted();
       const expired = hasStatus(error, 410);
       const broken = error instanceof BrokenPageError;
-      if ((!expired && !broken) || ++interruptions > maxInterruptions) throw error;
+      interruptions = progress.last === before ? interruptions + 1 : 1;
+      if ((!expired && !broken) || interruptions > maxInterruptions) throw error;
+      isOfOneMoment = false;
       if (expired) token = error.continueToken;
     }
   }

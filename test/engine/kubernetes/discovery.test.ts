@@ -61,11 +61,3 @@ test("a custom resource is found in the version in which it is stored", async ()
   expect(discovery.resources).toMatchObject([{ apiVersion: "example.com/v1", resource: "widgets" }]);
   expect(discovery.versionsOf("widgets.example.com")).toEqual(["example.com/v1", "example.com/v2"]);
 });
-
-test("an API server that cannot be reached is UNAVAILABLE and named", async () => {
-  const { cluster } = await apiServer((_, response) => response.destroy());
-  await expect(cluster.version(noSignal)).rejects.toMatchObject({
-    code: "UNAVAILABLE",
-    message: expect.stringMatching(/GET \/version: the API server at http:\/\/127.0.0.1:\d+ cannot be reached/),
-  });
-});
