@@ -103,7 +103,8 @@ export class SmallControlPlane {
     const { kubernetes, kubectl } = this.cluster;
     await this.service.stop();
     const slow = "deployments,statefulsets,daemonsets,replicasets,cronjobs,jobs,pods,volumesnapshots,pvc";
-    if (this.#made.size > 0) await this.kubectl("delete", "--ignore-not-found", "--wait=false", ...this.#made);
+    const made = await this.#clusterScoped();
+    if (made.length > 0) await kubectl("delete", "--ignore-not-found", "--wait=false", ...made);
     await this.kubectl("delete", "--all", "--now", "--wait=false", slow);
     await this.kubectl("delete", "--ignore-not-found", "--wait=false", "namespace", this.namespace);
     await eventually(
@@ -115,6 +116,14 @@ export class SmallControlPlane {
       if (volume["spec"].claimRef?.namespace === this.namespace) await kubernetes.delete(globalPath(volume));
     for (const content of await kubernetes.list(apiPath(typeOf("snapshot.storage.k8s.io/v1/volumesnapshotcontents"))))
       if (content["spec"].volumeSnapshotRef.namespace === this.namespace) await kubernetes.delete(globalPath(content));
+  }
+
+  /** Of what manifests have made, that which does not go with the namespace. */
+  async #clusterScoped(): Promise<readonly string[]> {
+    const kinds = (await this.cluster.kubernetes.resources())
+      .filter(({ namespaced }) => !namespaced)
+      .map(({ apiVersion, kind }) => [kind.toLowerCase(), ...apiVersion.split("/").slice(0, -1)].join("."));
+    return [...this.#made].filter((name) => kinds.includes(name.slice(0, name.indexOf("/"))));
   }
 
   async #outcome(crn: string, state: string): Promise<Outcome> {
