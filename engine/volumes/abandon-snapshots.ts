@@ -1,3 +1,4 @@
+import { DrsError } from "../errors.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
@@ -8,7 +9,10 @@ import { contentOf, deleteAndWait } from "./detach-snapshot.ts";
 import { volumeSnapshotContents, volumeSnapshots } from "./snapshot-resources.ts";
 import { savedVolumes } from "./take-snapshots.ts";
 
-/** Deletes every snapshot that a failed backup has taken or begun, from the cluster and from the storage. */
+/**
+ * Deletes every snapshot that a failed backup has taken or begun, from the cluster and from the storage. One that cannot
+ * be deleted is an error that names it, and keeps no other.
+ */
 export async function abandonSnapshots(
   context: JobContext,
   { cluster, controlPlane, limits }: JobParts,
@@ -21,7 +25,12 @@ export async function abandonSnapshots(
       const content = contentOf(snapshot);
       if (content !== undefined)
         await cluster.patch(volumeSnapshotContents, "", content, { spec: { deletionPolicy: "Delete" } }, signal);
-      await deleteAndWait(cluster, volumeSnapshots, namespace, snapshot.metadata.name, timeoutMs, signal);
+      try {
+        await deleteAndWait(cluster, volumeSnapshots, namespace, snapshot.metadata.name, timeoutMs, signal);
+      } catch (error) {
+        if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
+        context.error(namespace, `${error.message}; delete it when its driver answers again`);
+      }
     });
   }
   const volumes = savedVolumes(context);
