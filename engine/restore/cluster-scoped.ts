@@ -6,6 +6,7 @@ import { DrsError } from "../errors.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { isUsedOnlyBy } from "../objects/cluster-scoped-users.ts";
+import { noteAdded } from "./added-objects.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
@@ -35,6 +36,7 @@ export async function restoreClusterScoped(
     if (fate === "left alone")
       warn("", `${type.kind} ${name} is not as it was, and left so: others than these namespaces may use it`);
     if (fate === "left alone" || fate === "same") continue;
+    if (fate === "made") noteAdded(context, source, type, name);
     try {
       const restored = await restorer.restore(type, wanted);
       links.restored(archived.metadata.uid, restored.metadata.uid);

@@ -3,6 +3,7 @@ import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { StoreError } from "../store/store-errors.ts";
+import { removeAdded } from "./added-objects.ts";
 import { deleteObjects } from "./deleting-objects.ts";
 import { disownLeftClaims } from "./deleting-claims.ts";
 import { keptVolumes } from "./kept-volumes.ts";
@@ -39,6 +40,7 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<void
       await stopApps(parts, context, source.namespaces);
       await disownLeftClaims(parts, context, source.namespaces, () => true);
       await deleteObjects(parts, context, source.namespaces);
+      await removeAdded(parts, context, source.namespaces);
       context.notes.set(clearedNote, true);
     }
     await restoreNamespaces(parts, context, source);

@@ -130,6 +130,7 @@ export class CrashScene {
   async wreck(): Promise<ControlPlanePicture> {
     await wreckInPlace(this.cluster);
     await createClusterScoped(this.cluster);
+    await this.cluster.kubectl("delete", "clusterrolebinding/cdp:node-viewer");
     // The cluster's garbage collector takes half a minute to learn of their kind.
     await this.cluster.kubectl("--namespace=cdp", "delete", "configmap/ingest-plan", "pipeline/ingest-first-stage");
     return eventually(
