@@ -23,7 +23,11 @@ export class ArchiveReader {
    * Reads and proves the manifest; the parts are not looked at yet. NOT_FOUND when there is no manifest, and so no
    * archive; FAILED_PRECONDITION when a newer service wrote it; DATA_LOSS when it is damaged.
    */
-  static async open(storage: Pick<ArchiveStorage, "read">, folder: string, signal: AbortSignal): Promise<ArchiveReader> {
+  static async open(
+    storage: Pick<ArchiveStorage, "read">,
+    folder: string,
+    signal: AbortSignal,
+  ): Promise<ArchiveReader> {
     const file = `${folder}/${manifestFile}`;
     const bytes = await readSmall(storage, file, signal);
     const digest = await readDigest(storage, `${folder}/${digestFile}`, signal);

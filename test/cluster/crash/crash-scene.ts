@@ -132,7 +132,8 @@ export class CrashScene {
     await createClusterScoped(this.cluster);
     await this.cluster.kubectl("delete", "clusterrolebinding/cdp:node-viewer");
     // The cluster's garbage collector takes half a minute to learn of their kind.
-    await this.cluster.kubectl("--namespace=cdp", "delete", "configmap/ingest-plan", "pipeline/ingest-first-stage");
+    const orphans = ["configmap/ingest-plan", "pipeline/ingest-first-stage"];
+    await this.cluster.kubectl("--namespace=cdp", "delete", "--ignore-not-found", ...orphans);
     return eventually(
       "the wrecked control plane comes to rest",
       async () => {

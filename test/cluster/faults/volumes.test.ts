@@ -92,7 +92,8 @@ test("a restore of a backup whose snapshot is gone from the storage fails and to
 });
 
 async function snapshotContents(): Promise<readonly KubernetesObject[]> {
-  return plane.cluster.kubernetes.list(clusterPath("snapshot.storage.k8s.io/v1/volumesnapshotcontents"));
+  const all = await plane.cluster.kubernetes.list(clusterPath("snapshot.storage.k8s.io/v1/volumesnapshotcontents"));
+  return all.filter(({ spec }) => spec.volumeSnapshotRef.namespace === plane.namespace);
 }
 
 /** The driver's folder of the one snapshot of a claim's volume. */

@@ -118,7 +118,10 @@ beforeAll(async () => {
   await plane.backUp();
 });
 
-afterAll(async () => plane?.remove());
+afterAll(async () => {
+  await plane?.remove();
+  await plane?.kubectl("delete", "--ignore-not-found", "clusterrole,clusterrolebinding", namespace); // applied, not created
+});
 
 test("who applied an object applies it again without a conflict, and others still meet one", async () => {
   await plane.kubectl("delete", "clusterrole,clusterrolebinding", namespace);
