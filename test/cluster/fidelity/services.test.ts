@@ -62,16 +62,22 @@ test("a service without a selector keeps the endpoints that were given to it", a
   expect(slice).toMatchObject({ endpoints: [{ addresses: ["192.0.2.11"] }], ports: [{ port: 5433 }] });
 });
 
+function serviceOf(name: string, spec: object): object {
+  return { apiVersion: "v1", kind: "Service", metadata: { name }, spec };
+}
+
 /** Services of others, who got the addresses and ports while they were free. */
 async function takeAllocations(): Promise<void> {
   const ip = before.get("address-taken")!["spec"].clusterIP;
   const port = before.get("port-taken")!["spec"].ports[0].nodePort;
   const inDefault = "/api/v1/namespaces/default/services";
   const ports = [{ port: 80 }];
-  const object = (name: string, spec: object) => ({ apiVersion: "v1", kind: "Service", metadata: { name }, spec });
   const { kubernetes } = plane.cluster;
-  await kubernetes.create(inDefault, object("thief", { clusterIP: ip, ports }));
-  await kubernetes.create(inDefault, object("port-thief", { type: "NodePort", ports: [{ port: 80, nodePort: port }] }));
+  await kubernetes.create(inDefault, serviceOf("thief", { clusterIP: ip, ports }));
+  await kubernetes.create(
+    inDefault,
+    serviceOf("port-thief", { type: "NodePort", ports: [{ port: 80, nodePort: port }] }),
+  );
 }
 
 const manifests = `
