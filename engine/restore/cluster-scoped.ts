@@ -35,11 +35,16 @@ export async function restoreClusterScoped(
     const fate = await fateOf(cluster, namespaces, type, wanted, existing, signal);
     if (fate === "left alone")
       warn("", `${type.kind} ${name} is not as it was, and left so: others than these namespaces may use it`);
-    if (fate === "left alone" || fate === "same") continue;
+    const begun = `${source.notesPrefix}begun/${resourceName(type)}/${name}`;
+    // An earlier run may have died before it had done what comes after.
+    if (fate === "left alone" || (fate === "same" && context.notes.get(begun) !== true)) continue;
     if (fate === "made") noteAdded(context, source, type, name);
     try {
-      const restored = await restorer.restore(type, wanted);
-      links.restored(archived.metadata.uid, restored.metadata.uid);
+      if (fate !== "same") {
+        context.notes.set(begun, true);
+        const restored = await restorer.restore(type, wanted);
+        links.restored(archived.metadata.uid, restored.metadata.uid);
+      }
       await restoreFieldOwners(cluster, type, archived, signal);
       context.info(`restored ${type.kind} ${name}`);
       if (resourceName(type) === "customresourcedefinitions.apiextensions.k8s.io")

@@ -51,11 +51,12 @@ async function deleteKind(
   const later = { ...wait, timeoutMs: wait.timeoutMs - soon };
   const left = early.length === 0 || later.timeoutMs === 0 ? early : await waitUntilGone(cluster, later, isOurs);
   await forEachInFlight(left, limits.clusterConcurrency, async ({ metadata: { name, finalizers = [] } }) => {
-    await cluster.patch(resource, namespace, name, { metadata: { finalizers: null } }, signal);
+    // Told before, or a crash in between would leave it untold.
     context.warn(
       namespace,
       `${resource.kind} ${name} was held by ${finalizers.join(", ")} for ${limits.finalizerTimeout / 1000} s after its deletion: the finalizers were removed`,
     );
+    await cluster.patch(resource, namespace, name, { metadata: { finalizers: null } }, signal);
   });
   if (left.length > 0) await waitUntilGone(cluster, wait, isOurs);
   context.info(`deleted ${count} ${resourceName(resource)} in ${namespace}`);

@@ -6,6 +6,7 @@ import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { unboundClaims } from "../volumes/claims-from-snapshots.ts";
 import { deleteAndWait } from "../volumes/detach-snapshot.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../volumes/snapshot-resources.ts";
+import { restoreFieldOwners } from "./field-owners.ts";
 import { keptVolumes, releaseKeptVolumes } from "./kept-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { claimsRequest } from "./restoring-claims.ts";
@@ -45,14 +46,16 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
       },
     );
   await forEachInFlight(kept, limits.clusterConcurrency, async ({ namespace, claim, persistentVolume }) => {
-    if (await cluster.get(persistentVolumeClaims, namespace, claim, signal)) return;
     const saved = before.get(`${namespace}/${claim}`);
     if (!saved) return;
-    const free = { spec: { claimRef: { uid: null, resourceVersion: null } } };
-    await cluster.patch(persistentVolumes, "", persistentVolume, free, signal);
-    const wanted = sanitize(persistentVolumeClaims, saved);
-    wanted["spec"] = { ...(wanted["spec"] as object), volumeName: persistentVolume };
-    await createOnce(cluster, persistentVolumeClaims, namespace, wanted, signal);
+    if (!(await cluster.get(persistentVolumeClaims, namespace, claim, signal))) {
+      const free = { spec: { claimRef: { uid: null, resourceVersion: null } } };
+      await cluster.patch(persistentVolumes, "", persistentVolume, free, signal);
+      const wanted = sanitize(persistentVolumeClaims, saved);
+      wanted["spec"] = { ...(wanted["spec"] as object), volumeName: persistentVolume };
+      await createOnce(cluster, persistentVolumeClaims, namespace, wanted, signal);
+    }
+    await restoreFieldOwners(cluster, persistentVolumeClaims, saved, signal);
   });
   for (const namespace of source.namespaces) {
     const names = new Set(kept.filter((volume) => volume.namespace === namespace).map((volume) => volume.claim));

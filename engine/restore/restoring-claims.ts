@@ -42,7 +42,10 @@ export async function restoreClaims(
     const owners = links.ownersFor(persistentVolumeClaims, object);
     if (owners.length > 0) claim.metadata.ownerReferences = [...owners];
     if (!volume) return createClaimWithoutSnapshot(cluster, context, source, object, claim);
-    if (await isBound(request, volume)) return undefined;
+    if (await isBound(request, volume)) {
+      await restoreFieldOwners(cluster, persistentVolumeClaims, object, signal); // of an earlier run
+      return undefined;
+    }
     const storageClass = classFor(volume, classes);
     const className = storageClass?.metadata.name ?? volume.storageClass;
     if (className !== volume.storageClass)

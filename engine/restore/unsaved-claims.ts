@@ -3,6 +3,7 @@ import type { Cluster } from "../kubernetes/cluster.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../volumes/snapshot-resources.ts";
+import { restoreFieldOwners } from "./field-owners.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { sanitize } from "./sanitize.ts";
 
@@ -29,6 +30,7 @@ export async function createClaimWithoutSnapshot(
     context.warn(namespace, `claim ${name} is on its volume ${volumeName} again, whose data is not in the backup`);
   } else if (volumeName !== "") context.warn(namespace, `claim ${name} is empty: its data is not in the backup`);
   await createOnce(cluster, persistentVolumeClaims, namespace, claim, signal);
+  await restoreFieldOwners(cluster, persistentVolumeClaims, archived, signal);
 }
 
 async function archivedVolume(

@@ -12,7 +12,7 @@ import {
   waitUntilSettled,
 } from "../support/control-plane.ts";
 import { eventually } from "../support/eventually.ts";
-import { apiPath } from "../support/kubernetes-client.ts";
+import { apiPath, type KubernetesObject } from "../support/kubernetes-client.ts";
 import { type ClusterPicture, servicesOwnLabel } from "../support/picture.ts";
 import type { TestService } from "../support/service.ts";
 import { treeDigest, volumes } from "../support/volumes.ts";
@@ -150,7 +150,8 @@ export class CrashScene {
   /** What differs from the control plane as it was backed up, and what should not be there; a line each. */
   async faults(backups: readonly string[], before = this.before): Promise<readonly string[]> {
     const differences = await differencesSince(before, this.cluster);
-    return [...differences, ...(await this.leftovers(backups))];
+    const { objects } = await takeControlPlanePicture(this.cluster);
+    return [...differences, ...lostFieldOwners(before.objects, objects), ...(await this.leftovers(backups))];
   }
 
   /** What is left in the cluster, the storage system and the archives that belongs to none of the existing backups. */
@@ -256,6 +257,22 @@ async function handlesInUse({ kubernetes }: TestCluster): Promise<Set<string>> {
     ...persistent.map(({ spec }) => `volumes/${spec.csi.volumeHandle}`),
     ...snapshots.flatMap(({ status }) => (status?.snapshotHandle ? [`snapshots/${status.snapshotHandle}`] : [])),
   ]);
+}
+
+/** Who had applied an object on the server side, and is not known to it any more: the next apply would be a conflict. */
+function lostFieldOwners(before: ClusterPicture, after: ClusterPicture): readonly string[] {
+  return [...before].flatMap(([name, object]) => {
+    const [was, is] = [appliersOf(object), appliersOf(after.get(name))];
+    return was === is ? [] : [`${name}: applied by ${was}, now by ${is || "nobody"}`];
+  });
+}
+
+function appliersOf(object: KubernetesObject | undefined): string {
+  const fields = (object?.metadata["managedFields"] ?? []) as { manager: string; operation: string }[];
+  return fields
+    .filter(({ operation }) => operation === "Apply")
+    .map(({ manager }) => manager)
+    .join();
 }
 
 /** Whether an object is being deleted, or waits for the garbage collector since its owner was. */

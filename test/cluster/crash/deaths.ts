@@ -32,8 +32,10 @@ export async function runThroughDeaths(job: DoomedJob, deaths: readonly Death[])
     const service = await launch({ ...job.options, flags });
     if (!asked) await askOnce(job, service);
     asked = true;
-    if ("afterMs" in death) void sleep(death.afterMs).then(() => service.kill("SIGKILL"));
-    if (await overOrDead(job, service)) return { service, died };
+    const killing = "afterMs" in death ? setTimeout(() => void service.kill("SIGKILL"), death.afterMs) : undefined;
+    const over = await overOrDead(job, service);
+    clearTimeout(killing);
+    if (over) return { service, died };
     const signal = await service.ended;
     if (signal !== "SIGKILL") throw new Error(`the service ended by ${signal}, not SIGKILL:\n${service.output()}`);
     died.push(death);

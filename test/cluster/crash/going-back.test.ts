@@ -12,6 +12,7 @@ const chosenRuns = all ? allRuns : 1;
 
 /** Where a death is most likely to take what should come back, or to give it back twice. */
 const mostDangerous = [
+  "restore FAIL: after PATCH pipelines",
   "restore FAIL: after PATCH statefulsets",
   "restore FAIL: after DELETE persistentvolumeclaims",
   "restore FAIL: after PATCH persistentvolumes",
