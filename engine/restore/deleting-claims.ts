@@ -80,11 +80,11 @@ async function releaseClaims(
   await forEachInFlight(held, limits.clusterConcurrency, async (claim) => {
     const { name, finalizers = [] } = claim.metadata;
     const kept = finalizers.filter((finalizer) => ownFinalizer.test(finalizer));
-    await cluster.patch(persistentVolumeClaims, namespace, name, { metadata: { finalizers: kept } }, signal);
     const seconds = limits.finalizerTimeout / 1000;
     warn(
       namespace,
       `PersistentVolumeClaim ${name} was held by ${foreignFinalizers(claim).join(", ")} for ${seconds} s after its deletion: the finalizers were removed`,
     );
+    await cluster.patch(persistentVolumeClaims, namespace, name, { metadata: { finalizers: kept } }, signal);
   });
 }
