@@ -5,6 +5,7 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import { createCleartextServer } from "./cleartext-server.ts";
 import type { Dispatch } from "./dispatcher.ts";
 import type { Response, ServerRequest } from "./call.ts";
+import { refuseMalformed } from "./malformed-request.ts";
 import type { Address } from "./settings.ts";
 
 /** A port: it listens, and it closes without cutting off what is being answered. */
@@ -28,6 +29,7 @@ export class Listener {
     this.#server = tls
       ? createSecureServer({ ...tls, allowHTTP1: true }, onRequest).on("session", onSession)
       : createCleartextServer(onRequest, onSession);
+    this.#server.on("clientError", refuseMalformed);
     this.#server.on("connection", (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));

@@ -47,6 +47,16 @@ describe("a request that would upset a server", () => {
     expect(await stillServes()).toBe(true);
   });
 
+  test.each([
+    ["no HTTP at all", "hello\r\n\r\n", 400],
+    ["a header that is none", "POST /api/v1/drscp/listBackups HTTP/1.1\r\nHost: a\r\n: x\r\n\r\n", 400],
+    ["headers without end", `GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(100_000)}\r\n\r\n`, 431],
+  ])("%s", async (_name, bytes, status) => {
+    const reply = await raw(bytes);
+    expect(reply).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [^]*x-altus-request-id: [^]*"INVALID_ARGUMENT"`));
+    expect(await stillServes()).toBe(true);
+  });
+
   test("a bad authority over HTTP/2", async () => {
     const session = connectHttp2(running.url);
     const stream = session.request({
