@@ -1,0 +1,45 @@
+import type { Bench } from "./bench.ts";
+
+/** What is measured in one round: ours, and in the same round what it is compared with. */
+export interface Round {
+  readonly ours: number;
+  readonly yardstick: number;
+}
+
+/** One line of the table. */
+export interface Result {
+  readonly name: string;
+  /** What `yardstick` of each round is. */
+  readonly yardstick: string;
+  readonly unit: "s" | "requests/s" | "MiB" | "ms";
+  readonly rounds: readonly Round[];
+  /** What the ratio ours : yardstick shall be. `collapse` is what CI lets pass: twice as bad as it was when it was set. */
+  readonly ratio: { readonly atMost?: number; readonly atLeast?: number; readonly collapse: number };
+  /** What else there is to say: objects/s, requests per object, memory. */
+  readonly figures: Readonly<Record<string, string | number>>;
+}
+
+/** A group of measurements that share their preparation. It leaves nothing behind in the cluster. */
+export interface BenchCase {
+  /** What `--only` looks for. */
+  readonly name: string;
+  run(bench: Bench): Promise<readonly Result[]>;
+}
+
+/** The ratios, from the smallest to the largest. */
+export function ratios({ rounds }: Pick<Result, "rounds">): readonly number[] {
+  return rounds.map(({ ours, yardstick }) => ours / yardstick).sort((a, b) => a - b);
+}
+
+/** The middle one of sorted numbers. */
+export function median(sorted: readonly number[]): number {
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/** Whether the median ratio is what it shall be; with `collapse`, whether it is within what CI lets pass. */
+export function isMet(result: Result, { collapse = false } = {}): boolean {
+  const ratio = median(ratios(result));
+  const { atMost, atLeast } = result.ratio;
+  if (atMost !== undefined) return ratio <= (collapse ? result.ratio.collapse : atMost);
+  return ratio >= (collapse ? result.ratio.collapse : (atLeast ?? 0));
+}

@@ -1,0 +1,40 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Command } from "commander";
+import { type Result, isMet } from "./bench-case.ts";
+import { openBench } from "./bench.ts";
+import { cases } from "./cases/all.ts";
+import { document, table } from "./report.ts";
+
+interface Options {
+  readonly quick: boolean;
+  readonly only: string;
+  readonly rounds?: string;
+  readonly check: boolean;
+}
+
+const program = new Command("npm run bench --")
+  .description("Measures the service on a real cluster, each case in turn with its yardstick.")
+  .option("--quick", "fewer objects and rounds: under five minutes", false)
+  .option("--only <text>", `only cases whose name holds this: ${cases.map(({ name }) => name).join(", ")}`, "")
+  .option("--rounds <n>", "how often each case is measured")
+  .option("--check", "fail when a case is about twice as bad as it was", false)
+  .parse();
+const options = program.opts<Options>();
+
+const bench = openBench({ quick: options.quick, rounds: Number(options.rounds ?? (options.quick ? 1 : 3)) });
+const results: Result[] = [];
+try {
+  for (const benchCase of cases.filter(({ name }) => name.includes(options.only)))
+    results.push(...(await benchCase.run(bench)));
+} finally {
+  await bench.stop();
+}
+process.stdout.write(table(results));
+const command = ["npm run bench --", ...process.argv.slice(2)].join(" ");
+await writeFile(join(import.meta.dirname, "results.json"), document(results, command));
+if (options.check) {
+  const collapsed = results.filter((result) => !isMet(result, { collapse: true }));
+  process.stdout.write(`${results.length - collapsed.length} passed, ${collapsed.length} failed\n`);
+  if (collapsed.length > 0) process.exitCode = 1;
+}
