@@ -18,7 +18,12 @@ export async function startService(cluster: string, folder: string): Promise<Ser
     databasePath: join(folder, "drs.db"),
     storage: { kind: "folder", path: join(folder, "archives") },
     cluster: { server: cluster },
-    controlPlane: { namespace: "cdp", vaultNamespace: "vault-system", databaseStatefulSet: "cdp-embedded-db" },
+    controlPlane: {
+      namespace: "cdp",
+      vaultNamespace: "vault-system",
+      furtherNamespaces: [],
+      databaseStatefulSet: "cdp-embedded-db",
+    },
     crn: { partition: "altus", region: "us-west-1", account: "00000000-0000-0000-0000-000000000000" },
     restore: { goBack: true, statusOf: [] },
     limits: {

@@ -55,6 +55,8 @@ export interface ControlPlaneConfig {
   readonly namespace: string;
   /** The embedded vault's namespace; comes along where it exists. */
   readonly vaultNamespace: string;
+  /** More namespaces that belong to the control plane; each comes along where it exists. */
+  readonly furtherNamespaces: readonly string[];
   /** The embedded database's stateful set in the main namespace; started first where it exists. */
   readonly databaseStatefulSet: string;
 }

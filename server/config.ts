@@ -12,6 +12,7 @@ import {
   parseFile,
   parseHttpUrl,
   parseName,
+  parseNames,
   parseResources,
   parseStorage,
 } from "./settings.ts";
@@ -60,6 +61,7 @@ interface Options {
   readonly clusterConcurrency: number;
   readonly namespace: string;
   readonly vaultNamespace: string;
+  readonly furtherNamespaces: readonly string[];
   readonly database: string;
   readonly crnPartition: string;
   readonly crnRegion: string;
@@ -105,6 +107,7 @@ export function readConfig(args: readonly string[]): ServerConfig {
       controlPlane: {
         namespace: options.namespace,
         vaultNamespace: options.vaultNamespace,
+        furtherNamespaces: options.furtherNamespaces,
         databaseStatefulSet: options.database,
       },
       crn: { partition: options.crnPartition, region: options.crnRegion, account: options.crnAccount },
@@ -225,6 +228,11 @@ function describeOptions(): Command {
       setting("--vault-namespace <name>", "its embedded vault's namespace, if there is one")
         .argParser(parseName)
         .default("vault-system"),
+    )
+    .addOption(
+      setting("--further-namespaces <names>", "more namespaces that belong to it, such as cdp-monitoring,...")
+        .argParser(parseNames)
+        .default([], "none"),
     )
     .addOption(
       setting("--database <name>", "its embedded database's stateful set, if there is one")

@@ -66,15 +66,24 @@ export function parseName(text: string): string {
   return text;
 }
 
+/** Names with commas between. */
+export function parseNames(text: string): readonly string[] {
+  return listed(text).map(parseName);
+}
+
 /** Names of custom resources, `<plural>.<group>`, with commas between. */
 export function parseResources(text: string): readonly string[] {
-  const names = text
-    .split(",")
-    .map((name) => name.trim())
-    .filter((name) => name !== "");
+  const names = listed(text);
   if (!names.every((name) => /^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(name)))
     throw new InvalidArgumentError("Use names like widgets.example.com, with commas between.");
   return names;
+}
+
+function listed(text: string): readonly string[] {
+  return text
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
 }
 
 /** One part of a CRN: no colon, no space. */

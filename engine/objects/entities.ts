@@ -9,13 +9,13 @@ export const namespaces: ResourceType = {
   namespaced: false,
 };
 
-/** The control plane's namespace and its vault's, those of them that exist. */
+/** The control plane's namespace, its vault's and its further ones, those of them that exist. */
 export async function existingEntities(
   cluster: Cluster,
-  { namespace, vaultNamespace }: ControlPlaneConfig,
+  { namespace, vaultNamespace, furtherNamespaces }: ControlPlaneConfig,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const candidates = [...new Set([namespace, vaultNamespace])].filter((name) => name !== "");
+  const candidates = [...new Set([namespace, vaultNamespace, ...furtherNamespaces])].filter((name) => name !== "");
   const found = await Promise.all(candidates.map((name) => cluster.get(namespaces, "", name, signal)));
   return candidates.filter((_, index) => found[index] !== undefined);
 }

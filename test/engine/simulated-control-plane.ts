@@ -21,6 +21,7 @@ const over: readonly (JobState | "NOT_FOUND")[] = ["COMPLETED", "PARTIALLY_FAILE
 
 export interface SceneOptions extends SimulatorOptions {
   readonly limits?: Partial<LimitsConfig>;
+  readonly furtherNamespaces?: readonly string[];
 }
 
 /** A simulated cluster with the sample control plane, and the service on it, with a real database and real archives. */
@@ -29,16 +30,18 @@ export class Scene {
   readonly client: KubernetesClient;
   readonly folder = temporaryFolder();
   readonly #limits: Partial<LimitsConfig>;
+  readonly #furtherNamespaces: readonly string[];
   #engine: Engine | undefined;
 
-  private constructor(simulator: Simulator, limits: Partial<LimitsConfig>) {
+  private constructor(simulator: Simulator, { limits = {}, furtherNamespaces = [] }: SceneOptions) {
     this.simulator = simulator;
     this.client = new KubernetesClient(simulator.url);
     this.#limits = limits;
+    this.#furtherNamespaces = furtherNamespaces;
   }
 
-  static async open({ limits = {}, ...options }: SceneOptions = {}): Promise<Scene> {
-    const scene = new Scene(await startSimulator({ sample: true, ...options }), limits);
+  static async open(options: SceneOptions = {}): Promise<Scene> {
+    const scene = new Scene(await startSimulator({ sample: true, ...options }), options);
     await scene.restart();
     onTestFinished(async () => {
       await scene.engine.close();
@@ -70,6 +73,7 @@ export class Scene {
         ...config,
         ...(forgetful && { databasePath: join(this.folder, "another.db") }),
         cluster: { server: this.simulator.url },
+        controlPlane: { ...config.controlPlane, furtherNamespaces: this.#furtherNamespaces },
         limits,
       },
       { runner: { ...fastSettings, maxAttempts: 3 } },

@@ -14,7 +14,12 @@ export function engineConfig(folder: string): EngineConfig {
     databasePath: join(folder, "drs.db"),
     storage: { kind: "folder", path: join(folder, "archives") },
     cluster: { server: "https://127.0.0.1:1" },
-    controlPlane: { namespace: "cdp", vaultNamespace: "vault-system", databaseStatefulSet: "cdp-embedded-db" },
+    controlPlane: {
+      namespace: "cdp",
+      vaultNamespace: "vault-system",
+      furtherNamespaces: [],
+      databaseStatefulSet: "cdp-embedded-db",
+    },
     crn: { partition: "altus", region: "us-west-1", account: "acme" },
     restore: { goBack: true, statusOf: [] },
     limits: {

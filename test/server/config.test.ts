@@ -41,7 +41,12 @@ test("without settings it serves this machine only and keeps everything in .drs"
       databasePath: ".drs/drs.db",
       storage: { kind: "folder", path: ".drs/archives" },
       cluster: {},
-      controlPlane: { namespace: "cdp", vaultNamespace: "vault-system", databaseStatefulSet: "cdp-embedded-db" },
+      controlPlane: {
+        namespace: "cdp",
+        vaultNamespace: "vault-system",
+        furtherNamespaces: [],
+        databaseStatefulSet: "cdp-embedded-db",
+      },
       limits: { hookTimeout: 30_000, appsStartTimeout: 600_000, clusterConcurrency: 32 },
     },
   });
@@ -55,6 +60,12 @@ test("a flag wins over the environment, which wins over the default", () => {
   expect(config.listen).toEqual({ host: "::1", port: 9090 });
   expect(config.engine.limits.appsStartTimeout).toBe(3_600_000);
   expect(config.engine.controlPlane.namespace).toBe("from-flag");
+});
+
+test("further namespaces are a list of names", () => {
+  const { engine } = readConfig(["--further-namespaces", "cdp-monitoring, cdp-logs"]);
+  expect(engine.controlPlane.furtherNamespaces).toEqual(["cdp-monitoring", "cdp-logs"]);
+  expect(refusal(["--further-namespaces", "CDP"]).written).toContain("small letters");
 });
 
 test("a bucket takes its details from the s3 settings", () => {

@@ -42,6 +42,12 @@ test("a backup of the vault alone holds the vault's namespace", async () => {
   expect(scene.simulator.volumes.snapshotHandles()).toHaveLength(1);
 });
 
+test("further namespaces come along where they exist", async () => {
+  const scene = await Scene.open({ furtherNamespaces: ["default", "not-there"] });
+  expect(await scene.engine.listBackupEntities()).toEqual(["cdp", "vault-system", "default"]);
+  expect((await scene.backup()).includedNamespaces).toEqual(["cdp", "vault-system", "default"]);
+});
+
 test("an item that is no entity is refused with those that exist, and an unknown one while the cluster is away is UNAVAILABLE", async () => {
   const scene = await Scene.open();
   await expect(scene.startBackup("kube-system")).rejects.toMatchObject({
