@@ -26,6 +26,7 @@ export interface JobView {
 /** The service as its users run it: a process of its own, reached over HTTP. */
 export interface TestService {
   readonly url: string;
+  readonly pid: number;
   /** Holds the database, and the archives unless they are stored elsewhere. */
   readonly data: string;
   /** Posts to a method of the API; an answer that is no success throws `ApiError`. */
@@ -124,6 +125,7 @@ export class ApiError extends Error {
 
 class RunningService implements TestService {
   readonly url: string;
+  readonly pid: number;
   readonly data: string;
   readonly output: () => string;
   readonly ended: Promise<NodeJS.Signals | null>;
@@ -131,6 +133,7 @@ class RunningService implements TestService {
 
   constructor(url: string, data: string, child: ChildProcess, output: () => string) {
     this.url = url;
+    this.pid = child.pid ?? 0;
     this.data = data;
     this.#child = child;
     this.output = output;

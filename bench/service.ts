@@ -1,0 +1,66 @@
+import { readFile } from "node:fs/promises";
+import { type TestService, startService } from "../test/cluster/support/service.ts";
+import type { TestCluster } from "../test/cluster/support/cluster.ts";
+import type { Account } from "./account.ts";
+
+const waiting = { timeout: 1_800_000 };
+
+/** The service under measurement: a process of its own on the real cluster. */
+export class MeasuredService {
+  readonly #service: TestService;
+
+  private constructor(service: TestService) {
+    this.#service = service;
+  }
+
+  static async start(cluster: TestCluster, account: Account, flags: readonly string[] = []): Promise<MeasuredService> {
+    const asAccount = { ...cluster, kubeconfig: account.kubeconfig };
+    return new MeasuredService(await startService({ cluster: asAccount, flags }));
+  }
+
+  /** Makes a backup; gives its CRN and the seconds of each phase. */
+  async backup(): Promise<{ crn: string; phases: Phases }> {
+    const { backupCrn } = (await this.#service.api("createBackup")) as { backupCrn: string };
+    await this.#service.waitForJob(backupCrn, waiting);
+    return { crn: backupCrn, phases: await this.#phases(backupCrn) };
+  }
+
+  async restore(backupCrn: string): Promise<Phases> {
+    const { restoreCrn } = (await this.#service.api("restoreBackup", { backupCrn })) as { restoreCrn: string };
+    await this.#service.waitForJob(restoreCrn, waiting);
+    return this.#phases(restoreCrn);
+  }
+
+  async deleteBackup(backupCrn: string): Promise<void> {
+    await this.#service.api("deleteBackup", { backupCrn });
+    await this.#service.waitUntilDeleted(backupCrn);
+  }
+
+  /** The most memory that the process ever held, in MiB (VmHWM: proc(5)). */
+  async peakMemory(): Promise<number> {
+    const status = await readFile(`/proc/${this.#service.pid}/status`, "utf8");
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
+  }
+
+  async log(crn: string): Promise<string> {
+    return ((await this.#service.api("getLogs", { crn })) as { logs: string }).logs;
+  }
+
+  async stop(): Promise<void> {
+    await this.#service.stop();
+  }
+
+  async #phases(crn: string): Promise<Phases> {
+    const phases: Record<string, number> = {};
+    const started: Record<string, number> = {};
+    for (const line of (await this.log(crn)).split("\n")) {
+      const [, time = "", phase = "", what] = /^(\S+) INFO +(\S+) phase (started|finished)/.exec(line) ?? [];
+      if (what === "started") started[phase] = Date.parse(time);
+      else if (what === "finished") phases[phase] = (Date.parse(time) - (started[phase] ?? Number.NaN)) / 1000;
+    }
+    return phases;
+  }
+}
+
+/** Seconds by the phase's name, as the job's log has them. */
+export type Phases = Readonly<Record<string, number>>;
