@@ -26,7 +26,8 @@ export interface ApiRequest {
   readonly watch?: boolean;
 }
 
-type Body = Dispatcher.ResponseData["body"];
+/** What an answer holds, as it comes. */
+export type Body = Dispatcher.ResponseData["body"];
 
 const maxAttempts = 6;
 const firstDelayMs = 200;

@@ -75,6 +75,12 @@ export class ListSplitter {
     return items;
   }
 
+  /** What the list says before its items; undefined while these have not begun. */
+  start(): unknown {
+    const [before] = this.#head;
+    return before && JSON.parse(`${before.toString()}]}`);
+  }
+
   /** The list without its items; throws a SyntaxError when what arrived is no complete JSON. */
   end(): unknown {
     return JSON.parse(Buffer.concat([...this.#head, this.#pending]).toString());

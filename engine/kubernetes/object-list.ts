@@ -1,4 +1,4 @@
-import type { Connection } from "./connection.ts";
+import type { Body, Connection } from "./connection.ts";
 import { hasStatus } from "./kubernetes-error.ts";
 import type { KubernetesObject } from "./kubernetes-object.ts";
 import { ListSplitter } from "./list-splitter.ts";
@@ -26,7 +26,8 @@ const pageLimit = 500;
 const maxInterruptions = 20;
 
 /**
- * The objects of a collection as the API server's own bytes, a few at a time, in pages.
+ * The objects of a collection as the API server's own bytes, a few at a time, in pages. While one page is read the next is
+ * asked for already.
  *
  * A page that breaks off is read again, and a continue token that has expired (410) is replaced by the one that the
  * answer offers, or else the list begins anew. Objects come in the order of their keys, so after each of these what lies
@@ -41,56 +42,91 @@ export async function* listObjects(
   signal: AbortSignal,
 ): AsyncGenerator<readonly Buffer[], ListEnd> {
   const progress: Progress = { last: undefined };
+  const ask = (token: string | undefined): AskedPage => {
+    const asked = connection.stream({ method: "GET", path: pagePath(path, options, token), signal });
+    asked.catch(() => undefined); // it is met where the page is read, if it is
+    return asked;
+  };
   let token: string | undefined;
+  let current = ask(token);
+  let ahead: AskedPage | undefined;
   let isOfOneMoment = true;
-  for (let interruptions = 0; ;) {
-    const before = progress.last;
-    try {
-      const head = yield* page(connection, pagePath(path, options, token), progress, signal);
-      token = head.metadata?.continue;
-      if (token === undefined || token === "")
-        return { resourceVersion: head.metadata?.resourceVersion ?? "", isOfOneMoment };
-    } catch (error) {
-      signal.throwIfAborted();
-      const expired = hasStatus(error, 410);
-      const broken = error instanceof BrokenPageError;
-      interruptions = progress.last === before ? interruptions + 1 : 1;
-      if ((!expired && !broken) || interruptions > maxInterruptions) throw error;
-      isOfOneMoment = false;
-      if (expired) token = error.continueToken;
+  try {
+    for (let interruptions = 0; ;) {
+      const before = progress.last;
+      try {
+        const { metadata } = yield* page(current, path, progress, (next) => {
+          ahead = ask(next);
+        });
+        token = metadata?.continue;
+        if (token === undefined || token === "")
+          return { resourceVersion: metadata?.resourceVersion ?? "", isOfOneMoment };
+        current = ahead ?? ask(token);
+      } catch (error) {
+        signal.throwIfAborted();
+        const expired = hasStatus(error, 410);
+        const broken = error instanceof BrokenPageError;
+        interruptions = progress.last === before ? interruptions + 1 : 1;
+        if ((!expired && !broken) || interruptions > maxInterruptions) throw error;
+        isOfOneMoment = false;
+        if (ahead) discard(ahead);
+        if (expired) token = error.continueToken;
+        current = ask(token);
+      }
+      ahead = undefined;
     }
+  } finally {
+    discard(current);
+    if (ahead) discard(ahead);
   }
 }
 
-/** The key of the last object given away: what comes at or before it in a repeated page is known. */
+/** A page that the API server was asked for. */
+type AskedPage = Promise<Body>;
+
+function discard(asked: AskedPage): void {
+  asked.then(
+    (body) => body.on("error", () => undefined).destroy(),
+    () => undefined,
+  );
+}
+
+/** The last object given away: what comes at or before it in a repeated page is known. */
 interface Progress {
   last: Buffer | undefined;
 }
 
 class BrokenPageError extends DrsError {}
 
+/** `tellNext` is told where the next page begins as soon as this one says so: lists of built-in kinds say it first. */
 async function* page(
-  connection: Connection,
+  asked: AskedPage,
   path: string,
   progress: Progress,
-  signal: AbortSignal,
+  tellNext: (token: string) => void,
 ): AsyncGenerator<readonly Buffer[], ListHead> {
-  const body = await connection.stream({ method: "GET", path, signal });
+  const body = await asked;
   const splitter = new ListSplitter();
-  let passing = progress.last;
+  const known = progress.last && keyOf(progress.last);
+  let passing = known !== undefined;
+  let start: ListHead | undefined;
   try {
     for await (const chunk of breakable(body, path)) {
       let items = splitter.push(chunk);
-      if (passing !== undefined) {
-        const known = passing;
+      if (start === undefined) {
+        start = splitter.start() as ListHead | undefined;
+        const next = start?.metadata?.continue ?? "";
+        if (next !== "") tellNext(next);
+      }
+      if (passing && known !== undefined) {
         const fresh = items.findIndex((item) => Buffer.compare(keyOf(item), known) > 0);
         items = fresh < 0 ? [] : items.slice(fresh);
       }
       const last = items.at(-1);
       if (last === undefined) continue;
-      passing = undefined;
+      passing = false;
       yield items;
-      progress.last = keyOf(last);
+      progress.last = last;
     }
   } finally {
     body.destroy();
