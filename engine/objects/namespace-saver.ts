@@ -5,11 +5,14 @@ import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { readAhead } from "../kubernetes/read-ahead.ts";
 import { ClusterScopedNeeds, type SavableObject } from "./cluster-scoped-needs.ts";
 import { isSavedObject, isSavedResource } from "./object-selection.ts";
 
 /** Each kind that is being saved holds a compressor and an upload. */
 const kindsAtOnce = 6;
+/** Of a kind that is being saved: asked for before their turn, as most namespaces have few objects of most kinds. */
+const namespacesAhead = 3;
 
 const namespaceType: ResourceType = { apiVersion: "v1", kind: "Namespace", resource: "namespaces", namespaced: false };
 
@@ -56,24 +59,34 @@ async function* existingNamespaces(
   }
 }
 
-async function* savedObjects(
-  { cluster, namespaces, signal }: SavingRequest,
+function savedObjects(
+  request: SavingRequest,
   resource: DiscoveredResource,
   needs: ClusterScopedNeeds,
 ): AsyncGenerator<SavableObject> {
-  for (const namespace of namespaces) {
-    try {
-      for await (const page of cluster.listRaw(resource, namespace, signal))
-        for (const bytes of page) {
-          const object = JSON.parse(bytes.toString()) as KubernetesObject;
-          if (!isSavedObject(resource, object)) continue;
-          needs.note(resource, object);
-          yield { bytes, object };
-        }
-    } catch (error) {
-      // A kind that has gone since discovery, or that says it can list and cannot.
-      if (!hasStatus(error, 404, 405)) throw error;
-    }
+  return readAhead(
+    Iterator.from(request.namespaces).map((namespace) => savedObjectsIn(namespace, request, resource, needs)),
+    namespacesAhead,
+  );
+}
+
+async function* savedObjectsIn(
+  namespace: string,
+  { cluster, signal }: SavingRequest,
+  resource: DiscoveredResource,
+  needs: ClusterScopedNeeds,
+): AsyncGenerator<SavableObject> {
+  try {
+    for await (const page of cluster.listRaw(resource, namespace, signal))
+      for (const bytes of page) {
+        const object = JSON.parse(bytes.toString()) as KubernetesObject;
+        if (!isSavedObject(resource, object)) continue;
+        needs.note(resource, object);
+        yield { bytes, object };
+      }
+  } catch (error) {
+    // A kind that has gone since discovery, or that says it can list and cannot.
+    if (!hasStatus(error, 404, 405)) throw error;
   }
 }
 
