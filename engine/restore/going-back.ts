@@ -10,15 +10,18 @@ import { keptVolumes } from "./kept-volumes.ts";
 import { putClaimsBack } from "./putting-claims-back.ts";
 import { restoreNamespaces } from "./namespaces.ts";
 import { OwnerLinks } from "./owner-links.ts";
-import { objectsOf } from "./restore-source.ts";
+import { refusalOf } from "./object-restorer.ts";
+import { objectsOf, type RestoreSource } from "./restore-source.ts";
 import { safetySource } from "./restore-sources.ts";
-import { restoreClaims } from "./restoring-claims.ts";
+import { removeSnapshotObjects, restoreClaims } from "./restoring-claims.ts";
 import { restoreFrom } from "./restoring-objects.ts";
-import { startApps } from "./starting-apps.ts";
+import { restoreWebhooks, startApps } from "./starting-apps.ts";
 import { removeWebhooks, stopApps } from "./stopping-apps.ts";
 
 /** Noted when all that the restore has made is gone. What is there later has been put back, and stays. */
 const clearedNote = "back/cleared";
+/** Noted when all but webhooks has been put back: whether the applications came up. */
+const upNote = "back/up";
 /** Noted when all has been put back. From then on the safety archive may be gone. */
 const backNote = "back/done";
 
@@ -29,32 +32,16 @@ const backNote = "back/done";
  * everything lies.
  */
 export async function goBack(parts: JobParts, context: JobContext): Promise<void> {
-  if (context.notes.get(backNote) === true) return;
+  const { notes } = context;
+  if (notes.get(backNote) === true) return;
   context.info("going back to what was there before this restore");
   try {
     const source = await safetySource(parts, context);
-    const links = new OwnerLinks(context, source.notesPrefix);
-    for await (const { object } of objectsOf(source, source.reader.parts, context.signal)) links.expect(object);
-    if (context.notes.get(clearedNote) !== true) {
-      await removeWebhooks(parts, context, source.namespaces);
-      await stopApps(parts, context, source.namespaces);
-      await disownLeftClaims(parts, context, source.namespaces, () => true);
-      await deleteObjects(parts, context, source.namespaces);
-      await removeAdded(parts, context, source.namespaces);
-      context.notes.set(clearedNote, true);
-    }
-    await restoreNamespaces(parts, context, source);
-    await putClaimsBack(parts, context, source);
-    await restoreClaims(parts, context, source, links);
-    await restoreFrom(source, parts, context);
-    let areUp = true;
-    await startApps(source, parts, context, ({ message }) => {
-      areUp = false;
-      context.error("", `after going back ${message}`);
-    });
-    const but = areUp ? "" : ", but not all of its applications run";
+    if (notes.get(upNote) === undefined) notes.set(upNote, await putBack(source, parts, context));
+    await restoreWebhooks(source, parts, context);
+    const but = notes.get(upNote) === true ? "" : ", but not all of its applications run";
     context.error("", `the restore failed: the control plane is as it was before it${but}`);
-    context.notes.set(backNote, true);
+    notes.set(backNote, true);
   } catch (error) {
     if (!(error instanceof DrsError) || error instanceof StoreError) throw error;
     // Rights that were taken away may be given back, like a cluster that is away.
@@ -62,6 +49,35 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<void
     const where = whereAllLies(parts, context);
     throw new DrsError(code, `going back failed too: ${error.message}. ${where}`, { cause: error });
   }
+}
+
+/** Puts back all but webhooks. Gives whether the applications have come up. */
+async function putBack(source: RestoreSource, parts: JobParts, context: JobContext): Promise<boolean> {
+  const links = new OwnerLinks(context, source.notesPrefix);
+  for await (const { object } of objectsOf(source, source.reader.parts, context.signal)) links.expect(object);
+  if (context.notes.get(clearedNote) !== true) {
+    await removeWebhooks(parts, context, source.namespaces);
+    await stopApps(parts, context, source.namespaces);
+    await disownLeftClaims(parts, context, source.namespaces, () => true);
+    await deleteObjects(parts, context, source.namespaces);
+    await removeAdded(parts, context, source.namespaces);
+    context.notes.set(clearedNote, true);
+  }
+  await restoreNamespaces(parts, context, source);
+  await putClaimsBack(parts, context, source);
+  await restoreClaims(parts, context, source, links);
+  await restoreFrom(source, parts, context);
+  let areUp = true;
+  await startApps(source, parts, context, ({ message }) => {
+    areUp = false;
+    context.error("", `after going back ${message}`);
+  });
+  try {
+    await removeSnapshotObjects(parts, context);
+  } catch (error) {
+    context.error("", `after going back ${refusalOf(error)}`);
+  }
+  return areUp;
 }
 
 /** Where a person finds what a restore has replaced. */

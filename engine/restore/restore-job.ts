@@ -3,7 +3,6 @@ import { ArchiveWriter } from "../archive/archive-writer.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext, JobDefinition, Phase } from "../jobs/phase.ts";
 import type { RestorePhase } from "../model.ts";
-import { removeImportedSnapshots } from "../volumes/claims-from-snapshots.ts";
 import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { deleteClaims, disownLeftClaims, type LeftClaims } from "./deleting-claims.ts";
 import { deleteObjects } from "./deleting-objects.ts";
@@ -14,9 +13,9 @@ import { OwnerLinks } from "./owner-links.ts";
 import { preValidation } from "./pre-validation.ts";
 import type { RestoreSource } from "./restore-source.ts";
 import { backupSource, provenSource } from "./restore-sources.ts";
-import { claimsRequest, restoreClaims, settleBoundClaims } from "./restoring-claims.ts";
+import { removeSnapshotObjects, restoreClaims, settleBoundClaims } from "./restoring-claims.ts";
 import { restoreFrom } from "./restoring-objects.ts";
-import { startApps } from "./starting-apps.ts";
+import { restoreWebhooks, startApps } from "./starting-apps.ts";
 import { removeWebhooks, stopApps } from "./stopping-apps.ts";
 import { unsavedClaims } from "./unsaved-claims.ts";
 
@@ -65,15 +64,20 @@ export function restoreJob(parts: JobParts): JobDefinition {
       phase("STARTING_APPS", (source, context) => startApps(source, parts, context)),
     ],
     async finish(context) {
-      await settleBoundClaims(parts, context, await provenSource(parts, context));
+      const source = await provenSource(parts, context);
+      if (context.notes.get(restoredNote) !== true) await settleBoundClaims(parts, context, source);
       context.notes.set(restoredNote, true);
       await releaseKeptVolumes(parts, context);
+      await restoreWebhooks(source, parts, context);
       await deleteSafetyArchive(parts, context);
     },
     async fail(context) {
       if (context.notes.get(restoredNote) === true) {
         const volumes = keptVolumes(context).map(({ persistentVolume }) => persistentVolume);
-        context.error("", `all is restored, but what was replaced is not all removed: volumes ${volumes.join(", ")}`);
+        const left =
+          volumes.length > 0 ? `what was replaced is not all removed: volumes ${volumes.join(", ")}` : "not cleaned up";
+        context.error("", `all is restored, but ${left}`);
+        await restoreWebhooks(await provenSource(parts, context), parts, context);
         return;
       }
       const isTouched = context.notes.get(touchedNote) === true;
@@ -82,8 +86,10 @@ export function restoreJob(parts: JobParts): JobDefinition {
         return;
       }
       if (isTouched) await goBack(parts, context);
-      else context.info("nothing in the namespaces was touched");
-      await removeSnapshotObjects(parts, context);
+      else {
+        context.info("nothing in the namespaces was touched");
+        await removeSnapshotObjects(parts, context);
+      }
       await deleteSafetyArchive(parts, context);
     },
     leftUndone(context) {
@@ -96,11 +102,6 @@ export function restoreJob(parts: JobParts): JobDefinition {
 async function leftClaims(source: RestoreSource, { signal }: JobContext): Promise<LeftClaims> {
   const unsaved = await unsavedClaims(source, signal);
   return (namespace, claim) => unsaved.has(`${namespace}/${claim}`);
-}
-
-async function removeSnapshotObjects(parts: JobParts, context: JobContext): Promise<void> {
-  const volumes = context.notes.get<RestoreSource["reader"]["manifest"]["volumes"]>("imported") ?? [];
-  await removeImportedSnapshots(claimsRequest(parts, context), volumes);
 }
 
 async function deleteSafetyArchive({ storage }: JobParts, { job, signal }: JobContext): Promise<void> {

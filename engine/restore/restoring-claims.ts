@@ -94,6 +94,11 @@ export async function settleBoundClaims(parts: JobParts, context: JobContext, so
   await removeImportedSnapshots(request, bound);
 }
 
+/** Removes the snapshot objects of all claims, filled or not, when the restore has failed. May run again. */
+export async function removeSnapshotObjects(parts: JobParts, context: JobContext): Promise<void> {
+  await removeImportedSnapshots(claimsRequest(parts, context), context.notes.get<SavedVolume[]>("imported") ?? []);
+}
+
 const provisionersAnnotation = /^(pv|volume)(\.beta)?\.kubernetes\.io\//;
 
 /** What a claim's volume keeps although it is another one now. */

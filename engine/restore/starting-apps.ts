@@ -17,7 +17,7 @@ type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
 
 /**
  * Starts what a source holds: the embedded database, then the vault, each until it is ready, then everything else; waits
- * for the success conditions, and then lets webhooks and aggregated APIs call in again. May run again.
+ * for the success conditions. `restoreWebhooks` comes after it. May run again.
  *
  * What was not ready when it was saved is started and not waited for. FAILED_PRECONDITION names what does not come up;
  * unless `onLate` takes it, and everything else is started all the same.
@@ -49,6 +49,14 @@ export async function startApps(
   await restoreLimits(restore, context);
   await restoreRefused(restore); // of the limits
   await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
+}
+
+/**
+ * Lets webhooks and aggregated APIs call into the control plane again. Whatever they could refuse has to be done before: this
+ * is the last that a restore does to the cluster. May run again.
+ */
+export async function restoreWebhooks(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+  const links = new OwnerLinks(context, source.notesPrefix);
   await restoreClusterScoped(parts, context, source, links, afterStart);
 }
 

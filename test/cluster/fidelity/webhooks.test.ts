@@ -1,10 +1,12 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
+import { pauseProgram } from "../support/programs.ts";
 import { aControlPlane, clusterPath, type SmallControlPlane } from "./support.ts";
 import { type AdmissionRequest, startWebhook, type WebhookServer } from "./webhook-server.ts";
 
 const namespace = "fidelity-webhooks";
 const configurations = "admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+const volumes = "v1/persistentvolumes";
 const own = clusterPath(configurations, "fidelity-own");
 const elsewhere = clusterPath(configurations, "fidelity-elsewhere");
 
@@ -34,12 +36,16 @@ spec: { accessModes: [ReadWriteOnce], resources: { requests: { storage: 1Mi } } 
 `;
 let plane: SmallControlPlane;
 let webhook: WebhookServer;
+/** Nobody answers for it. */
+const gone = { service: { namespace, name: "gone" } };
+/** By which `configure` sees whether a webhook is called. */
+const probed = { apiGroups: [""], apiVersions: ["v1"], resources: ["configmaps"], operations: ["CREATE"] };
 /** What the webhook elsewhere says; it sees creations of config maps only. */
 let refuse: (request: AdmissionRequest) => string | undefined;
 
 beforeAll(async () => {
   webhook = await startWebhook((request) => refuse(request));
-  plane = await aControlPlane(namespace, manifests);
+  plane = await aControlPlane(namespace, manifests, { flags: ["--snapshot-timeout=10s"] });
   await plane.until("apps/v1/deployments", "app", ({ status }) => status?.availableReplicas === 1);
   await plane.until("v1/persistentvolumeclaims", "data", ({ status }) => status?.phase === "Bound");
 });
@@ -48,8 +54,9 @@ beforeEach(() => {
   refuse = () => undefined;
 });
 
+afterEach(async () => plane.cluster.kubernetes.delete(own));
+
 afterAll(async () => {
-  await plane?.cluster.kubernetes.delete(own);
   await plane?.cluster.kubernetes.delete(elsewhere);
   await plane?.remove();
   webhook?.close();
@@ -70,7 +77,40 @@ test("a webhook into the namespaces that nobody answers blocks neither deletion 
   expect(configuration["webhooks"][0]).toMatchObject({ failurePolicy: "Fail", clientConfig: { service } });
   expect((await plane.get("apps/v1/deployments", "app"))["status"].availableReplicas).toBe(1);
   expect(await plane.log({ crn })).toMatch(/ready[\s\S]*restored ValidatingWebhookConfiguration fidelity-own/);
-  await plane.cluster.kubernetes.delete(own);
+});
+
+test("a webhook of the control plane that guards volumes comes back when none is left to be changed", async () => {
+  const before = await volumeName();
+  await plane.cluster.kubernetes.patch(clusterPath(volumes, before), { metadata: { labels: { tier: "gold" } } });
+  const guarded = { apiGroups: [""], apiVersions: ["v1"], resources: ["persistentvolumes"], operations: ["UPDATE"] };
+  await configure("fidelity-own", { clientConfig: gone, rules: [guarded, probed] });
+  await plane.backUp();
+
+  const { crn, warnings, errors } = await plane.restore();
+  expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
+  const volume = await plane.cluster.kubernetes.get(clusterPath(volumes, await volumeName()));
+  expect(volume.metadata).toMatchObject({ labels: { tier: "gold" } });
+  expect(volume.metadata.name).not.toBe(before);
+  expect(await plane.log({ crn })).toMatch(/given back[\s\S]*restored ValidatingWebhookConfiguration fidelity-own/);
+});
+
+test("a webhook of the control plane that guards snapshots comes back after a restore that failed, and nothing is left over", async () => {
+  await plane.backUp();
+  const guarded = { apiGroups: ["snapshot.storage.k8s.io"], apiVersions: ["v1"], resources: ["volumesnapshots"] };
+  await configure("fidelity-own", { clientConfig: gone, rules: [{ ...guarded, operations: ["DELETE"] }, probed] });
+
+  const { restoreCrn: crn } = await plane.service.api("restoreBackup", { backupCrn: plane.backupCrn });
+  await eventually("the snapshots have been looked at", async () =>
+    (await plane.log({ crn })).includes("STOPPING_APPS"),
+  );
+  const resume = await pauseProgram(plane.cluster, "csi-provisioner");
+  const { errors } = await plane.service.waitForJob(crn, { state: "FAILED" }).finally(resume);
+  expect(errors).toMatchObject([
+    { text: expect.stringContaining("were not bound within 10 s: data") },
+    { text: "the restore failed: the control plane is as it was before it" },
+  ]);
+  expect(await plane.list("snapshot.storage.k8s.io/v1/volumesnapshots")).toEqual([]);
+  expect((await plane.cluster.kubernetes.get(own))["webhooks"]).toHaveLength(1);
 });
 
 test("a webhook elsewhere that comes to accept an object in time stops nothing", async () => {
@@ -105,6 +145,10 @@ test("a webhook elsewhere that refuses one object is an error on that object, an
   expect((await plane.get("v1/configmaps", "accepted"))["data"]).toEqual({ a: "b" });
   expect((await plane.get("apps/v1/deployments", "app"))["status"].availableReplicas).toBe(1);
 });
+
+async function volumeName(): Promise<string> {
+  return (await plane.get("v1/persistentvolumeclaims", "data"))["spec"].volumeName;
+}
 
 async function configureElsewhere(): Promise<void> {
   const rules = [{ apiGroups: [""], apiVersions: ["v1"], resources: ["configmaps"], operations: ["CREATE"] }];
