@@ -37,7 +37,9 @@ async function deleteKind(
   const { signal } = context;
   const count = await deleteAll(cluster, resource, namespace, limits.clusterConcurrency, signal);
   if (count === 0) return;
-  const isOurs = (object: KubernetesObject) => !isMadeByCluster(resource, object) && !isMadeAgain(resource, object);
+  // What has come since is not being deleted: it is somebody's who still runs, or the cluster's own.
+  const isOurs = (object: KubernetesObject) =>
+    object.metadata.deletionTimestamp !== undefined && !isMadeByCluster(resource, object);
   const wait = { type: resource, namespace, timeoutMs: limits.finalizerTimeout, signal };
   const soon = Math.min(tellAfterMs, wait.timeoutMs);
   const early = await waitUntilGone(cluster, { ...wait, timeoutMs: soon }, isOurs);
@@ -91,9 +93,4 @@ async function deleteAll(
     if (hasStatus(error, 404, 405)) return 0; // a kind that has gone with its definition, or that cannot be deleted
     throw error;
   }
-}
-
-/** The cluster makes it anew as soon as it is deleted. */
-function isMadeAgain(resource: DiscoveredResource, { metadata }: KubernetesObject): boolean {
-  return resourceName(resource) === "serviceaccounts" && metadata.name === "default";
 }

@@ -7,7 +7,7 @@ import { removeAdded } from "./added-objects.ts";
 import { deleteObjects } from "./deleting-objects.ts";
 import { disownLeftClaims } from "./deleting-claims.ts";
 import { keptVolumes } from "./kept-volumes.ts";
-import { putClaimsBack } from "./putting-claims-back.ts";
+import { putClaimsBack, removeNewClaims } from "./putting-claims-back.ts";
 import { restoreNamespaces } from "./namespaces.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import { refusalOf } from "./object-restorer.ts";
@@ -18,6 +18,8 @@ import { restoreFrom } from "./restoring-objects.ts";
 import { restoreWebhooks, startApps } from "./starting-apps.ts";
 import { removeWebhooks, stopApps } from "./stopping-apps.ts";
 
+/** Noted before the first object is deleted: until then there is nothing to clear away before all is put back. */
+export const deletingNote = "deleting";
 /** Noted when all that the restore has made is gone. What is there later has been put back, and stays. */
 const clearedNote = "back/cleared";
 /** Noted when all but webhooks has been put back: whether the applications came up. */
@@ -78,6 +80,22 @@ async function putBack(source: RestoreSource, parts: JobParts, context: JobConte
     context.error("", `after going back ${refusalOf(error)}`);
   }
   return areUp;
+}
+
+/** Stops and deletes what the restore has made, and what is left of what was there before, but for claims. */
+async function clearAway(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+  const { namespaces } = source;
+  await removeWebhooks(parts, context, namespaces);
+  try {
+    await stopApps(parts, context, namespaces);
+  } catch (error) {
+    // The cluster keeps claims that are in use: to go on takes away no data, to stop would leave everything in between.
+    if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
+    context.warn("", `while going back ${error.message}`);
+  }
+  await disownLeftClaims(parts, context, namespaces, () => true);
+  await deleteObjects(parts, context, namespaces);
+  await removeAdded(parts, context, namespaces);
 }
 
 /** Where a person finds what a restore has replaced. */

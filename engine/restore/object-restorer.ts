@@ -67,6 +67,10 @@ export class ObjectRestorer {
     const { name } = object.metadata;
     const existing = await cluster.get(type, namespace, name, signal);
     if (!existing) return cluster.create(type, namespace, object, signal);
+    if (existing.metadata.deletionTimestamp !== undefined) {
+      await deleteAndWait(cluster, type, namespace, name, replacedTimeoutMs, signal);
+      return cluster.create(type, namespace, object, signal);
+    }
     if (resourceName(type) === "serviceaccounts")
       return (await cluster.patch(type, namespace, name, mergedServiceAccount(existing, object), signal)) ?? existing;
     const { resourceVersion = "", uid = "" } = existing.metadata;

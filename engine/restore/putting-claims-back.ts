@@ -14,17 +14,14 @@ import { sanitize } from "./sanitize.ts";
 import { createOnce, isProvisioned } from "./unsaved-claims.ts";
 
 /**
- * Gives the kept volumes to claims like those they were taken from. Claims that the restore has made go, and with them
- * their volumes, which are copies out of snapshots. May run again.
+ * Deletes the claims that are not on a volume they had before: those that the restore has made, and with them their
+ * volumes, which are copies out of snapshots. May run again.
  */
-export async function putClaimsBack(parts: JobParts, context: JobContext, source: RestoreSource): Promise<void> {
+export async function removeNewClaims(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
   const { cluster, limits } = parts;
   const { signal } = context;
-  const kept = keptVolumes(context);
-  const keptNames = new Set(kept.map((volume) => volume.persistentVolume));
-  const before = new Map<string, KubernetesObject>();
-  for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal))
-    before.set(`${object.metadata.namespace ?? ""}/${object.metadata.name}`, object);
+  const keptNames = new Set(keptVolumes(context).map((volume) => volume.persistentVolume));
+  const before = await claimsBefore(source, signal);
   for (const namespace of source.namespaces)
     await forEachInFlight(
       cluster.list(persistentVolumeClaims, namespace, signal),
@@ -45,6 +42,14 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
         await deleteAndWait(cluster, persistentVolumeClaims, namespace, name, limits.podsStopTimeout, signal);
       },
     );
+}
+
+/** Gives the kept volumes to claims like those they were taken from. May run again. */
+export async function putClaimsBack(parts: JobParts, context: JobContext, source: RestoreSource): Promise<void> {
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const kept = keptVolumes(context);
+  const before = await claimsBefore(source, signal);
   await forEachInFlight(kept, limits.clusterConcurrency, async ({ namespace, claim, persistentVolume }) => {
     const saved = before.get(`${namespace}/${claim}`);
     if (!saved) return;
@@ -68,4 +73,15 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
       );
   }
   await releaseKeptVolumes(parts, context);
+}
+
+/** The claims that were there before the restore, by namespace and name. */
+async function claimsBefore(
+  source: RestoreSource,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, KubernetesObject>> {
+  const before = new Map<string, KubernetesObject>();
+  for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal))
+    before.set(`${object.metadata.namespace ?? ""}/${object.metadata.name}`, object);
+  return before;
 }

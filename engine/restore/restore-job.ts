@@ -6,7 +6,7 @@ import type { RestorePhase } from "../model.ts";
 import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { deleteClaims, disownLeftClaims, type LeftClaims } from "./deleting-claims.ts";
 import { deleteObjects } from "./deleting-objects.ts";
-import { goBack, whereAllLies } from "./going-back.ts";
+import { deletingNote, goBack, whereAllLies } from "./going-back.ts";
 import { keepVolumes, keptVolumes, releaseKeptVolumes } from "./kept-volumes.ts";
 import { restoreNamespaces } from "./namespaces.ts";
 import { OwnerLinks } from "./owner-links.ts";
@@ -50,12 +50,17 @@ export function restoreJob(parts: JobParts): JobDefinition {
         await disownLeftClaims(parts, context, source.namespaces, isLeft);
         await stopApps(parts, context, source.namespaces);
       }),
-      phase("DELETING_OBJECTS", (source, context) => deleteObjects(parts, context, source.namespaces)),
+      phase("DELETING_OBJECTS", async (source, context) => {
+        context.notes.set(deletingNote, true);
+        await deleteObjects(parts, context, source.namespaces);
+      }),
       phase("DELETING_OBJECTS_PVC", async (source, context) => {
+        await stopApps(parts, context, source.namespaces); // what others have made again
         await deleteClaims(parts, context, source.namespaces, await leftClaims(source, context));
       }),
       phase("RESTORING_PVC", async (source, context) => {
         const links = new OwnerLinks(context, source.notesPrefix);
+        await stopApps(parts, context, source.namespaces); // a pod may wait for a claim of a known name
         await restoreNamespaces(parts, context, source);
         await restoreClusterScoped(parts, context, source, links, storageKinds);
         await restoreClaims(parts, context, source, links);

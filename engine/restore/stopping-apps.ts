@@ -1,45 +1,14 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
-import { waitUntilGone } from "../kubernetes/waiting.ts";
+import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { waitFor } from "../kubernetes/waiting.ts";
 import { callsServiceOf } from "../objects/cluster-scoped-needs.ts";
-import { isMadeByCluster, isMirrorPod } from "../objects/object-selection.ts";
-
-type Stop = (cluster: Cluster, type: ResourceType, object: KubernetesObject, signal: AbortSignal) => Promise<unknown>;
-
-const type = (apiVersion: string, kind: string, resource: string): ResourceType => ({
-  apiVersion,
-  kind,
-  resource,
-  namespaced: true,
-});
-const pods = type("v1", "Pod", "pods");
-
-const patchSpec =
-  (spec: object): Stop =>
-  (cluster, type, { metadata: { namespace = "", name } }, signal) =>
-    cluster.patch(type, namespace, name, { spec }, signal);
-const remove: Stop = (cluster, type, { metadata: { namespace = "", name } }, signal) =>
-  cluster.delete(type, namespace, name, signal);
-
-/** What is stopped, in this order: autoscalers first, or they would scale up again. */
-const stops: readonly (readonly [ResourceType, Stop])[] = [
-  [type("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"), remove],
-  [type("batch/v1", "CronJob", "cronjobs"), patchSpec({ suspend: true })],
-  [type("batch/v1", "Job", "jobs"), remove],
-  [type("apps/v1", "Deployment", "deployments"), patchSpec({ replicas: 0 })],
-  [
-    type("apps/v1", "StatefulSet", "statefulsets"),
-    patchSpec({ replicas: 0, persistentVolumeClaimRetentionPolicy: { whenDeleted: "Retain", whenScaled: "Retain" } }),
-  ],
-  [type("apps/v1", "DaemonSet", "daemonsets"), remove],
-  [type("apps/v1", "ReplicaSet", "replicasets"), patchSpec({ replicas: 0 })],
-  [type("v1", "ReplicationController", "replicationcontrollers"), patchSpec({ replicas: 0 })],
-  [pods, remove], // those of operators too, who are stopped and cannot make them again
-];
+import { isMirrorPod } from "../objects/object-selection.ts";
+import { pods, runningKinds, stop, whoStarts } from "./running-kinds.ts";
 
 export const webhookConfigurations = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"].map(
   (resource) => ({
@@ -48,9 +17,20 @@ export const webhookConfigurations = ["validatingwebhookconfigurations", "mutati
   }),
 );
 
+/** Between stopping something and stopping it again: who starts it shall not wear out the API server. */
+const firstPauseMs = 100;
+const longestPauseMs = 2_000;
+/** To see which pods there are takes a moment, however little time is left. */
+const shortestLookMs = 1_000;
+/** So many objects are named; the rest is counted. */
+const namedAtMost = 10;
+
 /**
- * Stops all that runs in the namespaces and waits for their pods to go. What it changes is in the safety archive, replica
- * counts too, so it may run again at any point. FAILED_PRECONDITION names the pods that stay.
+ * Stops all that runs in the namespaces, again and again until they are still: nothing had to be stopped, and no pod is
+ * there. What it changes is in the safety archive, replica counts too, so it may run again at any point, and where all is
+ * still it only looks.
+ *
+ * FAILED_PRECONDITION after `podsStopTimeout` names what is started again and by whom, or else the pods that stay.
  */
 export async function stopApps(
   { cluster, limits }: JobParts,
@@ -58,17 +38,38 @@ export async function stopApps(
   namespaces: readonly string[],
 ): Promise<void> {
   const { signal } = context;
-  for (const namespace of namespaces)
-    for (const [kind, stop] of stops) {
-      let count = 0;
-      await forEachInFlight(cluster.list(kind, namespace, signal), limits.clusterConcurrency, async (object) => {
-        if (kind === pods ? isMirrorPod(object) : isMadeByCluster(kind, object)) return;
-        count++;
-        await stop(cluster, kind, object, signal);
-      });
-      if (count > 0) context.info(`stopped ${count} ${kind.resource} in ${namespace}`);
+  const limit = Date.now() + limits.podsStopTimeout;
+  const told = new Set<string>();
+  for (let round = 1; ; round++) {
+    const stopped = new Map<string, number>();
+    const started = new Set<string>();
+    for (const namespace of namespaces)
+      for (const type of runningKinds)
+        await forEachInFlight(cluster.list(type, namespace, signal), limits.clusterConcurrency, async (object) => {
+          const path = await stop(cluster, type, object, signal);
+          if (!path) return;
+          const what = `${type.resource} in ${namespace}`;
+          stopped.set(what, (stopped.get(what) ?? 0) + 1);
+          const again = round === 1 ? undefined : whoStarts(type, object, path);
+          if (again !== undefined) started.add(again);
+        });
+    if (round === 1) for (const [what, count] of stopped) context.info(`stopped ${count} ${what}`);
+    const news = [...started.difference(told)];
+    if (news.length > 0) context.info(`was started again, and stopped again: ${listed(news)}`);
+    for (const name of news) told.add(name);
+    const left = new Map<string, readonly string[]>();
+    for (const namespace of namespaces) {
+      const timeoutMs = Math.max(limit - Date.now(), shortestLookMs);
+      const names = await podsLeft(cluster, namespace, timeoutMs, signal);
+      if (names.length > 0) left.set(namespace, names);
     }
-  for (const namespace of namespaces) await podsGone(cluster, limits.podsStopTimeout, context, namespace);
+    if (stopped.size === 0 && left.size === 0) return;
+    if (Date.now() >= limit) {
+      if (started.size > 0) throw startedAgain([...started], limits.podsStopTimeout);
+      for (const [namespace, names] of left) throw notStopped(namespace, names, limits.podsStopTimeout);
+    }
+    if (round > 1) await sleep(Math.min(firstPauseMs * 2 ** (round - 2), longestPauseMs), undefined, { signal });
+  }
 }
 
 /**
@@ -89,15 +90,30 @@ export async function removeWebhooks(
     }
 }
 
-async function podsGone(cluster: Cluster, timeoutMs: number, context: JobContext, namespace: string): Promise<void> {
-  const wait = { type: pods, namespace, timeoutMs, signal: context.signal };
-  const left = await waitUntilGone(cluster, wait, isRunning);
-  if (left.length > 0)
-    throw new DrsError(
-      "FAILED_PRECONDITION",
-      `pods of ${namespace} have not stopped within ${timeoutMs / 1000} s: ${left.map((pod) => pod.metadata.name).join(", ")}; ` +
-        "see whether their node is alive, and restore again when they are gone",
-    );
+/** Waits until no pod runs, or until one is seen that nobody has stopped yet; gives the pods that are there then. */
+async function podsLeft(
+  cluster: Cluster,
+  namespace: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const left = new Set<string>();
+  let isNew = false;
+  let isSeen = false;
+  const see = (pod: KubernetesObject, gone: boolean) => {
+    const { name, deletionTimestamp } = pod.metadata;
+    if (gone || !isRunning(pod)) left.delete(name);
+    else left.add(name);
+    isNew ||= left.has(name) && deletionTimestamp === undefined;
+  };
+  const isDone = () => {
+    isSeen = true;
+    return isNew || left.size === 0;
+  };
+  await waitFor(cluster, { type: pods, namespace, timeoutMs, signal }, see, isDone);
+  if (!isSeen)
+    throw new DrsError("UNAVAILABLE", `the API server did not list the pods of ${namespace} within ${timeoutMs} ms`);
+  return [...left];
 }
 
 /** Mirror pods belong to their node; pods that have ended use no volume. */
@@ -105,4 +121,25 @@ function isRunning(pod: KubernetesObject): boolean {
   const { phase } = (pod["status"] ?? {}) as { phase?: string };
   const ended = phase === "Succeeded" || phase === "Failed";
   return !ended && !isMirrorPod(pod);
+}
+
+function startedAgain(names: readonly string[], timeoutMs: number): DrsError {
+  return new DrsError(
+    "FAILED_PRECONDITION",
+    `what was stopped is started again, for ${timeoutMs / 1000} s now: ${listed(names)}; ` +
+      "pause what does that until the restore is over, and restore again",
+  );
+}
+
+function notStopped(namespace: string, names: readonly string[], timeoutMs: number): DrsError {
+  return new DrsError(
+    "FAILED_PRECONDITION",
+    `pods of ${namespace} have not stopped within ${timeoutMs / 1000} s: ${listed(names)}; ` +
+      "see whether their node is alive, and restore again when they are gone",
+  );
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length > namedAtMost ? ` and ${names.length - namedAtMost} more` : "";
+  return `${names.slice(0, namedAtMost).join(", ")}${more}`;
 }

@@ -114,6 +114,22 @@ export class KubernetesClient {
     });
   }
 
+  /** Every object of a collection, and then each change, until the signal is aborted. */
+  async *watch(path: string, signal: AbortSignal): AsyncGenerator<WatchEvent> {
+    const url = `${this.#server}${path}?watch=true`;
+    const { body } = await request(url, { dispatcher: this.#agent, signal, bodyTimeout: 0 });
+    let rest = "";
+    try {
+      for await (const chunk of body.setEncoding("utf8") as AsyncIterable<string>) {
+        const lines = (rest + chunk).split("\n");
+        rest = lines.pop() ?? "";
+        for (const line of lines) yield JSON.parse(line) as WatchEvent;
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
   /** Every kind that can be listed, once: in its group's preferred version. */
   async resources(): Promise<readonly Resource[]> {
     const found: Resource[] = [];
@@ -137,6 +153,11 @@ export class KubernetesClient {
   async close(): Promise<void> {
     await this.#agent.close();
   }
+}
+
+export interface WatchEvent {
+  readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
+  readonly object: KubernetesObject;
 }
 
 interface RequestOptions {
