@@ -1,4 +1,14 @@
-import type { Backup, BackupSummary, Caller, JobState, Restore, RestoreSummary } from "./model.ts";
+import type { Backup, BackupSummary, Caller, JobState, Page, PageRequest, Restore, RestoreSummary } from "./model.ts";
+
+export interface BackupFilter {
+  readonly backupName: string;
+  readonly jobStates: readonly JobState[];
+}
+
+export interface RestoreFilter {
+  readonly backupCrn: string;
+  readonly jobStates: readonly JobState[];
+}
 
 /**
  * The service's operations. Every one throws `DrsError` and nothing else on purpose.
@@ -26,10 +36,13 @@ export interface Engine {
   deleteBackup(request: { backupCrn: string; caller: Caller }): Promise<string>;
   describeBackup(backupCrn: string): Backup;
   describeRestore(restoreCrn: string): Restore;
-  /** Newest first. An empty name and an empty list of states filter nothing. */
-  listBackups(filter: { backupName: string; jobStates: readonly JobState[] }): readonly BackupSummary[];
-  /** Newest first. An empty CRN and an empty list of states filter nothing. */
-  listRestores(filter: { backupCrn: string; jobStates: readonly JobState[] }): readonly RestoreSummary[];
+  /**
+   * A page of the backups, newest first. An empty name and an empty list of states filter nothing. A negative page size
+   * and a token that does not come from this list are INVALID_ARGUMENT.
+   */
+  listBackups(request: BackupFilter & PageRequest): Page<BackupSummary>;
+  /** A page of the restores, like `listBackups`. An empty CRN and an empty list of states filter nothing. */
+  listRestores(request: RestoreFilter & PageRequest): Page<RestoreSummary>;
   /** The control plane's namespace and the vault's, those of them that exist. UNAVAILABLE when the cluster is. */
   listBackupEntities(): Promise<readonly string[]>;
   /** The log of a backup, restore or deletion, one line an event, at most 3 MiB. */

@@ -70,6 +70,20 @@ export interface Restore {
 export type BackupSummary = Omit<Backup, "warnings" | "errors">;
 export type RestoreSummary = Omit<Restore, "warnings" | "errors">;
 
+/** Which part of a list. */
+export interface PageRequest {
+  /** How many at most; 0, or more than a page may hold, is as many as a page may hold. */
+  readonly pageSize: number;
+  /** The `nextToken` of the page before, of a list with the same filters; empty for the first page. */
+  readonly startingToken: string;
+}
+
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  /** Missing on the last page. */
+  readonly nextToken?: string;
+}
+
 /** Who calls, and the request's own id; both empty when unknown. They make a client's retry recognisable. */
 export interface Caller {
   readonly name: string;

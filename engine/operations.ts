@@ -1,12 +1,13 @@
 import type { CrnConfig } from "./config.ts";
 import { makeCrn, parseCrn } from "./crn.ts";
 import type { CrnType } from "./crn.ts";
-import type { Engine } from "./engine.ts";
+import type { BackupFilter, Engine, RestoreFilter } from "./engine.ts";
 import { DrsError } from "./errors.ts";
 import { renderLog } from "./jobs/job-log.ts";
-import type { Backup, BackupSummary, Caller, JobState, Restore, RestoreSummary } from "./model.ts";
+import type { Backup, BackupSummary, Caller, Page, PageRequest, Restore, RestoreSummary } from "./model.ts";
+import { nextToken, pageLimit, pageStart } from "./paging.ts";
 import type { JobRecord, NewJob } from "./store/job-record.ts";
-import type { Repeat } from "./store/job-store.ts";
+import type { JobFilter, Repeat } from "./store/job-store.ts";
 import type { Store } from "./store/store.ts";
 import { backupSummary, backupView, restoreSummary, restoreView } from "./views.ts";
 
@@ -124,16 +125,19 @@ export class Operations implements Engine {
     return restoreView(job, this.#parts.excludedResources, this.#store.messages.list(job.seq));
   }
 
-  listBackups(filter: { backupName: string; jobStates: readonly JobState[] }): readonly BackupSummary[] {
-    const { backupName: displayName, jobStates: states } = filter;
-    return this.#store.jobs.list({ kind: "backup", displayName, backupCrn: "", states }).map(backupSummary);
+  listBackups({
+    backupName: displayName,
+    jobStates: states,
+    ...page
+  }: BackupFilter & PageRequest): Page<BackupSummary> {
+    return this.#list({ kind: "backup", displayName, backupCrn: "", states }, page, backupSummary);
   }
 
-  listRestores(filter: { backupCrn: string; jobStates: readonly JobState[] }): readonly RestoreSummary[] {
-    const { backupCrn, jobStates: states } = filter;
+  listRestores({ backupCrn, jobStates: states, ...page }: RestoreFilter & PageRequest): Page<RestoreSummary> {
     if (backupCrn !== "") parseCrn(backupCrn, "backup");
-    const jobs = this.#store.jobs.list({ kind: "restore", displayName: "", backupCrn, states });
-    return jobs.map((job) => restoreSummary(job, this.#parts.excludedResources));
+    return this.#list({ kind: "restore", displayName: "", backupCrn, states }, page, (job) =>
+      restoreSummary(job, this.#parts.excludedResources),
+    );
   }
 
   listBackupEntities(): Promise<readonly string[]> {
@@ -157,6 +161,15 @@ export class Operations implements Engine {
     const job = this.#store.jobs.get(crn);
     if (job === undefined) throw new DrsError("NOT_FOUND", `there is no ${parseCrn(crn).type} ${crn}`);
     return job;
+  }
+
+  #list<Item>(filter: JobFilter, page: PageRequest, view: (job: JobRecord) => Item): Page<Item> {
+    const limit = pageLimit(page);
+    // One more tells whether there is a next page.
+    const jobs = this.#store.jobs.list(filter, { after: pageStart(page, filter), limit: limit + 1 });
+    const items = jobs.slice(0, limit).map(view);
+    const last = jobs[limit - 1];
+    return jobs.length > limit && last ? { items, nextToken: nextToken(last, filter) } : { items };
   }
 
   #findRepeated(repeat: Repeat): JobRecord | undefined {

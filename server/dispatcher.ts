@@ -13,7 +13,8 @@ import type { ServerContext } from "./context.ts";
 import { toConnectError, toJsonError } from "./errors.ts";
 import { health } from "./health.ts";
 import { translateErrors } from "./interceptors/translate-errors.ts";
-import { isGone, writeJson } from "./json-reply.ts";
+import { wholeLists } from "./interceptors/whole-lists.ts";
+import { cutOff, isGone, writeJson } from "./json-reply.ts";
 import { addReflection } from "./reflection.ts";
 import { drscpRoutes } from "./routes.ts";
 import { jsonRoutes, serveJson } from "./transcoding.ts";
@@ -31,7 +32,7 @@ export function createDispatcher(context: ServerContext, maxBodyBytes: number, s
   const routes = drscpRoutes(context);
   const byJsonPath = jsonRoutes(DrscpService, routes);
   const router = createConnectRouter({
-    interceptors,
+    interceptors: [...interceptors, wholeLists],
     readMaxBytes: maxBodyBytes,
     acceptCompression: [compressionGzip, compressionBrotli],
     // A request that destroys things must not be half understood.
@@ -71,6 +72,7 @@ export function createDispatcher(context: ServerContext, maxBodyBytes: number, s
       if (isGone(response)) return;
       const translated = toConnectError(error, call.requestId, log);
       if (call.outcome === "REFUSED") call.outcome = Code[translated.code];
+      if (response.headersSent) return cutOff(response);
       const { status, body } = toJsonError(translated);
       writeJson(response, status, JSON.stringify(body));
     });

@@ -1,4 +1,11 @@
-import { type DescField, type DescMessage, fromJson, fromJsonString, type MessageShape } from "@bufbuild/protobuf";
+import {
+  type DescField,
+  type DescMessage,
+  fromJson,
+  fromJsonString,
+  type MessageShape,
+  ScalarType,
+} from "@bufbuild/protobuf";
 import { DrsError } from "../engine/errors.ts";
 
 const shownLength = 80;
@@ -57,6 +64,7 @@ function expected(field: DescField): string {
   const kind = field.fieldKind === "list" ? field.listKind : field.fieldKind;
   const article = field.fieldKind === "list" ? "a list of" : "one of";
   if (field.enum) return `${article} ${field.enum.values.map(({ name }) => name).join(", ")}`;
+  if (field.fieldKind === "scalar" && field.scalar === ScalarType.INT32) return "a whole number";
   return field.fieldKind === "list" ? `a list of ${kind}s` : "a string";
 }
 

@@ -1,4 +1,13 @@
-import { type DescMethodUnary, type DescService, getOption, hasOption, toJsonString } from "@bufbuild/protobuf";
+import {
+  type DescMethodUnary,
+  type DescService,
+  getOption,
+  hasOption,
+  type JsonValue,
+  type Message,
+  toJson,
+  toJsonString,
+} from "@bufbuild/protobuf";
 import {
   type ContextValues,
   createHandlerContext,
@@ -12,8 +21,12 @@ import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { DrsError } from "../engine/errors.ts";
 import { http as httpRule } from "../gen/google/api/annotations_pb.ts";
 import type { Response, ServerRequest } from "./call.ts";
-import { writeJson } from "./json-reply.ts";
+import { writeJson, writeJsonPieces } from "./json-reply.ts";
+import { itemsField, requestForMore } from "./list-pages.ts";
 import { requestFromJson } from "./strict-json.ts";
+
+/** Lists, states and empty texts are written too: clients print what is there. */
+const writeOptions = { alwaysEmitImplicit: true } as const;
 
 type UnarySpec = MethodImplSpec & { kind: "unary"; method: DescMethodUnary };
 
@@ -65,9 +78,31 @@ export async function serveJson(
     requestSignal: signal,
     contextValues: values,
   });
-  const output = await invokeUnaryImplementation(spec, context, input, options.interceptors);
-  // Lists, states and empty texts are written too: clients print what is there.
-  writeJson(response, 200, toJsonString(spec.method.output, output, { alwaysEmitImplicit: true }));
+  const invoke = (message: Message) => invokeUnaryImplementation(spec, context, message, options.interceptors);
+  const output = await invoke(input);
+  if (requestForMore(input, output)) return writeJsonPieces(response, listInPieces(spec.method, input, output, invoke));
+  writeJson(response, 200, toJsonString(spec.method.output, output, writeOptions));
+}
+
+/** A list's reply, page by page, so that memory does not grow with the list. */
+async function* listInPieces(
+  { output: schema }: DescMethodUnary,
+  request: Message,
+  firstPage: Message,
+  invoke: (request: Message) => Promise<Message>,
+): AsyncGenerator<string> {
+  const { jsonName } = itemsField(schema);
+  let before = `{${JSON.stringify(jsonName)}:[`;
+  let page = firstPage;
+  for (let more = requestForMore(request, page); ; more = requestForMore(more, page)) {
+    const items = (toJson(schema, page, writeOptions) as Record<string, JsonValue[]>)[jsonName] ?? [];
+    // A page is empty when what was left of the list has been deleted.
+    if (items.length > 0) yield before + items.map((item) => JSON.stringify(item)).join(",");
+    before = ",";
+    if (more === undefined) break;
+    page = await invoke(more);
+  }
+  yield "]}";
 }
 
 function checkHeaders({ headers }: ServerRequest): void {

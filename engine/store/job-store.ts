@@ -12,6 +12,15 @@ export interface JobFilter {
   readonly backupCrn: string;
 }
 
+/** A place in a list: right after the job of this time and number. */
+export interface ListPosition {
+  readonly createdMs: number;
+  readonly seq: number;
+}
+
+/** Before the newest job. */
+const start: ListPosition = { createdMs: Number.MAX_SAFE_INTEGER, seq: Number.MAX_SAFE_INTEGER };
+
 /** What a repeated request has in common with the first one. */
 export type Repeat = Pick<NewJob, "kind" | "requestedName" | "itemName" | "backupCrn" | "caller">;
 
@@ -85,24 +94,19 @@ export class JobStore {
     return row && jobRecord(row);
   }
 
-  /** Newest first. */
-  list(filter: JobFilter): JobRecord[] {
-    const conditions = [
-      "kind = @kind",
-      ...(filter.displayName === "" ? [] : ["display_name = @displayName"]),
-      ...(filter.backupCrn === "" ? [] : ["backup_crn = @backupCrn"]),
-      ...(filter.states.length === 0 ? [] : ["state IN (SELECT value FROM json_each(@states))"]),
-    ].join(" AND ");
-    let statement = this.#lists.get(conditions);
-    if (statement === undefined) {
-      // The plus keeps SQLite from walking all jobs by age where an index finds the few of a rare state.
-      const byAge = filter.states.length === 0 ? "created_ms" : "+created_ms";
-      statement = this.#database.prepare<object, JobRow>(
-        `SELECT ${jobColumns} FROM job WHERE ${conditions} ORDER BY ${byAge} DESC, seq DESC`,
-      );
-      this.#lists.set(conditions, statement);
-    }
-    return statement.all({ ...filter, states: JSON.stringify(filter.states) }).map(jobRecord);
+  /** The first jobs after a place, newest first. */
+  list(filter: JobFilter, { after = start, limit }: { after?: ListPosition | undefined; limit: number }): JobRecord[] {
+    const states = [...new Set(filter.states)];
+    const { kind, displayName, backupCrn } = filter;
+    const rows = this.#listStatement(filter, states.length).all({
+      kind,
+      displayName,
+      backupCrn,
+      ...Object.fromEntries(states.map((state, index) => [`state${index}`, state])),
+      ...after,
+      limit,
+    });
+    return rows.map(jobRecord);
   }
 
   /** The first job made by this very request: same caller, same id of the request (not an empty one), same arguments. */
@@ -143,6 +147,32 @@ export class JobStore {
   removeBackup(backupCrn: string): void {
     this.#remove.run({ backupCrn });
   }
+
+  #listStatement(filter: JobFilter, states: number): Statement<object, JobRow> {
+    const sql = listSql(filter, states);
+    const known = this.#lists.get(sql);
+    if (known !== undefined) return known;
+    const statement = this.#database.prepare<object, JobRow>(sql);
+    this.#lists.set(sql, statement);
+    return statement;
+  }
+}
+
+/**
+ * Lists the jobs of each state from the index that has them by age, and merges these lists: what is read is what is
+ * returned, however many jobs there are of these or other states.
+ */
+function listSql({ displayName, backupCrn }: JobFilter, states: number): string {
+  const conditions = [
+    "kind = @kind",
+    ...(displayName === "" ? [] : ["display_name = @displayName"]),
+    ...(backupCrn === "" ? [] : ["backup_crn = @backupCrn"]),
+    "(created_ms, seq) < (@createdMs, @seq)",
+  ].join(" AND ");
+  const select = `SELECT ${jobColumns} FROM job WHERE ${conditions}`;
+  const selects =
+    states === 0 ? [select] : Array.from({ length: states }, (_, index) => `${select} AND state = @state${index}`);
+  return `${selects.join(" UNION ALL ")} ORDER BY createdMs DESC, seq DESC LIMIT @limit`;
 }
 
 function repeatParameters({ caller, kind, requestedName, itemName, backupCrn }: Repeat): RepeatParameters {

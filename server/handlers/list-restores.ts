@@ -3,11 +3,14 @@ import { JobState_Value, RestorePhase_Value } from "../../gen/drscp/v1/job_pb.ts
 import type { Handler, ServerContext } from "../context.ts";
 import { jobStatesOf } from "../translation.ts";
 
+/** One page, also when no page size was asked for: see `list-pages.ts`. */
 export function listRestores({ engine }: ServerContext): Handler<"listRestores"> {
-  return ({ backupCrn, jobStates }) => {
-    const restores = engine.listRestores({ backupCrn, jobStates: jobStatesOf(jobStates) });
+  return ({ backupCrn, jobStates, pageSize, startingToken }) => {
+    const filter = { backupCrn, jobStates: jobStatesOf(jobStates) };
+    const { items, ...next } = engine.listRestores({ ...filter, pageSize, startingToken });
     return {
-      restores: restores.map((restore) => ({
+      ...next,
+      restores: items.map((restore) => ({
         restoreCrn: restore.crn,
         backupCrn: restore.backupCrn,
         restoreJobState: JobState_Value[restore.state],

@@ -8,7 +8,7 @@ import { backupReaches, manifestOf, smallEngine } from "./small-engine.ts";
 import { crnOf, temporaryFolder } from "./store/temporary-store.ts";
 
 const elsewhere = crnOf("backup", 1).replace("acme", "another-account");
-const everything = { backupName: "", jobStates: [] };
+const everything = { backupName: "", jobStates: [], pageSize: 0, startingToken: "" };
 const signal = new AbortController().signal;
 
 async function saveArchive(folder: string, crn: string): Promise<void> {
@@ -20,7 +20,7 @@ test("a service with an empty database lists the backups in its storage and rest
   const folder = temporaryFolder();
   await saveArchive(folder, elsewhere);
   const engine = await smallEngine(folder);
-  expect(engine.listBackups(everything)).toHaveLength(1);
+  expect(engine.listBackups(everything).items).toHaveLength(1);
   expect(engine.describeBackup(elsewhere)).toEqual({
     crn: elsewhere,
     name: "from elsewhere",
@@ -48,7 +48,7 @@ test("a damaged archive is logged and does not keep the service from starting, n
   writeFileSync(join(damaged, "manifest.json"), "{");
   const warn = vi.fn();
   const engine = await smallEngine(folder, { logger: { info() {}, warn, error() {} } });
-  expect(engine.listBackups(everything).map(({ crn }) => crn)).toEqual([elsewhere]);
+  expect(engine.listBackups(everything).items.map(({ crn }) => crn)).toEqual([elsewhere]);
   expect(warn).toHaveBeenCalledWith(
     expect.objectContaining({ folder: `backups/${crnOf("backup", 2).slice(-36)}` }),
     expect.any(String),
@@ -66,12 +66,12 @@ test("what the database knows is not taken over again, and what was deleted stay
       new ArchiveWriter(storage, `backups/${backupCrn.slice(-36)}`).delete(signal),
   });
   const second = await smallEngine(folder, { definitions: { backup: idle, restore: idle, deletion } });
-  expect(second.listBackups(everything)).toHaveLength(1);
+  expect(second.listBackups(everything).items).toHaveLength(1);
   await second.deleteBackup({ backupCrn: elsewhere, caller: { name: "", requestId: "" } });
   await backupReaches(second, elsewhere, "NOT_FOUND");
   await second.close();
   const third = await smallEngine(folder);
-  expect(third.listBackups(everything)).toEqual([]);
+  expect(third.listBackups(everything).items).toEqual([]);
 });
 
 test("a storage that cannot be reached at the start is searched again later, and the service serves meanwhile", async () => {
@@ -88,9 +88,9 @@ test("a storage that cannot be reached at the start is searched again later, and
   });
   const engine = await smallEngine(folder, { storage, random: () => 0 });
   expect(engine.isHealthy()).toBe(true);
-  expect(engine.listBackups(everything)).toEqual([]);
+  expect(engine.listBackups(everything).items).toEqual([]);
   reachable = true;
-  await vi.waitFor(() => expect(engine.listBackups(everything)).toHaveLength(1), 10_000);
+  await vi.waitFor(() => expect(engine.listBackups(everything).items).toHaveLength(1), 10_000);
 });
 
 test("a job that a shutdown interrupted goes on in the next engine", async () => {

@@ -6,6 +6,7 @@ import { gate, idle, job } from "./jobs/small-jobs.ts";
 import { crnOf, temporaryFolder } from "./store/temporary-store.ts";
 
 const alice = { name: "alice", requestId: "" };
+const all = { jobStates: [], pageSize: 0, startingToken: "" };
 const request = { backupName: "nightly", itemName: "", caller: alice };
 
 /** An engine whose backups wait for the gate. */
@@ -39,12 +40,43 @@ test("a backup is recorded at once, runs, and can be described, listed and read 
   });
   expect(summary.job).toBe(`backup-${crn.slice(-36)}`);
   expect([warnings, errors]).toEqual([[], []]);
-  expect(engine.listBackups({ backupName: "", jobStates: [] })).toEqual([summary]);
-  expect(engine.listBackups({ backupName: "weekly", jobStates: [] })).toEqual([]);
-  expect(engine.listBackups({ backupName: "nightly", jobStates: ["FAILED", "COMPLETED"] })).toEqual([summary]);
+  expect(engine.listBackups({ ...all, backupName: "" }).items).toEqual([summary]);
+  expect(engine.listBackups({ ...all, backupName: "weekly" }).items).toEqual([]);
+  expect(engine.listBackups({ ...all, backupName: "nightly", jobStates: ["FAILED", "COMPLETED"] }).items).toEqual([
+    summary,
+  ]);
   expect(engine.getLogs(crn)).toMatch(
     /^\S+Z INFO {2}PENDING backup accepted\n(?:.*\n)*.* FINISHED job ended COMPLETED\n$/u,
   );
+});
+
+test("a list goes on where a page ended, while backups come and go, and only with the filters it began with", async () => {
+  let now = Date.UTC(2026, 0, 1);
+  const engine = await smallEngine(temporaryFolder(), { clock: () => new Date(now++) });
+  const crns: string[] = [];
+  for (let made = 0; made < 5; made += 1) crns.unshift(await finishedBackup(engine));
+  const filter = { ...all, backupName: "nightly", jobStates: ["COMPLETED", "FAILED"] as const };
+  const first = engine.listBackups({ ...filter, pageSize: 2 });
+  expect(first.items.map(({ crn }) => crn)).toEqual(crns.slice(0, 2));
+  const startingToken = first.nextToken ?? "";
+  await finishedBackup(engine);
+  for (const gone of crns.slice(1, 3)) {
+    await engine.deleteBackup({ backupCrn: gone, caller: alice });
+    await backupReaches(engine, gone, "NOT_FOUND");
+  }
+  const sameFilter = { ...filter, jobStates: ["FAILED", "COMPLETED", "FAILED"] as const, startingToken };
+  const rest = engine.listBackups(sameFilter);
+  expect(rest.items.map(({ crn }) => crn)).toEqual(crns.slice(3));
+  expect(rest).not.toHaveProperty("nextToken");
+  const refused = refusal("INVALID_ARGUMENT", /startingToken is of a list with other filters/u);
+  expect(() => engine.listBackups({ ...filter, backupName: "weekly", startingToken })).toThrow(refused);
+  expect(() => engine.listBackups({ ...filter, jobStates: ["FAILED"], startingToken })).toThrow(refused);
+  expect(() => engine.listRestores({ ...all, backupCrn: "", startingToken })).toThrow(refused);
+  for (const nonsense of ["x", "bnVsbA", Buffer.from('[1,2.5,"a"]').toString("base64url")]) {
+    expect(() => engine.listBackups({ ...filter, startingToken: nonsense })).toThrow(
+      refusal("INVALID_ARGUMENT", /startingToken is no token of this service/u),
+    );
+  }
 });
 
 test("a backup without a name is called after the time in UTC", async () => {
@@ -122,9 +154,9 @@ test("a restore runs on a finished backup, shows what it will and will not do, a
   expect(summary.includedNamespaces).toEqual(["cdp"]);
   expect(summary.excludedResources).toContain("events");
   expect(summary.successConditions).toContain("every claim is bound");
-  expect(engine.listRestores({ backupCrn: "", jobStates: [] })).toEqual([summary]);
-  expect(engine.listRestores({ backupCrn, jobStates: ["COMPLETED"] })).toEqual([summary]);
-  expect(engine.listRestores({ backupCrn: other, jobStates: [] })).toEqual([]);
+  expect(engine.listRestores({ ...all, backupCrn: "" }).items).toEqual([summary]);
+  expect(engine.listRestores({ ...all, backupCrn, jobStates: ["COMPLETED"] }).items).toEqual([summary]);
+  expect(engine.listRestores({ ...all, backupCrn: other }).items).toEqual([]);
 });
 
 test("a backup that is not finished well cannot be restored, and the error says its state", async () => {
@@ -157,7 +189,7 @@ test("a deletion takes the backup and its restores away and keeps its own log", 
   await backupReaches(engine, backupCrn, "NOT_FOUND");
   expect(() => engine.describeRestore(restoreCrn)).toThrow(refusal("NOT_FOUND", /there is no restore/u));
   expect(() => engine.getLogs(backupCrn)).toThrow(refusal("NOT_FOUND", /there is no backup/u));
-  expect(engine.listRestores({ backupCrn, jobStates: [] })).toEqual([]);
+  expect(engine.listRestores({ ...all, backupCrn }).items).toEqual([]);
   expect(engine.getLogs(crn)).toContain("FINISHED job ended COMPLETED");
   expect(await engine.deleteBackup({ backupCrn, caller })).toBe(crn);
   await expect(engine.deleteBackup({ backupCrn, caller: alice })).rejects.toThrow(refusal("NOT_FOUND", /no backup/u));
@@ -224,7 +256,7 @@ test("a CRN of the wrong kind is refused everywhere before anything is looked up
   const refused = refusal("INVALID_ARGUMENT", /expected a CRN/u);
   expect(() => engine.describeBackup(wrong)).toThrow(refused);
   expect(() => engine.describeRestore(crnOf("backup", 1))).toThrow(refused);
-  expect(() => engine.listRestores({ backupCrn: wrong, jobStates: [] })).toThrow(refused);
+  expect(() => engine.listRestores({ ...all, backupCrn: wrong })).toThrow(refused);
   expect(() => engine.getLogs("nonsense")).toThrow(refused);
   await expect(engine.restoreBackup({ backupCrn: wrong, caller: alice })).rejects.toThrow(refused);
   await expect(engine.deleteBackup({ backupCrn: wrong, caller: alice })).rejects.toThrow(refused);

@@ -1,6 +1,6 @@
 import { DrsError } from "../../engine/errors.ts";
 import type { Engine } from "../../engine/engine.ts";
-import type { Backup, Caller, Restore } from "../../engine/model.ts";
+import type { Backup, Caller, Page, PageRequest, Restore } from "../../engine/model.ts";
 
 const account = "crn:altus:drs:us-west-1:00000000-0000-0000-0000-000000000000";
 
@@ -90,19 +90,21 @@ export class FakeEngine implements Engine {
     return restore;
   }
 
-  listBackups({ backupName, jobStates }: Parameters<Engine["listBackups"]>[0]): readonly Backup[] {
-    return this.backups.filter(
+  listBackups({ backupName, jobStates, ...request }: Parameters<Engine["listBackups"]>[0]): Page<Backup> {
+    const matching = this.backups.filter(
       ({ name, state }) =>
         (backupName === "" || name === backupName) && (jobStates.length === 0 || jobStates.includes(state)),
     );
+    return page(matching, request);
   }
 
-  listRestores({ backupCrn, jobStates }: Parameters<Engine["listRestores"]>[0]): readonly Restore[] {
-    return this.restores.filter(
+  listRestores({ backupCrn, jobStates, ...request }: Parameters<Engine["listRestores"]>[0]): Page<Restore> {
+    const matching = this.restores.filter(
       (restore) =>
         (backupCrn === "" || restore.backupCrn === backupCrn) &&
         (jobStates.length === 0 || jobStates.includes(restore.state)),
     );
+    return page(matching, request);
   }
 
   async listBackupEntities(): Promise<readonly string[]> {
@@ -121,4 +123,16 @@ export class FakeEngine implements Engine {
   }
 
   async close(): Promise<void> {}
+}
+
+/** The token is the CRN of the next page's first item. */
+function page<Item extends { crn: string }>(
+  items: readonly Item[],
+  { pageSize, startingToken }: PageRequest,
+): Page<Item> {
+  const start = startingToken === "" ? 0 : items.findIndex(({ crn }) => crn === startingToken);
+  if (start < 0) throw new DrsError("INVALID_ARGUMENT", "startingToken is no token of this service");
+  const end = start + (pageSize || 1_000);
+  const next = items[end];
+  return { items: items.slice(start, end), ...(next && { nextToken: next.crn }) };
 }

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file drscp/v1/drscp.proto.
  */
 export const file_drscp_v1_drscp: GenFile = /*@__PURE__*/
-  fileDesc("ChRkcnNjcC92MS9kcnNjcC5wcm90bxIIZHJzY3AudjEiPQoTQ3JlYXRlQmFja3VwUmVxdWVzdBITCgtiYWNrdXBfbmFtZRgBIAEoCRIRCglpdGVtX25hbWUYAiABKAkiKgoUQ3JlYXRlQmFja3VwUmVzcG9uc2USEgoKYmFja3VwX2NybhgBIAEoCSIpChNEZWxldGVCYWNrdXBSZXF1ZXN0EhIKCmJhY2t1cF9jcm4YASABKAkiMQoURGVsZXRlQmFja3VwUmVzcG9uc2USGQoRZGVsZXRlX2JhY2t1cF9jcm4YASABKAkiKwoVRGVzY3JpYmVCYWNrdXBSZXF1ZXN0EhIKCmJhY2t1cF9jcm4YASABKAkiOgoWRGVzY3JpYmVCYWNrdXBSZXNwb25zZRIgCgZiYWNrdXAYASABKAsyEC5kcnNjcC52MS5CYWNrdXAiLQoWRGVzY3JpYmVSZXN0b3JlUmVxdWVzdBITCgtyZXN0b3JlX2NybhgBIAEoCSI9ChdEZXNjcmliZVJlc3RvcmVSZXNwb25zZRIiCgdyZXN0b3JlGAEgASgLMhEuZHJzY3AudjEuUmVzdG9yZSIdCg5HZXRMb2dzUmVxdWVzdBILCgNjcm4YASABKAkiHwoPR2V0TG9nc1Jlc3BvbnNlEgwKBGxvZ3MYASABKAkiGwoZTGlzdEJhY2t1cEVudGl0aWVzUmVxdWVzdCIrChpMaXN0QmFja3VwRW50aXRpZXNSZXNwb25zZRINCgVpdGVtcxgBIAMoCSJXChJMaXN0QmFja3Vwc1JlcXVlc3QSEwoLYmFja3VwX25hbWUYASABKAkSLAoKam9iX3N0YXRlcxgCIAMoDjIYLmRyc2NwLnYxLkpvYlN0YXRlLlZhbHVlIj4KE0xpc3RCYWNrdXBzUmVzcG9uc2USJwoHYmFja3VwcxgBIAMoCzIWLmRyc2NwLnYxLlNpbXBsZUJhY2t1cCJXChNMaXN0UmVzdG9yZXNSZXF1ZXN0EhIKCmJhY2t1cF9jcm4YASABKAkSLAoKam9iX3N0YXRlcxgCIAMoDjIYLmRyc2NwLnYxLkpvYlN0YXRlLlZhbHVlIkEKFExpc3RSZXN0b3Jlc1Jlc3BvbnNlEikKCHJlc3RvcmVzGAEgAygLMhcuZHJzY3AudjEuU2ltcGxlUmVzdG9yZSIqChRSZXN0b3JlQmFja3VwUmVxdWVzdBISCgpiYWNrdXBfY3JuGAEgASgJIiwKFVJlc3RvcmVCYWNrdXBSZXNwb25zZRITCgtyZXN0b3JlX2NybhgBIAEoCTLOCAoMRHJzY3BTZXJ2aWNlEnQKDENyZWF0ZUJhY2t1cBIdLmRyc2NwLnYxLkNyZWF0ZUJhY2t1cFJlcXVlc3QaHi5kcnNjcC52MS5DcmVhdGVCYWNrdXBSZXNwb25zZSIlgtPkkwIfOgEqIhovYXBpL3YxL2Ryc2NwL2NyZWF0ZUJhY2t1cBJ0CgxEZWxldGVCYWNrdXASHS5kcnNjcC52MS5EZWxldGVCYWNrdXBSZXF1ZXN0Gh4uZHJzY3AudjEuRGVsZXRlQmFja3VwUmVzcG9uc2UiJYLT5JMCHzoBKiIaL2FwaS92MS9kcnNjcC9kZWxldGVCYWNrdXASfAoORGVzY3JpYmVCYWNrdXASHy5kcnNjcC52MS5EZXNjcmliZUJhY2t1cFJlcXVlc3QaIC5kcnNjcC52MS5EZXNjcmliZUJhY2t1cFJlc3BvbnNlIieC0+STAiE6ASoiHC9hcGkvdjEvZHJzY3AvZGVzY3JpYmVCYWNrdXASgAEKD0Rlc2NyaWJlUmVzdG9yZRIgLmRyc2NwLnYxLkRlc2NyaWJlUmVzdG9yZVJlcXVlc3QaIS5kcnNjcC52MS5EZXNjcmliZVJlc3RvcmVSZXNwb25zZSIogtPkkwIiOgEqIh0vYXBpL3YxL2Ryc2NwL2Rlc2NyaWJlUmVzdG9yZRJgCgdHZXRMb2dzEhguZHJzY3AudjEuR2V0TG9nc1JlcXVlc3QaGS5kcnNjcC52MS5HZXRMb2dzUmVzcG9uc2UiIILT5JMCGjoBKiIVL2FwaS92MS9kcnNjcC9nZXRMb2dzEowBChJMaXN0QmFja3VwRW50aXRpZXMSIy5kcnNjcC52MS5MaXN0QmFja3VwRW50aXRpZXNSZXF1ZXN0GiQuZHJzY3AudjEuTGlzdEJhY2t1cEVudGl0aWVzUmVzcG9uc2UiK4LT5JMCJToBKiIgL2FwaS92MS9kcnNjcC9saXN0QmFja3VwRW50aXRpZXMScAoLTGlzdEJhY2t1cHMSHC5kcnNjcC52MS5MaXN0QmFja3Vwc1JlcXVlc3QaHS5kcnNjcC52MS5MaXN0QmFja3Vwc1Jlc3BvbnNlIiSC0+STAh46ASoiGS9hcGkvdjEvZHJzY3AvbGlzdEJhY2t1cHMSdAoMTGlzdFJlc3RvcmVzEh0uZHJzY3AudjEuTGlzdFJlc3RvcmVzUmVxdWVzdBoeLmRyc2NwLnYxLkxpc3RSZXN0b3Jlc1Jlc3BvbnNlIiWC0+STAh86ASoiGi9hcGkvdjEvZHJzY3AvbGlzdFJlc3RvcmVzEngKDVJlc3RvcmVCYWNrdXASHi5kcnNjcC52MS5SZXN0b3JlQmFja3VwUmVxdWVzdBofLmRyc2NwLnYxLlJlc3RvcmVCYWNrdXBSZXNwb25zZSImgtPkkwIgOgEqIhsvYXBpL3YxL2Ryc2NwL3Jlc3RvcmVCYWNrdXBiBnByb3RvMw", [file_drscp_v1_backup, file_drscp_v1_job, file_drscp_v1_restore, file_google_api_annotations]);
+  fileDesc("ChRkcnNjcC92MS9kcnNjcC5wcm90bxIIZHJzY3AudjEiPQoTQ3JlYXRlQmFja3VwUmVxdWVzdBITCgtiYWNrdXBfbmFtZRgBIAEoCRIRCglpdGVtX25hbWUYAiABKAkiKgoUQ3JlYXRlQmFja3VwUmVzcG9uc2USEgoKYmFja3VwX2NybhgBIAEoCSIpChNEZWxldGVCYWNrdXBSZXF1ZXN0EhIKCmJhY2t1cF9jcm4YASABKAkiMQoURGVsZXRlQmFja3VwUmVzcG9uc2USGQoRZGVsZXRlX2JhY2t1cF9jcm4YASABKAkiKwoVRGVzY3JpYmVCYWNrdXBSZXF1ZXN0EhIKCmJhY2t1cF9jcm4YASABKAkiOgoWRGVzY3JpYmVCYWNrdXBSZXNwb25zZRIgCgZiYWNrdXAYASABKAsyEC5kcnNjcC52MS5CYWNrdXAiLQoWRGVzY3JpYmVSZXN0b3JlUmVxdWVzdBITCgtyZXN0b3JlX2NybhgBIAEoCSI9ChdEZXNjcmliZVJlc3RvcmVSZXNwb25zZRIiCgdyZXN0b3JlGAEgASgLMhEuZHJzY3AudjEuUmVzdG9yZSIdCg5HZXRMb2dzUmVxdWVzdBILCgNjcm4YASABKAkiHwoPR2V0TG9nc1Jlc3BvbnNlEgwKBGxvZ3MYASABKAkiGwoZTGlzdEJhY2t1cEVudGl0aWVzUmVxdWVzdCIrChpMaXN0QmFja3VwRW50aXRpZXNSZXNwb25zZRINCgVpdGVtcxgBIAMoCSKCAQoSTGlzdEJhY2t1cHNSZXF1ZXN0EhMKC2JhY2t1cF9uYW1lGAEgASgJEiwKCmpvYl9zdGF0ZXMYAiADKA4yGC5kcnNjcC52MS5Kb2JTdGF0ZS5WYWx1ZRIRCglwYWdlX3NpemUYAyABKAUSFgoOc3RhcnRpbmdfdG9rZW4YBCABKAkiZgoTTGlzdEJhY2t1cHNSZXNwb25zZRInCgdiYWNrdXBzGAEgAygLMhYuZHJzY3AudjEuU2ltcGxlQmFja3VwEhcKCm5leHRfdG9rZW4YAiABKAlIAIgBAUINCgtfbmV4dF90b2tlbiKCAQoTTGlzdFJlc3RvcmVzUmVxdWVzdBISCgpiYWNrdXBfY3JuGAEgASgJEiwKCmpvYl9zdGF0ZXMYAiADKA4yGC5kcnNjcC52MS5Kb2JTdGF0ZS5WYWx1ZRIRCglwYWdlX3NpemUYAyABKAUSFgoOc3RhcnRpbmdfdG9rZW4YBCABKAkiaQoUTGlzdFJlc3RvcmVzUmVzcG9uc2USKQoIcmVzdG9yZXMYASADKAsyFy5kcnNjcC52MS5TaW1wbGVSZXN0b3JlEhcKCm5leHRfdG9rZW4YAiABKAlIAIgBAUINCgtfbmV4dF90b2tlbiIqChRSZXN0b3JlQmFja3VwUmVxdWVzdBISCgpiYWNrdXBfY3JuGAEgASgJIiwKFVJlc3RvcmVCYWNrdXBSZXNwb25zZRITCgtyZXN0b3JlX2NybhgBIAEoCTLOCAoMRHJzY3BTZXJ2aWNlEnQKDENyZWF0ZUJhY2t1cBIdLmRyc2NwLnYxLkNyZWF0ZUJhY2t1cFJlcXVlc3QaHi5kcnNjcC52MS5DcmVhdGVCYWNrdXBSZXNwb25zZSIlgtPkkwIfOgEqIhovYXBpL3YxL2Ryc2NwL2NyZWF0ZUJhY2t1cBJ0CgxEZWxldGVCYWNrdXASHS5kcnNjcC52MS5EZWxldGVCYWNrdXBSZXF1ZXN0Gh4uZHJzY3AudjEuRGVsZXRlQmFja3VwUmVzcG9uc2UiJYLT5JMCHzoBKiIaL2FwaS92MS9kcnNjcC9kZWxldGVCYWNrdXASfAoORGVzY3JpYmVCYWNrdXASHy5kcnNjcC52MS5EZXNjcmliZUJhY2t1cFJlcXVlc3QaIC5kcnNjcC52MS5EZXNjcmliZUJhY2t1cFJlc3BvbnNlIieC0+STAiE6ASoiHC9hcGkvdjEvZHJzY3AvZGVzY3JpYmVCYWNrdXASgAEKD0Rlc2NyaWJlUmVzdG9yZRIgLmRyc2NwLnYxLkRlc2NyaWJlUmVzdG9yZVJlcXVlc3QaIS5kcnNjcC52MS5EZXNjcmliZVJlc3RvcmVSZXNwb25zZSIogtPkkwIiOgEqIh0vYXBpL3YxL2Ryc2NwL2Rlc2NyaWJlUmVzdG9yZRJgCgdHZXRMb2dzEhguZHJzY3AudjEuR2V0TG9nc1JlcXVlc3QaGS5kcnNjcC52MS5HZXRMb2dzUmVzcG9uc2UiIILT5JMCGjoBKiIVL2FwaS92MS9kcnNjcC9nZXRMb2dzEowBChJMaXN0QmFja3VwRW50aXRpZXMSIy5kcnNjcC52MS5MaXN0QmFja3VwRW50aXRpZXNSZXF1ZXN0GiQuZHJzY3AudjEuTGlzdEJhY2t1cEVudGl0aWVzUmVzcG9uc2UiK4LT5JMCJToBKiIgL2FwaS92MS9kcnNjcC9saXN0QmFja3VwRW50aXRpZXMScAoLTGlzdEJhY2t1cHMSHC5kcnNjcC52MS5MaXN0QmFja3Vwc1JlcXVlc3QaHS5kcnNjcC52MS5MaXN0QmFja3Vwc1Jlc3BvbnNlIiSC0+STAh46ASoiGS9hcGkvdjEvZHJzY3AvbGlzdEJhY2t1cHMSdAoMTGlzdFJlc3RvcmVzEh0uZHJzY3AudjEuTGlzdFJlc3RvcmVzUmVxdWVzdBoeLmRyc2NwLnYxLkxpc3RSZXN0b3Jlc1Jlc3BvbnNlIiWC0+STAh86ASoiGi9hcGkvdjEvZHJzY3AvbGlzdFJlc3RvcmVzEngKDVJlc3RvcmVCYWNrdXASHi5kcnNjcC52MS5SZXN0b3JlQmFja3VwUmVxdWVzdBofLmRyc2NwLnYxLlJlc3RvcmVCYWNrdXBSZXNwb25zZSImgtPkkwIgOgEqIhsvYXBpL3YxL2Ryc2NwL3Jlc3RvcmVCYWNrdXBiBnByb3RvMw", [file_drscp_v1_backup, file_drscp_v1_job, file_drscp_v1_restore, file_google_api_annotations]);
 
 /**
  * What to back up.
@@ -460,6 +460,20 @@ export type ListBackupsRequest = Message<"drscp.v1.ListBackupsRequest"> & {
    * @generated from field: repeated drscp.v1.JobState.Value job_states = 2;
    */
   jobStates: JobState_Value[];
+
+  /**
+   * How many backups to return at most; more than 1,000 counts as 1,000. 0: all.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_token` of the page before, with the same filters. Empty: from the newest backup on.
+   *
+   * @generated from field: string starting_token = 4;
+   */
+  startingToken: string;
 };
 
 /**
@@ -481,6 +495,20 @@ export type ListBackupsRequestJson = {
    * @generated from field: repeated drscp.v1.JobState.Value job_states = 2;
    */
   jobStates?: JobState_ValueJson[];
+
+  /**
+   * How many backups to return at most; more than 1,000 counts as 1,000. 0: all.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize?: number;
+
+  /**
+   * The `next_token` of the page before, with the same filters. Empty: from the newest backup on.
+   *
+   * @generated from field: string starting_token = 4;
+   */
+  startingToken?: string;
 };
 
 /**
@@ -502,6 +530,13 @@ export type ListBackupsResponse = Message<"drscp.v1.ListBackupsResponse"> & {
    * @generated from field: repeated drscp.v1.SimpleBackup backups = 1;
    */
   backups: SimpleBackup[];
+
+  /**
+   * Where the next page begins. Absent when there are no more, and always without a `page_size`.
+   *
+   * @generated from field: optional string next_token = 2;
+   */
+  nextToken?: string | undefined;
 };
 
 /**
@@ -516,6 +551,13 @@ export type ListBackupsResponseJson = {
    * @generated from field: repeated drscp.v1.SimpleBackup backups = 1;
    */
   backups?: SimpleBackupJson[];
+
+  /**
+   * Where the next page begins. Absent when there are no more, and always without a `page_size`.
+   *
+   * @generated from field: optional string next_token = 2;
+   */
+  nextToken?: string;
 };
 
 /**
@@ -544,6 +586,20 @@ export type ListRestoresRequest = Message<"drscp.v1.ListRestoresRequest"> & {
    * @generated from field: repeated drscp.v1.JobState.Value job_states = 2;
    */
   jobStates: JobState_Value[];
+
+  /**
+   * How many restores to return at most; more than 1,000 counts as 1,000. 0: all.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_token` of the page before, with the same filters. Empty: from the newest restore on.
+   *
+   * @generated from field: string starting_token = 4;
+   */
+  startingToken: string;
 };
 
 /**
@@ -565,6 +621,20 @@ export type ListRestoresRequestJson = {
    * @generated from field: repeated drscp.v1.JobState.Value job_states = 2;
    */
   jobStates?: JobState_ValueJson[];
+
+  /**
+   * How many restores to return at most; more than 1,000 counts as 1,000. 0: all.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize?: number;
+
+  /**
+   * The `next_token` of the page before, with the same filters. Empty: from the newest restore on.
+   *
+   * @generated from field: string starting_token = 4;
+   */
+  startingToken?: string;
 };
 
 /**
@@ -586,6 +656,13 @@ export type ListRestoresResponse = Message<"drscp.v1.ListRestoresResponse"> & {
    * @generated from field: repeated drscp.v1.SimpleRestore restores = 1;
    */
   restores: SimpleRestore[];
+
+  /**
+   * Where the next page begins. Absent when there are no more, and always without a `page_size`.
+   *
+   * @generated from field: optional string next_token = 2;
+   */
+  nextToken?: string | undefined;
 };
 
 /**
@@ -600,6 +677,13 @@ export type ListRestoresResponseJson = {
    * @generated from field: repeated drscp.v1.SimpleRestore restores = 1;
    */
   restores?: SimpleRestoreJson[];
+
+  /**
+   * Where the next page begins. Absent when there are no more, and always without a `page_size`.
+   *
+   * @generated from field: optional string next_token = 2;
+   */
+  nextToken?: string;
 };
 
 /**
@@ -763,7 +847,10 @@ export const DrscpService: GenService<{
     output: typeof ListBackupEntitiesResponseSchema;
   },
   /**
-   * Lists backups, newest first.
+   * Lists backups, newest first: all of them, or page by page with `page_size`. Pages hold no backup twice, also while
+   * backups are made and deleted; one that changes its state between two pages of a filtered list may be missed.
+   *
+   * INVALID_ARGUMENT when `page_size` is negative, or `starting_token` does not come from this list.
    *
    * @generated from rpc drscp.v1.DrscpService.ListBackups
    */
@@ -773,7 +860,7 @@ export const DrscpService: GenService<{
     output: typeof ListBackupsResponseSchema;
   },
   /**
-   * Lists restores, newest first.
+   * Lists restores, newest first, in pages like ListBackups.
    *
    * @generated from rpc drscp.v1.DrscpService.ListRestores
    */

@@ -56,7 +56,7 @@ test("an item that is no entity is refused with those that exist, and an unknown
   });
   scene.simulator.intercept(() => unavailable);
   await expect(scene.startBackup("vault-system")).rejects.toMatchObject({ code: "UNAVAILABLE" });
-  expect(scene.engine.listBackups({ backupName: "", jobStates: [] })).toEqual([]);
+  expect(scene.engine.listBackups({ backupName: "", jobStates: [], pageSize: 0, startingToken: "" }).items).toEqual([]);
 });
 
 test("a backup of a control plane that is not there fails and says so", async () => {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { Scene } from "../simulated-control-plane.ts";
 
 const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
-const all = { backupName: "", jobStates: [] };
+const all = { backupName: "", jobStates: [], pageSize: 0, startingToken: "" };
 
 test("a deleted backup leaves no snapshot, no archive, no object and no row", async () => {
   const scene = await Scene.open();
@@ -11,9 +11,9 @@ test("a deleted backup leaves no snapshot, no archive, no object and no row", as
   const { crn } = await scene.backup();
   expect(scene.simulator.volumes.snapshotHandles()).toHaveLength(6);
   const deletion = await scene.startDeletion(crn);
-  expect(scene.engine.listBackups(all).find((backup) => backup.crn === crn)?.state).toBe("TERMINATING");
-  await scene.until(() => scene.engine.listBackups(all).length === 1);
-  expect(scene.engine.listBackups(all)).toEqual([expect.objectContaining({ crn: kept.crn, state: "COMPLETED" })]);
+  expect(scene.engine.listBackups(all).items.find((backup) => backup.crn === crn)?.state).toBe("TERMINATING");
+  await scene.until(() => scene.engine.listBackups(all).items.length === 1);
+  expect(scene.engine.listBackups(all).items).toEqual([expect.objectContaining({ crn: kept.crn, state: "COMPLETED" })]);
   expect(scene.simulator.volumes.snapshotHandles()).toHaveLength(3);
   expect(scene.archives("backups")).toEqual([kept.crn.slice(-36)]);
   expect(await scene.names(contents)).toEqual([]);
@@ -41,7 +41,7 @@ test("a backup whose snapshot cannot be deleted stays TERMINATING and says why, 
   await expect(scene.startRestore(crn)).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
   scene.simulator.intercept(undefined);
   expect(await scene.startDeletion(crn)).not.toBe(deletion);
-  await scene.until(() => scene.engine.listBackups(all).length === 0);
+  await scene.until(() => scene.engine.listBackups(all).items.length === 0);
   expect(scene.simulator.volumes.snapshotHandles()).toEqual([]);
   expect(scene.archives("backups")).toEqual([]);
   expect(await scene.names(contents)).toEqual([]);
@@ -55,7 +55,7 @@ test("a deletion whose service is restarted in each phase is carried to its end"
     await scene.until(() => scene.engine.getLogs(deletion).includes(`${phase} phase started`));
     await scene.restart();
   }
-  await scene.until(() => scene.engine.listBackups(all).length === 0);
+  await scene.until(() => scene.engine.listBackups(all).items.length === 0);
   expect(scene.simulator.volumes.snapshotHandles()).toEqual([]);
   expect(scene.archives("backups")).toEqual([]);
 });
@@ -65,5 +65,5 @@ test("a backup that failed is deleted, too", async () => {
   const { crn, state } = await scene.backup();
   expect(state).toBe("FAILED");
   await scene.startDeletion(crn);
-  await scene.until(() => scene.engine.listBackups(all).length === 0);
+  await scene.until(() => scene.engine.listBackups(all).items.length === 0);
 });

@@ -46,7 +46,8 @@ test("a restore that cannot succeed says why and touches nothing", async () => {
   await restoreFails(
     /the API server would refuse objects of this backup: POST \/api\/v1\/namespaces\/cdp\/secrets: .*422 Invalid/,
   );
-  const [latest] = scene.engine.listRestores({ backupCrn: crn, jobStates: [] });
+  const page = { pageSize: 1, startingToken: "" };
+  const [latest] = scene.engine.listRestores({ backupCrn: crn, jobStates: [], ...page }).items;
   expect(scene.engine.getLogs(latest?.crn ?? "")).not.toContain("hunter2");
 
   simulator.intercept(({ path }) =>

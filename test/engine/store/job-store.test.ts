@@ -11,7 +11,12 @@ test("lists are newest first, and jobs of one millisecond in order of arrival", 
   const createdAt = newBackup(2).createdAt;
   for (const number of [2, 1, 3]) jobs.insert(newBackup(number));
   jobs.insert(newBackup(4, { createdAt }));
-  expect(jobs.list(all).map((job) => job.displayName)).toEqual(["Backup 3", "Backup 4", "Backup 2", "Backup 1"]);
+  expect(jobs.list(all, { limit: 10 }).map((job) => job.displayName)).toEqual([
+    "Backup 3",
+    "Backup 4",
+    "Backup 2",
+    "Backup 1",
+  ]);
 });
 
 test("lists are filtered by name, by states and by backup", () => {
@@ -23,13 +28,42 @@ test("lists are filtered by name, by states and by backup", () => {
   jobs.insert(newBackup(5, { kind: "restore", crn: crnOf("restore", 5), backupCrn: crnOf("backup", 1) }));
   jobs.insert(newBackup(6, { kind: "restore", crn: crnOf("restore", 6), backupCrn: crnOf("backup", 2) }));
   const numbers = (filter: Partial<Parameters<typeof jobs.list>[0]>) =>
-    jobs.list({ ...all, ...filter }).map(({ crn }) => Number(crn.slice(-3)));
+    jobs.list({ ...all, ...filter }, { limit: 10 }).map(({ crn }) => Number(crn.slice(-3)));
   expect(numbers({ displayName: "nightly" })).toEqual([3, 2, 1]);
   expect(numbers({ states: ["FAILED", "COMPLETED"] })).toEqual([4, 2, 1]);
   expect(numbers({ displayName: "nightly", states: ["FAILED"] })).toEqual([2]);
   expect(numbers({ displayName: "weekly" })).toEqual([]);
   expect(numbers({ kind: "restore" })).toEqual([6, 5]);
   expect(numbers({ kind: "restore", backupCrn: crnOf("backup", 1) })).toEqual([5]);
+});
+
+test("pages of a list follow one another in every filter, without gaps and without jobs twice", () => {
+  const { jobs } = temporaryStore();
+  const states = ["COMPLETED", "FAILED", "PARTIALLY_FAILED"] as const;
+  const createdAt = newBackup(1).createdAt;
+  for (let number = 1; number <= 90; number += 1) {
+    const backup = newBackup(number, { state: states[number % 3] ?? "COMPLETED", displayName: `Backup ${number % 2}` });
+    // Every tenth was created in the same millisecond as the others of its kind.
+    jobs.insert(number % 10 === 0 ? { ...backup, createdAt } : backup);
+  }
+  for (const filter of [
+    {},
+    { displayName: "Backup 1" },
+    { states: ["FAILED"] as const },
+    { states: ["FAILED", "COMPLETED", "FAILED"] as const },
+    { states: ["PARTIALLY_FAILED", "COMPLETED"] as const, displayName: "Backup 0" },
+  ]) {
+    const whole = jobs.list({ ...all, ...filter }, { limit: 100 });
+    expect(new Set(whole.map(({ crn }) => crn)).size).toBe(whole.length);
+    const paged = [];
+    for (let page = jobs.list({ ...all, ...filter }, { limit: 7 }); page.length > 0;) {
+      paged.push(...page);
+      const last = page.at(-1);
+      const after = last && { createdMs: last.createdAt.getTime(), seq: last.seq };
+      page = jobs.list({ ...all, ...filter }, { after, limit: 7 });
+    }
+    expect(paged).toEqual(whole);
+  }
 });
 
 test("finding few jobs among 100,000 takes about as long as among 100", () => {
@@ -42,12 +76,13 @@ test("finding few jobs among 100,000 takes about as long as among 100", () => {
     { states: ["FAILED"] as const },
     { states: ["COMPLETED"] as const, displayName: "Backup 50" },
     { backupCrn: crnOf("backup", 50) },
+    { states: ["COMPLETED"] as const, backupCrn: crnOf("backup", 50) },
   ]) {
-    const expected = small.jobs.list({ ...all, ...filter }).length;
+    const expected = small.jobs.list({ ...all, ...filter }, { limit: 10 }).length;
     expect(expected).toBeGreaterThan(0);
-    expect(large.jobs.list({ ...all, ...filter })).toHaveLength(expected);
-    const few = fastest(() => small.jobs.list({ ...all, ...filter }));
-    const many = fastest(() => large.jobs.list({ ...all, ...filter }));
+    expect(large.jobs.list({ ...all, ...filter }, { limit: 10 })).toHaveLength(expected);
+    const few = fastest(() => small.jobs.list({ ...all, ...filter }, { limit: 10 }));
+    const many = fastest(() => large.jobs.list({ ...all, ...filter }, { limit: 10 }));
     expect(many).toBeLessThan(few * 20 + 1);
   }
   expect(fastest(() => large.queue.next())).toBeLessThan(fastest(() => small.queue.next()) * 20 + 1);
