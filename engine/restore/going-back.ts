@@ -57,15 +57,13 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<void
 async function putBack(source: RestoreSource, parts: JobParts, context: JobContext): Promise<boolean> {
   const links = new OwnerLinks(context, source.notesPrefix);
   for await (const { object } of objectsOf(source, source.reader.parts, context.signal)) links.expect(object);
-  if (context.notes.get(clearedNote) !== true) {
-    await removeWebhooks(parts, context, source.namespaces);
-    await stopApps(parts, context, source.namespaces);
-    await disownLeftClaims(parts, context, source.namespaces, () => true);
-    await deleteObjects(parts, context, source.namespaces);
-    await removeAdded(parts, context, source.namespaces);
+  const isAllThere = context.notes.get(deletingNote) !== true;
+  if (!isAllThere && context.notes.get(clearedNote) !== true) {
+    await clearAway(source, parts, context);
     context.notes.set(clearedNote, true);
   }
   await restoreNamespaces(parts, context, source);
+  if (!isAllThere) await removeNewClaims(source, parts, context);
   await putClaimsBack(parts, context, source);
   await restoreClaims(parts, context, source, links);
   await restoreFrom(source, parts, context);
