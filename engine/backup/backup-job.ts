@@ -3,10 +3,10 @@ import { ArchiveWriter } from "../archive/archive-writer.ts";
 import { type Manifest, type Part, formatVersion } from "../archive/format.ts";
 import { finalState, type JobContext, type JobDefinition } from "../jobs/phase.ts";
 import type { JobParts } from "../jobs/parts.ts";
-import { savedVolumes } from "../volumes/take-snapshots.ts";
+import { keepSnapshots, savedVolumes } from "../volumes/take-snapshots.ts";
 import { abandonSnapshots } from "../volumes/abandon-snapshots.ts";
 import { backupNotes } from "./backup-notes.ts";
-import { creatingSnapshots } from "./creating-snapshots.ts";
+import { creatingSnapshots, snapshotRequest } from "./creating-snapshots.ts";
 import { resumeApplications } from "./hooks.ts";
 import { preValidation } from "./pre-validation.ts";
 import { savingObjects } from "./saving-objects.ts";
@@ -18,7 +18,10 @@ import { savingObjects } from "./saving-objects.ts";
 export function backupJob(parts: JobParts): JobDefinition {
   return {
     phases: [preValidation(parts), savingObjects(parts), creatingSnapshots(parts)],
-    finish: (context) => writeManifest(parts, context),
+    async finish(context) {
+      await keepSnapshots(context, snapshotRequest(parts, context));
+      await writeManifest(parts, context);
+    },
     async fail(context) {
       await resumeApplications(parts, context);
       await abandonSnapshots(context, parts);

@@ -3,5 +3,7 @@ export const backupNotes = {
   namespaces: "namespaces",
   claims: "claims",
   parts: "parts",
+  /** Set when every snapshot has been cut. */
+  cut: "cut",
   kubernetesVersion: "kubernetes-version",
 } as const;

@@ -1,6 +1,7 @@
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
+import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 
@@ -18,6 +19,14 @@ const pods = { apiVersion: "v1", resource: "pods" };
 /** Where the notes keep the pods whose applications are held, and what lets them go again. */
 const heldNotes = "hook/";
 const hooksAtOnce = 8;
+
+/** Whether any pod of the namespaces asks for a command. */
+export async function hasHooks(cluster: Cluster, namespaces: readonly string[], signal: AbortSignal): Promise<boolean> {
+  for (const namespace of namespaces)
+    for await (const pod of cluster.list(pods, namespace, signal))
+      if (hookOf(pod, "pre", 0) ?? hookOf(pod, "post", 0)) return true;
+  return false;
+}
 
 /**
  * Runs each pod's pre hook. What will undo it is noted before, so that a crash leaves no application held for good. A

@@ -2,22 +2,19 @@ import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext, Phase } from "../jobs/phase.ts";
 import type { AccessQuestion } from "../kubernetes/cluster.ts";
-import type { DiscoveredResource } from "../kubernetes/discovery.ts";
-import { resourceName } from "../kubernetes/kubernetes-object.ts";
-import { missingPermissions, rightsOn } from "../kubernetes/permissions.ts";
-import { verbsOfNeeds } from "../objects/cluster-scoped-needs.ts";
+import { missingPermissions } from "../kubernetes/permissions.ts";
 import { existingEntities, isTerminating, namespaces as namespaceType } from "../objects/entities.ts";
-import { isSavedResource } from "../objects/object-selection.ts";
+import { backupRights, hookRights } from "../objects/rights-needed.ts";
 import { surveyClaims } from "../volumes/claims.ts";
-import { volumeSnapshotContents, volumeSnapshots } from "../volumes/snapshot-resources.ts";
 import { backupNotes } from "./backup-notes.ts";
+import { hasHooks } from "./hooks.ts";
 
 /**
  * Makes sure that the backup can be made: the API server answers, the namespaces are there and stay, the service's rights
  * suffice, archives can be written. Tells of each claim whose data no snapshot can hold.
  */
 export function preValidation(parts: JobParts): Phase {
-  const { cluster, storage, limits } = parts;
+  const { cluster, storage } = parts;
   return {
     name: "PRE_VALIDATION",
     async run(context) {
@@ -29,17 +26,8 @@ export function preValidation(parts: JobParts): Phase {
       const { resources, unavailable } = await cluster.discover(signal);
       for (const apiVersion of unavailable)
         context.warn("", `the API ${apiVersion} does not answer: objects of its kinds are not in this backup`);
-      const missing = await missingPermissions(
-        cluster,
-        rightsNeeded(resources, included),
-        limits.clusterConcurrency,
-        signal,
-      );
-      if (missing.length > 0)
-        throw new DrsError(
-          "PERMISSION_DENIED",
-          `the service's account lacks rights that a backup needs: ${missing.join("; ")}`,
-        );
+      await rightsSuffice(parts, backupRights(resources, included), signal);
+      if (await hasHooks(cluster, included, signal)) await rightsSuffice(parts, hookRights(included), signal);
       const survey = await surveyClaims(cluster, included, signal);
       for (const { namespace, claim, reason } of survey.unsavable)
         context.warn(namespace, `the data of claim ${claim} is not in this backup: ${reason}`);
@@ -73,17 +61,15 @@ async function includedNamespaces(
   return included;
 }
 
-function rightsNeeded(
-  resources: readonly DiscoveredResource[],
-  namespaces: readonly string[],
-): readonly AccessQuestion[] {
-  const kinds = resources.filter(isSavedResource);
-  return [
-    ...resources.flatMap((kind) => rightsOn(kind, [verbsOfNeeds[resourceName(kind)] ?? []].flat(), "")),
-    ...namespaces.flatMap((namespace) => [
-      ...kinds.flatMap((kind) => rightsOn(kind, ["list"], namespace)),
-      ...rightsOn(volumeSnapshots, ["get", "create", "delete", "watch"], namespace),
-    ]),
-    ...rightsOn(volumeSnapshotContents, ["get", "list", "watch", "patch", "create", "delete"], ""),
-  ];
+async function rightsSuffice(
+  { cluster, limits }: JobParts,
+  questions: readonly AccessQuestion[],
+  signal: AbortSignal,
+): Promise<void> {
+  const missing = await missingPermissions(cluster, questions, limits.clusterConcurrency, signal);
+  if (missing.length > 0)
+    throw new DrsError(
+      "PERMISSION_DENIED",
+      `the service's account lacks rights that a backup needs: ${missing.join("; ")}`,
+    );
 }

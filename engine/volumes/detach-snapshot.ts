@@ -1,7 +1,9 @@
 import { DrsError } from "../errors.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
 import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { jobLabel } from "../objects/object-selection.ts";
 import { type SnapshotStatus, volumeSnapshotContents, volumeSnapshots } from "./snapshot-resources.ts";
 
 /**
@@ -20,6 +22,47 @@ export async function detachSnapshot(
     await cluster.patch(volumeSnapshotContents, "", bound, { spec: { deletionPolicy: "Retain" } }, signal);
   await deleteAndWait(cluster, volumeSnapshots, namespace, name, timeoutMs, signal);
   if (bound !== undefined) await deleteAndWait(cluster, volumeSnapshotContents, "", bound, timeoutMs, signal);
+}
+
+/** A VolumeSnapshot of ours and its content. */
+export interface AttachedSnapshot {
+  readonly namespace: string;
+  readonly name: string;
+  readonly content: string;
+}
+
+export interface DetachRequest {
+  readonly cluster: Cluster;
+  /** The job's, by whose label both are found; their contents say `Retain` already. */
+  readonly uuid: string;
+  readonly timeoutMs: number;
+  readonly inFlight: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Removes VolumeSnapshots and their contents, which are kept by `Retain`: the snapshots stay in the storage. May run again.
+ * FAILED_PRECONDITION names what was not gone in time.
+ */
+export async function detachSnapshots(snapshots: readonly AttachedSnapshot[], request: DetachRequest): Promise<void> {
+  await deleteEach(volumeSnapshots, snapshots, request);
+  const contents = snapshots.map(({ content }) => ({ namespace: "", name: content }));
+  await deleteEach(volumeSnapshotContents, contents, request);
+}
+
+async function deleteEach(
+  type: ResourceType,
+  objects: readonly { readonly namespace: string; readonly name: string }[],
+  { cluster, uuid, timeoutMs, inFlight, signal }: DetachRequest,
+): Promise<void> {
+  await forEachInFlight(objects, inFlight, ({ namespace, name }) => cluster.delete(type, namespace, name, signal));
+  const options = { labelSelector: `${jobLabel}=${uuid}` };
+  for (const [namespace, here] of Map.groupBy(objects, (object) => object.namespace)) {
+    const names = new Set(here.map(({ name }) => name));
+    const wait = { type, namespace, options, timeoutMs, signal };
+    const left = await waitUntilGone(cluster, wait, ({ metadata }) => names.has(metadata.name));
+    if (left.length > 0) throw notGone(type, left, timeoutMs);
+  }
 }
 
 /** The content that a VolumeSnapshot is bound to, or asks for. */
@@ -41,14 +84,18 @@ export async function deleteAndWait(
   await cluster.delete(type, namespace, name, signal);
   const options = { fieldSelector: `metadata.name=${name}` };
   const left = await waitUntilGone(cluster, { type, namespace, options, timeoutMs, signal }, () => true);
-  if (left.length === 0) return;
-  const where = namespace === "" ? name : `${namespace}/${name}`;
-  const holders = left[0]?.metadata.finalizers?.join(", ") ?? "";
-  const reason = (left[0]?.["status"] as SnapshotStatus | undefined)?.error?.message;
-  throw new DrsError(
+  if (left.length > 0) throw notGone(type, left, timeoutMs);
+}
+
+function notGone(type: ResourceType, left: readonly KubernetesObject[], timeoutMs: number): DrsError {
+  const names = left.map(({ metadata, ...object }) => {
+    const where = metadata.namespace === undefined ? metadata.name : `${metadata.namespace}/${metadata.name}`;
+    const holders = metadata.finalizers?.join(", ") ?? "";
+    const reason = (object["status"] as SnapshotStatus | undefined)?.error?.message;
+    return where + (reason === undefined ? "" : `: ${reason}`) + (holders === "" ? "" : ` (held by ${holders})`);
+  });
+  return new DrsError(
     "FAILED_PRECONDITION",
-    `${type.kind} ${where} was not gone ${timeoutMs / 1000} s after its deletion` +
-      (reason === undefined ? "" : `: ${reason}`) +
-      (holders === "" ? "" : ` (held by ${holders})`),
+    `${type.kind} ${names.join("; ")} ${left.length === 1 ? "was" : "were"} not gone ${timeoutMs / 1000} s after deletion`,
   );
 }

@@ -8,7 +8,7 @@ import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import type { SnapshotableClaim } from "./claims.ts";
-import { detachSnapshot } from "./detach-snapshot.ts";
+import { detachSnapshots } from "./detach-snapshot.ts";
 import { nameFor, type SnapshotStatus, volumeSnapshotContents, volumeSnapshots } from "./snapshot-resources.ts";
 
 export interface SnapshotRequest {
@@ -16,8 +16,6 @@ export interface SnapshotRequest {
   readonly claims: readonly SnapshotableClaim[];
   readonly timeoutMs: number;
   readonly inFlight: number;
-  /** Called once when every snapshot has been cut: from then on the applications may write again. */
-  readonly onCut: () => Promise<void>;
 }
 
 /** Where a job's notes keep each finished snapshot, by namespace and claim. */
@@ -25,40 +23,48 @@ const volumeNotes = "volume/";
 const contentNotes = "content/";
 
 /**
- * Takes a snapshot of every claim, all at once, and notes each one's handle. When it resolves the storage holds the
- * snapshots and the cluster has no object of them: nothing that is deleted there can take one along. May run again after
- * a crash: what was finished stays, what was begun is taken up.
+ * Takes a snapshot of every claim, all at once, and resolves when all are ready. `onCut` is called once when every one has
+ * been cut: from then on the applications may write again. May run again after a crash: what was begun is taken up.
  *
  * FAILED_PRECONDITION names the claims whose snapshots were not ready in time, with the driver's own words.
  */
-export async function takeSnapshots(context: JobContext, request: SnapshotRequest): Promise<void> {
-  const { job, notes, signal } = context;
+export async function takeSnapshots(
+  context: JobContext,
+  request: SnapshotRequest,
+  onCut: () => Promise<void>,
+): Promise<void> {
+  const { job, signal } = context;
   const { cluster, claims, inFlight } = request;
-  const waiting = unfinishedClaims(context, claims);
-  await forEachInFlight(waiting, inFlight, (claim) => createSnapshot(cluster, job.uuid, claim, signal));
-  const snapshots = await waitUntilReady(context, request, waiting);
-  await forEachInFlight(waiting, inFlight, async (claim) => {
+  await forEachInFlight(claims, inFlight, (claim) => createSnapshot(cluster, job.uuid, claim, signal));
+  await waitUntil(context, request, claims, isCut);
+  await onCut();
+  await waitUntil(context, request, claims, isReady);
+}
+
+/**
+ * Notes the handles of the snapshots taken and takes them out of the cluster's hands: when it resolves the storage holds
+ * them and the cluster has no object of them, so that nothing that is deleted there can take one along. May run again.
+ */
+export async function keepSnapshots(context: JobContext, request: SnapshotRequest): Promise<void> {
+  const { job, notes, signal } = context;
+  const { cluster, claims, inFlight, timeoutMs } = request;
+  const unkept = claims.filter((claim) => notes.get(volumeNotes + keyOf(claim)) === undefined);
+  const snapshots = await waitUntil(context, request, unkept, isReady);
+  await forEachInFlight(unkept, inFlight, async (claim) => {
     const status = snapshots.get(keyOf(claim));
-    const volume = await retain(cluster, claim, status, signal);
+    const volume = await retain(cluster, job.uuid, claim, status, signal);
     notes.setAll([
       [volumeNotes + keyOf(claim), volume],
       [contentNotes + keyOf(claim), status?.boundVolumeSnapshotContentName],
     ]);
   });
-  await forEachInFlight(claims, inFlight, (claim) => {
-    const name = nameFor(job.uuid, claim.namespace, claim.claim);
-    const content = notes.get<string>(contentNotes + keyOf(claim));
-    return detachSnapshot(cluster, { namespace: claim.namespace, name, content }, request.timeoutMs, signal);
-  });
+  const kept = claims.map((claim) => ({
+    namespace: claim.namespace,
+    name: nameFor(job.uuid, claim.namespace, claim.claim),
+    content: notes.get<string>(contentNotes + keyOf(claim)) ?? "",
+  }));
+  await detachSnapshots(kept, { cluster, uuid: job.uuid, timeoutMs, inFlight, signal });
   tellSpread(context);
-}
-
-/** Those of the claims whose snapshots are yet to be taken. */
-export function unfinishedClaims(
-  { notes }: Pick<JobContext, "notes">,
-  claims: readonly SnapshotableClaim[],
-): readonly SnapshotableClaim[] {
-  return claims.filter((claim) => notes.get(volumeNotes + keyOf(claim)) === undefined);
 }
 
 /** The snapshots that a job has noted, in the order of namespace and claim. */
@@ -85,68 +91,59 @@ async function createSnapshot(
   }
 }
 
-/** The ready snapshots' statuses by claim. */
-async function waitUntilReady(
-  context: JobContext,
-  { cluster, timeoutMs, onCut }: SnapshotRequest,
+type IsSo = (status: SnapshotStatus) => boolean;
+const isReady: IsSo = ({ readyToUse }) => readyToUse === true;
+const isCut: IsSo = (status) => status.creationTime !== undefined || isReady(status);
+
+/** Waits until something is so of every claim's snapshot; gives the snapshots' statuses by claim. */
+async function waitUntil(
+  { job, signal }: JobContext,
+  { cluster, timeoutMs }: SnapshotRequest,
   claims: readonly SnapshotableClaim[],
+  isSo: IsSo,
 ): Promise<ReadonlyMap<string, SnapshotStatus>> {
-  const { job, signal } = context;
   const claimByName = new Map(claims.map((claim) => [nameFor(job.uuid, claim.namespace, claim.claim), claim]));
   const statuses = new Map<string, SnapshotStatus>();
-  const all = (isSo: (status: SnapshotStatus) => boolean) =>
-    claims.every((claim) => isSo(statuses.get(keyOf(claim)) ?? {}));
+  const isLate = (claim: SnapshotableClaim) => !isSo(statuses.get(keyOf(claim)) ?? {});
   const see = (object: KubernetesObject) => {
     const claim = claimByName.get(object.metadata.name);
     if (claim) statuses.set(keyOf(claim), object["status"] ?? {});
   };
-  const namespaces = [...new Set(claims.map((claim) => claim.namespace))];
-  const until = async (isSo: (status: SnapshotStatus) => boolean) => {
-    const here = (namespace: string) => () =>
-      claims.every((claim) => claim.namespace !== namespace || isSo(statuses.get(keyOf(claim)) ?? {}));
-    await Promise.all(
-      namespaces.map((namespace) =>
+  const options = { labelSelector: `${jobLabel}=${job.uuid}` };
+  await Promise.all(
+    Map.groupBy(claims, (claim) => claim.namespace)
+      .entries()
+      .map(([namespace, here]) =>
         waitFor(
           cluster,
-          {
-            type: volumeSnapshots,
-            namespace,
-            options: { labelSelector: `${jobLabel}=${job.uuid}` },
-            timeoutMs,
-            signal,
-          },
+          { type: volumeSnapshots, namespace, options, timeoutMs, signal },
           see,
-          here(namespace),
+          () => !here.some(isLate),
         ),
       ),
-    );
-    if (all(isSo)) return;
-    const late = claims.filter((claim) => !isSo(statuses.get(keyOf(claim)) ?? {}));
-    const names = late.map((claim) => {
-      const reason = statuses.get(keyOf(claim))?.error?.message;
-      return reason === undefined
-        ? `${claim.namespace}/${claim.claim}`
-        : `${claim.namespace}/${claim.claim} (${reason})`;
-    });
-    throw new DrsError(
-      "FAILED_PRECONDITION",
-      `the snapshots of ${names.join(", ")} were not ready within ${timeoutMs / 1000} s: see the events of these claims and the log of the CSI driver's snapshotter`,
-    );
-  };
-  await until((status) => status.creationTime !== undefined || status.readyToUse === true);
-  await onCut();
-  await until((status) => status.readyToUse === true);
-  return statuses;
+  );
+  const late = claims.filter(isLate);
+  if (late.length === 0) return statuses;
+  const names = late.map((claim) => {
+    const reason = statuses.get(keyOf(claim))?.error?.message;
+    return reason === undefined ? keyOf(claim) : `${keyOf(claim)} (${reason})`;
+  });
+  throw new DrsError(
+    "FAILED_PRECONDITION",
+    `the snapshots of ${names.join(", ")} were not ready within ${timeoutMs / 1000} s: see the events of these claims and the log of the CSI driver's snapshotter`,
+  );
 }
 
 /** Makes the storage keep the snapshot whatever happens to its objects. */
 async function retain(
   cluster: Cluster,
+  uuid: string,
   claim: SnapshotableClaim,
   { boundVolumeSnapshotContentName: content = "" }: SnapshotStatus = {},
   signal: AbortSignal,
 ): Promise<SavedVolume> {
-  await cluster.patch(volumeSnapshotContents, "", content, { spec: { deletionPolicy: "Retain" } }, signal);
+  const kept = { metadata: { labels: { [jobLabel]: uuid } }, spec: { deletionPolicy: "Retain" } };
+  await cluster.patch(volumeSnapshotContents, "", content, kept, signal);
   const bytes = await cluster.getRaw(volumeSnapshotContents, "", content, signal);
   const status = bytes && ((JSON.parse(bytes.toString()) as KubernetesObject)["status"] as SnapshotStatus | undefined);
   if (status?.snapshotHandle === undefined)

@@ -15,8 +15,8 @@ const chosenRuns = all ? allRuns : 1;
 const mostDangerous = [
   "backup SAVING_OBJECTS: after write backups/objects",
   "backup CREATING_SNAPSHOTS: after POST volumesnapshots",
-  "backup CREATING_SNAPSHOTS: after PATCH volumesnapshotcontents",
-  "backup CREATING_SNAPSHOTS: after DELETE volumesnapshots",
+  "backup FINISH: after PATCH volumesnapshotcontents",
+  "backup FINISH: after DELETE volumesnapshots",
   "backup FINISH: after write backups/manifest.json",
   "restore PRE_VALIDATION: after POST volumesnapshotcontents",
   "restore STOPPING_APPS: after PATCH persistentvolumes",
