@@ -34,6 +34,11 @@ export class ClaimVolumes {
     this.#files(namespace, claim).delete(path);
   }
 
+  /** From now on the driver makes no volume for this node. */
+  fillNode(name: string): void {
+    this.#cluster.data.fullNodes.add(name);
+  }
+
   /** The handles of all volumes that the storage holds, also of those that no object names any more. */
   volumeHandles(): readonly string[] {
     return [...this.#cluster.data.volumes.keys()];

@@ -13,6 +13,8 @@ export interface StoredSnapshot {
 export class VolumeData {
   readonly volumes = new Map<string, Files>();
   readonly snapshots = new Map<string, StoredSnapshot>();
+  /** Nodes that have no room for another volume. */
+  readonly fullNodes = new Set<string>();
 
   /** Makes a volume with a copy of the given files. */
   createVolume(handle: string, files: ReadonlyMap<string, Buffer> = new Map()): void {

@@ -10,7 +10,7 @@ interface PodSpec {
 
 /**
  * The claims of a namespace that bind when a pod first uses them, and that none uses now: a cron job's, or those of an
- * application without replicas. To wait for them would be in vain.
+ * application without replicas. To wait for them would be in vain; `bindIdleClaims` sees to those that have data.
  */
 export async function idleClaims(
   cluster: Cluster,

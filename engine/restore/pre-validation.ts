@@ -6,6 +6,7 @@ import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object
 import { missingPermissions, rightsOn } from "../kubernetes/permissions.ts";
 import { namespaces as namespaceType } from "../objects/entities.ts";
 import { isSavedResource } from "../objects/object-selection.ts";
+import { csiNodes, nodes } from "../volumes/nodes-for-volume.ts";
 import { importContents } from "../volumes/snapshot-contents.ts";
 import { volumeSnapshotContents, volumeSnapshots, persistentVolumes } from "../volumes/snapshot-resources.ts";
 import { dryRun } from "./dry-run.ts";
@@ -112,6 +113,7 @@ async function rightsSuffice(
     ...namespaces.flatMap((namespace) => rightsOn(volumeSnapshots, ["get", "create", "delete", "watch"], namespace)),
     ...rightsOn(volumeSnapshotContents, ["get", "list", "watch", "create", "patch", "delete"], ""),
     ...rightsOn(persistentVolumes, ["get", "list", "create", "patch"], ""),
+    ...[nodes, csiNodes].flatMap((type) => rightsOn(type, ["list"], "")),
     ...rightsOn(namespaceType, ["get", "list", "watch", "create", "patch"], ""),
     ...webhookConfigurations.flatMap((type) => rightsOn(type, ["list", "create", "delete"], "")),
   ];

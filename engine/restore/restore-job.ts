@@ -3,6 +3,7 @@ import { ArchiveWriter } from "../archive/archive-writer.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext, JobDefinition, Phase } from "../jobs/phase.ts";
 import type { RestorePhase } from "../model.ts";
+import { bindIdleClaims } from "./binding-idle-claims.ts";
 import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { deleteClaims, disownLeftClaims, type LeftClaims } from "./deleting-claims.ts";
 import { deleteObjects } from "./deleting-objects.ts";
@@ -66,7 +67,10 @@ export function restoreJob(parts: JobParts): JobDefinition {
         await restoreClaims(parts, context, source, links);
       }),
       phase("RESTORING_OBJECTS", (source, context) => restoreFrom(source, parts, context)),
-      phase("STARTING_APPS", (source, context) => startApps(source, parts, context)),
+      phase("STARTING_APPS", async (source, context) => {
+        await startApps(source, parts, context);
+        await bindIdleClaims(source, parts, context);
+      }),
     ],
     async finish(context) {
       const source = await provenSource(parts, context);

@@ -103,12 +103,7 @@ async function waitUntilReady(
     }
     for (const [namespace, wanted] of names) {
       if (resourceName(part) === "persistentvolumeclaims")
-        for (const name of await idleClaims(parts.cluster, namespace, context.signal))
-          if (wanted.delete(name))
-            context.warn(
-              namespace,
-              `claim ${name} binds when a pod first uses it: until then its data is in the backup's snapshot alone, and the backup must stay`,
-            );
+        for (const name of await idleClaims(parts.cluster, namespace, context.signal)) wanted.delete(name);
       for (const name of await notReady(parts, context, part, namespace, wanted))
         late.push(`${part.kind} ${namespace}/${name}`);
     }

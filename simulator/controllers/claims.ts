@@ -9,7 +9,7 @@ import { changeObject } from "../update-object.ts";
 import type { Controller } from "./controller.ts";
 import { pods } from "./owned-pods.ts";
 import { claimsOf } from "./pods.ts";
-import { provision } from "./provisioner.ts";
+import { provision, selectedNodeOf } from "./provisioner.ts";
 
 const claims = builtIn("persistentvolumeclaims");
 const volumes = builtIn("persistentvolumes");
@@ -51,7 +51,7 @@ export function claimController(cluster: Cluster): Controller {
   }
 
   function mayProvision(claim: Claim, { volumeBindingMode }: StorageClass): boolean {
-    if (volumeBindingMode !== "WaitForFirstConsumer") return true;
+    if (volumeBindingMode !== "WaitForFirstConsumer" || selectedNodeOf(claim) !== undefined) return true;
     return [...store.list<Pod>(pods, claim.metadata.namespace)].some((pod) => claimsOf(pod).includes(keyOf(claim)));
   }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { driver } from "../bootstrap.ts";
 import type { Cluster } from "../cluster.ts";
 import { createObject } from "../create-object.ts";
@@ -10,6 +11,7 @@ import { snapshotResources } from "./snapshot-resources.ts";
 
 const claims = builtIn("persistentvolumeclaims");
 const volumes = builtIn("persistentvolumes");
+const events = builtIn("events");
 
 type Source = { readonly files: ReadonlyMap<string, Buffer>; readonly size: number };
 
@@ -23,6 +25,11 @@ export function provision(cluster: Cluster, claim: Claim, storageClass: StorageC
       "volume.kubernetes.io/storage-provisioner": driver,
     };
   });
+  const node = selectedNodeOf(claim);
+  if (node !== undefined && cluster.data.fullNodes.has(node)) {
+    giveUp(cluster, claim, node);
+    return;
+  }
   const source = sourceOf(cluster, claim);
   const storage = claim.spec?.resources?.requests?.storage ?? "0";
   if (source === undefined || parseQuantity(storage) < source.size) return;
@@ -44,6 +51,31 @@ export function provision(cluster: Cluster, claim: Claim, storageClass: StorageC
       ...(storageClass.mountOptions ? { mountOptions: storageClass.mountOptions } : {}),
       volumeMode: claim.spec?.volumeMode ?? "Filesystem",
     },
+  });
+}
+
+const selectedNode = "volume.kubernetes.io/selected-node";
+
+/** The node that the scheduler, or somebody in its stead, wants a claim's volume for. */
+export function selectedNodeOf({ metadata }: Claim): string | undefined {
+  return metadata.annotations?.[selectedNode];
+}
+
+/** Says that a node has no room, and leaves it to others to select another one. */
+function giveUp(cluster: Cluster, claim: Claim, node: string): void {
+  const { namespace, name, uid } = claim.metadata;
+  createObject(cluster, events, {
+    kind: "Event",
+    apiVersion: "v1",
+    metadata: { namespace: namespace ?? "", name: `${name}.${randomUUID()}` },
+    involvedObject: { kind: "PersistentVolumeClaim", apiVersion: "v1", namespace, name, uid },
+    type: "Warning",
+    reason: "ProvisioningFailed",
+    message: `rpc error: code = ResourceExhausted desc = no room on ${node}`,
+    lastTimestamp: new Date().toISOString(),
+  });
+  changeObject(cluster, claims, keyOf(claim), ({ metadata }) => {
+    delete metadata.annotations?.[selectedNode];
   });
 }
 

@@ -49,6 +49,26 @@ describe("a claim", () => {
     expect(cluster.simulator.volumes.volumeHandles()).toEqual([]);
   });
 
+  test("of a class that waits for a pod gets a volume for a selected node, unless that one is full", async () => {
+    const late = { metadata: { name: "late" }, provisioner: driver, volumeBindingMode: "WaitForFirstConsumer" };
+    await cluster.post("/apis/storage.k8s.io/v1/storageclasses", late);
+    expect((await boundClaim("idle", { storageClassName: "late" })).status.phase).toBe("Pending");
+    const select = async (node: string) => {
+      await cluster.merge(`${claims}/idle`, {
+        metadata: { annotations: { "volume.kubernetes.io/selected-node": node } },
+      });
+      await cluster.settled();
+      return cluster.get(`${claims}/idle`);
+    };
+    cluster.simulator.volumes.fillNode("full");
+    const refused = await select("full");
+    expect(refused.status.phase).toBe("Pending");
+    expect(Object.keys(refused.metadata.annotations)).not.toContain("volume.kubernetes.io/selected-node");
+    const { items } = await cluster.get("/api/v1/namespaces/default/events");
+    expect(items).toMatchObject([{ reason: "ProvisioningFailed", involvedObject: { uid: refused.metadata.uid } }]);
+    expect((await select("empty")).status.phase).toBe("Bound");
+  });
+
   test("leaves a retained volume with its data, which another claim can take", async () => {
     const first = await boundClaim("data");
     const volume = `${volumes}/${first.spec.volumeName}`;

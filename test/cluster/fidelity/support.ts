@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
@@ -91,6 +91,14 @@ export class SmallControlPlane {
   async restore({ state = "COMPLETED" } = {}): Promise<Outcome> {
     const { restoreCrn } = await this.service.api("restoreBackup", { backupCrn: this.backupCrn });
     return this.#outcome(restoreCrn, state);
+  }
+
+  /** What the storage system calls the latest backup's snapshots. */
+  async snapshotHandles(): Promise<readonly string[]> {
+    const uuid = this.backupCrn.slice(this.backupCrn.lastIndexOf(":") + 1);
+    const manifest = await readFile(join(this.service.data, "archives/backups", uuid, "manifest.json"), "utf8");
+    const { volumes } = JSON.parse(manifest) as { volumes: readonly { snapshotHandle: string }[] };
+    return volumes.map(({ snapshotHandle }) => snapshotHandle);
   }
 
   /** The job's log so far. */

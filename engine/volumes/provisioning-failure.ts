@@ -1,0 +1,29 @@
+import type { Cluster } from "../kubernetes/cluster.ts";
+import { hasStatus } from "../kubernetes/kubernetes-error.ts";
+import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { waitFor } from "../kubernetes/waiting.ts";
+
+const events = { apiVersion: "v1", resource: "events" };
+/** An event may come a moment after what it tells of. */
+const eventTimeoutMs = 2_000;
+
+/** What the provisioner has said last of a claim that it makes no volume for; undefined when it is silent, or the right to read events is missing. */
+export async function provisioningFailure(
+  cluster: Cluster,
+  { metadata: { namespace = "", uid } }: KubernetesObject,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  let latest: { readonly time: string; readonly message: string } | undefined;
+  const see = ({ lastTimestamp, message }: KubernetesObject) => {
+    const time = String(lastTimestamp);
+    if (latest === undefined || time >= latest.time) latest = { time, message: String(message) };
+  };
+  const options = { fieldSelector: `involvedObject.uid=${uid},reason=ProvisioningFailed` };
+  const wait = { type: events, namespace, options, timeoutMs: eventTimeoutMs, signal };
+  try {
+    await waitFor(cluster, wait, see, () => latest !== undefined);
+  } catch (error) {
+    if (!hasStatus(error, 403)) throw error;
+  }
+  return latest?.message;
+}
