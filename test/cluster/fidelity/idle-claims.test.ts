@@ -72,9 +72,8 @@ test("a claim that the driver makes no volume for is a warning with its reason, 
   const { restoreCrn: crn } = await plane.service.api("restoreBackup", { backupCrn: plane.backupCrn });
   await eventually("the snapshot has been looked at", async () => (await plane.log({ crn })).includes("STOPPING_APPS"));
   await rename(snapshot, `${snapshot}.away`);
-  const { warnings } = await plane.service
-    .waitForJob(crn, { state: "PARTIALLY_FAILED" })
-    .finally(() => rename(`${snapshot}.away`, snapshot));
+  const { warnings } = await plane.service.waitForJob(crn, { state: "PARTIALLY_FAILED" });
+  await rename(`${snapshot}.away`, snapshot);
   expect(warnings).toMatchObject([{ text: expect.stringMatching(/for node node-0: .*content source not found/) }]);
 
   await plane.until(claims, "idle", isBound);
