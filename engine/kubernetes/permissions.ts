@@ -3,8 +3,8 @@ import { forEachInFlight } from "./in-flight.ts";
 import { groupOf, type ResourceType } from "./kubernetes-object.ts";
 
 /**
- * Those of the rights that the service's own account lacks, in words (`delete deployments.apps in cdp`). An account that
- * may do everything is asked one question.
+ * Those of the rights that the service's own account lacks, in words, like rules: `delete, patch configmaps, deployments.apps in
+ * cdp`. An account that may do everything is asked one question.
  */
 export async function missingPermissions(
   cluster: Cluster,
@@ -13,23 +13,44 @@ export async function missingPermissions(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   if (await cluster.isAllowed({ verb: "*", group: "*", resource: "*", namespace: "" }, signal)) return [];
-  const missing: string[] = [];
+  const missing: AccessQuestion[] = [];
   await forEachInFlight(questions, inFlight, async (question) => {
-    if (!(await cluster.isAllowed(question, signal))) missing.push(inWords(question));
+    if (!(await cluster.isAllowed(question, signal))) missing.push(question);
   });
-  return missing.sort();
+  const byKind = Map.groupBy(missing, (question) => `${kindOf(question)}${whereOf(question)}`);
+  const rules = new Map<string, { verbs: string; where: string; kinds: string[] }>();
+  for (const [question, ...others] of byKind.values()) {
+    if (!question) continue;
+    const verbs = listed([question, ...others].map(({ verb }) => verb));
+    const where = whereOf(question);
+    const rule = rules.get(verbs + where) ?? { verbs, where, kinds: [] };
+    rule.kinds.push(kindOf(question));
+    rules.set(verbs + where, rule);
+  }
+  return [...rules.values()].map(({ verbs, kinds, where }) => `${verbs} ${listed(kinds)}${where}`).sort();
 }
 
-/** The questions for some verbs on one kind. An empty namespace: everywhere, or cluster-scoped. */
+/** The questions for some verbs on one kind, or on a subresource of it. An empty namespace: everywhere, or cluster-scoped. */
 export function rightsOn(
   type: Pick<ResourceType, "apiVersion" | "resource">,
   verbs: readonly string[],
   namespace: string,
+  subresource?: string,
 ): readonly AccessQuestion[] {
-  return verbs.map((verb) => ({ verb, group: groupOf(type.apiVersion), resource: type.resource, namespace }));
+  const { resource } = type;
+  const group = groupOf(type.apiVersion);
+  return verbs.map((verb) => ({ verb, group, resource, ...(subresource !== undefined && { subresource }), namespace }));
 }
 
-function inWords({ verb, group, resource, subresource, namespace }: AccessQuestion): string {
-  const name = subresource === undefined ? resource : `${resource}/${subresource}`;
-  return `${verb} ${group === "" ? name : `${name}.${group}`}${namespace === "" ? "" : ` in ${namespace}`}`;
+function kindOf({ group, resource, subresource }: AccessQuestion): string {
+  const kind = group === "" ? resource : `${resource}.${group}`;
+  return subresource === undefined ? kind : `${kind}/${subresource}`;
+}
+
+function whereOf({ namespace }: AccessQuestion): string {
+  return namespace === "" ? "" : ` in ${namespace}`;
+}
+
+function listed(words: readonly string[]): string {
+  return [...new Set(words)].sort().join(", ");
 }

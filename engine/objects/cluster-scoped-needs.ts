@@ -150,6 +150,10 @@ export class ClusterScopedNeeds {
   }
 }
 
+export const webhookConfigurations = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"].map(
+  (resource) => ({ apiVersion: "admissionregistration.k8s.io/v1", resource }),
+);
+
 /** Whether a webhook configuration calls a service in one of these namespaces. */
 export function callsServiceOf(configuration: KubernetesObject, namespaces: ReadonlySet<string>): boolean {
   const webhooks = (configuration["webhooks"] ?? []) as { clientConfig?: ServiceClient }[];

@@ -2,13 +2,10 @@ import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
-import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { missingPermissions, rightsOn } from "../kubernetes/permissions.ts";
-import { namespaces as namespaceType } from "../objects/entities.ts";
-import { isSavedResource } from "../objects/object-selection.ts";
-import { csiNodes, nodes } from "../volumes/nodes-for-volume.ts";
+import { resourceName } from "../kubernetes/kubernetes-object.ts";
+import { missingPermissions } from "../kubernetes/permissions.ts";
+import { restoreRights } from "../objects/rights-needed.ts";
 import { importContents } from "../volumes/snapshot-contents.ts";
-import { volumeSnapshotContents, volumeSnapshots, persistentVolumes } from "../volumes/snapshot-resources.ts";
 import { dryRun } from "./dry-run.ts";
 import { notTerminating } from "./namespaces.ts";
 import { OwnerLinks } from "./owner-links.ts";
@@ -18,7 +15,6 @@ import { saveForSafety } from "./safety-archive.ts";
 import { type Definitions, savedDefinitions } from "./saved-definitions.ts";
 import { servedType } from "./served-types.ts";
 import { classFor, existingClasses } from "./storage-classes.ts";
-import { webhookConfigurations } from "./stopping-apps.ts";
 
 /**
  * Proves that the restore can be made before anything is touched: every byte of the archive, every snapshot in the
@@ -97,26 +93,13 @@ async function storageClassesExist(source: RestoreSource, { cluster }: JobParts,
       );
 }
 
-const namespacedVerbs = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
-
 async function rightsSuffice(
   { reader, namespaces }: RestoreSource,
   { resources }: Discovery,
-  { cluster, limits }: JobParts,
+  { cluster, limits, restore: { statusOf } }: JobParts,
   signal: AbortSignal,
 ): Promise<void> {
-  const kinds: readonly ResourceType[] = resources.filter(isSavedResource);
-  const clusterScoped = reader.parts.filter((part) => !part.namespaced);
-  const questions = [
-    ...namespaces.flatMap((namespace) => kinds.flatMap((kind) => rightsOn(kind, namespacedVerbs, namespace))),
-    ...clusterScoped.flatMap((kind) => rightsOn(kind, ["get", "create", "update"], "")),
-    ...namespaces.flatMap((namespace) => rightsOn(volumeSnapshots, ["get", "create", "delete", "watch"], namespace)),
-    ...rightsOn(volumeSnapshotContents, ["get", "list", "watch", "create", "patch", "delete"], ""),
-    ...rightsOn(persistentVolumes, ["get", "list", "create", "patch"], ""),
-    ...[nodes, csiNodes].flatMap((type) => rightsOn(type, ["list"], "")),
-    ...rightsOn(namespaceType, ["get", "list", "watch", "create", "patch"], ""),
-    ...webhookConfigurations.flatMap((type) => rightsOn(type, ["list", "create", "delete"], "")),
-  ];
+  const questions = restoreRights({ resources, saved: reader.parts, namespaces, statusOf });
   const missing = await missingPermissions(cluster, questions, limits.clusterConcurrency, signal);
   if (missing.length > 0)
     throw new DrsError(

@@ -6,16 +6,9 @@ import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
-import { callsServiceOf } from "../objects/cluster-scoped-needs.ts";
+import { callsServiceOf, webhookConfigurations } from "../objects/cluster-scoped-needs.ts";
 import { isMirrorPod } from "../objects/object-selection.ts";
 import { pods, runningKinds, stop, whoStarts } from "./running-kinds.ts";
-
-export const webhookConfigurations = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"].map(
-  (resource) => ({
-    apiVersion: "admissionregistration.k8s.io/v1",
-    resource,
-  }),
-);
 
 /** Between stopping something and stopping it again: who starts it shall not wear out the API server. */
 const firstPauseMs = 100;

@@ -22,6 +22,7 @@ const over: readonly (JobState | "NOT_FOUND")[] = ["COMPLETED", "PARTIALLY_FAILE
 export interface SceneOptions extends SimulatorOptions {
   readonly limits?: Partial<LimitsConfig>;
   readonly furtherNamespaces?: readonly string[];
+  readonly statusOf?: readonly string[];
 }
 
 /** A simulated cluster with the sample control plane, and the service on it, with a real database and real archives. */
@@ -31,13 +32,15 @@ export class Scene {
   readonly folder = temporaryFolder();
   readonly #limits: Partial<LimitsConfig>;
   readonly #furtherNamespaces: readonly string[];
+  readonly #statusOf: readonly string[];
   #engine: Engine | undefined;
 
-  private constructor(simulator: Simulator, { limits = {}, furtherNamespaces = [] }: SceneOptions) {
+  private constructor(simulator: Simulator, { limits = {}, furtherNamespaces = [], statusOf = [] }: SceneOptions) {
     this.simulator = simulator;
     this.client = new KubernetesClient(simulator.url);
     this.#limits = limits;
     this.#furtherNamespaces = furtherNamespaces;
+    this.#statusOf = statusOf;
   }
 
   static async open(options: SceneOptions = {}): Promise<Scene> {
@@ -74,6 +77,7 @@ export class Scene {
         ...(forgetful && { databasePath: join(this.folder, "another.db") }),
         cluster: { server: this.simulator.url },
         controlPlane: { ...config.controlPlane, furtherNamespaces: this.#furtherNamespaces },
+        restore: { ...config.restore, statusOf: this.#statusOf },
         limits,
       },
       { runner: { ...fastSettings, maxAttempts: 3 } },

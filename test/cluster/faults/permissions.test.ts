@@ -40,8 +40,10 @@ test("without the rights that they need neither backup nor restore touches anyth
   const { backupCrn } = await plane.service.api("createBackup");
   const backup = await plane.service.waitForJob(backupCrn, { state: "FAILED" });
   const restore = await plane.restore({ state: "FAILED" });
-  expect(JSON.stringify(backup.errors)).toMatch(/lacks rights that a backup needs: .*create volumesnapshots/);
-  expect(restore.errors[0]).toMatch(/lacks rights that a restore needs: .*create configmaps in faults-permissions/);
+  expect(JSON.stringify(backup.errors)).toMatch(/lacks rights that a backup needs: .*create, delete volumesnapshots/);
+  expect(restore.errors[0]).toMatch(
+    /lacks rights that a restore needs: .*create, delete, deletecollection, patch, update configmaps, .* in faults-permissions/,
+  );
   expect(await touchedSince(before, plane)).toEqual([]);
 });
 

@@ -30,7 +30,9 @@ test("a restore that cannot succeed says why and touches nothing", async () => {
 
   forbidden = ({ verb, resource, namespace }) =>
     verb === "*" || (verb === "delete" && resource === "secrets" && namespace === "cdp") || verb === "patch";
-  await restoreFails(/lacks rights that a restore needs: .*delete secrets in cdp.*patch deployments\.apps in cdp/);
+  await restoreFails(
+    /lacks rights that a restore needs: .*delete, patch secrets in cdp; .*patch .*deployments\.apps.* in cdp/,
+  );
   forbidden = nothing;
 
   simulator.intercept(({ path }) =>

@@ -1,0 +1,98 @@
+import type { AccessQuestion } from "../kubernetes/cluster.ts";
+import type { DiscoveredResource } from "../kubernetes/discovery.ts";
+import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { rightsOn } from "../kubernetes/permissions.ts";
+import { csiNodes, nodes } from "../volumes/nodes-for-volume.ts";
+import {
+  persistentVolumes,
+  volumeSnapshotClasses,
+  volumeSnapshotContents,
+  volumeSnapshots,
+} from "../volumes/snapshot-resources.ts";
+import { verbsOfNeeds, webhookConfigurations } from "./cluster-scoped-needs.ts";
+import { namespaces as namespaceType } from "./entities.ts";
+import { isSavedResource } from "./object-selection.ts";
+
+/*
+ * Every verb that the service uses, on every kind. What it only looks at where it may (who else uses a cluster-scoped
+ * object) is not among them. A test holds the requests of whole jobs against this.
+ */
+
+const looking = ["get", "list", "watch"];
+const writing = ["create", "update", "patch", "delete"];
+const customResourceDefinitions = { apiVersion: "apiextensions.k8s.io/v1", resource: "customresourcedefinitions" };
+const storageClasses = { apiVersion: "storage.k8s.io/v1", resource: "storageclasses" };
+const jobs = { apiVersion: "batch/v1", resource: "jobs" };
+const events = { apiVersion: "v1", resource: "events" };
+const pods = { apiVersion: "v1", resource: "pods" };
+/** Snapshots are taken, brought into a namespace, and deleted. */
+function snapshotRights(namespaces: readonly string[]): readonly AccessQuestion[] {
+  return [
+    ...namespaces.flatMap((namespace) => rightsOn(volumeSnapshots, [...looking, "create", "delete"], namespace)),
+    ...rightsOn(volumeSnapshotContents, [...looking, "create", "patch", "delete"], ""),
+    ...rightsOn(volumeSnapshotClasses, ["get", "list"], ""),
+  ];
+}
+
+/** What a backup of some namespaces does, and the deletion of this backup. */
+export function backupRights(
+  resources: readonly DiscoveredResource[],
+  namespaces: readonly string[],
+): readonly AccessQuestion[] {
+  const kinds = resources.filter(isSavedResource);
+  return [
+    ...resources.flatMap((kind) => rightsOn(kind, [verbsOfNeeds[resourceName(kind)] ?? []].flat(), "")),
+    ...namespaces.flatMap((namespace) => kinds.flatMap((kind) => rightsOn(kind, ["list"], namespace))),
+    ...snapshotRights(namespaces),
+  ];
+}
+
+/** What a hook takes: `get` opens the connection to the pod, `create` is asked for it by Kubernetes 1.35 and newer. */
+export function hookRights(namespaces: readonly string[]): readonly AccessQuestion[] {
+  return namespaces.flatMap((namespace) => rightsOn(pods, ["get", "create"], namespace, "exec"));
+}
+
+export interface RestoreRights {
+  /** The kinds that the cluster serves. */
+  readonly resources: readonly DiscoveredResource[];
+  /** The kinds that are in the archive, those among them that the cluster is yet to serve. */
+  readonly saved: readonly ResourceType[];
+  readonly namespaces: readonly string[];
+  /** Kinds whose status is restored, by their resources' names. */
+  readonly statusOf: readonly string[];
+}
+
+/** What a restore does, whether it goes to its end or back. */
+export function restoreRights({ resources, saved, namespaces, statusOf }: RestoreRights): readonly AccessQuestion[] {
+  const kinds = resources.filter(isSavedResource);
+  const known = new Set(kinds.map(resourceName));
+  const coming = saved.filter((kind) => kind.namespaced && !known.has(resourceName(kind)));
+  const inNamespace = (namespace: string) => [
+    ...kinds.flatMap((kind) => rightsOn(kind, namespacedVerbs(kind), namespace)),
+    ...coming.flatMap((kind) => rightsOn(kind, [...looking, ...writing], namespace)),
+    ...[...kinds, ...coming]
+      .filter((kind) => statusOf.includes(resourceName(kind)))
+      .flatMap((kind) => rightsOn(kind, ["patch"], namespace, "status")),
+    ...rightsOn(jobs, ["patch"], namespace, "status"), // of jobs that had finished
+    ...rightsOn(events, ["list", "watch"], namespace), // why a claim gets no volume
+  ];
+  return [
+    ...namespaces.flatMap(inNamespace),
+    ...saved.filter(isReplaced).flatMap((kind) => rightsOn(kind, [...looking, ...writing], "")),
+    ...webhookConfigurations.flatMap((kind) => rightsOn(kind, [...looking, ...writing], "")),
+    ...rightsOn(persistentVolumes, ["get", "create", "patch"], ""),
+    ...rightsOn(namespaceType, [...looking, "create", "update", "patch"], ""),
+    ...[storageClasses, nodes, csiNodes].flatMap((kind) => rightsOn(kind, ["list"], "")),
+    ...rightsOn(customResourceDefinitions, ["get"], ""),
+    ...snapshotRights(namespaces),
+  ];
+}
+
+/** Not every kind can be deleted all at once. */
+function namespacedVerbs({ verbs }: DiscoveredResource): readonly string[] {
+  return [...looking, ...writing, ...(verbs.includes("deletecollection") ? ["deletecollection"] : [])];
+}
+
+function isReplaced(kind: ResourceType): boolean {
+  return !kind.namespaced && !["persistentvolumes", "namespaces"].includes(resourceName(kind));
+}
