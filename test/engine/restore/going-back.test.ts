@@ -65,6 +65,32 @@ test("the data of claims that go with their owners is there again after a restor
   expect(left(before, await scene.picture())).toEqual([]);
 });
 
+test("a claim that is still being deleted when a restore goes back is waited for, and comes back with its data", async () => {
+  const scene = await Scene.open({ limits: { podsStopTimeout: 1_500 } });
+  const claim = "/api/v1/namespaces/cdp/persistentvolumeclaims/cdp-artifacts";
+  const backup = await scene.backup();
+  scene.simulator.volumes.write("cdp", "cdp-artifacts", "newer", "than the backup");
+  await scene.change(claim, { metadata: { finalizers: ["kubernetes.io/in-use", "kubernetes.io/pvc-protection"] } });
+  const before = await scene.picture();
+  let crn = "";
+  let isAskedAgain = false;
+  scene.simulator.intercept(({ method, path }) => {
+    isAskedAgain ||= method === "DELETE" && path === claim && scene.engine.getLogs(crn).includes("going back");
+    return undefined;
+  });
+  crn = await scene.startRestore(backup.crn);
+  await scene.until(() => isAskedAgain || scene.engine.describeRestore(crn).phase === "FINISHED");
+  expect((await scene.get(claim)).metadata).toHaveProperty("deletionTimestamp");
+  await scene.change(claim, { metadata: { finalizers: null } });
+  const { errors } = await scene.restored(crn);
+  expect(texts(errors)).toEqual([
+    expect.stringContaining("claims of cdp are still there 1.5 s after their deletion: cdp-artifacts"),
+    "the restore failed: the control plane is as it was before it",
+  ]);
+  expect(left(before, await scene.picture())).toEqual([]);
+  expect(scene.simulator.volumes.read("cdp", "cdp-artifacts", "newer").toString()).toBe("than the backup");
+});
+
 test("an application that does not come up holds up no other one when a restore goes back", async () => {
   const scene = await Scene.open({ limits: { appsStartTimeout: 1 } });
   const backup = await scene.backup();
