@@ -66,9 +66,12 @@ export interface Restore {
   readonly errors: readonly Message[];
 }
 
-/** Lists carry no messages: a list stays small however much went wrong. */
-export type BackupSummary = Omit<Backup, "warnings" | "errors">;
-export type RestoreSummary = Omit<Restore, "warnings" | "errors">;
+/** What lists show: no messages, as a list stays small however much went wrong. */
+export type BackupSummary = Pick<Backup, "crn" | "name" | "state" | "phase" | "createdAt">;
+export type RestoreSummary = Pick<
+  Restore,
+  "crn" | "backupCrn" | "state" | "phase" | "createdAt" | "includedNamespaces"
+>;
 
 /** Which part of a list. */
 export interface PageRequest {

@@ -6,7 +6,7 @@ import { DrsError } from "./errors.ts";
 import { renderLog } from "./jobs/job-log.ts";
 import type { Backup, BackupSummary, Caller, Page, PageRequest, Restore, RestoreSummary } from "./model.ts";
 import { nextToken, pageLimit, pageStart } from "./paging.ts";
-import type { JobRecord, NewJob } from "./store/job-record.ts";
+import type { JobRecord, ListedJob, NewJob } from "./store/job-record.ts";
 import type { JobFilter, Repeat } from "./store/job-store.ts";
 import type { Store } from "./store/store.ts";
 import { backupSummary, backupView, restoreSummary, restoreView } from "./views.ts";
@@ -135,9 +135,7 @@ export class Operations implements Engine {
 
   listRestores({ backupCrn, jobStates: states, ...page }: RestoreFilter & PageRequest): Page<RestoreSummary> {
     if (backupCrn !== "") parseCrn(backupCrn, "backup");
-    return this.#list({ kind: "restore", displayName: "", backupCrn, states }, page, (job) =>
-      restoreSummary(job, this.#parts.excludedResources),
-    );
+    return this.#list({ kind: "restore", displayName: "", backupCrn, states }, page, restoreSummary);
   }
 
   listBackupEntities(): Promise<readonly string[]> {
@@ -163,7 +161,7 @@ export class Operations implements Engine {
     return job;
   }
 
-  #list<Item>(filter: JobFilter, page: PageRequest, view: (job: JobRecord) => Item): Page<Item> {
+  #list<Item>(filter: JobFilter, page: PageRequest, view: (job: ListedJob) => Item): Page<Item> {
     const limit = pageLimit(page);
     // One more tells whether there is a next page.
     const jobs = this.#store.jobs.list(filter, { after: pageStart(page, filter), limit: limit + 1 });

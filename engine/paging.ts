@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { DrsError } from "./errors.ts";
 import type { PageRequest } from "./model.ts";
-import type { JobRecord } from "./store/job-record.ts";
+import type { ListedJob } from "./store/job-record.ts";
 import type { JobFilter, ListPosition } from "./store/job-store.ts";
 
 /** How many items a page may hold. */
@@ -17,7 +17,7 @@ export function pageLimit({ pageSize }: PageRequest): number {
  * The token of the page that begins after a job. It says where in the list that is, and of which list: the same place in
  * another list would silently leave something out.
  */
-export function nextToken({ createdAt, seq }: JobRecord, filter: JobFilter): string {
+export function nextToken({ createdAt, seq }: ListedJob, filter: JobFilter): string {
   return Buffer.from(JSON.stringify([createdAt.getTime(), seq, digest(filter)])).toString("base64url");
 }
 

@@ -8,7 +8,7 @@ import type {
   RestorePhase,
   RestoreSummary,
 } from "./model.ts";
-import type { JobRecord } from "./store/job-record.ts";
+import type { JobRecord, ListedJob } from "./store/job-record.ts";
 import type { MessageRecord } from "./store/message-store.ts";
 
 /** What STARTING_APPS waits for; a restore is COMPLETED only when all of them hold. */
@@ -19,17 +19,17 @@ export const successConditions: readonly string[] = [
   "every daemon set is ready",
 ];
 
-export function backupSummary(job: JobRecord): BackupSummary {
-  return { ...common(job), name: job.displayName, phase: job.phase as BackupPhase };
+export function backupSummary({ crn, displayName: name, state, phase, createdAt }: ListedJob): BackupSummary {
+  return { crn, name, state, phase: phase as BackupPhase, createdAt };
 }
 
 export function backupView(job: JobRecord, messages: readonly MessageRecord[]): Backup {
-  return { ...backupSummary(job), ...byLevel(messages) };
+  return { ...common(job), name: job.displayName, phase: job.phase as BackupPhase, ...byLevel(messages) };
 }
 
-export function restoreSummary(job: JobRecord, excludedResources: readonly string[]): RestoreSummary {
-  const { backupCrn, phase } = job;
-  return { ...common(job), backupCrn, phase: phase as RestorePhase, excludedResources, successConditions };
+export function restoreSummary(job: ListedJob): RestoreSummary {
+  const { crn, backupCrn, state, phase, createdAt, includedNamespaces } = job;
+  return { crn, backupCrn, state, phase: phase as RestorePhase, createdAt, includedNamespaces };
 }
 
 export function restoreView(
@@ -37,7 +37,15 @@ export function restoreView(
   excludedResources: readonly string[],
   messages: readonly MessageRecord[],
 ): Restore {
-  return { ...restoreSummary(job, excludedResources), ...byLevel(messages) };
+  const { backupCrn, phase } = job;
+  return {
+    ...common(job),
+    backupCrn,
+    phase: phase as RestorePhase,
+    excludedResources,
+    successConditions,
+    ...byLevel(messages),
+  };
 }
 
 function common({ crn, name, state, includedNamespaces, createdAt, updatedAt }: JobRecord) {

@@ -1,7 +1,7 @@
 import type { JobKind, JobState } from "../model.ts";
 import type { Database, Statement } from "./database.ts";
-import { jobColumns, jobRecord } from "./job-record.ts";
-import type { JobRecord, JobRow, NewJob } from "./job-record.ts";
+import { jobColumns, jobRecord, listedColumns, listedJob } from "./job-record.ts";
+import type { JobRecord, JobRow, ListedJob, ListedRow, NewJob } from "./job-record.ts";
 import { JobConflictError } from "./store-errors.ts";
 
 /** Empty values and lists filter nothing. */
@@ -44,7 +44,7 @@ export class JobStore {
   readonly #terminate: Statement<{ backupCrn: string; now: number }>;
   readonly #remove: Statement<{ backupCrn: string }>;
   readonly #removeWaiting: Statement<{ crn: string }>;
-  readonly #lists = new Map<string, Statement<object, JobRow>>();
+  readonly #lists = new Map<string, Statement<object, ListedRow>>();
 
   constructor(database: Database) {
     this.#database = database;
@@ -95,7 +95,7 @@ export class JobStore {
   }
 
   /** The first jobs after a place, newest first. */
-  list(filter: JobFilter, { after = start, limit }: { after?: ListPosition | undefined; limit: number }): JobRecord[] {
+  list(filter: JobFilter, { after = start, limit }: { after?: ListPosition | undefined; limit: number }): ListedJob[] {
     const states = [...new Set(filter.states)];
     const { kind, displayName, backupCrn } = filter;
     const rows = this.#listStatement(filter, states.length).all({
@@ -106,7 +106,7 @@ export class JobStore {
       ...after,
       limit,
     });
-    return rows.map(jobRecord);
+    return rows.map(listedJob);
   }
 
   /** The first job made by this very request: same caller, same id of the request (not an empty one), same arguments. */
@@ -148,11 +148,11 @@ export class JobStore {
     this.#remove.run({ backupCrn });
   }
 
-  #listStatement(filter: JobFilter, states: number): Statement<object, JobRow> {
+  #listStatement(filter: JobFilter, states: number): Statement<object, ListedRow> {
     const sql = listSql(filter, states);
     const known = this.#lists.get(sql);
     if (known !== undefined) return known;
-    const statement = this.#database.prepare<object, JobRow>(sql);
+    const statement = this.#database.prepare<object, ListedRow>(sql);
     this.#lists.set(sql, statement);
     return statement;
   }
@@ -169,7 +169,7 @@ function listSql({ displayName, backupCrn }: JobFilter, states: number): string 
     ...(backupCrn === "" ? [] : ["backup_crn = @backupCrn"]),
     "(created_ms, seq) < (@createdMs, @seq)",
   ].join(" AND ");
-  const select = `SELECT ${jobColumns} FROM job WHERE ${conditions}`;
+  const select = `SELECT ${listedColumns} FROM job WHERE ${conditions}`;
   const selects =
     states === 0 ? [select] : Array.from({ length: states }, (_, index) => `${select} AND state = @state${index}`);
   return `${selects.join(" UNION ALL ")} ORDER BY createdMs DESC, seq DESC LIMIT @limit`;
