@@ -44,6 +44,21 @@ export class BareClient {
     }
   }
 
+  /** An answer's lines as they come, such as a watch's events. */
+  async *lines(path: string): AsyncGenerator<string> {
+    const { body } = await this.#pool.request({
+      method: "GET",
+      path,
+      headers: { authorization: `Bearer ${this.#token}`, accept: "application/json" },
+    });
+    let rest = "";
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      const lines = (rest + chunk.toString()).split("\n");
+      rest = lines.pop() ?? "";
+      yield* lines;
+    }
+  }
+
   async close(): Promise<void> {
     await this.#pool.close();
   }

@@ -1,5 +1,8 @@
 import type { BenchCase } from "../bench-case.ts";
+import { memory } from "./memory.ts";
 import { objects } from "./objects.ts";
+import { reads } from "./reads.ts";
+import { volumes } from "./snapshots.ts";
 
 /** In the order in which they are run. */
-export const cases: readonly BenchCase[] = [objects];
+export const cases: readonly BenchCase[] = [objects, volumes, memory, reads];

@@ -1,0 +1,169 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { TestCluster } from "../../test/cluster/support/cluster.ts";
+import { eventually } from "../../test/cluster/support/eventually.ts";
+import { type KubernetesObject, apiPath } from "../../test/cluster/support/kubernetes-client.ts";
+import { claimFolder, claims } from "../../test/cluster/support/volumes.ts";
+import { openAccount } from "../account.ts";
+import type { BareClient } from "../bare-client.ts";
+import type { BenchCase, Round } from "../bench-case.ts";
+import { inFlight, seconds } from "../in-flight.ts";
+import { MeasuredService } from "../service.ts";
+
+const namespace = "cdp";
+const snapshots = { apiVersion: "snapshot.storage.k8s.io/v1", resource: "volumesnapshots" };
+const atOnce = 32;
+
+/** Taking many snapshots and filling claims from them, against bare creates and one watch. */
+export const volumes: BenchCase = {
+  name: "snapshots",
+  async run(bench) {
+    const cluster = await bench.cluster();
+    const account = await openAccount(cluster);
+    const names = Array.from(
+      { length: bench.quick ? 20 : 100 },
+      (_, index) => `claim-${String(index).padStart(3, "0")}`,
+    );
+    await cluster.kubernetes.create("/api/v1/namespaces", {
+      apiVersion: "v1",
+      kind: "Namespace",
+      metadata: { name: namespace },
+    });
+    const client = account.client(64);
+    const service = await MeasuredService.start(cluster, account);
+    const creating: Round[] = [];
+    const restoring: Round[] = [];
+    let spread = "";
+    const whole: number[] = [];
+    try {
+      await inFlight(names, atOnce, (name) => client.send("POST", apiPath(claims, namespace), claim(name)));
+      await until(client, claims, names, isBound);
+      for (const name of names) await writeFile(join(await claimFolder(cluster, namespace, name), "data"), name);
+      for (let round = 1; round <= bench.rounds; round++) {
+        const before = performance.now();
+        const { crn, phases } = await service.backup();
+        whole.push((performance.now() - before) / 1000);
+        spread = /taken within (\d+ ms)/.exec(await service.log(crn))?.[1] ?? "";
+        const restored = await service.restore(crn);
+        creating.push({
+          ours: phases["CREATING_SNAPSHOTS"] ?? NaN,
+          yardstick: await seconds(() => takeBare(client, names)),
+        });
+        restoring.push({
+          ours: restored["RESTORING_PVC"] ?? NaN,
+          yardstick: await seconds(() => fillBare(client, names)),
+        });
+        bench.say(
+          `  round ${round}: ${JSON.stringify({ phases, restored, yardstick: [creating.at(-1), restoring.at(-1)] })}`,
+        );
+        await removeBare(cluster);
+        await service.deleteBackup(crn);
+      }
+    } finally {
+      await service.stop();
+      await client.close();
+      await cluster.kubectl("delete", "namespace", namespace, "--wait");
+    }
+    const count = `${names.length} claims`;
+    return [
+      {
+        name: `CREATING_SNAPSHOTS, ${count}`,
+        yardstick: "bare VolumeSnapshots until all are ready",
+        unit: "s",
+        rounds: creating,
+        ratio: { atMost: 1.2, collapse: 3 },
+        figures: {
+          "between the first and the last snapshot": spread,
+          "whole backup": `${Math.min(...whole).toFixed(1)} s`,
+        },
+      },
+      {
+        name: `RESTORING_PVC, ${count}`,
+        yardstick: "bare claims from snapshots until all are bound",
+        unit: "s",
+        rounds: restoring,
+        ratio: { atMost: 1.2, collapse: 3 },
+        figures: {},
+      },
+    ];
+  },
+};
+
+/** The label of what the yardstick makes. */
+const label = "bench";
+
+function claim(name: string, dataSource?: string): string {
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "PersistentVolumeClaim",
+    metadata: { name, ...(dataSource !== undefined && { labels: { [label]: "yes" } }) },
+    spec: {
+      storageClassName: "dir",
+      accessModes: ["ReadWriteOnce"],
+      resources: { requests: { storage: "1Mi" } },
+      ...(dataSource !== undefined && {
+        dataSource: { apiGroup: "snapshot.storage.k8s.io", kind: "VolumeSnapshot", name: dataSource },
+      }),
+    },
+  });
+}
+
+async function takeBare(client: BareClient, names: readonly string[]): Promise<void> {
+  const wanted = names.map((name) => `bare-${name}`);
+  await inFlight(names, atOnce, (name) =>
+    client.send(
+      "POST",
+      apiPath(snapshots, namespace),
+      JSON.stringify({
+        apiVersion: snapshots.apiVersion,
+        kind: "VolumeSnapshot",
+        metadata: { name: `bare-${name}`, labels: { [label]: "yes" } },
+        spec: { volumeSnapshotClassName: "dir", source: { persistentVolumeClaimName: name } },
+      }),
+    ),
+  );
+  await until(client, snapshots, wanted, (snapshot) => snapshot["status"]?.readyToUse === true);
+}
+
+async function fillBare(client: BareClient, names: readonly string[]): Promise<void> {
+  await inFlight(names, atOnce, (name) =>
+    client.send("POST", apiPath(claims, namespace), claim(`filled-${name}`, `bare-${name}`)),
+  );
+  await until(
+    client,
+    claims,
+    names.map((name) => `filled-${name}`),
+    isBound,
+  );
+}
+
+async function removeBare(cluster: TestCluster): Promise<void> {
+  for (const type of [claims, snapshots]) {
+    const path = `${apiPath(type, namespace)}?labelSelector=${label}`;
+    await cluster.kubernetes.delete(path);
+    await eventually(
+      "the yardstick's objects are gone",
+      async () => (await cluster.kubernetes.list(path)).length === 0,
+    );
+  }
+}
+
+function isBound(claim: KubernetesObject): boolean {
+  return claim["status"]?.phase === "Bound";
+}
+
+/** Watches a collection from its beginning until something is so of all these objects. */
+async function until(
+  client: BareClient,
+  type: { apiVersion: string; resource: string },
+  names: readonly string[],
+  isSo: (object: KubernetesObject) => boolean,
+): Promise<void> {
+  const missing = new Set(names);
+  for await (const line of client.lines(`${apiPath(type, namespace)}?watch=true`)) {
+    const { object } = JSON.parse(line) as { object: KubernetesObject };
+    if (isSo(object)) missing.delete(object.metadata.name);
+    if (missing.size === 0) return;
+  }
+  throw new Error(`the watch ended before ${missing.size} ${type.resource} were there`);
+}
