@@ -18,6 +18,7 @@ import { removeSnapshotObjects, restoreClaims, settleBoundClaims } from "./resto
 import { restoreFrom } from "./restoring-objects.ts";
 import { restoreWebhooks, startApps } from "./starting-apps.ts";
 import { removeWebhooks, stopApps } from "./stopping-apps.ts";
+import { toStorageVersions } from "./stored-versions.ts";
 import { unsavedClaims } from "./unsaved-claims.ts";
 
 /** Noted before the first thing in the namespaces is changed: from then on a failure has to be undone. */
@@ -45,6 +46,7 @@ export function restoreJob(parts: JobParts): JobDefinition {
       phase("PRE_VALIDATION", (source, context) => preValidation(source, parts, context)),
       phase("STOPPING_APPS", async (source, context) => {
         const isLeft = await leftClaims(source, context);
+        if (context.notes.get(touchedNote) !== true) await toStorageVersions(parts, context, source.namespaces);
         context.notes.set(touchedNote, true);
         await removeWebhooks(parts, context, source.namespaces);
         await keepVolumes(parts, context, source.namespaces);

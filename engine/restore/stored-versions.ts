@@ -1,0 +1,41 @@
+import type { JobParts } from "../jobs/parts.ts";
+import type { JobContext } from "../jobs/phase.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import { groupOf, type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { isSavedResource } from "../objects/object-selection.ts";
+
+const definitions = { apiVersion: "apiextensions.k8s.io/v1", resource: "customresourcedefinitions" };
+
+/**
+ * Brings custom resources that may be stored in another version to their kind's storage version, where what converts them
+ * is an application of the namespaces: once it is stopped, such an object can be neither listed nor deleted. An empty update
+ * stores an object anew. To be called before anything is stopped; may run again.
+ * https://kubernetes.io/docs/tasks/manage-kubernetes-objects/storage-version-migration/
+ */
+export async function toStorageVersions(
+  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  { signal, info }: JobContext,
+  namespaces: readonly string[],
+): Promise<void> {
+  const { resources } = await cluster.discover(signal);
+  for (const kind of resources.filter(isSavedResource)) {
+    if (!groupOf(kind.apiVersion).includes(".")) continue;
+    const definition = await cluster.get(definitions, "", resourceName(kind), signal);
+    if (!definition || !needsConversionIn(definition, namespaces)) continue;
+    let count = 0;
+    for (const namespace of namespaces)
+      await forEachInFlight(cluster.list(kind, namespace, signal), limits.clusterConcurrency, async ({ metadata }) => {
+        await cluster.patch(kind, namespace, metadata.name, {}, signal);
+        count++;
+      });
+    info(`${count} ${resourceName(kind)} are in their storage version: what converts them is about to be stopped`);
+  }
+}
+
+function needsConversionIn(definition: KubernetesObject, namespaces: readonly string[]): boolean {
+  const { conversion } = definition["spec"] as {
+    conversion?: { webhook?: { clientConfig?: { service?: { namespace?: string } } } };
+  };
+  const { storedVersions = [] } = (definition["status"] ?? {}) as { storedVersions?: string[] };
+  return storedVersions.length > 1 && namespaces.includes(conversion?.webhook?.clientConfig?.service?.namespace ?? "");
+}
