@@ -1,8 +1,10 @@
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { runThroughDeaths } from "../crash/deaths.ts";
 import { eventually } from "../support/eventually.ts";
 import type { KubernetesObject } from "../support/kubernetes-client.ts";
+import type { TestService } from "../support/service.ts";
 import { claimFolder, takeVolumePicture } from "../support/volumes.ts";
 import { aControlPlane, type SmallControlPlane } from "./support.ts";
 
@@ -78,6 +80,34 @@ test("a claim that the driver makes no volume for is a warning with its reason, 
 
   await plane.until(claims, "idle", isBound);
   expect(await takeVolumePicture(plane.cluster, [namespace])).toEqual(saved);
+});
+
+test("a service that dies after each step with a claim that no pod uses brings its data all the same", async () => {
+  await plane.backUp();
+  const ofEarlierRestores = await plane.list(snapshots);
+  await plane.service.kill();
+  const { cluster, service } = plane;
+  const flags = [`--namespace=${namespace}`, `--vault-namespace=${namespace}-vault`];
+  const deaths = [
+    { at: "restore STARTING_APPS: after PATCH persistentvolumeclaims" },
+    { at: "restore FINISH: after PATCH persistentvolumes" },
+    { at: "restore FINISH: after DELETE volumesnapshotcontents" },
+  ];
+  const state = async (of: TestService): Promise<string | undefined> =>
+    (await of.api("listRestores", { backupCrn: plane.backupCrn })).restores[0]?.restoreJobState;
+  const survivor = await runThroughDeaths(
+    {
+      options: { cluster, data: service.data, flags },
+      ask: (it) => it.api("restoreBackup", { backupCrn: plane.backupCrn }),
+      isOver: async (it) => /COMPLETED|FAILED/.test((await state(it)) ?? ""),
+    },
+    deaths,
+  );
+  expect(await state(survivor.service)).toBe("COMPLETED");
+  await survivor.service.kill();
+  expect(survivor.died).toEqual(deaths);
+  expect(await takeVolumePicture(cluster, [namespace])).toEqual(saved);
+  expect(await plane.list(snapshots)).toHaveLength(ofEarlierRestores.length);
 });
 
 function isBound(claim: KubernetesObject): boolean {
