@@ -3,8 +3,9 @@
 #
 # usage: build.sh      prints the folder that holds them
 #
-# The folder is named after the modules and this script, so a changed version is built beside the older one. An interrupted build
-# continues where it stopped: a program gets its name only when it is whole. Two builds at once take turns.
+# The folder is named after the modules and this script, so a changed version is built beside the older one. It holds links to
+# programs that are named after their own module and this script, so a changed module has only its own programs built again. An
+# interrupted build continues where it stopped: a program gets its name only when it is whole. Two builds at once take turns.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 modules=$here/modules
@@ -12,10 +13,11 @@ kubernetes=1.35.4
 
 fail() { echo "test cluster: $*" >&2; exit 1; }
 
-files=("$modules"/*/go.mod "$modules"/*/go.sum "$modules"/*/*.go "$here/build.sh")
-key=$(cat "${files[@]}" | sha256sum | cut -c1-12)
+key() { cat "$@" | sha256sum | cut -c1-12; } # FILES...
+
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/data-recovery-service
-bin=$cache/test-cluster-$key
+programs=$cache/test-cluster-programs
+bin=$cache/test-cluster-$(key "$modules"/*/* "$here/build.sh")
 [ -f "$bin/complete" ] && { echo "$bin"; exit 0; }
 
 command -v openssl >/dev/null || fail "openssl is not installed: it makes the cluster's certificates"
@@ -23,9 +25,9 @@ command -v go >/dev/null || fail "Go is not installed: Go 1.26 or newer builds t
 # Asked inside a module: a Go that fetches the version a module names may do so.
 version=$(cd "$modules/csi-dir" && go env GOVERSION 2>&1) || fail "Go 1.26 or newer is needed: $version"
 
-mkdir -p "$bin"
+mkdir -p "$bin" "$programs"
 if command -v flock >/dev/null; then
-  exec 9>"$bin/lock"
+  exec 9>"$programs/lock"
   flock 9
   [ -f "$bin/complete" ] && { echo "$bin"; exit 0; }
 fi
@@ -35,12 +37,15 @@ component=k8s.io/component-base/version
 stamp="-X $component.gitVersion=v$kubernetes -X $component.gitMajor=1 -X $component.gitMinor=35"
 
 build() { # MODULE PACKAGE [NAME]: the program is called as its package's last part, or NAME
-  local module=$1 package=$2 name=${3:-$(basename "$2")}
-  [ -x "$bin/$name" ] && return
-  echo "test cluster: building $name" >&2
-  (cd "$modules/$module" && go build -trimpath -ldflags "-s -w $stamp" -o "$bin/$name.$$" "$package") ||
-    fail "$name was not built: the lines above say why"
-  mv "$bin/$name.$$" "$bin/$name"
+  local module=$1 package=$2 name=${3:-$(basename "$2")} program
+  program=$programs/$name-$(key "$modules/$module"/* "$here/build.sh")
+  if [ ! -x "$program" ]; then
+    echo "test cluster: building $name" >&2
+    (cd "$modules/$module" && go build -trimpath -ldflags "-s -w $stamp" -o "$program.$$" "$package") ||
+      fail "$name was not built: the lines above say why"
+    mv "$program.$$" "$program"
+  fi
+  ln -sf "$program" "$bin/$name"
 }
 snapshotter=github.com/kubernetes-csi/external-snapshotter/v8/cmd
 build csi-dir . csi-dir
@@ -56,6 +61,6 @@ crds=$(cd "$modules/external-snapshotter" && go list -m -f '{{.Dir}}' github.com
 mkdir -p "$bin/crd"
 cp -f "$crds"/config/crd/*snapshot*.yaml "$bin/crd/"
 chmod u+w "$bin"/crd/*
-rm -f "$bin"/*.[0-9]*
+rm -f "$programs"/*.[0-9]*
 touch "$bin/complete"
 echo "$bin"
