@@ -18,7 +18,7 @@ export type Program =
 export async function killProgram(cluster: TestCluster, program: Program): Promise<() => Promise<void>> {
   const pidFile = join(cluster.folder, "pid", program);
   const pid = await pidOf(cluster, program);
-  const [command = "", ...args] = (await readFile(`/proc/${pid}/cmdline`, "utf8")).split("\0").slice(0, -1);
+  const [command = "", ...args] = await commandOf(cluster, program);
   process.kill(pid, "SIGKILL");
   await eventually(`${program} is gone`, async () => !isAlive(pid), { interval: 10 });
   return async () => {
@@ -47,6 +47,34 @@ export async function pauseProgram(cluster: TestCluster, program: Program): Prom
   const pid = await pidOf(cluster, program);
   process.kill(pid, "SIGSTOP");
   return () => process.kill(pid, "SIGCONT");
+}
+
+/** Milliseconds: of each second a slow program runs for a fifth. */
+const [standing, running] = [800, 200];
+
+/** Makes a program of the cluster slow, so that each second it stands still for the most part, and gives what ends that. */
+export async function slowProgram(cluster: TestCluster, program: Program): Promise<() => void> {
+  const pid = await pidOf(cluster, program);
+  let timer: NodeJS.Timeout;
+  const stand = () => {
+    process.kill(pid, "SIGSTOP");
+    timer = setTimeout(run, standing);
+  };
+  const run = () => {
+    process.kill(pid, "SIGCONT");
+    timer = setTimeout(stand, running);
+  };
+  stand();
+  return () => {
+    clearTimeout(timer);
+    process.kill(pid, "SIGCONT");
+  };
+}
+
+/** A running program's path and arguments. */
+export async function commandOf(cluster: TestCluster, program: Program): Promise<readonly string[]> {
+  const pid = await pidOf(cluster, program);
+  return (await readFile(`/proc/${pid}/cmdline`, "utf8")).split("\0").slice(0, -1);
 }
 
 async function pidOf(cluster: TestCluster, program: Program): Promise<number> {
