@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { SmallControlPlane } from "../fidelity/support.ts";
-import { killProgram, pauseProgram } from "../support/programs.ts";
+import { killProgram, pauseProgram, slowProgram } from "../support/programs.ts";
 import { aRunningControlPlane, differencesSince, type Picture, reaches, release, takePictureOf } from "./scene.ts";
 
 const phases = [
@@ -55,5 +55,18 @@ test("a restore whose API server and etcd stand still for a while wait and compl
     goOn();
   }
   await plane.service.waitForJob(restoreCrn);
+  expect(await differencesSince(saved, plane)).toEqual([]);
+});
+
+test("a restore whose etcd is slow all the while completes", async () => {
+  await release(plane, 2);
+  const hurry = await slowProgram(plane.cluster, "etcd");
+  try {
+    const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn });
+    const { warnings, errors } = await plane.service.waitForJob(restoreCrn, { timeout: 240_000 });
+    expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
+  } finally {
+    hurry();
+  }
   expect(await differencesSince(saved, plane)).toEqual([]);
 });
