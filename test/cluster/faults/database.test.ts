@@ -1,13 +1,25 @@
-import { execFileSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm, rmdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { SmallControlPlane } from "../fidelity/support.ts";
+import { SmallControlPlane } from "../fidelity/support.ts";
 import { eventually } from "../support/eventually.ts";
-import { launchService } from "../support/service.ts";
+import { launchService, startService } from "../support/service.ts";
 import { aRunningControlPlane, differencesSince, type Picture, reaches, release, takePictureOf } from "./scene.ts";
 
+const namespace = "faults-database";
+/** A program of somebody else, which locks a database for as long as its input is open, or tells why it cannot. */
+const locker = `
+import Sqlite from "better-sqlite3";
+process.stdin.resume();
+try {
+  new Sqlite(process.argv[1], { timeout: 0 }).exec("BEGIN EXCLUSIVE");
+  console.log("locked");
+} catch (error) {
+  console.log(error.message);
+}`;
 /** A file system of its own takes root to mount. */
 const mayMount = process.getuid?.() === 0;
 let folder: string;
@@ -17,7 +29,7 @@ let saved: Picture;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "drs-faults-"));
   if (mayMount) execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", folder]);
-  plane = await aRunningControlPlane("faults-database", [`--data=${join(folder, "data")}`]);
+  plane = await aRunningControlPlane(namespace, [`--data=${join(folder, "data")}`]);
   saved = await takePictureOf(plane);
   await plane.backUp();
 });
@@ -51,3 +63,50 @@ test.runIf(mayMount)("a restore whose database has no room left waits for it and
   expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
   expect(await differencesSince(saved, plane)).toEqual([]);
 });
+
+test("a foreign program cannot lock the database of a job that runs", async () => {
+  await release(plane, 2);
+  const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn: plane.backupCrn });
+  await reaches(plane, restoreCrn, "DELETING_OBJECTS");
+  const { program, said } = await lockDatabase();
+  await end(program);
+  expect(said).toBe("database is locked");
+
+  const { warnings, errors } = await plane.service.waitForJob(restoreCrn);
+  expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
+  expect(await differencesSince(saved, plane)).toEqual([]);
+});
+
+test("a service whose database a foreign program holds says so and ends; afterwards it goes on with its job", async () => {
+  await release(plane, 2);
+  const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn: plane.backupCrn });
+  await reaches(plane, restoreCrn, "DELETING_OBJECTS");
+  await plane.service.kill();
+  const { program, said } = await lockDatabase();
+  expect(said).toBe("locked");
+  const flags = [`--namespace=${namespace}`, `--vault-namespace=${namespace}-vault`];
+  const options = { cluster: plane.cluster, data: join(folder, "data"), flags };
+  const waiting = await launchService(options);
+  await waiting.ended;
+  expect(waiting.output()).toMatch(/^error: database .*drs\.db: another process uses the file/);
+
+  await end(program);
+  plane = new SmallControlPlane(namespace, plane.cluster, await startService(options));
+  const { warnings, errors } = await plane.service.waitForJob(restoreCrn);
+  expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
+  expect(await differencesSince(saved, plane)).toEqual([]);
+});
+
+async function lockDatabase(): Promise<{ program: ChildProcess; said: string }> {
+  const file = join(folder, "data/drs.db");
+  const program = spawn(process.execPath, ["--input-type=module", "--eval", locker, file], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const [said] = (await once(program.stdout, "data")) as [Buffer];
+  return { program, said: said.toString().trim() };
+}
+
+async function end(program: ChildProcess): Promise<void> {
+  program.stdin?.end();
+  await once(program, "exit");
+}
