@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+
 /** Numbers that a double cannot hold, or would print otherwise (1.0, 1e2), have one of these forms. */
 const riskyNumber = /[\d.][eE][+-]?\d|\d\.\d|\d{16}/;
 
@@ -14,5 +16,19 @@ export function parseExact(text: string): unknown {
   if (!riskyNumber.test(text)) return JSON.parse(text);
   return (JSON.parse as RawJsonParse)(text, (_key, value, { source }) =>
     typeof value === "number" && source !== undefined && String(value) !== source ? rawJSON(source) : value,
+  );
+}
+
+/**
+ * Whether two values that were parsed with `parseExact` say the same. As in Kubernetes a number is an integer, and exact, or
+ * else a double: 1.0 is 1, and 9007199254740993 is not 9007199254740992.
+ */
+export function isSameJson(one: unknown, other: unknown): boolean {
+  return isDeepStrictEqual(comparable(one), comparable(other));
+}
+
+function comparable(value: unknown): unknown {
+  return (JSON.parse as RawJsonParse)(JSON.stringify(value), (_key, member, { source }) =>
+    typeof member === "number" && source !== undefined && /^-?\d{16,}$/.test(source) ? BigInt(source) : member,
   );
 }

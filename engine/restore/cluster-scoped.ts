@@ -1,9 +1,9 @@
-import { isDeepStrictEqual } from "node:util";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DrsError } from "../errors.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
+import { isSameJson } from "../kubernetes/exact-json.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { isUsedOnlyBy } from "../objects/cluster-scoped-users.ts";
 import { noteAdded } from "./added-objects.ts";
@@ -94,10 +94,5 @@ async function established(cluster: Cluster, type: ResourceType, name: string, s
 function isSame(type: ResourceType, wanted: KubernetesObject, existing: KubernetesObject): boolean {
   const { apiVersion: _a, kind: _k, ...saved } = wanted;
   const { apiVersion: _b, kind: _l, ...present } = sanitize(type, existing);
-  return isDeepStrictEqual(plain(saved), plain(present));
-}
-
-/** Numbers kept as text become comparable. */
-function plain(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value)) as unknown;
+  return isSameJson(saved, present);
 }

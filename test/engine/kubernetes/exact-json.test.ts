@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseExact } from "../../../engine/kubernetes/exact-json.ts";
+import { isSameJson, parseExact } from "../../../engine/kubernetes/exact-json.ts";
 
 test("every number is written as it was read, and what is not a number is not touched", () => {
   for (const text of [
@@ -18,3 +18,14 @@ test("every number is written as it was read, and what is not a number is not to
 test("numbers that a double holds are numbers", () => {
   expect(parseExact('{"replicas":3,"ratio":0.25,"exact":1.0}')).toMatchObject({ replicas: 3, ratio: 0.25 });
 });
+
+test("values are compared number by number, as exactly as Kubernetes keeps them", () => {
+  expect(isSame('{"a":9007199254740993}', '{"a":9007199254740992}')).toBe(false);
+  expect(isSame('{"a":-9223372036854775808}', '{"a":-9223372036854775807}')).toBe(false);
+  expect(isSame('{"a":"9007199254740993"}', '{"a":9007199254740993}')).toBe(false);
+  expect(isSame('{"a":9007199254740993,"b":[1.0,1e2]}', '{"b":[1,100],"a":9007199254740993}')).toBe(true);
+});
+
+function isSame(one: string, other: string): boolean {
+  return isSameJson(parseExact(one), parseExact(other));
+}
