@@ -44,7 +44,7 @@ export function isReady(type: Pick<ResourceType, "apiVersion" | "resource">, obj
 
 /** Waits until the named objects of one kind and namespace are ready; gives those that are not in time. */
 export async function notReady(
-  { cluster, limits }: JobParts,
+  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
   { signal }: JobContext,
   type: Pick<ResourceType, "apiVersion" | "resource">,
   namespace: string,

@@ -5,13 +5,14 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
-import { restoreObjects, restoreRefused } from "./namespaced-objects.ts";
+import { type NamespacedRestore, restoreObjects, restoreRefused } from "./namespaced-objects.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import { idleClaims } from "./idle-claims.ts";
 import { isReady, notReady } from "./readiness.ts";
 import { afterStart, scaledWorkloads, startedByCreation } from "./restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { restoreLimits } from "./restoring-limits.ts";
+import { servedType } from "./served-types.ts";
 
 type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
 
@@ -20,7 +21,8 @@ type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
  * for the success conditions. `restoreWebhooks` comes after it. May run again.
  *
  * What was not ready when it was saved is started and not waited for. FAILED_PRECONDITION names what does not come up;
- * unless `onLate` takes it, and everything else is started all the same.
+ * unless `onLate` takes it, and everything else is started all the same. A workload that is not there is an error that names
+ * it; one that was refused until the others were up is started after them.
  */
 export async function startApps(
   source: RestoreSource,
@@ -36,16 +38,27 @@ export async function startApps(
     resourceName(type) === "statefulsets.apps" &&
     name === controlPlane.databaseStatefulSet;
   const isVault: Selects = (namespace) => namespace === controlPlane.vaultNamespace;
-  await scaleUp(source, parts, context, isDatabase);
-  await waitUntilReady(source, parts, context, "the embedded database", isDatabase, onLate);
-  await scaleUp(source, parts, context, isVault);
-  await waitUntilReady(source, parts, context, "the vault", isVault, onLate);
   const restore = { parts, context, source, discovery, links };
+  const missing = new Set<string>();
+  const start = async (what: string, selects: Selects, andThen = async () => {}) => {
+    const notThere = await scaleUp(restore, selects);
+    for (const name of notThere) missing.add(name);
+    await andThen();
+    await waitUntilReady(restore, what, (...it) => selects(...it) && !notThere.has(nameOf(...it)), onLate);
+  };
+  await start("the embedded database", isDatabase);
+  await start("the vault", isVault);
   await restoreObjects(restore, partsOf(source, startedByCreation));
-  await scaleUp(source, parts, context, () => true);
-  await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, false);
-  await waitUntilReady(source, parts, context, "the applications", () => true, onLate);
+  await start(
+    "the applications",
+    () => true,
+    () => links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, false),
+  );
   await restoreRefused(restore);
+  const refused = new Set(missing);
+  missing.clear();
+  if (refused.size > 0) await start("what was refused before", (...it) => refused.has(nameOf(...it)));
+  for (const name of missing) context.error("", `${name} is not there, and was not started: make it by hand`);
   await restoreLimits(restore, context);
   await restoreRefused(restore); // of the limits
   await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
@@ -64,29 +77,33 @@ function fail(error: DrsError): never {
   throw error;
 }
 
-/** Gives workloads their replica counts. */
+/** Gives workloads their replica counts; gives the names of those that are not there. */
 async function scaleUp(
-  source: RestoreSource,
-  { cluster, limits }: JobParts,
-  { signal }: JobContext,
+  { source, discovery, parts: { cluster, limits }, context: { signal } }: NamespacedRestore,
   selects: Selects,
-): Promise<void> {
+): Promise<ReadonlySet<string>> {
+  const missing = new Set<string>();
   const workloads = objectsOf(source, partsOf(source, scaledWorkloads), signal);
-  await forEachInFlight(workloads, limits.clusterConcurrency, async ({ type, object }) => {
+  await forEachInFlight(workloads, limits.clusterConcurrency, async ({ type: saved, object }) => {
     const { namespace = "", name } = object.metadata;
-    if (!selects(namespace, type, name)) return;
+    const type = servedType(discovery, saved);
+    if (!type || !selects(namespace, saved, name)) return;
     const { replicas = 1 } = object["spec"] as { replicas?: number };
-    await cluster.patch(type, namespace, name, { spec: { replicas } }, signal);
-    await restoreFieldOwners(cluster, type, object, signal);
+    if (await cluster.patch(type, namespace, name, { spec: { replicas } }, signal))
+      await restoreFieldOwners(cluster, type, object, signal);
+    else missing.add(nameOf(namespace, saved, name));
   });
+  return missing;
+}
+
+function nameOf(namespace: string, { kind }: ResourceType, name: string): string {
+  return `${kind} ${namespace}/${name}`;
 }
 
 const waitedFor = [...scaledWorkloads, "daemonsets.apps"];
 
 async function waitUntilReady(
-  source: RestoreSource,
-  parts: JobParts,
-  context: JobContext,
+  { source, discovery, parts, context }: NamespacedRestore,
   what: string,
   selects: Selects,
   onLate: (error: DrsError) => void,
@@ -94,6 +111,8 @@ async function waitUntilReady(
   const late: string[] = [];
   let count = 0;
   for (const part of partsOf(source, [...waitedFor, "persistentvolumeclaims"])) {
+    const type = servedType(discovery, part);
+    if (!type) continue;
     const names = new Map<string, Set<string>>();
     for await (const { object } of objectsOf(source, [part], context.signal)) {
       const { namespace = "", name } = object.metadata;
@@ -104,8 +123,8 @@ async function waitUntilReady(
     for (const [namespace, wanted] of names) {
       if (resourceName(part) === "persistentvolumeclaims")
         for (const name of await idleClaims(parts.cluster, namespace, context.signal)) wanted.delete(name);
-      for (const name of await notReady(parts, context, part, namespace, wanted))
-        late.push(`${part.kind} ${namespace}/${name}`);
+      for (const name of await notReady(parts, context, type, namespace, wanted))
+        late.push(nameOf(namespace, type, name));
     }
   }
   if (late.length > 0)
