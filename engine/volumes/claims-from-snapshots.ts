@@ -7,6 +7,7 @@ import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import { detachSnapshot } from "./detach-snapshot.ts";
+import { provisioningFailure } from "./provisioning-failure.ts";
 import { nameFor, persistentVolumeClaims, volumeSnapshots } from "./snapshot-resources.ts";
 
 export interface ClaimsRequest {
@@ -17,6 +18,8 @@ export interface ClaimsRequest {
   readonly inFlight: number;
   readonly signal: AbortSignal;
 }
+
+const sourceProtection = "provisioner.storage.kubernetes.io/volumesnapshot-as-source-protection";
 
 interface ClaimSpec {
   storageClassName?: string;
@@ -53,29 +56,62 @@ export async function createClaimFromSnapshot(
   await createOnce(() => cluster.create(persistentVolumeClaims, namespace, filled, signal));
 }
 
-/** Waits until claims are bound; gives those that are not in time. */
+/** Waits until claims are bound; gives those that are not in time, each with what the provisioner said of it last. */
 export async function unboundClaims(
   { cluster, timeoutMs, signal }: ClaimsRequest,
   namespace: string,
   claims: ReadonlySet<string>,
 ): Promise<readonly string[]> {
   const bound = new Set<string>();
-  const see = ({ metadata, ...claim }: KubernetesObject) => {
+  const unbound = new Map<string, KubernetesObject>();
+  const see = (claim: KubernetesObject) => {
+    const { name } = claim.metadata;
+    if (!claims.has(name)) return;
     const { phase } = (claim["status"] ?? {}) as { phase?: string };
-    if (phase === "Bound" && claims.has(metadata.name)) bound.add(metadata.name);
+    if (phase === "Bound") bound.add(name);
+    else unbound.set(name, claim);
   };
   const wait = { type: persistentVolumeClaims, namespace, timeoutMs, signal };
   await waitFor(cluster, wait, see, () => bound.size === claims.size);
-  return [...claims].filter((name) => !bound.has(name));
+  const late = [...claims].filter((name) => !bound.has(name));
+  return Promise.all(
+    late.map(async (name) => {
+      const claim = unbound.get(name);
+      const reason = claim && (await provisioningFailure(cluster, claim, signal));
+      return reason === undefined ? name : `${name} (${reason})`;
+    }),
+  );
 }
 
 /** Removes what a restore made to fill claims; the snapshots stay in the storage. Works for those never used, too. */
 export async function removeImportedSnapshots(request: ClaimsRequest, volumes: readonly SavedVolume[]): Promise<void> {
   const { cluster, uuid, timeoutMs, inFlight, signal } = request;
-  await forEachInFlight(volumes, inFlight, ({ namespace, claim }) => {
+  await forEachInFlight(volumes, inFlight, async ({ namespace, claim }) => {
     const name = nameFor(uuid, namespace, claim);
-    return detachSnapshot(cluster, { namespace, name, content: name }, timeoutMs, signal);
+    await unprotectSource(cluster, namespace, name, signal);
+    await detachSnapshot(cluster, { namespace, name, content: name }, timeoutMs, signal);
   });
+}
+
+/**
+ * Lets a VolumeSnapshot go whose claim is bound or gone. The CSI provisioner holds one while it fills a claim from it, and
+ * where that claim went before it was filled, until a sweep some minutes later, or for good.
+ * https://github.com/kubernetes-csi/external-provisioner/blob/v6.4.0/pkg/controller/snapshot_finalizer_controller.go
+ */
+async function unprotectSource(cluster: Cluster, namespace: string, name: string, signal: AbortSignal): Promise<void> {
+  const snapshot = await cluster.get(volumeSnapshots, namespace, name, signal);
+  const at = snapshot?.metadata.finalizers?.indexOf(sourceProtection) ?? -1;
+  if (at < 0) return;
+  const path = `/metadata/finalizers/${at}`;
+  const remove = [
+    { op: "test", path, value: sourceProtection },
+    { op: "remove", path },
+  ];
+  try {
+    await cluster.patch(volumeSnapshots, namespace, name, remove, signal);
+  } catch (error) {
+    if (!hasStatus(error, 422)) throw error; // somebody else was faster
+  }
 }
 
 async function createOnce(create: () => Promise<unknown>): Promise<void> {
