@@ -1,8 +1,11 @@
 import type { BenchCase } from "../bench-case.ts";
+import { idle } from "./idle.ts";
+import { lists } from "./lists.ts";
 import { memory } from "./memory.ts";
 import { objects } from "./objects.ts";
 import { reads } from "./reads.ts";
+import { recovery } from "./recovery.ts";
 import { volumes } from "./snapshots.ts";
 
 /** In the order in which they are run. */
-export const cases: readonly BenchCase[] = [objects, volumes, memory, reads];
+export const cases: readonly BenchCase[] = [objects, volumes, memory, reads, lists, recovery, idle];

