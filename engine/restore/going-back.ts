@@ -37,10 +37,12 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<void
   const { notes } = context;
   if (notes.get(backNote) === true) return;
   context.info("going back to what was there before this restore");
+  // The log has the name of the phase that failed, whose lines these are not.
+  const back = { ...context, info: (text: string) => context.info(`going back: ${text}`) };
   try {
-    const source = await safetySource(parts, context);
-    if (notes.get(upNote) === undefined) notes.set(upNote, await putBack(source, parts, context));
-    await restoreWebhooks(source, parts, context);
+    const source = await safetySource(parts, back);
+    if (notes.get(upNote) === undefined) notes.set(upNote, await putBack(source, parts, back));
+    await restoreWebhooks(source, parts, back);
     const but = notes.get(upNote) === true ? "" : ", but not all of its applications run";
     context.error("", `the restore failed: the control plane is as it was before it${but}`);
     notes.set(backNote, true);

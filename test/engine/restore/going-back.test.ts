@@ -41,6 +41,10 @@ test("a restore whose applications do not start goes back to objects, replica co
     expect.stringContaining("did not come up within 0.7 s: Deployment cdp/cdp-environments"),
     "the restore failed: the control plane is as it was before it",
   ]);
+  const [, log = ""] = scene.engine.getLogs(crn).split("going back to what was there before this restore\n");
+  const steps = log.split("\n").filter((line) => / INFO +STARTING_APPS /.test(line));
+  expect(steps.length).toBeGreaterThan(5);
+  for (const step of steps) expect(step).toContain("STARTING_APPS going back: ");
   expect(left(before, await scene.picture())).toEqual([]);
   expect(volumes.volumeHandles()).toEqual(handles);
   expect(scene.archives("safety")).toEqual([]);
