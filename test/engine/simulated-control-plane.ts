@@ -118,7 +118,7 @@ export class Scene {
       async () => {
         if (!(await isSo())) throw new Error("it is not so");
       },
-      { interval: 10, timeout: 25_000 },
+      { interval: 10, timeout: 50_000 },
     );
   }
 
