@@ -15,7 +15,7 @@ export const recovery: BenchCase = {
     try {
       for (let round = 0; round < bench.rounds; round += 1) {
         const turns: typeof starts = [];
-        for (let turn = 0; turn < (bench.quick ? 2 : 5); turn += 1)
+        for (let turn = 0; turn < (bench.quick ? 3 : 5); turn += 1)
           turns.push({ ours: await start(full), yardstick: await start(empty) });
         const fastest = (whose: keyof Round) => Math.min(...turns.map((turn) => turn[whose].time));
         rounds.push({ ours: fastest("ours"), yardstick: fastest("yardstick") });

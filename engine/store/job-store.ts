@@ -149,11 +149,11 @@ export class JobStore {
   }
 
   #listStatement(filter: JobFilter, states: number): Statement<object, ListedRow> {
-    const sql = listSql(filter, states);
-    const known = this.#lists.get(sql);
+    const shape = `${filter.displayName === ""} ${filter.backupCrn === ""} ${states}`;
+    const known = this.#lists.get(shape);
     if (known !== undefined) return known;
-    const statement = this.#database.prepare<object, ListedRow>(sql);
-    this.#lists.set(sql, statement);
+    const statement = this.#database.prepare<object, ListedRow>(listSql(filter, states));
+    this.#lists.set(shape, statement);
     return statement;
   }
 }
