@@ -58,6 +58,10 @@ test("a list without a page size is whole in every protocol, and says nothing of
     backupPhase: "FINISHED",
     backupCreationTime: newBackup(count).createdAt.toISOString().replace(".000", ""),
   });
+  const session = connectHttp2(url);
+  const stream = session.request({ ":method": "POST", ":path": "/api/v1/drscp/listBackups" });
+  expect(JSON.parse(await text(stream.end()))).toEqual(json);
+  session.close();
   for (const transport of [
     createGrpcTransport({ baseUrl: url }),
     createConnectTransport({ baseUrl: url, httpVersion: "1.1" }),
