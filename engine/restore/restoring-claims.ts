@@ -34,6 +34,7 @@ export async function restoreClaims(
   const volumes = volumesByClaim(source);
   const classes = await existingClasses(cluster, signal);
   const waiting = new Map<string, Set<string>>();
+  const existing = await existingClaims(cluster, source, signal);
   const claims = objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal);
   await forEachInFlight(claims, limits.clusterConcurrency, async ({ object }) => {
     const { namespace = "", name } = object.metadata;
@@ -42,7 +43,7 @@ export async function restoreClaims(
     const owners = links.ownersFor(persistentVolumeClaims, object);
     if (owners.length > 0) claim.metadata.ownerReferences = [...owners];
     if (!volume) return createClaimWithoutSnapshot(cluster, context, source, object, claim);
-    if (await isBound(request, volume)) {
+    if (isBound(request, volume, existing)) {
       await restoreFieldOwners(cluster, persistentVolumeClaims, object, signal); // of an earlier run
       return undefined;
     }
@@ -69,7 +70,6 @@ export async function restoreClaims(
       );
   }
   if (volumes.size > 0) context.info(`restored ${volumes.size} claims from their snapshots`);
-  await settleBoundClaims(parts, context, source);
 }
 
 /**
@@ -80,17 +80,16 @@ export async function settleBoundClaims(parts: JobParts, context: JobContext, so
   const { cluster, limits } = parts;
   const { signal } = context;
   const request = claimsRequest(parts, context);
-  const bound: SavedVolume[] = [];
-  await forEachInFlight(volumesByClaim(source).values(), limits.clusterConcurrency, async (volume) => {
-    if (await isBound(request, volume)) bound.push(volume);
-  });
+  const existing = await existingClaims(cluster, source, signal);
+  const bound = [...volumesByClaim(source).values()].filter((volume) => isBound(request, volume, existing));
   const byVolume = new Map(bound.map((volume) => [volume.persistentVolume, volume]));
-  for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumes"]), signal)) {
+  const saved = objectsOf(source, partsOf(source, ["persistentvolumes"]), signal);
+  await forEachInFlight(saved, limits.clusterConcurrency, async ({ object }) => {
     const volume = byVolume.get(object.metadata.name);
-    const claim = volume && (await cluster.get(persistentVolumeClaims, volume.namespace, volume.claim, signal));
+    const claim = volume && existing.get(`${volume.namespace}/${volume.claim}`);
     const { volumeName } = (claim?.["spec"] ?? {}) as { volumeName?: string };
     if (volumeName !== undefined) await cluster.patch(persistentVolumes, "", volumeName, carriedOver(object), signal);
-  }
+  });
   await removeImportedSnapshots(request, bound);
 }
 
@@ -111,9 +110,26 @@ function carriedOver({ metadata, ...volume }: KubernetesObject): object {
   };
 }
 
+/** The claims that are in the namespaces now, by namespace and name. */
+async function existingClaims(
+  cluster: JobParts["cluster"],
+  { namespaces }: RestoreSource,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, KubernetesObject>> {
+  const found = new Map<string, KubernetesObject>();
+  for (const namespace of namespaces)
+    for await (const claim of cluster.list(persistentVolumeClaims, namespace, signal))
+      found.set(`${namespace}/${claim.metadata.name}`, claim);
+  return found;
+}
+
 /** Whether the claim is there and bound. FAILED_PRECONDITION when it is there and not this restore's. */
-async function isBound({ cluster, uuid, signal }: ClaimsRequest, { namespace, claim }: SavedVolume): Promise<boolean> {
-  const existing = await cluster.get(persistentVolumeClaims, namespace, claim, signal);
+function isBound(
+  { uuid }: ClaimsRequest,
+  { namespace, claim }: SavedVolume,
+  claims: ReadonlyMap<string, KubernetesObject>,
+): boolean {
+  const existing = claims.get(`${namespace}/${claim}`);
   if (!existing) return false;
   const { dataSource } = existing["spec"] as { dataSource?: { name?: string } };
   if (dataSource?.name !== nameFor(uuid, namespace, claim))

@@ -6,7 +6,7 @@ import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { jobLabel } from "../objects/object-selection.ts";
-import { detachSnapshot } from "./detach-snapshot.ts";
+import { detachSnapshots } from "./detach-snapshot.ts";
 import { provisioningFailure } from "./provisioning-failure.ts";
 import { nameFor, persistentVolumeClaims, volumeSnapshots } from "./snapshot-resources.ts";
 
@@ -85,33 +85,41 @@ export async function unboundClaims(
 
 /** Removes what a restore made to fill claims; the snapshots stay in the storage. Works for those never used, too. */
 export async function removeImportedSnapshots(request: ClaimsRequest, volumes: readonly SavedVolume[]): Promise<void> {
-  const { cluster, uuid, timeoutMs, inFlight, signal } = request;
-  await forEachInFlight(volumes, inFlight, async ({ namespace, claim }) => {
+  const { uuid } = request;
+  const snapshots = volumes.map(({ namespace, claim }) => {
     const name = nameFor(uuid, namespace, claim);
-    await unprotectSource(cluster, namespace, name, signal);
-    await detachSnapshot(cluster, { namespace, name, content: name }, timeoutMs, signal);
+    return { namespace, name, content: name };
   });
+  for (const [namespace, here] of Map.groupBy(snapshots, (snapshot) => snapshot.namespace))
+    await unprotectSources(request, namespace, new Set(here.map(({ name }) => name)));
+  await detachSnapshots(snapshots, request);
 }
 
 /**
- * Lets a VolumeSnapshot go whose claim is bound or gone. The CSI provisioner holds one while it fills a claim from it, and
+ * Lets VolumeSnapshots go whose claims are bound or gone. The CSI provisioner holds one while it fills a claim from it, and
  * where that claim went before it was filled, until a sweep some minutes later, or for good.
  * https://github.com/kubernetes-csi/external-provisioner/blob/v6.4.0/pkg/controller/snapshot_finalizer_controller.go
  */
-async function unprotectSource(cluster: Cluster, namespace: string, name: string, signal: AbortSignal): Promise<void> {
-  const snapshot = await cluster.get(volumeSnapshots, namespace, name, signal);
-  const at = snapshot?.metadata.finalizers?.indexOf(sourceProtection) ?? -1;
-  if (at < 0) return;
-  const path = `/metadata/finalizers/${at}`;
-  const remove = [
-    { op: "test", path, value: sourceProtection },
-    { op: "remove", path },
-  ];
-  try {
-    await cluster.patch(volumeSnapshots, namespace, name, remove, signal);
-  } catch (error) {
-    if (!hasStatus(error, 422)) throw error; // somebody else was faster
-  }
+async function unprotectSources(
+  { cluster, uuid, inFlight, signal }: ClaimsRequest,
+  namespace: string,
+  names: ReadonlySet<string>,
+): Promise<void> {
+  const ours = cluster.list(volumeSnapshots, namespace, signal, { labelSelector: `${jobLabel}=${uuid}` });
+  await forEachInFlight(ours, inFlight, async ({ metadata: { name, finalizers = [] } }) => {
+    const at = finalizers.indexOf(sourceProtection);
+    if (at < 0 || !names.has(name)) return;
+    const path = `/metadata/finalizers/${at}`;
+    const remove = [
+      { op: "test", path, value: sourceProtection },
+      { op: "remove", path },
+    ];
+    try {
+      await cluster.patch(volumeSnapshots, namespace, name, remove, signal);
+    } catch (error) {
+      if (!hasStatus(error, 422)) throw error; // somebody else was faster
+    }
+  });
 }
 
 async function createOnce(create: () => Promise<unknown>): Promise<void> {

@@ -6,24 +6,6 @@ import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-ob
 import { jobLabel } from "../objects/object-selection.ts";
 import { type SnapshotStatus, volumeSnapshotContents, volumeSnapshots } from "./snapshot-resources.ts";
 
-/**
- * Removes a VolumeSnapshot of ours and its content, and leaves the snapshot in the storage: the content is made to say so
- * first. Either may be gone already; `content` names it for the case that only the VolumeSnapshot is.
- */
-export async function detachSnapshot(
-  cluster: Cluster,
-  { namespace, name, content }: { namespace: string; name: string; content: string | undefined },
-  timeoutMs: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const snapshot = await cluster.get(volumeSnapshots, namespace, name, signal);
-  const bound = (snapshot && contentOf(snapshot)) ?? content;
-  if (bound !== undefined)
-    await cluster.patch(volumeSnapshotContents, "", bound, { spec: { deletionPolicy: "Retain" } }, signal);
-  await deleteAndWait(cluster, volumeSnapshots, namespace, name, timeoutMs, signal);
-  if (bound !== undefined) await deleteAndWait(cluster, volumeSnapshotContents, "", bound, timeoutMs, signal);
-}
-
 /** A VolumeSnapshot of ours and its content. */
 export interface AttachedSnapshot {
   readonly namespace: string;

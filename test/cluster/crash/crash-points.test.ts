@@ -24,7 +24,7 @@ const mostDangerous = [
   "restore DELETING_OBJECTS: after DELETE all statefulsets",
   "restore DELETING_OBJECTS_PVC: after DELETE persistentvolumeclaims",
   "restore RESTORING_PVC: after POST persistentvolumeclaims",
-  "restore RESTORING_PVC: after DELETE volumesnapshots",
+  "restore FINISH: after DELETE volumesnapshots",
   "restore RESTORING_OBJECTS: after POST priorityclasses",
   "restore RESTORING_OBJECTS: after POST statefulsets",
   "restore STARTING_APPS: after POST jobs",
