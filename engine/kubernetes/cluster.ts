@@ -29,6 +29,8 @@ const jsonPatch = "application/json-patch+json";
 /** Answers to writes carry the metadata only: the object itself is known. */
 const metadataOnly = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 
+const metadataListOnly = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+
 /** A Kubernetes cluster, in JSON that is never passed through models. Errors as `Connection` says. */
 export class Cluster {
   readonly #connection: Connection;
@@ -178,8 +180,8 @@ export class Cluster {
     const path = `${resourcePath(type, namespace)}?${query.toString()}`;
     const body = JSON.stringify({ kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: "Background" });
     return this.#aroundWrite(`DELETE all ${type.resource}`, () =>
-      this.#connection.read({ method: "DELETE", path, body, signal }, async (answer) => {
-        const deleted = new ListSplitter(); // the answer holds every object
+      this.#connection.read({ method: "DELETE", path, body, signal, accept: metadataListOnly }, async (answer) => {
+        const deleted = new ListSplitter(); // the answer lists them all
         let count = 0;
         for await (const chunk of answer as AsyncIterable<Uint8Array>) count += deleted.push(chunk).length;
         return count;

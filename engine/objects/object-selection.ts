@@ -57,7 +57,7 @@ export function isMadeByCluster(type: ResourceType, object: KubernetesObject): b
         labels["endpointslice.kubernetes.io/managed-by"] ?? "",
       );
     case "configmaps":
-      return isRootCertificate(object);
+      return name === rootCertificate;
     case "secrets":
       return object["type"] === "kubernetes.io/service-account-token" && isLegacyTokenName(name, annotations);
     case "volumesnapshots.snapshot.storage.k8s.io":
@@ -73,9 +73,7 @@ export function isMirrorPod({ metadata }: KubernetesObject): boolean {
 }
 
 /** The config map with the API server's certificate, which the cluster puts into every namespace. */
-export function isRootCertificate({ metadata }: KubernetesObject): boolean {
-  return metadata.name === "kube-root-ca.crt";
-}
+export const rootCertificate = "kube-root-ca.crt";
 
 /** Clusters before 1.24 made a token for each service account, named after it with five letters more. */
 function isLegacyTokenName(name: string, annotations: Record<string, string>): boolean {

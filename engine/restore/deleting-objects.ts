@@ -5,8 +5,9 @@ import type { DiscoveredResource } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
+import type { ListOptions } from "../kubernetes/object-list.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
-import { isMadeByCluster, isMirrorPod, isRootCertificate, isSavedResource } from "../objects/object-selection.ts";
+import { isMadeByCluster, isMirrorPod, isSavedResource, rootCertificate } from "../objects/object-selection.ts";
 import { deletionWaves } from "./restore-order.ts";
 
 /**
@@ -64,10 +65,9 @@ async function deleteKind(
   context.info(`deleted ${count} ${resourceName(resource)} in ${namespace}`);
 }
 
-/** What the cluster has put there for itself, of some kinds. */
-const leftAlone: Readonly<Record<string, (object: KubernetesObject) => boolean>> = {
-  configmaps: isRootCertificate,
-  pods: isMirrorPod,
+/** What the cluster has put there for itself stays. */
+const allButItsOwn: Readonly<Record<string, ListOptions>> = {
+  configmaps: { fieldSelector: `metadata.name!=${rootCertificate}` },
 };
 
 /** Asks for the deletion of all objects of a kind; gives how many there were. */
@@ -78,13 +78,13 @@ async function deleteAll(
   inFlight: number,
   signal: AbortSignal,
 ): Promise<number> {
-  const isLeft = leftAlone[resourceName(resource)];
   try {
-    if (!isLeft && resource.verbs.includes("deletecollection"))
-      return await cluster.deleteCollection(resource, namespace, signal);
+    const isPods = resourceName(resource) === "pods";
+    if (!isPods && resource.verbs.includes("deletecollection"))
+      return await cluster.deleteCollection(resource, namespace, signal, allButItsOwn[resourceName(resource)]);
     let count = 0;
     await forEachInFlight(cluster.list(resource, namespace, signal), inFlight, async (object) => {
-      if (isLeft?.(object)) return;
+      if (isPods && isMirrorPod(object)) return;
       await cluster.delete(resource, namespace, object.metadata.name, signal);
       count++;
     });
