@@ -52,8 +52,8 @@ export async function* listObjects(
   let ahead: AskedPage | undefined;
   let isOfOneMoment = true;
   try {
+    let interruptedAt: Buffer | undefined;
     for (let interruptions = 0; ;) {
-      const before = progress.last;
       try {
         const { metadata } = yield* page(current, path, progress, (next) => {
           ahead = ask(next);
@@ -66,7 +66,8 @@ export async function* listObjects(
         signal.throwIfAborted();
         const expired = hasStatus(error, 410);
         const broken = error instanceof BrokenPageError;
-        interruptions = progress.last === before ? interruptions + 1 : 1;
+        interruptions = progress.last === interruptedAt ? interruptions + 1 : 1;
+        interruptedAt = progress.last;
         if ((!expired && !broken) || interruptions > maxInterruptions) throw error;
         isOfOneMoment = false;
         if (ahead) discard(ahead);

@@ -31,8 +31,7 @@ test("a failure is thrown when its turn comes, and what was begun is closed", as
   };
   await expect(take()).rejects.toThrow("refused");
   expect(given).toEqual(["a"]);
-  for (const index of [0, 1, 2]) if (events.includes(`begin ${index}`)) expect(events).toContain(`end ${index}`);
-  expect(events).not.toContain("begin 3");
+  expect(events.sort()).toEqual(["begin 0", "begin 1", "begin 2", "end 0", "end 1", "end 2"]);
 });
 
 test("a reader that stops closes what was begun", async () => {
