@@ -1,5 +1,6 @@
+import { DrsError } from "../errors.ts";
 import type { Cluster } from "./cluster.ts";
-import type { KubernetesObject, ResourceType } from "./kubernetes-object.ts";
+import { type KubernetesObject, type ResourceType, resourceName } from "./kubernetes-object.ts";
 import type { ListOptions } from "./object-list.ts";
 
 export interface Wait {
@@ -7,13 +8,19 @@ export interface Wait {
   /** Empty: all of them, or cluster-scoped. */
   readonly namespace: string;
   readonly options?: ListOptions;
+  /** From the call on; the first whole look is taken even where that takes longer. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
+/** The first whole look may take this long, however little time there is: nothing can be said of what was not looked at. */
+const firstLookMs = 30_000;
+
 /**
  * Follows a collection until `isDone` says so, asked after the first whole look and after every change; false when the
  * time is up before. `see` is told of every object, of every change to one, and of each that goes.
+ *
+ * UNAVAILABLE when the API server has not let it look even once, within the time or 30 s if that is longer.
  */
 export async function waitFor(
   cluster: Cluster,
@@ -21,8 +28,13 @@ export async function waitFor(
   see: (object: KubernetesObject, gone: boolean) => void,
   isDone: () => boolean,
 ): Promise<boolean> {
-  const limit = AbortSignal.timeout(wait.timeoutMs);
-  const signal = AbortSignal.any([wait.signal, limit]);
+  const start = Date.now();
+  const limit = new AbortController();
+  const endAt = (time: number) => setTimeout(() => limit.abort(), Math.max(time - Date.now(), 0));
+  const lookLimitMs = Math.max(wait.timeoutMs, firstLookMs);
+  let timer = endAt(start + lookLimitMs);
+  let hasLooked = false;
+  const signal = AbortSignal.any([wait.signal, limit.signal]);
   let present = new Map<string, KubernetesObject>();
   let relisted: Map<string, KubernetesObject> | undefined = new Map();
   try {
@@ -32,6 +44,11 @@ export async function waitFor(
         for (const [key, object] of present) if (relisted?.has(key) === false) see(object, true);
         present = relisted ?? present;
         relisted = undefined;
+        if (!hasLooked) {
+          hasLooked = true;
+          clearTimeout(timer);
+          timer = endAt(start + wait.timeoutMs);
+        }
       } else {
         const key = `${sighting.object.metadata.namespace ?? ""}/${sighting.object.metadata.name}`;
         if (sighting.gone) present.delete(key);
@@ -43,14 +60,20 @@ export async function waitFor(
     return false;
   } catch (error) {
     wait.signal.throwIfAborted();
-    if (limit.aborted) return false;
-    throw error;
+    if (!limit.signal.aborted) throw error;
+    if (hasLooked) return false;
+    const what = `${resourceName(wait.type)}${wait.namespace === "" ? "" : ` of ${wait.namespace}`}`;
+    throw new DrsError("UNAVAILABLE", `the API server did not list the ${what} within ${lookLimitMs / 1000} s`, {
+      cause: error,
+    });
+  } finally {
+    clearTimeout(timer);
   }
 }
 
 /**
  * Waits until no object of a collection matches; gives those that are still there when the time is up, none when all are
- * gone. `onCount` is told how many are left, as that changes.
+ * gone. `onCount` is told how many are left, as that changes. UNAVAILABLE like `waitFor`.
  */
 export async function waitUntilGone(
   cluster: Cluster,

@@ -13,8 +13,6 @@ import { pods, runningKinds, stop, whoStarts } from "./running-kinds.ts";
 /** Between stopping something and stopping it again: who starts it shall not wear out the API server. */
 const firstPauseMs = 100;
 const longestPauseMs = 2_000;
-/** To see which pods there are takes a moment, however little time is left. */
-const shortestLookMs = 1_000;
 /** So many objects are named; the rest is counted. */
 const namedAtMost = 10;
 
@@ -52,7 +50,7 @@ export async function stopApps(
     for (const name of news) told.add(name);
     const left = new Map<string, readonly string[]>();
     for (const namespace of namespaces) {
-      const timeoutMs = Math.max(limit - Date.now(), shortestLookMs);
+      const timeoutMs = Math.max(limit - Date.now(), 0);
       const names = await podsLeft(cluster, namespace, timeoutMs, signal);
       if (names.length > 0) left.set(namespace, names);
     }
@@ -92,20 +90,13 @@ async function podsLeft(
 ): Promise<readonly string[]> {
   const left = new Set<string>();
   let isNew = false;
-  let isSeen = false;
   const see = (pod: KubernetesObject, gone: boolean) => {
     const { name, deletionTimestamp } = pod.metadata;
     if (gone || !isRunning(pod)) left.delete(name);
     else left.add(name);
     isNew ||= left.has(name) && deletionTimestamp === undefined;
   };
-  const isDone = () => {
-    isSeen = true;
-    return isNew || left.size === 0;
-  };
-  await waitFor(cluster, { type: pods, namespace, timeoutMs, signal }, see, isDone);
-  if (!isSeen)
-    throw new DrsError("UNAVAILABLE", `the API server did not list the pods of ${namespace} within ${timeoutMs} ms`);
+  await waitFor(cluster, { type: pods, namespace, timeoutMs, signal }, see, () => isNew || left.size === 0);
   return [...left];
 }
 

@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { Cluster } from "../../../engine/kubernetes/cluster.ts";
 import { waitFor, waitUntilGone } from "../../../engine/kubernetes/waiting.ts";
 import { startSimulator } from "../../../simulator/simulator.ts";
@@ -101,6 +101,27 @@ test("a wait ends with what is left when its time is up", async () => {
   const wait = { type: configMaps, namespace: "default", timeoutMs: 100, signal: noSignal };
   const left = await waitUntilGone(cluster, wait, () => true);
   expect(left.map(({ metadata }) => metadata.name)).toEqual(["kube-root-ca.crt"]);
+});
+
+test("what a slow list has not shown yet is not taken for gone when the time is up", async () => {
+  const { cluster } = await apiServer(({ query }, response) => {
+    if (query.get("watch") === null) setTimeout(() => reply(response, 200, list(["a"], "5")), 300);
+    else response.writeHead(200).flushHeaders();
+  });
+  const wait = { type: configMaps, namespace: "n", timeoutMs: 50, signal: noSignal };
+  const left = await waitUntilGone(cluster, wait, isA);
+  expect(left.map(({ metadata }) => metadata.name)).toEqual(["a"]);
+});
+
+test("a collection that the API server does not list is not taken for empty", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { cluster } = await apiServer(() => void vi.advanceTimersByTime(30_000));
+  const wait = { type: configMaps, namespace: "n", timeoutMs: 50, signal: noSignal };
+  await expect(waitUntilGone(cluster, wait, () => true)).rejects.toMatchObject({
+    code: "UNAVAILABLE",
+    message: "the API server did not list the configmaps of n within 30 s",
+  });
 });
 
 test("a server that ends every watch at once is not asked without a pause", async () => {
