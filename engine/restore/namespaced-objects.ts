@@ -72,11 +72,12 @@ async function restorePart(restore: NamespacedRestore, part: Part): Promise<void
 
 /**
  * Tries those objects again that were refused before: a webhook, or what converts between versions, may be up by now. One
- * that is refused still is an error that names it.
+ * that is refused still is an error that names it, and is among the names given.
  */
-export async function restoreRefused(restore: NamespacedRestore): Promise<void> {
+export async function restoreRefused(restore: NamespacedRestore): Promise<ReadonlySet<string>> {
   const { parts, context, source, discovery } = restore;
   const { notes, signal } = context;
+  const stillRefused = new Set<string>();
   for (const part of source.reader.parts) {
     const type = servedType(discovery, part);
     const refused = new Set([...notes.entries(refusedKey(source, part))].map(([key]) => key));
@@ -86,10 +87,19 @@ export async function restoreRefused(restore: NamespacedRestore): Promise<void> 
       if (!refused.has(key)) return;
       const refusal = await restoreOne(restore, type, object);
       const { namespace = "", name } = object.metadata;
-      if (refusal !== undefined) context.error(namespace, `${type.kind} ${name} was not restored: ${refusal}`);
+      if (refusal !== undefined) {
+        context.error(namespace, `${type.kind} ${name} was not restored: ${refusal}`);
+        stillRefused.add(nameOf(namespace, type, name));
+      }
       notes.clear(key);
     });
   }
+  return stillRefused;
+}
+
+/** What messages call an object. */
+export function nameOf(namespace: string, { kind }: ResourceType, name: string): string {
+  return `${kind} ${namespace}/${name}`;
 }
 
 /** Where it is noted that an object, or any of its kind, was refused. */

@@ -5,7 +5,7 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
-import { type NamespacedRestore, restoreObjects, restoreRefused } from "./namespaced-objects.ts";
+import { nameOf, type NamespacedRestore, restoreObjects, restoreRefused } from "./namespaced-objects.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import { idleClaims } from "./idle-claims.ts";
 import { isReady, notReady } from "./readiness.ts";
@@ -39,26 +39,25 @@ export async function startApps(
     name === controlPlane.databaseStatefulSet;
   const isVault: Selects = (namespace) => namespace === controlPlane.vaultNamespace;
   const restore = { parts, context, source, discovery, links };
-  const missing = new Set<string>();
   const start = async (what: string, selects: Selects, andThen = async () => {}) => {
-    const notThere = await scaleUp(restore, selects);
-    for (const name of notThere) missing.add(name);
+    const missing = await scaleUp(restore, selects);
     await andThen();
-    await waitUntilReady(restore, what, (...it) => selects(...it) && !notThere.has(nameOf(...it)), onLate);
+    await waitUntilReady(restore, what, (...it) => selects(...it) && !missing.has(nameOf(...it)), onLate);
+    return missing;
   };
   await start("the embedded database", isDatabase);
   await start("the vault", isVault);
   await restoreObjects(restore, partsOf(source, startedByCreation));
-  await start(
+  const refused = await start(
     "the applications",
     () => true,
     () => links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, false),
   );
-  await restoreRefused(restore);
-  const refused = new Set(missing);
-  missing.clear();
-  if (refused.size > 0) await start("what was refused before", (...it) => refused.has(nameOf(...it)));
-  for (const name of missing) context.error("", `${name} is not there, and was not started: make it by hand`);
+  const told = await restoreRefused(restore);
+  const missing =
+    refused.size === 0 ? refused : await start("what was refused before", (...it) => refused.has(nameOf(...it)));
+  for (const name of missing.difference(told))
+    context.error("", `${name} is not there, and was not started: make it by hand`);
   await restoreLimits(restore, context);
   await restoreRefused(restore); // of the limits
   await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
@@ -77,17 +76,24 @@ function fail(error: DrsError): never {
   throw error;
 }
 
-/** Gives workloads their replica counts; gives the names of those that are not there. */
+const daemonSets = "daemonsets.apps";
+const waitedFor = [...scaledWorkloads, daemonSets];
+
+/** Gives workloads their replica counts; gives the names of those that are not there, daemon sets among them. */
 async function scaleUp(
   { source, discovery, parts: { cluster, limits }, context: { signal } }: NamespacedRestore,
   selects: Selects,
 ): Promise<ReadonlySet<string>> {
   const missing = new Set<string>();
-  const workloads = objectsOf(source, partsOf(source, scaledWorkloads), signal);
+  const workloads = objectsOf(source, partsOf(source, waitedFor), signal);
   await forEachInFlight(workloads, limits.clusterConcurrency, async ({ type: saved, object }) => {
     const { namespace = "", name } = object.metadata;
     const type = servedType(discovery, saved);
     if (!type || !selects(namespace, saved, name)) return;
+    if (resourceName(saved) === daemonSets) {
+      if (!(await cluster.get(type, namespace, name, signal))) missing.add(nameOf(namespace, saved, name));
+      return;
+    }
     const { replicas = 1 } = object["spec"] as { replicas?: number };
     if (await cluster.patch(type, namespace, name, { spec: { replicas } }, signal))
       await restoreFieldOwners(cluster, type, object, signal);
@@ -95,12 +101,6 @@ async function scaleUp(
   });
   return missing;
 }
-
-function nameOf(namespace: string, { kind }: ResourceType, name: string): string {
-  return `${kind} ${namespace}/${name}`;
-}
-
-const waitedFor = [...scaledWorkloads, "daemonsets.apps"];
 
 async function waitUntilReady(
   { source, discovery, parts, context }: NamespacedRestore,
