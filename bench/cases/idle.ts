@@ -2,7 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { openAccount } from "../account.ts";
 import type { BenchCase, Result, Round } from "../bench-case.ts";
 import { ScratchData } from "../serving/scratch-data.ts";
-import { ServerProcess, serviceProgram } from "../serving/server-process.ts";
+import { ServerProcess } from "../serving/server-process.ts";
+import { startArguments } from "../../test/support/start-arguments.ts";
 
 /** A service on a real cluster that has nothing to do, against a server that can do nothing. */
 export const idle: BenchCase = {
@@ -10,8 +11,8 @@ export const idle: BenchCase = {
   async run(bench) {
     const account = await openAccount(await bench.cluster());
     const data = await ScratchData.create([{ name: "nightly", state: "COMPLETED" }]);
-    const service = await ServerProcess.start(serviceProgram, [...data.flags, `--kubeconfig=${account.kubeconfig}`]);
-    const empty = await ServerProcess.start("bench/serving/empty-server.ts");
+    const service = await ServerProcess.start(startArguments, [...data.flags, `--kubeconfig=${account.kubeconfig}`]);
+    const empty = await ServerProcess.start(["bench/serving/empty-server.ts"]);
     const time = bench.quick ? 5 : 20;
     const requests: Round[] = [];
     const cpu: Round[] = [];

@@ -2,7 +2,8 @@ import type { JsonObject } from "@bufbuild/protobuf";
 import type { BenchCase, Result, Round } from "../bench-case.ts";
 import { encode, serve } from "../serving/load.ts";
 import { ScratchData, type ScratchBackup } from "../serving/scratch-data.ts";
-import { ServerProcess, serviceProgram } from "../serving/server-process.ts";
+import { ServerProcess } from "../serving/server-process.ts";
+import { startArguments } from "../../test/support/start-arguments.ts";
 
 const page = 100;
 
@@ -22,8 +23,8 @@ export const lists: BenchCase = {
     bench.say(`lists: recording ${count} backups`);
     const few = await ScratchData.create(backups(page));
     const many = await ScratchData.create(backups(count));
-    const fewServed = await ServerProcess.start(serviceProgram, few.flags);
-    const manyServed = await ServerProcess.start(serviceProgram, many.flags);
+    const fewServed = await ServerProcess.start(startArguments, few.flags);
+    const manyServed = await ServerProcess.start(startArguments, many.flags);
     try {
       const results: Result[] = [];
       for (const [what, filter] of Object.entries(filters)) {

@@ -2,7 +2,8 @@ import { type BenchCase, median, type Result, type Round } from "../bench-case.t
 import type { Bench } from "../bench.ts";
 import { encode, type Load, serve } from "../serving/load.ts";
 import { ScratchData } from "../serving/scratch-data.ts";
-import { ServerProcess, serviceProgram } from "../serving/server-process.ts";
+import { ServerProcess } from "../serving/server-process.ts";
+import { startArguments } from "../../test/support/start-arguments.ts";
 
 const rows = 20;
 const connectionCounts = [1, 8, 64];
@@ -15,8 +16,8 @@ export const reads: BenchCase = {
       Array.from({ length: rows }, (_, index) => ({ name: `nightly ${index}`, state: "PARTIALLY_FAILED" }) as const),
     );
     const copy = await data.copy();
-    const service = await ServerProcess.start(serviceProgram, data.flags);
-    const constant = await ServerProcess.start("bench/serving/constant-server.ts", copy.flags);
+    const service = await ServerProcess.start(startArguments, data.flags);
+    const constant = await ServerProcess.start(["bench/serving/constant-server.ts"], copy.flags);
     try {
       const { backups } = (await service.call("listBackups", { pageSize: 1 })) as { backups: { backupCrn: string }[] };
       const calls = [

@@ -1,6 +1,7 @@
 import type { BenchCase, Round } from "../bench-case.ts";
 import { ScratchData, type ScratchBackup } from "../serving/scratch-data.ts";
-import { ServerProcess, serviceProgram } from "../serving/server-process.ts";
+import { ServerProcess } from "../serving/server-process.ts";
+import { startArguments } from "../../test/support/start-arguments.ts";
 
 /** A start with much bookkeeping and unfinished jobs, whose API server refuses them, against one with nothing to know. */
 export const recovery: BenchCase = {
@@ -45,7 +46,7 @@ interface Start {
 async function start(data: ScratchData): Promise<Start> {
   const copy = await data.copy();
   const before = performance.now();
-  const server = await ServerProcess.start(serviceProgram, copy.flags);
+  const server = await ServerProcess.start(startArguments, copy.flags);
   try {
     await server.call("listBackups", { pageSize: 1 });
     return { time: (performance.now() - before) / 1_000, cpu: await server.cpu() };

@@ -6,9 +6,6 @@ import { createInterface } from "node:readline";
 
 const root = join(import.meta.dirname, "../..");
 
-/** The service itself. */
-export const serviceProgram = "server/main.ts";
-
 /** A server under measurement: a process of its own that logs `listening` with its ports, as the service does. */
 export class ServerProcess {
   readonly url: string;
@@ -19,10 +16,10 @@ export class ServerProcess {
     this.url = url;
   }
 
-  /** Starts a program of this project, and waits until it listens on a free port. */
-  static async start(program: string, flags: readonly string[] = []): Promise<ServerProcess> {
-    const args = [join(root, program), "--listen=127.0.0.1:0", ...flags];
-    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  /** Starts a program of this project, with what Node is given for it, and waits until it listens on a free port. */
+  static async start(program: readonly string[], flags: readonly string[] = []): Promise<ServerProcess> {
+    const args = [...program, "--listen=127.0.0.1:0", ...flags];
+    const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
     const killWithUs = () => child.kill("SIGKILL");
     process.once("exit", killWithUs);
     child.once("exit", () => process.off("exit", killWithUs));
@@ -33,7 +30,7 @@ export class ServerProcess {
       child.stdout.resume();
       return new ServerProcess(child, `http://127.0.0.1:${cleartext?.port}`);
     }
-    throw new Error(`${program} ended before it listened`);
+    throw new Error(`${program.join(" ")} ended before it listened`);
   }
 
   /** Calls a method of the API as JSON. */

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestCluster } from "./cluster.ts";
 import { eventually } from "./eventually.ts";
+import { startArguments } from "../../support/start-arguments.ts";
 import { freePort } from "./free-port.ts";
 
 const root = join(import.meta.dirname, "../../..");
@@ -98,7 +99,8 @@ export async function launchService(options: ServiceOptions): Promise<TestServic
     "--log-level=warn",
     ...timeLimits,
   ];
-  const child = spawn(process.execPath, [join(root, "server/main.ts"), ...flags, ...(options.flags ?? [])], {
+  const child = spawn(process.execPath, [...startArguments, ...flags, ...(options.flags ?? [])], {
+    cwd: root,
     env: { ...process.env, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
