@@ -26,48 +26,92 @@ export interface NamespacedRestore {
 }
 
 /**
- * Restores all objects of some parts, many at once; one that the cluster refuses is noted for
- * `restoreRefused`, and the rest goes on. Workloads with a replica count are made with none. May run again: it goes on after the last whole batch.
+ * Restores all objects of some parts, many at once; one that the cluster refuses is noted for `restoreRefused`, and the
+ * rest goes on. Workloads with a replica count are made with none. May run again: it goes on about where it was.
  */
 export async function restoreObjects(restore: NamespacedRestore, parts: readonly Part[]): Promise<void> {
-  for (const part of parts) await restorePart(restore, part);
+  const { context, source } = restore;
+  await forEachInFlight(
+    unrestored(restore, parts),
+    restore.parts.limits.clusterConcurrency,
+    async ({ type, part, object, position, progress }) => {
+      const refusal = await restoreOne(restore, type, object);
+      if (refusal !== undefined) {
+        context.notes.set(refusedKey(source, part, object), true);
+        context.info(
+          `${type.kind} ${object.metadata.namespace ?? ""}/${object.metadata.name} will be tried again: ${refusal}`,
+        );
+      }
+      progress.finish(position);
+    },
+  );
 }
 
-async function restorePart(restore: NamespacedRestore, part: Part): Promise<void> {
-  const { context, source, discovery } = restore;
-  const { signal, notes } = context;
-  const type = servedType(discovery, part);
-  if (!type) {
-    context.error(
-      "",
-      `${part.objects} ${resourceName(part)} were not restored: the cluster serves no version of this kind`,
-    );
-    return;
-  }
-  const key = `${source.notesPrefix}restored/${part.file}`;
-  const done = notes.get<number>(key) ?? 0;
-  if (done >= part.objects) return;
-  let position = 0;
-  let batch: KubernetesObject[] = [];
-  const flush = async () => {
-    await forEachInFlight(batch, restore.parts.limits.clusterConcurrency, async (object) => {
-      const refusal = await restoreOne(restore, type, object);
-      if (refusal === undefined) return;
-      notes.set(refusedKey(source, part, object), true);
-      context.info(
-        `${type.kind} ${object.metadata.namespace ?? ""}/${object.metadata.name} will be tried again: ${refusal}`,
+interface Unrestored {
+  readonly type: ResourceType;
+  readonly part: Part;
+  readonly object: KubernetesObject;
+  readonly position: number;
+  readonly progress: PartProgress;
+}
+
+async function* unrestored(
+  { context, source, discovery }: NamespacedRestore,
+  parts: readonly Part[],
+): AsyncGenerator<Unrestored> {
+  for (const part of parts) {
+    const type = servedType(discovery, part);
+    if (!type) {
+      context.error(
+        "",
+        `${part.objects} ${resourceName(part)} were not restored: the cluster serves no version of this kind`,
       );
-    });
-    notes.set(key, position);
-    batch = [];
-  };
-  for await (const { object } of objectsOf(source, [part], signal)) {
-    position++;
-    if (position > done) batch.push(object);
-    if (batch.length === batchSize) await flush();
+      continue;
+    }
+    const progress = new PartProgress(context, part, `${source.notesPrefix}restored/${part.file}`);
+    if (progress.done >= part.objects) continue;
+    let position = 0;
+    for await (const { object } of objectsOf(source, [part], context.signal)) {
+      if (++position <= progress.done) continue;
+      progress.begin(position);
+      yield { type, part, object, position, progress };
+    }
   }
-  await flush();
-  context.info(`restored ${part.objects} ${resourceName(part)}`);
+}
+
+/** How far a part has come, noted after so many objects and at its end. */
+class PartProgress {
+  /** So many objects from the part's beginning are restored, as far as it was noted. */
+  done: number;
+  readonly #context: JobContext;
+  readonly #part: Part;
+  readonly #key: string;
+  /** In the order of the part. */
+  readonly #underWay = new Set<number>();
+  #last = 0;
+
+  constructor(context: JobContext, part: Part, key: string) {
+    this.#context = context;
+    this.#part = part;
+    this.#key = key;
+    this.done = context.notes.get<number>(key) ?? 0;
+  }
+
+  begin(position: number): void {
+    this.#underWay.add(position);
+    this.#last = position;
+  }
+
+  finish(position: number): void {
+    this.#underWay.delete(position);
+    const [first] = this.#underWay;
+    const done = first === undefined ? this.#last : first - 1;
+    const isWhole = done === this.#part.objects;
+    if (done - this.done < batchSize && !isWhole) return;
+    this.done = done;
+    this.#context.notes.set(this.#key, done);
+    if (isWhole) this.#context.info(`restored ${this.#part.objects} ${resourceName(this.#part)}`);
+  }
 }
 
 /**
