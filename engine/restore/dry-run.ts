@@ -4,9 +4,11 @@ import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus, isDenied } from "../kubernetes/kubernetes-error.ts";
-import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { fateOf } from "./cluster-scoped.ts";
 import { afterStart, userSnapshots } from "./restore-order.ts";
 import { objectsOf, type RestoreSource } from "./restore-source.ts";
+import { rightToGrant } from "./rights-granted.ts";
 import { sanitize } from "./sanitize.ts";
 import type { Definitions } from "./saved-definitions.ts";
 import { withoutAllocations } from "./sanitizers/service.ts";
@@ -15,8 +17,10 @@ import { inVersion, servedType } from "./served-types.ts";
 /** So many refusals are named; the rest is counted. */
 const namedRefusals = 10;
 
-/** Made otherwise than by creating what was saved. */
+/** Made otherwise than by creating what was saved; or, the first two, valid whatever they hold, and many. */
 const notTried = new Set([
+  "configmaps",
+  "secrets",
   "namespaces",
   "persistentvolumes",
   "persistentvolumeclaims",
@@ -26,7 +30,8 @@ const notTried = new Set([
 
 /**
  * Asks the API server, without a change, what it would say to each object. What it finds invalid now it would refuse
- * later: FAILED_PRECONDITION names these. What depends on the moment (the namespace is not there yet, a quota is used up
+ * later: FAILED_PRECONDITION names these; PERMISSION_DENIED names the rights without which it would refuse roles that grant
+ * more than the service's account has. What depends on the moment (the namespace is not there yet, a quota is used up
  * by what will be replaced, its kind is going to be defined otherwise, a webhook is down or refuses) is not held against an object.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
  */
@@ -39,6 +44,8 @@ export async function dryRun(
 ): Promise<void> {
   const { signal } = context;
   const refusals: string[] = [];
+  const lacking = new Map<string, string[]>();
+  const namespaces = new Set(source.namespaces);
   let count = 0;
   const isTried = (name: string) => !notTried.has(name) && !coming.has(name);
   const parts = source.reader.parts.filter((part) => isTried(resourceName(part)));
@@ -54,19 +61,45 @@ export async function dryRun(
         await cluster.create(type, archived.metadata.namespace ?? "", object, signal, { dryRun: true });
       } catch (error) {
         if (!hasStatus(error, 400, 403, 404, 409, 422, 500)) throw error;
+        const right = rightToGrant(error, type, object);
+        if (right !== undefined && (await isWritten(cluster, namespaces, type, object, signal)))
+          lacking.set(right, [...(lacking.get(right) ?? []), `${type.kind} ${object.metadata.name}`]);
         const isInvalid = error.status === 422 || (error.status === 400 && !/dry.?run/i.test(error.detail));
         if (isInvalid && !isDenied(error)) refusals.push(error.message);
       }
     },
   );
-  if (refusals.length > 0) {
-    const more = refusals.length > namedRefusals ? ` and ${refusals.length - namedRefusals} more` : "";
+  if (lacking.size > 0)
+    throw new DrsError(
+      "PERMISSION_DENIED",
+      "the service's account lacks rights that a restore needs, as it makes roles that grant more than the account has: " +
+        [...lacking].map(([right, names]) => `${right} (for ${listed(names, ", ")})`).join("; "),
+    );
+  if (refusals.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `the API server would refuse objects of this backup: ${refusals.slice(0, namedRefusals).join("; ")}${more}`,
+      `the API server would refuse objects of this backup: ${listed(refusals, "; ")}`,
     );
-  }
   context.info(`the API server would take all of ${count} objects`);
+}
+
+/** Whether a restore would write an object: one that is cluster-scoped may be the same already, or be left alone. */
+async function isWritten(
+  cluster: JobParts["cluster"],
+  namespaces: ReadonlySet<string>,
+  type: ResourceType,
+  wanted: KubernetesObject,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (type.namespaced) return true;
+  const existing = await cluster.get(type, "", wanted.metadata.name, signal);
+  const fate = await fateOf(cluster, namespaces, type, wanted, existing, signal);
+  return fate === "made" || fate === "put back";
+}
+
+function listed(refused: readonly string[], separator: string): string {
+  const more = refused.length > namedRefusals ? ` and ${refused.length - namedRefusals} more` : "";
+  return `${refused.slice(0, namedRefusals).join(separator)}${more}`;
 }
 
 /** As the object will be made, but for what the existing one of the same name still has. */
