@@ -41,16 +41,13 @@ test("a restore that cannot succeed says why and touches nothing", async () => {
   await restoreFails(/does not serve kinds that are in the backup: poddisruptionbudgets\.policy \(policy\/v1\)/);
 
   simulator.intercept(({ method, path, query }) =>
-    method === "POST" && path.endsWith("/secrets") && query.get("dryRun") === "All"
-      ? { status: 422, body: { kind: "Status", reason: "Invalid", message: 'data: Invalid value: "hunter2"' } }
+    method === "POST" && path.endsWith("/services") && query.get("dryRun") === "All"
+      ? { status: 422, body: { kind: "Status", reason: "Invalid", message: "spec.ports: Required value" } }
       : undefined,
   );
   await restoreFails(
-    /the API server would refuse objects of this backup: POST \/api\/v1\/namespaces\/cdp\/secrets: .*422 Invalid/,
+    /the API server would refuse objects of this backup: POST \/api\/v1\/namespaces\/cdp\/services: .*422 spec.ports: Required value/,
   );
-  const page = { pageSize: 1, startingToken: "" };
-  const [latest] = scene.engine.listRestores({ backupCrn: crn, jobStates: [], ...page }).items;
-  expect(scene.engine.getLogs(latest?.crn ?? "")).not.toContain("hunter2");
 
   simulator.intercept(({ path }) =>
     path.endsWith("/selfsubjectreviews")
@@ -78,4 +75,39 @@ test("a restore that cannot succeed says why and touches nothing", async () => {
   await scene.remove(`${contents}/theirs`);
   await scene.until(() => !simulator.volumes.snapshotHandles().includes(snapshotHandle));
   await restoreFails(/snapshots of this backup cannot be used: (cdp|vault-system)\/[a-z0-9-]+: .*/);
+});
+
+test("a restore that would make roles with more rights than the service has names the rights that it lacks", async () => {
+  const scene = await Scene.open();
+  const { crn } = await scene.backup();
+  const before = await scene.versions();
+  const group = "/apis/rbac.authorization.k8s.io/v1";
+  const [role] = await scene.names(`${group}/namespaces/cdp/roles`);
+  const [binding] = await scene.names(`${group}/namespaces/cdp/rolebindings`);
+  // The API server's words: https://github.com/kubernetes/kubernetes/blob/v1.35.4/pkg/registry/rbac/validation/rule.go
+  const escalation = (resource: string, name: string) => ({
+    kind: "Status",
+    code: 403,
+    reason: "Forbidden",
+    message: `${resource}.rbac.authorization.k8s.io "${name}" is forbidden: user "system:serviceaccount:drs:drs" (groups=["system:authenticated"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[""], Resources:["secrets"], Verbs:["get"]}`,
+  });
+  scene.simulator.intercept(({ method, path, query }) => {
+    const resource = path.startsWith(group) ? (path.split("/").at(-1) ?? "") : "";
+    return method === "POST" && query.has("dryRun") && resource !== ""
+      ? { status: 403, body: escalation(resource, "x") }
+      : undefined;
+  });
+  const restore = await scene.restore(crn);
+  expect(texts(restore.errors)).toEqual([
+    expect.stringMatching(
+      /lacks rights that a restore needs, as it makes roles that grant more than the account has: /,
+    ),
+  ]);
+  const [error = ""] = texts(restore.errors);
+  expect(error).toMatch(new RegExp(`escalate roles\\.rbac\\.authorization\\.k8s\\.io in cdp \\(for .*Role ${role}`));
+  expect(error).toMatch(
+    new RegExp(`bind roles\\.rbac\\.authorization\\.k8s\\.io in cdp \\(for .*RoleBinding ${binding}`),
+  );
+  expect(error).not.toContain("ClusterRole "); // those are there as they were, and would not be written
+  expect(await scene.versions()).toEqual(before);
 });
