@@ -84,17 +84,10 @@ test("a restore that would make roles with more rights than the service has name
   const group = "/apis/rbac.authorization.k8s.io/v1";
   const [role] = await scene.names(`${group}/namespaces/cdp/roles`);
   const [binding] = await scene.names(`${group}/namespaces/cdp/rolebindings`);
-  // The API server's words: https://github.com/kubernetes/kubernetes/blob/v1.35.4/pkg/registry/rbac/validation/rule.go
-  const escalation = (resource: string, name: string) => ({
-    kind: "Status",
-    code: 403,
-    reason: "Forbidden",
-    message: `${resource}.rbac.authorization.k8s.io "${name}" is forbidden: user "system:serviceaccount:drs:drs" (groups=["system:authenticated"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[""], Resources:["secrets"], Verbs:["get"]}`,
-  });
   scene.simulator.intercept(({ method, path, query }) => {
     const resource = path.startsWith(group) ? (path.split("/").at(-1) ?? "") : "";
     return method === "POST" && query.has("dryRun") && resource !== ""
-      ? { status: 403, body: escalation(resource, "x") }
+      ? { status: 403, body: escalationOf(resource) }
       : undefined;
   });
   const restore = await scene.restore(crn);
@@ -110,4 +103,14 @@ test("a restore that would make roles with more rights than the service has name
   );
   expect(error).not.toContain("ClusterRole "); // those are there as they were, and would not be written
   expect(await scene.versions()).toEqual(before);
+});
+
+/** The API server's words: https://github.com/kubernetes/kubernetes/blob/v1.35.4/pkg/registry/rbac/validation/rule.go */
+const escalationOf = (resource: string) => ({
+  kind: "Status",
+  code: 403,
+  reason: "Forbidden",
+  message:
+    `${resource}.rbac.authorization.k8s.io "x" is forbidden: user "system:serviceaccount:drs:drs" (groups=["system:authenticated"]) ` +
+    'is attempting to grant RBAC permissions not currently held:\n{APIGroups:[""], Resources:["secrets"], Verbs:["get"]}',
 });
