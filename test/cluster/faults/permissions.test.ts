@@ -15,6 +15,21 @@ import {
 
 /** A cluster role that may look at everything. */
 const reader = "faults-permissions-reader";
+/** A cluster role that may do everything but grant others what it may not do itself. */
+const writer = "faults-permissions-writer";
+/** A role that may more than the writer, and its binding. */
+const powerfulRole = `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: { name: powerful }
+rules: [{ apiGroups: [""], resources: [serviceaccounts], verbs: [impersonate] }]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: { name: powerful }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: Role, name: powerful }
+subjects: [{ kind: ServiceAccount, name: default, namespace: faults-permissions }]
+`;
 let cluster: TestCluster;
 let account: Account;
 let plane: SmallControlPlane;
@@ -22,8 +37,11 @@ let plane: SmallControlPlane;
 beforeAll(async () => {
   cluster = await sharedCluster();
   await cluster.kubectl("create", "clusterrole", reader, "--verb=get,list,watch", "--resource=*.*");
+  const verbs = "get,list,watch,create,update,patch,delete,deletecollection";
+  await cluster.kubectl("create", "clusterrole", writer, `--verb=${verbs}`, "--resource=*.*");
   account = await Account.create("faults-permissions-service", cluster);
   plane = await aRunningControlPlane("faults-permissions", [`--kubeconfig=${await account.kubeconfig()}`]);
+  await plane.create(powerfulRole);
   await plane.backUp();
   await release(plane, 2);
 });
@@ -31,7 +49,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await plane?.remove();
   await account?.delete();
-  await cluster?.kubectl("delete", "clusterrole", reader);
+  await cluster?.kubectl("delete", "clusterrole", reader, writer);
 });
 
 test("without the rights that they need neither backup nor restore touches anything, and both name them", async () => {
@@ -44,6 +62,17 @@ test("without the rights that they need neither backup nor restore touches anyth
   expect(restore.errors[0]).toMatch(
     /lacks rights that a restore needs: .*create, delete, deletecollection, patch, update configmaps, .* in faults-permissions/,
   );
+  expect(await touchedSince(before, plane)).toEqual([]);
+});
+
+test("a restore that would make roles which grant more than the service may names the rights that it lacks", async () => {
+  await account.bind(writer);
+  const before = await takePictureOf(plane);
+  const { errors } = await plane.restore({ state: "FAILED" });
+  const rights = "rbac.authorization.k8s.io in faults-permissions";
+  expect(errors).toEqual([expect.stringContaining("lacks rights that a restore needs")]);
+  expect(errors[0]).toContain(`escalate roles.${rights} (for Role powerful)`);
+  expect(errors[0]).toContain(`bind roles.${rights} (for RoleBinding powerful)`);
   expect(await touchedSince(before, plane)).toEqual([]);
 });
 
