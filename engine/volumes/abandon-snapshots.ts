@@ -10,6 +10,12 @@ import { volumeSnapshotContents, volumeSnapshots } from "./snapshot-resources.ts
 import { savedVolumes } from "./take-snapshots.ts";
 
 /**
+ * A driver that fails to take a snapshot tries again after ever longer pauses, and deletes what it has begun only at its next
+ * try: a short limit for the snapshots would be too short for that.
+ */
+const shortestLimitMs = 60_000;
+
+/**
  * Deletes every snapshot that a failed backup has taken or begun, from the cluster and from the storage. One that cannot
  * be deleted is an error that names it, and keeps no other.
  */
@@ -18,7 +24,7 @@ export async function abandonSnapshots(
   { cluster, controlPlane, limits }: JobParts,
 ): Promise<void> {
   const { job, signal } = context;
-  const timeoutMs = limits.snapshotTimeout;
+  const timeoutMs = Math.max(limits.snapshotTimeout, shortestLimitMs);
   for (const namespace of await existingEntities(cluster, controlPlane, signal)) {
     const begun = cluster.list(volumeSnapshots, namespace, signal, { labelSelector: `${jobLabel}=${job.uuid}` });
     await forEachInFlight(begun, limits.clusterConcurrency, async (snapshot) => {
