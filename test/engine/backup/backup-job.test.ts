@@ -97,6 +97,36 @@ test("a backup that fails while it takes snapshots leaves no snapshot and no arc
   await expectNothingLeft(scene);
 });
 
+test("a backup that fails waits longer for its snapshots to go than it has waited for them to be ready", async () => {
+  const snapshotTimeout = 400;
+  const scene = await Scene.open({ limits: { snapshotTimeout } });
+  const group = "/apis/snapshot.storage.k8s.io/v1/namespaces";
+  let isOver = false;
+  scene.simulator.intercept(({ method, path }) => {
+    if (method !== "POST" || path !== `${group}/vault-system/volumesnapshots`) return undefined;
+    return isOver
+      ? { status: 403, body: { kind: "Status", code: 403, reason: "Forbidden", message: "exceeded quota" } }
+      : { status: 503 };
+  });
+  const crn = await scene.startBackup();
+  const snapshots = `${group}/cdp/volumesnapshots`;
+  await scene.until(async () => (await scene.names(snapshots)).length > 0);
+  const [name = ""] = await scene.names(snapshots);
+  const snapshot = `${snapshots}/${name}`;
+  const finalizers = async () => ((await scene.get(snapshot)).metadata["finalizers"] ?? []) as readonly string[];
+  const held = "example.com/held";
+  await scene.change(snapshot, { metadata: { finalizers: [...(await finalizers()), held] } });
+  isOver = true;
+  await scene.until(async () => (await scene.get(snapshot)).metadata.deletionTimestamp !== undefined);
+  const deletion = Date.now();
+  await scene.until(() => Date.now() > deletion + 2 * snapshotTimeout);
+  const others = (await finalizers()).filter((finalizer) => finalizer !== held);
+  await scene.change(snapshot, { metadata: { finalizers: others } });
+  await scene.until(() => scene.engine.describeBackup(crn).state === "FAILED");
+  expect(texts(scene.engine.describeBackup(crn).errors)).toEqual([expect.stringContaining("exceeded quota")]);
+  await expectNothingLeft(scene);
+});
+
 test("a claim whose data cannot be saved is a warning that names it, and stays as it is when the backup is restored", async () => {
   const scene = await Scene.open();
   const spec = {
