@@ -4,7 +4,7 @@ import { DrsError } from "../errors.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
 import { digestFile, manifestFile, partFile } from "./archive-paths.ts";
 import type { Manifest, Part, PartResource } from "./format.ts";
-import { lineBatches } from "./line-batches.ts";
+import { type Line, lineBatches } from "./line-batches.ts";
 import { checkManifest } from "./manifest-check.ts";
 import { through } from "./through.ts";
 
@@ -22,11 +22,11 @@ export class ArchiveWriter {
   }
 
   /**
-   * Writes a resource's objects, each one compact JSON without a newline, as they come: no more than a few batches are in
+   * Writes a resource's objects, each one compact JSON without a newline, in one piece or several, as they come: no more than a few batches are in
    * memory. Returns null, and writes nothing, when there are none. A failure or a cancellation leaves no part, closes
    * `objects` and passes their error on.
    */
-  async writePart(resource: PartResource, objects: AsyncIterable<Buffer>, signal: AbortSignal): Promise<Part | null> {
+  async writePart(resource: PartResource, objects: AsyncIterable<Line>, signal: AbortSignal): Promise<Part | null> {
     const iterator = objects[Symbol.asyncIterator]();
     const first = await iterator.next();
     if (first.done === true) return null;
@@ -36,7 +36,7 @@ export class ArchiveWriter {
     let size = 0;
     const hash = createHash("sha256");
     async function* measured(): AsyncGenerator<Buffer> {
-      const lines = lineBatches(resumed(first.value as Buffer, iterator), () => count++);
+      const lines = lineBatches(resumed(first.value, iterator), () => count++);
       for await (const chunk of through(lines, compressor(), signal)) {
         size += chunk.length;
         hash.update(chunk);
@@ -72,8 +72,8 @@ export class ArchiveWriter {
   }
 }
 
-/** JSON shrinks to a tenth at any level; the lower ones keep up with the API server on a fraction of a core. */
-const compressionLevel = 3;
+/** JSON shrinks to a tenth at any level; the lowest keeps up with the API server on a fraction of a core. */
+const compressionLevel = 1;
 const outputSize = 128 * 1024;
 
 function compressor(): ZstdCompress {
@@ -86,7 +86,7 @@ function compressor(): ZstdCompress {
   });
 }
 
-async function* resumed(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+async function* resumed<T>(first: T, rest: AsyncIterator<T>): AsyncGenerator<T> {
   yield first;
   for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
 }

@@ -4,25 +4,30 @@ import { DrsError } from "../errors.ts";
 const batchSize = 256 * 1024;
 const newline = 0x0a;
 
+/** An object's bytes; in pieces where something is put before them, so that they need not be copied for it. */
+export type Line = Buffer | readonly Buffer[];
+
 /**
  * Each object's bytes followed by a newline, in batches. Throws INTERNAL for an object that is empty or holds a newline
  * itself: compact JSON has none, and a reader would take it for two.
  */
-export async function* lineBatches(objects: AsyncIterable<Buffer>, counted: () => void): AsyncGenerator<Buffer> {
+export async function* lineBatches(objects: AsyncIterable<Line>, counted: () => void): AsyncGenerator<Buffer> {
   let batch = Buffer.allocUnsafe(batchSize);
   let used = 0;
-  for await (const object of objects) {
-    if (object.length === 0 || object.includes(newline)) {
+  for await (const line of objects) {
+    const pieces = Buffer.isBuffer(line) ? [line] : line;
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    if (length === 0 || pieces.some((piece) => piece.includes(newline))) {
       throw new DrsError("INTERNAL", "an object to be archived is empty or holds a raw newline");
     }
     counted();
-    if (used + object.length + 1 > batch.length) {
+    if (used + length + 1 > batch.length) {
       if (used > 0) yield batch.subarray(0, used);
       // A new one each time: the compressor may still be reading the last.
-      batch = Buffer.allocUnsafe(Math.max(batchSize, object.length + 1));
+      batch = Buffer.allocUnsafe(Math.max(batchSize, length + 1));
       used = 0;
     }
-    used += object.copy(batch, used);
+    for (const piece of pieces) used += piece.copy(batch, used);
     batch[used++] = newline;
   }
   if (used > 0) yield batch.subarray(0, used);

@@ -1,5 +1,6 @@
 import type { ArchiveWriter } from "../archive/archive-writer.ts";
 import type { Part } from "../archive/format.ts";
+import type { Line } from "../archive/line-batches.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
@@ -10,7 +11,7 @@ import { ClusterScopedNeeds, type SavableObject } from "./cluster-scoped-needs.t
 import { isSavedObject, isSavedResource } from "./object-selection.ts";
 
 /** Each kind that is being saved holds a compressor and an upload. */
-const kindsAtOnce = 6;
+const kindsAtOnce = 12;
 /** Of a kind that is being saved: asked for before their turn, as most namespaces have few objects of most kinds. */
 const namespacesAhead = 3;
 
@@ -91,10 +92,10 @@ async function* savedObjectsIn(
 }
 
 /** Items of a list do not say their kind; a line of an archive does. Nothing else of the bytes is touched. */
-async function* linesOf(type: ResourceType, objects: AsyncIterable<SavableObject>): AsyncGenerator<Buffer> {
+async function* linesOf(type: ResourceType, objects: AsyncIterable<SavableObject>): AsyncGenerator<Line> {
   const typeMeta = Buffer.from(`{"kind":${JSON.stringify(type.kind)},"apiVersion":${JSON.stringify(type.apiVersion)},`);
   for await (const { bytes, object } of objects)
-    yield object.kind === undefined ? Buffer.concat([typeMeta, bytes.subarray(1)]) : bytes;
+    yield object.kind === undefined ? [typeMeta, bytes.subarray(1)] : bytes;
 }
 
 function describe({ apiVersion, kind, resource, namespaced }: ResourceType): ResourceType {
