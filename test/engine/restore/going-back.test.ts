@@ -96,7 +96,7 @@ test("a claim that is still being deleted when a restore goes back is waited for
 });
 
 test("an application that does not come up holds up no other one when a restore goes back", async () => {
-  const scene = await Scene.open({ limits: { appsStartTimeout: 1 } });
+  const scene = await Scene.open({ limits: { appsStartTimeout: 1 }, controllerDelay: 50 });
   const backup = await scene.backup();
   await scene.change(api, { spec: { replicas: 2 } });
   const before = await scene.picture();
