@@ -5,7 +5,7 @@ const classes = "/apis/scheduling.k8s.io/v1/priorityclasses";
 const bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
 
 test("cluster-scoped objects that a failed restore has made are gone again, but for what others use", async () => {
-  const scene = await Scene.open({ limits: { appsStartTimeout: 1 } });
+  const scene = await Scene.open({ limits: { appsStartTimeout: 1 }, controllerDelay: 50 });
   const backup = await scene.backup();
   await scene.remove(`${classes}/cdp-critical`);
   await scene.remove(`${bindings}/cdp-controller`);
