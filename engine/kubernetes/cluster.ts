@@ -100,6 +100,18 @@ export class Cluster {
     }
   }
 
+  /** What a collection's objects are called and owned by, without what they hold. Errors as for `listRaw`. */
+  async *listMetadata(
+    type: Type,
+    namespace: string,
+    signal: AbortSignal,
+    options: ListOptions = {},
+  ): AsyncGenerator<KubernetesObject> {
+    const path = resourcePath(type, namespace);
+    for await (const items of listObjects(this.#connection, path, options, signal, metadataListOnly))
+      for (const item of items) yield JSON.parse(item.toString()) as KubernetesObject;
+  }
+
   /** Creates an object and gives its metadata. With `dryRun` the API server checks everything and keeps nothing. */
   async create(
     type: Type,

@@ -40,10 +40,12 @@ export async function* listObjects(
   path: string,
   options: ListOptions,
   signal: AbortSignal,
+  accept?: string,
 ): AsyncGenerator<readonly Buffer[], ListEnd> {
   const progress: Progress = { last: undefined };
   const ask = (token: string | undefined): AskedPage => {
-    const asked = connection.stream({ method: "GET", path: pagePath(path, options, token), signal });
+    const request = { method: "GET", path: pagePath(path, options, token), signal } as const;
+    const asked = connection.stream(accept === undefined ? request : { ...request, accept });
     asked.catch(() => undefined); // it is met where the page is read, if it is
     return asked;
   };
