@@ -112,6 +112,19 @@ export class Cluster {
       for (const item of items) yield JSON.parse(item.toString()) as KubernetesObject;
   }
 
+  /** Whether the cluster has no object of a kind, in any namespace; false when the service may not know. */
+  async isKnownEmpty(type: Type, signal: AbortSignal): Promise<boolean> {
+    const path = `${resourcePath(type, "")}?limit=1`;
+    try {
+      const answer = await this.#connection.request({ method: "GET", path, signal, accept: metadataListOnly });
+      const { items } = JSON.parse(answer.toString()) as { items?: readonly unknown[] | null };
+      return (items ?? []).length === 0;
+    } catch (error) {
+      if (hasStatus(error, 403, 404, 405)) return false;
+      throw error;
+    }
+  }
+
   /** Creates an object and gives its metadata. With `dryRun` the API server checks everything and keeps nothing. */
   async create(
     type: Type,

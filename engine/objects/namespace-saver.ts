@@ -9,6 +9,7 @@ import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-ob
 import { readAhead } from "../kubernetes/read-ahead.ts";
 import { ClusterScopedNeeds, type SavableObject } from "./cluster-scoped-needs.ts";
 import { isSavedObject, isSavedResource } from "./object-selection.ts";
+import { occupiedKinds } from "./occupied-kinds.ts";
 
 /** Each kind that is being saved holds a compressor and an upload. */
 const kindsAtOnce = 12;
@@ -42,9 +43,14 @@ export async function saveNamespaces(request: SavingRequest): Promise<readonly P
     request.onPart(part);
   };
   await save(namespaceType, existingNamespaces(cluster, namespaces, signal));
-  await forEachInFlight(discovery.resources.filter(isSavedResource), kindsAtOnce, (resource) =>
-    save(resource, savedObjects(request, resource, needs)),
+  const kinds = await occupiedKinds(
+    cluster,
+    discovery.resources.filter(isSavedResource),
+    namespaces,
+    kindsAtOnce,
+    signal,
   );
+  await forEachInFlight(kinds, kindsAtOnce, (resource) => save(resource, savedObjects(request, resource, needs)));
   for await (const [type, objects] of needs.kinds(cluster, discovery, signal)) await save(type, objects);
   return parts.sort((a, b) => (a.file < b.file ? -1 : 1));
 }

@@ -8,6 +8,7 @@ import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-ob
 import type { ListOptions } from "../kubernetes/object-list.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
 import { isMadeByCluster, isMirrorPod, isSavedResource, rootCertificate } from "../objects/object-selection.ts";
+import { occupiedKinds } from "../objects/occupied-kinds.ts";
 import { deletionWaves } from "./restore-order.ts";
 
 /**
@@ -19,12 +20,27 @@ export async function deleteObjects(
   context: JobContext,
   namespaces: readonly string[],
 ): Promise<void> {
-  const { resources } = await parts.cluster.discover(context.signal);
-  for (const wave of deletionWaves(resources.filter(isSavedResource)))
-    await Promise.all(
-      wave.flatMap((resource) => namespaces.map((namespace) => deleteKind(parts, context, resource, namespace))),
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const { resources } = await cluster.discover(signal);
+  const inFlight = limits.clusterConcurrency;
+  const kinds = await occupiedKinds(cluster, resources.filter(isSavedResource), namespaces, inFlight, signal);
+  // Of many namespaces each one's collection is deleted whole; of few, what there is much of is deleted one by one.
+  const oneByOne = namespaces.length < manyCollections ? fewObjects : Number.POSITIVE_INFINITY;
+  for (const wave of deletionWaves(kinds)) {
+    const collections = wave.flatMap((resource) => namespaces.map((namespace) => ({ resource, namespace })));
+    await forEachInFlight(collections, inFlight, ({ resource, namespace }) =>
+      deleteKind(parts, context, resource, namespace, oneByOne),
     );
+  }
 }
+
+/**
+ * The API server deletes the objects of a collection one after the other: few of them are deleted by one request, but many
+ * are gone sooner one by one, many at once; unless there are so many collections that they keep it busy.
+ */
+const fewObjects = 50;
+const manyCollections = 8;
 
 /** A wait that is longer than this is told in the log. */
 const tellAfterMs = 2_000;
@@ -34,9 +50,10 @@ async function deleteKind(
   context: JobContext,
   resource: DiscoveredResource,
   namespace: string,
+  oneByOne: number,
 ): Promise<void> {
   const { signal } = context;
-  const count = await deleteAll(cluster, resource, namespace, limits.clusterConcurrency, signal);
+  const count = await deleteAll(cluster, resource, namespace, limits.clusterConcurrency, oneByOne, signal);
   if (count === 0) return;
   // What has come since is not being deleted: it is somebody's who still runs, or the cluster's own.
   const isOurs = (object: KubernetesObject) =>
@@ -70,18 +87,13 @@ const allButItsOwn: Readonly<Record<string, ListOptions>> = {
   configmaps: { fieldSelector: `metadata.name!=${rootCertificate}` },
 };
 
-/**
- * The API server deletes the objects of a collection one after the other: few are deleted by one request, but many are gone
- * sooner one by one, many at once.
- */
-const fewObjects = 50;
-
-/** Asks for the deletion of all objects of a kind; gives how many there were. */
+/** Asks for the deletion of all objects of a kind, each by itself from `oneByOne` on; gives how many there were. */
 async function deleteAll(
   cluster: Cluster,
   resource: DiscoveredResource,
   namespace: string,
   inFlight: number,
+  oneByOne: number,
   signal: AbortSignal,
 ): Promise<number> {
   const options = allButItsOwn[resourceName(resource)];
@@ -89,10 +101,15 @@ async function deleteAll(
   const found = cluster.listMetadata(resource, namespace, signal, options);
   try {
     const first: KubernetesObject[] = [];
-    for (let next = await found.next(); next.done !== true; next = await found.next())
-      if (first.push(next.value) === fewObjects) break;
-    if (!isPods && first.length < fewObjects && resource.verbs.includes("deletecollection"))
-      return first.length === 0 ? 0 : await cluster.deleteCollection(resource, namespace, signal, options);
+    for (let next = await found.next(); next.done !== true; next = await found.next()) {
+      first.push(next.value);
+      if (first.length === Math.min(oneByOne, fewObjects)) break;
+    }
+    if (first.length === 0) return 0;
+    if (!isPods && first.length < oneByOne && resource.verbs.includes("deletecollection")) {
+      await found.return(undefined);
+      return await cluster.deleteCollection(resource, namespace, signal, options);
+    }
     let count = 0;
     await forEachInFlight(followedBy(first, found), inFlight, async (object) => {
       if (isPods && isMirrorPod(object)) return;
