@@ -1,3 +1,7 @@
+import { createHash } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { pipeline } from "node:stream/promises";
+import { constants, createZstdCompress } from "node:zlib";
 import { Pool } from "undici";
 
 /** A plain HTTP client with a number of connections, which does nothing with the answers: the yardstick. */
@@ -27,19 +31,34 @@ export class BareClient {
     return Buffer.from(await answer.body.arrayBuffer());
   }
 
-  /** Reads a collection page by page and throws the bytes away, but for what names the next page. */
+  /** Reads a collection page by page and throws the bytes away. */
   async readPages(path: string): Promise<void> {
+    for await (const _ of this.#pages(path));
+  }
+
+  /** The same, but compresses the bytes, takes their digest, and writes them to a file. */
+  async keepPages(path: string, file: string): Promise<void> {
+    const digest = createHash("sha256");
+    const compress = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+    compress.on("data", (chunk: Buffer) => digest.update(chunk));
+    await pipeline(this.#pages(path), compress, createWriteStream(file));
+    digest.digest();
+  }
+
+  async *#pages(path: string): AsyncGenerator<Buffer> {
     for (let token = ""; ;) {
-      const answer = await this.#pool.request({
+      const { statusCode, body } = await this.#pool.request({
         method: "GET",
         path: `${path}?limit=500${token === "" ? "" : `&continue=${encodeURIComponent(token)}`}`,
         headers: { authorization: `Bearer ${this.#token}`, accept: "application/json" },
       });
-      let head = "";
-      for await (const chunk of answer.body as AsyncIterable<Buffer>)
-        if (head.length < 1_000) head += chunk.toString("latin1");
-      if (answer.statusCode >= 300) throw new Error(`GET ${path}: ${answer.statusCode}`);
-      token = /"continue":"([^"]+)"/.exec(head.slice(0, 1_000))?.[1] ?? "";
+      if (statusCode >= 300) throw new Error(`GET ${path}: ${statusCode} ${await body.text()}`);
+      let head: string | undefined;
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        head ??= chunk.toString("latin1", 0, 1_000);
+        yield chunk;
+      }
+      token = /"continue":"([^"]+)"/.exec(head ?? "")?.[1] ?? "";
       if (token === "") return;
     }
   }

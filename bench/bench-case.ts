@@ -36,10 +36,10 @@ export function median(sorted: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-/** Whether the median ratio is what it shall be; with `collapse`, whether it is within what CI lets pass. */
+/** Whether the median ratio is what it shall be; with `collapse`, whether the best one is within what CI lets pass. */
 export function isMet(result: Result, { collapse = false } = {}): boolean {
-  const ratio = median(ratios(result));
-  const { atMost, atLeast } = result.ratio;
-  if (atMost !== undefined) return ratio <= (collapse ? result.ratio.collapse : atMost);
-  return ratio >= (collapse ? result.ratio.collapse : (atLeast ?? 0));
+  const sorted = ratios(result);
+  const { atMost, atLeast = 0, collapse: worst } = result.ratio;
+  if (atMost !== undefined) return collapse ? (sorted[0] ?? NaN) <= worst : median(sorted) <= atMost;
+  return collapse ? (sorted.at(-1) ?? NaN) >= worst : median(sorted) >= atLeast;
 }

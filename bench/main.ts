@@ -22,7 +22,7 @@ const program = new Command("npm run bench --")
   .parse();
 const options = program.opts<Options>();
 
-const bench = openBench({ quick: options.quick, rounds: Number(options.rounds ?? (options.quick ? 1 : 3)) });
+const bench = openBench({ quick: options.quick, rounds: Number(options.rounds ?? (options.quick ? 2 : 3)) });
 const results: Result[] = [];
 try {
   for (const benchCase of cases.filter(({ name }) => name.includes(options.only)))

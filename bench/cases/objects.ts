@@ -1,9 +1,12 @@
 import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { TestCluster } from "../../test/cluster/support/cluster.ts";
 import { apiPath } from "../../test/cluster/support/kubernetes-client.ts";
 import { type Account, openAccount } from "../account.ts";
 import type { BareClient } from "../bare-client.ts";
-import type { BenchCase, Result, Round } from "../bench-case.ts";
+import { type BenchCase, type Result, type Round, median } from "../bench-case.ts";
 import type { Bench } from "../bench.ts";
 import { inFlight, seconds } from "../in-flight.ts";
 import { MeasuredService } from "../service.ts";
@@ -56,6 +59,8 @@ async function run(bench: Bench, wanted: Layout): Promise<readonly Result[]> {
   const deleting: Round[] = [];
   const restoring: Round[] = [];
   const requests: number[] = [];
+  /** Seconds of the bare lists when what they give is compressed and written as well. */
+  const keeping: number[] = [];
   try {
     const fastest = await calibrate(bench, account, made);
     const bare = account.client(64);
@@ -71,6 +76,15 @@ async function run(bench: Bench, wanted: Layout): Promise<readonly Result[]> {
       const afterBackup = await account.requests();
       saving.push({ ours: phases["SAVING_OBJECTS"] ?? NaN, yardstick: readFirst ? early : await seconds(list) });
       requests.push((afterBackup - counted) / wanted.objects);
+      const folder = await mkdtemp(join(tmpdir(), "drs-bench-"));
+      keeping.push(
+        await seconds(() =>
+          inFlight([...collections(made).entries()], fastest.list, ([index, path]) =>
+            bare.keepPages(path, join(folder, String(index))),
+          ),
+        ),
+      );
+      await rm(folder, { recursive: true });
       const atRestore = await account.requests();
       const restored = await service.restore(crn);
       requests.push(((await account.requests()) - atRestore) / wanted.objects);
@@ -100,6 +114,7 @@ async function run(bench: Bench, wanted: Layout): Promise<readonly Result[]> {
         figures: {
           "objects/s": perSecond(saving),
           "requests per object, whole backup": Math.max(...requests.filter((_, index) => index % 2 === 0)).toFixed(2),
+          "bare lists that are also compressed, digested and written": `${median(keeping.toSorted((a, b) => a - b)).toFixed(2)} s`,
           "a bystander's GET": bystander.summary(),
         },
       },
