@@ -110,7 +110,7 @@ async function run(bench: Bench, wanted: Layout): Promise<readonly Result[]> {
         yardstick: `bare lists, ${fastest.list} at once`,
         unit: "s",
         rounds: saving,
-        ratio: { atMost: 1.3, collapse: 3 },
+        ratio: { atMost: 1.3, collapse: 10 },
         figures: {
           "objects/s": perSecond(saving),
           "requests per object, whole backup": Math.max(...requests.filter((_, index) => index % 2 === 0)).toFixed(2),
@@ -123,7 +123,7 @@ async function run(bench: Bench, wanted: Layout): Promise<readonly Result[]> {
         yardstick: `bare deletes, ${fastest.deleteWords}`,
         unit: "s",
         rounds: deleting,
-        ratio: { atMost: 1.25, collapse: 3 },
+        ratio: { atMost: 1.25, collapse: 4 },
         figures: { "objects/s": perSecond(deleting) },
       },
       {
@@ -131,7 +131,7 @@ async function run(bench: Bench, wanted: Layout): Promise<readonly Result[]> {
         yardstick: `bare POSTs, ${fastest.createAtOnce} at once`,
         unit: "s",
         rounds: restoring,
-        ratio: { atMost: 1.25, collapse: 3 },
+        ratio: { atMost: 1.25, collapse: 4 },
         figures: {
           "objects/s": perSecond(restoring),
           "requests per object, whole restore": Math.max(...requests.filter((_, index) => index % 2 === 1)).toFixed(2),
