@@ -41,10 +41,12 @@ export class Cluster {
     this.#aroundWrite = aroundWrite;
   }
 
-  /** Reads the configuration; asks the cluster nothing yet. `inFlight`: how many requests will be under way at once. */
+  /**
+   * Reads the configuration; asks the cluster nothing yet. `inFlight`: how many requests are under way at once, lists and
+   * watches not counted.
+   */
   static async open(address: ClusterAddress, inFlight: number, aroundWrite: AroundWrite = justDo): Promise<Cluster> {
-    const watches = 8;
-    return new Cluster(await Connection.open(address, inFlight + watches), aroundWrite);
+    return new Cluster(await Connection.open(address, inFlight), aroundWrite);
   }
 
   /** The API server's `gitVersion`. */

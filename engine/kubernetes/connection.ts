@@ -37,7 +37,7 @@ const answerTimeoutMs = 70_000;
 const watchTimeoutMs = 660_000;
 
 /**
- * HTTPS to one API server: credentials, a pool of connections that stay open, and retries.
+ * HTTPS to one API server: credentials, connections that stay open, and retries.
  *
  * A request is sent again, up to six times within about ten seconds, when the connection fails or the answer is 429, 503
  * or 504 (429 for as long as Retry-After says): so a POST may be told ALREADY_EXISTS about its own first try. What still
@@ -47,18 +47,24 @@ export class Connection {
   readonly #origin: string;
   readonly #prefix: string;
   readonly #agent: Agent;
+  /** Has no limit: streams wait for their takers, who would else wait for a connection that a stream holds. */
+  readonly #streams: Agent;
   /** For the calls that need the client library itself: a pod's exec. */
   readonly kubeConfig: KubeConfig;
 
-  private constructor(kubeConfig: KubeConfig, url: URL, agent: Agent) {
+  private constructor(kubeConfig: KubeConfig, url: URL, agent: Agent, streams: Agent) {
     this.kubeConfig = kubeConfig;
     this.#origin = url.origin;
     this.#prefix = url.pathname.replace(/\/$/, "");
     this.#agent = agent;
+    this.#streams = streams;
   }
 
-  /** Reads the configuration; connects to nothing yet. FAILED_PRECONDITION when there is no cluster in it. */
-  static async open(address: ClusterAddress, connections: number): Promise<Connection> {
+  /**
+   * Reads the configuration; connects to nothing yet. `inFlight`: how many requests but streams are under way at once.
+   * FAILED_PRECONDITION when there is no cluster in the configuration.
+   */
+  static async open(address: ClusterAddress, inFlight: number): Promise<Connection> {
     const kubeConfig = await loadKubeConfig(address);
     const cluster = kubeConfig.getCurrentCluster();
     if (!cluster) throw new DrsError("FAILED_PRECONDITION", "the kubeconfig names no cluster: set its current-context");
@@ -66,14 +72,14 @@ export class Connection {
     await kubeConfig.applyToHTTPSOptions(tls);
     const { ca, cert, key, pfx, passphrase, servername, rejectUnauthorized } = tls;
     const given = Object.entries({ ca, cert, key, pfx, passphrase, servername, rejectUnauthorized });
-    const agent = new Agent({
+    const options: Agent.Options = {
       connect: { timeout: 10_000, ...Object.fromEntries(given.filter(([, value]) => value !== undefined)) },
-      connections,
       keepAliveTimeout: 30_000,
       headersTimeout: answerTimeoutMs,
       bodyTimeout: answerTimeoutMs,
-    });
-    return new Connection(kubeConfig, new URL(cluster.server), agent);
+    };
+    const agent = new Agent({ ...options, connections: inFlight });
+    return new Connection(kubeConfig, new URL(cluster.server), agent, new Agent(options));
   }
 
   /** Sends a request and reads its answer whole. */
@@ -81,20 +87,24 @@ export class Connection {
     return this.read(request, async (body) => Buffer.from(await body.arrayBuffer()).subarray());
   }
 
-  /** Sends a request and gives its answer's body to read: it must be read to its end or destroyed. */
+  /** Sends a request and gives its answer's body to read, however slowly: it must be read to its end or destroyed. */
   async stream(request: ApiRequest): Promise<Body> {
-    return this.read(request, async (body) => body);
+    return this.#read(this.#streams, request, async (body) => body);
   }
 
   /** Sends a request and gives what `take` makes of its answer's body; sends it again when the body breaks off. */
   async read<T>(request: ApiRequest, take: (body: Body) => Promise<T>): Promise<T> {
+    return this.#read(this.#agent, request, take);
+  }
+
+  async #read<T>(agent: Agent, request: ApiRequest, take: (body: Body) => Promise<T>): Promise<T> {
     const what = `${request.method} ${request.path.split("?", 1)[0]}`;
     for (let attempt = 1; ; attempt++) {
       request.signal?.throwIfAborted();
       let delay = firstDelayMs * 2 ** (attempt - 1) * (0.5 + Math.random());
       let failure: DrsError;
       try {
-        const answer = await this.#send(request);
+        const answer = await this.#send(agent, request);
         if (answer.statusCode < 300) return await take(answer.body);
         failure = new KubernetesError(what, answer.statusCode, await answer.body.text());
         if (![429, 503, 504].includes(answer.statusCode)) throw failure;
@@ -116,14 +126,14 @@ export class Connection {
     }
   }
 
-  async #send(request: ApiRequest): Promise<Dispatcher.ResponseData> {
+  async #send(agent: Agent, request: ApiRequest): Promise<Dispatcher.ResponseData> {
     const headers: Record<string, string> = { accept: request.accept ?? "application/json" };
     if (request.body !== undefined) headers["content-type"] = request.contentType ?? "application/json";
     const credentials: RequestOptions = {};
     await this.kubeConfig.applyToHTTPSOptions(credentials); // a token may have been renewed since
     const authorization = (credentials.headers as Record<string, string> | undefined)?.["Authorization"];
     if (authorization !== undefined) headers["authorization"] = authorization;
-    return this.#agent.request({
+    return agent.request({
       origin: this.#origin,
       path: this.#prefix + request.path,
       method: request.method,
@@ -135,7 +145,7 @@ export class Connection {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await Promise.all([this.#agent.destroy(), this.#streams.destroy()]);
   }
 }
 

@@ -94,3 +94,17 @@ test("what the taker of the items throws is not taken for a broken connection", 
   await expect(take()).rejects.toThrow("disk full");
   expect(asked).toHaveLength(1);
 });
+
+test("lists that their takers are slow to read keep no other request, and no list, waiting", async () => {
+  const long = page(
+    Array.from({ length: 20_000 }, (_, index) => `object-${String(index).padStart(5, "0")}`),
+    { continue: "next" },
+  );
+  const { cluster } = await apiServer(({ path }, response) =>
+    reply(response, 200, path.endsWith("/one") ? { metadata: { namespace: "a", name: "one" } } : long),
+  );
+  const slow = Array.from({ length: 30 }, () => cluster.listRaw(configMaps, "a", noSignal));
+  onTestFinished(async () => void (await Promise.all(slow.map((list) => list.return(undefined)))));
+  for (const list of slow) expect((await list.next()).done).toBe(false);
+  expect(await cluster.get(configMaps, "a", "one", noSignal)).toMatchObject({ metadata: { name: "one" } });
+});
