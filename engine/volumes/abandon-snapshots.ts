@@ -2,6 +2,7 @@ import { DrsError } from "../errors.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import type { ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import { existingEntities } from "../objects/entities.ts";
 import { deleteSnapshots } from "./delete-snapshots.ts";
@@ -25,23 +26,32 @@ export async function abandonSnapshots(
 ): Promise<void> {
   const { job, signal } = context;
   const timeoutMs = Math.max(limits.snapshotTimeout, shortestLimitMs);
+  const inFlight = limits.clusterConcurrency;
+  const ours = { labelSelector: `${jobLabel}=${job.uuid}` };
+  const deleteOrTell = async (type: ResourceType, namespace: string, name: string) => {
+    try {
+      await deleteAndWait(cluster, type, namespace, name, timeoutMs, signal);
+    } catch (error) {
+      if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
+      context.error(namespace, `${error.message}; delete it when its driver answers again`);
+    }
+  };
   for (const namespace of await existingEntities(cluster, controlPlane, signal)) {
-    const begun = cluster.list(volumeSnapshots, namespace, signal, { labelSelector: `${jobLabel}=${job.uuid}` });
-    await forEachInFlight(begun, limits.clusterConcurrency, async (snapshot) => {
+    const begun = cluster.list(volumeSnapshots, namespace, signal, ours);
+    await forEachInFlight(begun, inFlight, async (snapshot) => {
       const content = contentOf(snapshot);
       if (content !== undefined)
         await cluster.patch(volumeSnapshotContents, "", content, { spec: { deletionPolicy: "Delete" } }, signal);
-      try {
-        await deleteAndWait(cluster, volumeSnapshots, namespace, snapshot.metadata.name, timeoutMs, signal);
-      } catch (error) {
-        if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
-        context.error(namespace, `${error.message}; delete it when its driver answers again`);
-      }
+      await deleteOrTell(volumeSnapshots, namespace, snapshot.metadata.name);
     });
   }
   const volumes = savedVolumes(context);
   if (volumes.length === 0) return;
-  const inFlight = limits.clusterConcurrency;
+  // Those whose VolumeSnapshot was taken out of the cluster already.
+  await forEachInFlight(cluster.list(volumeSnapshotContents, "", signal, ours), inFlight, async (content) => {
+    const { deletionPolicy } = content["spec"] as { deletionPolicy?: string };
+    if (deletionPolicy === "Retain") await deleteOrTell(volumeSnapshotContents, "", content.metadata.name);
+  });
   const failures = await deleteSnapshots({ cluster, uuid: job.uuid, volumes, timeoutMs, inFlight, signal });
   for (const [claim, reason] of failures)
     context.error("", `the snapshot of ${claim} could not be deleted and stays in the storage: ${reason}`);

@@ -127,6 +127,28 @@ test("a backup that fails waits longer for its snapshots to go than it has waite
   await expectNothingLeft(scene);
 });
 
+test("a backup that fails while it takes its snapshots out of the cluster leaves no object of them", async () => {
+  const scene = await Scene.open({ limits: { snapshotTimeout: 1_000 } });
+  const group = "/apis/snapshot.storage.k8s.io/v1/namespaces/vault-system/volumesnapshots";
+  const held = "example.com/held";
+  let isHeld = false;
+  scene.simulator.intercept(({ method, path }) =>
+    method === "DELETE" && path.startsWith(group) && !isHeld ? { status: 503 } : undefined,
+  );
+  const crn = await scene.startBackup();
+  await scene.until(async () => (await scene.names(group)).length > 0);
+  const snapshot = `${group}/${(await scene.names(group))[0] ?? ""}`;
+  const finalizers = async () => ((await scene.get(snapshot)).metadata["finalizers"] ?? []) as readonly string[];
+  await scene.change(snapshot, { metadata: { finalizers: [...(await finalizers()), held] } });
+  isHeld = true;
+  await scene.until(() => scene.engine.describeBackup(crn).errors.length > 0);
+  const others = (await finalizers()).filter((finalizer) => finalizer !== held);
+  await scene.change(snapshot, { metadata: { finalizers: others } });
+  await scene.until(() => scene.engine.describeBackup(crn).state === "FAILED");
+  expect(texts(scene.engine.describeBackup(crn).errors)).toEqual([expect.stringContaining(held)]);
+  await expectNothingLeft(scene);
+});
+
 test("a claim whose data cannot be saved is a warning that names it, and stays as it is when the backup is restored", async () => {
   const scene = await Scene.open();
   const spec = {
