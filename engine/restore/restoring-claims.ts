@@ -69,6 +69,9 @@ export async function restoreClaims(
         `claims of ${namespace} were not bound within ${limits.snapshotTimeout / 1000} s: ${late.join(", ")}; their events say what the CSI driver answers`,
       );
   }
+  // Somebody may have been faster with a claim, which is not filled then.
+  const made = await existingClaims(cluster, source, signal);
+  for (const volume of volumes.values()) isBound(request, volume, made);
   if (volumes.size > 0) context.info(`restored ${volumes.size} claims from their snapshots`);
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { differences } from "../../../demo/differences.ts";
 import type { Picture } from "../../../demo/picture.ts";
-import { Scene, texts } from "../simulated-control-plane.ts";
+import { phasesIn, Scene, texts } from "../simulated-control-plane.ts";
 
 const api = "/apis/apps/v1/namespaces/cdp/deployments/cdp-api";
 const database = "data-cdp-embedded-db-0";
@@ -138,4 +138,34 @@ test("a restore whose clean-up fails leaves the restored control plane alone", a
   await scene.restored(crn);
   expect(scene.engine.getLogs(crn)).not.toContain("going back");
   expect(left(before, await scene.picture()).filter((line) => !line.startsWith("PersistentVolume of"))).toEqual([]);
+});
+
+test("a claim that somebody else is faster to make is found before the applications start on it", async () => {
+  const scene = await Scene.open();
+  const before = await scene.picture();
+  const backup = await scene.backup();
+  const claims = "/api/v1/namespaces/cdp/persistentvolumeclaims";
+  const spec = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } };
+  let crn = "";
+  let isMade = false;
+  let isBeingMade = false;
+  scene.simulator.intercept(({ method, path }) => {
+    const isRestoring = scene.engine.getLogs(crn).includes("RESTORING_PVC phase started");
+    if (!isRestoring || isMade || method !== "POST" || !path.endsWith("/namespaces/cdp/volumesnapshots"))
+      return undefined;
+    if (!isBeingMade)
+      void scene.create(claims, { metadata: { name: database }, spec }).then(() => {
+        isMade = true;
+      });
+    isBeingMade = true;
+    return { status: 503 };
+  });
+  crn = await scene.startRestore(backup.crn);
+  const restore = await scene.restored(crn);
+  expect(texts(restore.errors)).toEqual([
+    `claim cdp/${database} was made by somebody else while this restore ran`,
+    "the restore failed: the control plane is as it was before it",
+  ]);
+  expect(phasesIn(scene.engine.getLogs(crn)).at(-1)).toBe("RESTORING_PVC");
+  expect(left(before, await scene.picture())).toEqual([]);
 });
