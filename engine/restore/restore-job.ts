@@ -76,8 +76,8 @@ export function restoreJob(parts: JobParts): JobDefinition {
     ],
     async finish(context) {
       const source = await provenSource(parts, context);
-      if (context.notes.get(restoredNote) !== true) await settleBoundClaims(parts, context, source);
       context.notes.set(restoredNote, true);
+      await settleBoundClaims(parts, context, source);
       await releaseKeptVolumes(parts, context);
       await restoreWebhooks(source, parts, context);
       await deleteSafetyArchive(parts, context);

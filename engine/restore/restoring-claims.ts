@@ -12,6 +12,7 @@ import {
 } from "../volumes/claims-from-snapshots.ts";
 import { nameFor, persistentVolumeClaims, persistentVolumes } from "../volumes/snapshot-resources.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
+import { refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { sanitize } from "./sanitize.ts";
@@ -76,24 +77,32 @@ export async function restoreClaims(
 }
 
 /**
- * Of every claim that is bound by now: gives its new volume the old one's policy, labels and annotations, and removes the
- * snapshot objects that filled it.
+ * Of every claim that is bound by now: gives its new volume the old one's policy, labels and annotations. Removes the snapshot
+ * objects but those of claims that are yet to be filled; one that does not go is a warning that names it. May run again.
  */
 export async function settleBoundClaims(parts: JobParts, context: JobContext, source: RestoreSource): Promise<void> {
   const { cluster, limits } = parts;
   const { signal } = context;
   const request = claimsRequest(parts, context);
   const existing = await existingClaims(cluster, source, signal);
-  const bound = [...volumesByClaim(source).values()].filter((volume) => isBound(request, volume, existing));
+  const volumes = [...volumesByClaim(source).values()];
+  // An application that is up may have deleted its claim, or made another one of its name.
+  const isOurs = (volume: SavedVolume) => isFilledBy(request, volume, existing.get(keyOf(volume)));
+  const bound = volumes.filter((volume) => isOurs(volume) && isBound(request, volume, existing));
   const byVolume = new Map(bound.map((volume) => [volume.persistentVolume, volume]));
   const saved = objectsOf(source, partsOf(source, ["persistentvolumes"]), signal);
   await forEachInFlight(saved, limits.clusterConcurrency, async ({ object }) => {
     const volume = byVolume.get(object.metadata.name);
-    const claim = volume && existing.get(`${volume.namespace}/${volume.claim}`);
+    const claim = volume && existing.get(keyOf(volume));
     const { volumeName } = (claim?.["spec"] ?? {}) as { volumeName?: string };
     if (volumeName !== undefined) await cluster.patch(persistentVolumes, "", volumeName, carriedOver(object), signal);
   });
-  await removeImportedSnapshots(request, bound);
+  const used = volumes.filter((volume) => !isOurs(volume) || bound.includes(volume));
+  try {
+    await removeImportedSnapshots(request, used);
+  } catch (error) {
+    context.warn("", `${refusalOf(error)}; nothing needs it any more: delete it by hand`);
+  }
 }
 
 /** Removes the snapshot objects of all claims, filled or not, when the restore has failed. May run again. */
@@ -127,25 +136,30 @@ async function existingClaims(
 }
 
 /** Whether the claim is there and bound. FAILED_PRECONDITION when it is there and not this restore's. */
-function isBound(
-  { uuid }: ClaimsRequest,
-  { namespace, claim }: SavedVolume,
-  claims: ReadonlyMap<string, KubernetesObject>,
-): boolean {
-  const existing = claims.get(`${namespace}/${claim}`);
+function isBound(request: ClaimsRequest, volume: SavedVolume, claims: ReadonlyMap<string, KubernetesObject>): boolean {
+  const existing = claims.get(keyOf(volume));
   if (!existing) return false;
-  const { dataSource } = existing["spec"] as { dataSource?: { name?: string } };
-  if (dataSource?.name !== nameFor(uuid, namespace, claim))
+  if (!isFilledBy(request, volume, existing))
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `claim ${namespace}/${claim} was made by somebody else while this restore ran`,
+      `claim ${keyOf(volume)} was made by somebody else while this restore ran`,
     );
   return (existing["status"] as { phase?: string } | undefined)?.phase === "Bound";
 }
 
+/** Whether the claim is this restore's. */
+function isFilledBy({ uuid }: ClaimsRequest, { namespace, claim }: SavedVolume, found?: KubernetesObject): boolean {
+  const { dataSource } = (found?.["spec"] ?? {}) as { dataSource?: { name?: string } };
+  return dataSource?.name === nameFor(uuid, namespace, claim);
+}
+
+function keyOf({ namespace, claim }: SavedVolume): string {
+  return `${namespace}/${claim}`;
+}
+
 function volumesByClaim({ reader, namespaces }: RestoreSource): ReadonlyMap<string, SavedVolume> {
   const volumes = reader.manifest.volumes.filter(({ namespace }) => namespaces.includes(namespace));
-  return new Map(volumes.map((volume) => [`${volume.namespace}/${volume.claim}`, volume]));
+  return new Map(volumes.map((volume) => [keyOf(volume), volume]));
 }
 
 /** What a restore's snapshot objects are made and removed with. */

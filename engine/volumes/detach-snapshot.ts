@@ -24,27 +24,33 @@ export interface DetachRequest {
 
 /**
  * Removes VolumeSnapshots and their contents, which are kept by `Retain`: the snapshots stay in the storage. May run again.
- * FAILED_PRECONDITION names what was not gone in time.
+ * FAILED_PRECONDITION names what was not gone in time; it keeps nothing else.
  */
 export async function detachSnapshots(snapshots: readonly AttachedSnapshot[], request: DetachRequest): Promise<void> {
-  await deleteEach(volumeSnapshots, snapshots, request);
-  const contents = snapshots.map(({ content }) => ({ namespace: "", name: content }));
-  await deleteEach(volumeSnapshotContents, contents, request);
+  const held = await deleteEach(volumeSnapshots, snapshots, request);
+  const isGone = ({ namespace, name }: AttachedSnapshot) =>
+    !held.some(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
+  const contents = snapshots.filter(isGone).map(({ content }) => ({ namespace: "", name: content }));
+  const heldContents = await deleteEach(volumeSnapshotContents, contents, request);
+  if (held.length > 0) throw notGone(volumeSnapshots, held, request.timeoutMs);
+  if (heldContents.length > 0) throw notGone(volumeSnapshotContents, heldContents, request.timeoutMs);
 }
 
+/** Gives those that are not gone in time. */
 async function deleteEach(
   type: ResourceType,
   objects: readonly { readonly namespace: string; readonly name: string }[],
   { cluster, uuid, timeoutMs, inFlight, signal }: DetachRequest,
-): Promise<void> {
+): Promise<readonly KubernetesObject[]> {
   await forEachInFlight(objects, inFlight, ({ namespace, name }) => cluster.delete(type, namespace, name, signal));
   const options = { labelSelector: `${jobLabel}=${uuid}` };
+  const held: KubernetesObject[] = [];
   for (const [namespace, here] of Map.groupBy(objects, (object) => object.namespace)) {
     const names = new Set(here.map(({ name }) => name));
     const wait = { type, namespace, options, timeoutMs, signal };
-    const left = await waitUntilGone(cluster, wait, ({ metadata }) => names.has(metadata.name));
-    if (left.length > 0) throw notGone(type, left, timeoutMs);
+    held.push(...(await waitUntilGone(cluster, wait, ({ metadata }) => names.has(metadata.name))));
   }
+  return held;
 }
 
 /** The content that a VolumeSnapshot is bound to, or asks for. */

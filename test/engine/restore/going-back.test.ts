@@ -140,6 +140,47 @@ test("a restore whose clean-up fails leaves the restored control plane alone", a
   expect(left(before, await scene.picture()).filter((line) => !line.startsWith("PersistentVolume of"))).toEqual([]);
 });
 
+test("a snapshot object that does not go when all is restored is a warning, and nothing else of it stays", async () => {
+  const scene = await Scene.open({ limits: { snapshotTimeout: 1_000 } });
+  const backup = await scene.backup();
+  const crn = await scene.startRestore(backup.crn);
+  await scene.until(() => scene.engine.getLogs(crn).includes("RESTORING_OBJECTS phase started"));
+  const group = "/apis/snapshot.storage.k8s.io/v1";
+  const snapshots = `${group}/namespaces/vault-system/volumesnapshots`;
+  const snapshot = `${snapshots}/${(await scene.names(snapshots))[0] ?? ""}`;
+  const { metadata } = await scene.get(snapshot);
+  const finalizers = [...((metadata["finalizers"] ?? []) as readonly string[]), "example.com/held"];
+  await scene.change(snapshot, { metadata: { finalizers } });
+  const restore = await scene.restored(crn);
+  expect(texts(restore.errors)).toEqual([]);
+  expect(texts(restore.warnings).at(-1)).toMatch(
+    new RegExp(`VolumeSnapshot vault-system/${metadata.name} .*example.com/held.* was not gone`),
+  );
+  expect(restore.state).toBe("PARTIALLY_FAILED");
+  expect(await scene.names(`${group}/volumesnapshots`)).toEqual([metadata.name]);
+  expect(await scene.names(`${group}/volumesnapshotcontents`)).toEqual([metadata.name]);
+  expect(scene.archives("safety")).toEqual([]);
+});
+
+test("a claim that its application makes anew when it is up does not undo the restore", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup();
+  let crn = "";
+  const claims = "/api/v1/namespaces/cdp/persistentvolumeclaims";
+  const group = "/apis/snapshot.storage.k8s.io/v1";
+  const own = await scene.get(`${claims}/${database}`);
+  scene.simulator.intercept(({ method, path }) => {
+    if (method !== "GET" || path !== claims || !/the applications: \d+ workloads/.test(scene.engine.getLogs(crn)))
+      return undefined;
+    return { status: 200, body: { kind: "List", metadata: { resourceVersion: "1" }, items: [own] } };
+  });
+  crn = await scene.startRestore(backup.crn);
+  const restore = await scene.restored(crn);
+  expect(texts(restore.errors)).toEqual([]);
+  expect(scene.engine.getLogs(crn)).not.toContain("going back");
+  expect(await scene.names(`${group}/volumesnapshots`)).toEqual([]);
+});
+
 test("a claim that somebody else is faster to make is found before the applications start on it", async () => {
   const scene = await Scene.open();
   const before = await scene.picture();
