@@ -107,7 +107,7 @@ async function deleteAll(
     }
     if (first.length === 0) return 0;
     if (!isPods && first.length < oneByOne && resource.verbs.includes("deletecollection")) {
-      await found.return(undefined);
+      await found.return(undefined); // its page need not wait
       return await cluster.deleteCollection(resource, namespace, signal, options);
     }
     let count = 0;
@@ -120,6 +120,8 @@ async function deleteAll(
   } catch (error) {
     if (hasStatus(error, 404, 405)) return 0; // a kind that has gone with its definition, or that cannot be deleted
     throw error;
+  } finally {
+    await found.return(undefined);
   }
 }
 
