@@ -23,6 +23,8 @@ import { unsavedClaims } from "./unsaved-claims.ts";
 
 /** Noted before the first thing in the namespaces is changed: from then on a failure has to be undone. */
 const touchedNote = "touched";
+/** Noted when custom resources are in their storage version: from then on what converts them may be stopped. */
+const storedNote = "stored-versions";
 /** Noted when all is restored: from then on what was replaced goes, and nothing is undone any more. */
 const restoredNote = "restored-all";
 
@@ -46,9 +48,10 @@ export function restoreJob(parts: JobParts): JobDefinition {
       phase("PRE_VALIDATION", (source, context) => preValidation(source, parts, context)),
       phase("STOPPING_APPS", async (source, context) => {
         const isLeft = await leftClaims(source, context);
-        if (context.notes.get(touchedNote) !== true) await toStorageVersions(parts, context, source.namespaces);
         context.notes.set(touchedNote, true);
         await removeWebhooks(parts, context, source.namespaces);
+        if (context.notes.get(storedNote) !== true) await toStorageVersions(parts, context, source.namespaces);
+        context.notes.set(storedNote, true);
         await keepVolumes(parts, context, source.namespaces);
         await disownLeftClaims(parts, context, source.namespaces, isLeft);
         await stopApps(parts, context, source.namespaces);

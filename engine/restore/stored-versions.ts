@@ -9,7 +9,7 @@ const definitions = { apiVersion: "apiextensions.k8s.io/v1", resource: "customre
 /**
  * Brings custom resources that may be stored in another version to their kind's storage version, where what converts them
  * is an application of the namespaces: once it is stopped, such an object can be neither listed nor deleted. An empty update
- * stores an object anew. To be called before anything is stopped; may run again.
+ * stores an object anew. To be called before anything is stopped, and when no webhook of theirs can refuse it; may run again.
  * https://kubernetes.io/docs/tasks/manage-kubernetes-objects/storage-version-migration/
  */
 export async function toStorageVersions(

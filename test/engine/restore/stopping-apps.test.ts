@@ -40,3 +40,32 @@ test("pods that do not stop fail the restore, which names them and goes back", a
   ]);
   expect(await scene.names("/apis/apps/v1/namespaces/cdp/deployments")).toHaveLength(6);
 });
+
+test("custom resources are stored in their storage version where their own webhook cannot refuse it any more", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup();
+  const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/environments.platform.cdp.example";
+  const definition = await scene.get(path);
+  const conversion = { strategy: "Webhook", webhook: { clientConfig: { service: { namespace: "cdp" } } } };
+  const converted = {
+    ...definition,
+    spec: { ...(definition["spec"] as object), conversion },
+    status: { ...(definition["status"] as object), storedVersions: ["v1beta1", "v1"] },
+  };
+  const denial = 'admission webhook "environments.platform.cdp.example" denied the request: not now';
+  let crn = "";
+  let count = 0;
+  scene.simulator.intercept((asked) => {
+    const log = scene.engine.getLogs(crn);
+    if (!log.includes("STOPPING_APPS phase started") || log.includes("stopped ")) return undefined;
+    if (asked.method === "GET" && asked.path === path) return { status: 200, body: converted };
+    if (asked.method !== "PATCH" || !asked.path.includes("/environments/")) return undefined;
+    count++;
+    if (log.includes("removed validatingwebhookconfigurations")) return undefined;
+    return { status: 400, body: { kind: "Status", code: 400, message: denial } };
+  });
+  crn = await scene.startRestore(backup.crn);
+  const restore = await scene.restored(crn);
+  expect(texts(restore.errors)).toEqual([]);
+  expect(count).toBeGreaterThan(0);
+});
