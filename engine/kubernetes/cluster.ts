@@ -1,7 +1,7 @@
 import { type ClusterAddress, Connection } from "./connection.ts";
 import { type Discovery, discover } from "./discovery.ts";
 import { parseExact } from "./exact-json.ts";
-import { hasStatus } from "./kubernetes-error.ts";
+import { KubernetesError, hasStatus } from "./kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, resourcePath } from "./kubernetes-object.ts";
 import { ListSplitter } from "./list-splitter.ts";
 import { type ListOptions, listObjects } from "./object-list.ts";
@@ -114,7 +114,7 @@ export class Cluster {
       for (const item of items) yield JSON.parse(item.toString()) as KubernetesObject;
   }
 
-  /** Whether the cluster has no object of a kind, in any namespace; false when the service may not know. */
+  /** Whether the cluster has no object of a kind, in any namespace; false when it does not let the service know. */
   async isKnownEmpty(type: Type, signal: AbortSignal): Promise<boolean> {
     const path = `${resourcePath(type, "")}?limit=1`;
     try {
@@ -122,7 +122,7 @@ export class Cluster {
       const { items } = JSON.parse(answer.toString()) as { items?: readonly unknown[] | null };
       return (items ?? []).length === 0;
     } catch (error) {
-      if (hasStatus(error, 403, 404, 405)) return false;
+      if (error instanceof KubernetesError) return false;
       throw error;
     }
   }
