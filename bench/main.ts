@@ -13,19 +13,23 @@ interface Options {
   readonly check: boolean;
 }
 
+const allNames = cases.map(({ name }) => name);
 const program = new Command("npm run bench --")
   .description("Measures the service on a real cluster, each case in turn with its yardstick.")
   .option("--quick", "fewer objects and rounds: under five minutes", false)
-  .option("--only <text>", `only cases whose name holds this: ${cases.map(({ name }) => name).join(", ")}`, "")
+  .option("--only <names>", `some of the cases, with commas between: ${allNames.join(",")}`, allNames.join(","))
   .option("--rounds <n>", "how often each case is measured")
   .option("--check", "fail when a case is about twice as bad as it was", false)
   .parse();
 const options = program.opts<Options>();
+const wanted = options.only.split(",").map((name) => name.trim());
+const unknown = wanted.filter((name) => !allNames.includes(name));
+if (unknown.length > 0) program.error(`there is no case ${unknown.join(", ")}: there are ${allNames.join(", ")}`);
 
 const bench = openBench({ quick: options.quick, rounds: Number(options.rounds ?? (options.quick ? 2 : 3)) });
 const results: Result[] = [];
 try {
-  for (const benchCase of cases.filter(({ name }) => name.includes(options.only)))
+  for (const benchCase of cases.filter(({ name }) => wanted.includes(name)))
     results.push(...(await benchCase.run(bench)));
 } finally {
   await bench.stop();
