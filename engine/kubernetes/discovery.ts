@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { DrsError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 import { hasStatus } from "./kubernetes-error.ts";
 import { type ResourceType, resourceName } from "./kubernetes-object.ts";
@@ -32,10 +34,11 @@ interface ApiGroupList {
 }
 
 /**
- * Asks the API server for its kinds, by the documents that every conformant cluster serves.
+ * Asks the API server for its kinds, by the documents that every conformant cluster serves, once it is ready.
  * https://kubernetes.io/docs/concepts/overview/kubernetes-api/#unaggregated-discovery
  */
 export async function discover(connection: Connection, signal: AbortSignal): Promise<Discovery> {
+  await ready(connection, signal);
   const get = async (path: string) =>
     JSON.parse((await connection.request({ method: "GET", path, signal })).toString()) as unknown;
   const { groups = [] } = (await get("/apis")) as ApiGroupList;
@@ -77,6 +80,32 @@ export async function discover(connection: Connection, signal: AbortSignal): Pro
     unavailable,
     versionsOf: (name) => versions.get(name)?.map(({ apiVersion }) => apiVersion) ?? [],
   };
+}
+
+const readyTimeoutMs = 30_000;
+const readyPauseMs = 200;
+
+/**
+ * An API server that has just started answers before it is ready, and leaves out groups until then: what is not in its
+ * documents would be taken for a kind that is not served. UNAVAILABLE when it does not get ready in time.
+ * https://kubernetes.io/docs/reference/using-api/health-checks/
+ */
+async function ready(connection: Connection, signal: AbortSignal): Promise<void> {
+  const limit = Date.now() + readyTimeoutMs;
+  for (;;) {
+    try {
+      await connection.request({ method: "GET", path: "/readyz", signal });
+      return;
+    } catch (error) {
+      if (hasStatus(error, 401, 403, 404)) return; // it does not tell
+      if (!hasStatus(error, 500)) throw error;
+      if (Date.now() > limit)
+        throw new DrsError("UNAVAILABLE", "the API server is not ready: its /readyz?verbose says why", {
+          cause: error,
+        });
+    }
+    await sleep(readyPauseMs, undefined, { signal });
+  }
 }
 
 /** A resource's versions, of a custom resource that in which its objects are stored first. */

@@ -89,7 +89,11 @@ async function scaleUp(
   await forEachInFlight(workloads, limits.clusterConcurrency, async ({ type: saved, object }) => {
     const { namespace = "", name } = object.metadata;
     const type = servedType(discovery, saved);
-    if (!type || !selects(namespace, saved, name)) return;
+    if (!selects(namespace, saved, name)) return;
+    if (!type) {
+      missing.add(nameOf(namespace, saved, name));
+      return;
+    }
     if (resourceName(saved) === daemonSets) {
       if (!(await cluster.get(type, namespace, name, signal))) missing.add(nameOf(namespace, saved, name));
       return;

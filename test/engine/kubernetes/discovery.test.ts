@@ -61,3 +61,15 @@ test("a custom resource is found in the version in which it is stored", async ()
   expect(discovery.resources).toMatchObject([{ apiVersion: "example.com/v1", resource: "widgets" }]);
   expect(discovery.versionsOf("widgets.example.com")).toEqual(["example.com/v1", "example.com/v2"]);
 });
+
+test("an API server that has just started is asked for its kinds when it is ready", async () => {
+  let starting = 3;
+  const { cluster } = await apiServer(({ path }, response) => {
+    if (path === "/readyz") reply(response, --starting > 0 ? 500 : 200, "");
+    else if (path === "/apis") reply(response, 200, starting > 0 ? { groups: [] } : documents[path]);
+    else if (documents[path]) reply(response, 200, documents[path]);
+    else reply(response, 404, status(404, "NotFound", "the server could not find the requested resource"));
+  });
+  const { resources } = await cluster.discover(noSignal);
+  expect(resources.map(resourceName)).toContain("deployments.apps");
+});
