@@ -6,6 +6,7 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus, isDenied } from "../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { fateOf } from "./cluster-scoped.ts";
+import { listed } from "./listed.ts";
 import { afterStart, userSnapshots } from "./restore-order.ts";
 import { objectsOf, type RestoreSource } from "./restore-source.ts";
 import { rightToGrant } from "./rights-granted.ts";
@@ -13,9 +14,6 @@ import { sanitize } from "./sanitize.ts";
 import type { Definitions } from "./saved-definitions.ts";
 import { withoutAllocations } from "./sanitizers/service.ts";
 import { inVersion, servedType } from "./served-types.ts";
-
-/** So many refusals are named; the rest is counted. */
-const namedRefusals = 10;
 
 /** Made otherwise than by creating what was saved; or, the first two, valid whatever they hold, and many. */
 const notTried = new Set([
@@ -73,7 +71,7 @@ export async function dryRun(
     throw new DrsError(
       "PERMISSION_DENIED",
       "the service's account lacks rights that a restore needs, as it makes roles that grant more than the account has: " +
-        [...lacking].map(([right, names]) => `${right} (for ${listed(names, ", ")})`).join("; "),
+        [...lacking].map(([right, names]) => `${right} (for ${listed(names)})`).join("; "),
     );
   if (refusals.length > 0)
     throw new DrsError(
@@ -95,11 +93,6 @@ async function isWritten(
   const existing = await cluster.get(type, "", wanted.metadata.name, signal);
   const fate = await fateOf(cluster, namespaces, type, wanted, existing, signal);
   return fate === "made" || fate === "put back";
-}
-
-function listed(refused: readonly string[], separator: string): string {
-  const more = refused.length > namedRefusals ? ` and ${refused.length - namedRefusals} more` : "";
-  return `${refused.slice(0, namedRefusals).join(separator)}${more}`;
 }
 
 /** As the object will be made, but for what the existing one of the same name still has. */

@@ -48,9 +48,14 @@ export async function removeNewClaims(source: RestoreSource, parts: JobParts, co
 export async function putClaimsBack(parts: JobParts, context: JobContext, source: RestoreSource): Promise<void> {
   const { cluster, limits } = parts;
   const { signal } = context;
-  const kept = keptVolumes(context);
   const before = await claimsBefore(source, signal);
-  await forEachInFlight(kept, limits.clusterConcurrency, async ({ namespace, claim, persistentVolume }) => {
+  // A claim that somebody has made since under the same name had another volume.
+  const formerly = keptVolumes(context).filter(({ namespace, claim, persistentVolume }) => {
+    const saved = before.get(`${namespace}/${claim}`);
+    const { volumeName = persistentVolume } = (saved?.["spec"] ?? {}) as { volumeName?: string };
+    return saved !== undefined && volumeName === persistentVolume;
+  });
+  await forEachInFlight(formerly, limits.clusterConcurrency, async ({ namespace, claim, persistentVolume }) => {
     const saved = before.get(`${namespace}/${claim}`);
     if (!saved) return;
     if (!(await cluster.get(persistentVolumeClaims, namespace, claim, signal))) {
@@ -63,7 +68,7 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
     await restoreFieldOwners(cluster, persistentVolumeClaims, saved, signal);
   });
   for (const namespace of source.namespaces) {
-    const names = new Set(kept.filter((volume) => volume.namespace === namespace).map((volume) => volume.claim));
+    const names = new Set(formerly.filter((volume) => volume.namespace === namespace).map((volume) => volume.claim));
     if (names.size === 0) continue;
     const late = await unboundClaims(claimsRequest(parts, context), namespace, names);
     if (late.length > 0)

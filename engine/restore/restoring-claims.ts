@@ -7,6 +7,7 @@ import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import {
   type ClaimsRequest,
   createClaimFromSnapshot,
+  isBound,
   removeImportedSnapshots,
   unboundClaims,
 } from "../volumes/claims-from-snapshots.ts";
@@ -17,11 +18,15 @@ import type { OwnerLinks } from "./owner-links.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { sanitize } from "./sanitize.ts";
 import { classFor, existingClasses } from "./storage-classes.ts";
+import { removeUninvited } from "./uninvited-claims.ts";
 import { createClaimWithoutSnapshot } from "./unsaved-claims.ts";
 
 /**
  * Makes every saved claim, those with a snapshot from it, all at once, and waits until they are bound; a claim whose
  * class waits for its first consumer binds when the applications start. May run again.
+ *
+ * A claim that somebody else was faster to make would stay empty: it is deleted, and made again. FAILED_PRECONDITION after
+ * `podsStopTimeout` names those that come back for ever.
  */
 export async function restoreClaims(
   parts: JobParts,
@@ -32,10 +37,42 @@ export async function restoreClaims(
   const { cluster, limits } = parts;
   const { signal } = context;
   const request = claimsRequest(parts, context);
+  const volumes = [...volumesByClaim(source).values()];
+  const uninvitedOf = (existing: Claims) =>
+    volumes.flatMap((volume) => existing.get(keyOf(volume)) ?? []).filter((claim) => !isFilledBy(request, claim));
+  const limit = Date.now() + limits.podsStopTimeout;
+  let existing = await existingClaims(cluster, source, signal);
+  let waitedFor: readonly SavedVolume[];
+  do {
+    await removeUninvited(parts, context, source.namespaces, uninvitedOf(existing), limit);
+    waitedFor = await makeClaims(parts, context, source, links, existing);
+    existing = await existingClaims(cluster, source, signal);
+  } while (uninvitedOf(existing).length > 0);
+  for (const [namespace, here] of Map.groupBy(waitedFor, (volume) => volume.namespace)) {
+    const late = await unboundClaims(request, namespace, new Set(here.map(({ claim }) => claim)));
+    if (late.length > 0)
+      throw new DrsError(
+        "FAILED_PRECONDITION",
+        `claims of ${namespace} were not bound within ${limits.snapshotTimeout / 1000} s: ${late.join(", ")}; their events say what the CSI driver answers`,
+      );
+  }
+  if (volumes.length > 0) context.info(`restored ${volumes.length} claims from their snapshots`);
+}
+
+/** Makes the claims that are not there, or not this restore's; gives the volumes of those that bind without a pod. */
+async function makeClaims(
+  parts: JobParts,
+  context: JobContext,
+  source: RestoreSource,
+  links: OwnerLinks,
+  existing: Claims,
+): Promise<readonly SavedVolume[]> {
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const request = claimsRequest(parts, context);
   const volumes = volumesByClaim(source);
   const classes = await existingClasses(cluster, signal);
-  const waiting = new Map<string, Set<string>>();
-  const existing = await existingClaims(cluster, source, signal);
+  const waitedFor: SavedVolume[] = [];
   const claims = objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal);
   await forEachInFlight(claims, limits.clusterConcurrency, async ({ object }) => {
     const { namespace = "", name } = object.metadata;
@@ -44,36 +81,21 @@ export async function restoreClaims(
     const owners = links.ownersFor(persistentVolumeClaims, object);
     if (owners.length > 0) claim.metadata.ownerReferences = [...owners];
     if (!volume) return createClaimWithoutSnapshot(cluster, context, source, object, claim);
-    if (isBound(request, volume, existing)) {
-      await restoreFieldOwners(cluster, persistentVolumeClaims, object, signal); // of an earlier run
-      return undefined;
-    }
     const storageClass = classFor(volume, classes);
-    const className = storageClass?.metadata.name ?? volume.storageClass;
-    if (className !== volume.storageClass)
-      context.warn(
-        namespace,
-        `claim ${name} is in storage class ${className} now: ${volume.storageClass} makes no volumes of driver ${volume.driver}`,
-      );
-    claim["spec"] = { ...(claim["spec"] as object), storageClassName: className };
-    await createClaimFromSnapshot(request, volume, claim);
-    await restoreFieldOwners(cluster, persistentVolumeClaims, object, signal);
-    if (storageClass?.["volumeBindingMode"] !== "WaitForFirstConsumer")
-      waiting.set(namespace, (waiting.get(namespace) ?? new Set()).add(name));
-    return undefined;
+    if (storageClass?.["volumeBindingMode"] !== "WaitForFirstConsumer") waitedFor.push(volume);
+    if (!isFilledBy(request, existing.get(keyOf(volume)))) {
+      const className = storageClass?.metadata.name ?? volume.storageClass;
+      if (className !== volume.storageClass)
+        context.warn(
+          namespace,
+          `claim ${name} is in storage class ${className} now: ${volume.storageClass} makes no volumes of driver ${volume.driver}`,
+        );
+      claim["spec"] = { ...(claim["spec"] as object), storageClassName: className };
+      await createClaimFromSnapshot(request, volume, claim);
+    }
+    return restoreFieldOwners(cluster, persistentVolumeClaims, object, signal);
   });
-  for (const [namespace, names] of waiting) {
-    const late = await unboundClaims(request, namespace, names);
-    if (late.length > 0)
-      throw new DrsError(
-        "FAILED_PRECONDITION",
-        `claims of ${namespace} were not bound within ${limits.snapshotTimeout / 1000} s: ${late.join(", ")}; their events say what the CSI driver answers`,
-      );
-  }
-  // Somebody may have been faster with a claim, which is not filled then.
-  const made = await existingClaims(cluster, source, signal);
-  for (const volume of volumes.values()) isBound(request, volume, made);
-  if (volumes.size > 0) context.info(`restored ${volumes.size} claims from their snapshots`);
+  return waitedFor;
 }
 
 /**
@@ -87,8 +109,8 @@ export async function settleBoundClaims(parts: JobParts, context: JobContext, so
   const existing = await existingClaims(cluster, source, signal);
   const volumes = [...volumesByClaim(source).values()];
   // An application that is up may have deleted its claim, or made another one of its name.
-  const isOurs = (volume: SavedVolume) => isFilledBy(request, volume, existing.get(keyOf(volume)));
-  const bound = volumes.filter((volume) => isOurs(volume) && isBound(request, volume, existing));
+  const isOurs = (volume: SavedVolume) => isFilledBy(request, existing.get(keyOf(volume)));
+  const bound = volumes.filter((volume) => isOurs(volume) && isBound(existing.get(keyOf(volume))));
   const byVolume = new Map(bound.map((volume) => [volume.persistentVolume, volume]));
   const saved = objectsOf(source, partsOf(source, ["persistentvolumes"]), signal);
   await forEachInFlight(saved, limits.clusterConcurrency, async ({ object }) => {
@@ -122,12 +144,15 @@ function carriedOver({ metadata, ...volume }: KubernetesObject): object {
   };
 }
 
-/** The claims that are in the namespaces now, by namespace and name. */
+/** By namespace and name. */
+type Claims = ReadonlyMap<string, KubernetesObject>;
+
+/** The claims that are in the namespaces now. */
 async function existingClaims(
   cluster: JobParts["cluster"],
   { namespaces }: RestoreSource,
   signal: AbortSignal,
-): Promise<ReadonlyMap<string, KubernetesObject>> {
+): Promise<Claims> {
   const found = new Map<string, KubernetesObject>();
   for (const namespace of namespaces)
     for await (const claim of cluster.list(persistentVolumeClaims, namespace, signal))
@@ -135,22 +160,12 @@ async function existingClaims(
   return found;
 }
 
-/** Whether the claim is there and bound. FAILED_PRECONDITION when it is there and not this restore's. */
-function isBound(request: ClaimsRequest, volume: SavedVolume, claims: ReadonlyMap<string, KubernetesObject>): boolean {
-  const existing = claims.get(keyOf(volume));
-  if (!existing) return false;
-  if (!isFilledBy(request, volume, existing))
-    throw new DrsError(
-      "FAILED_PRECONDITION",
-      `claim ${keyOf(volume)} was made by somebody else while this restore ran`,
-    );
-  return (existing["status"] as { phase?: string } | undefined)?.phase === "Bound";
-}
-
-/** Whether the claim is this restore's. */
-function isFilledBy({ uuid }: ClaimsRequest, { namespace, claim }: SavedVolume, found?: KubernetesObject): boolean {
-  const { dataSource } = (found?.["spec"] ?? {}) as { dataSource?: { name?: string } };
-  return dataSource?.name === nameFor(uuid, namespace, claim);
+/** Whether a claim is there, and this restore's. */
+function isFilledBy({ uuid }: ClaimsRequest, claim?: KubernetesObject): boolean {
+  if (!claim) return false;
+  const { namespace = "", name } = claim.metadata;
+  const { dataSource } = claim["spec"] as { dataSource?: { name?: string } };
+  return dataSource?.name === nameFor(uuid, namespace, name);
 }
 
 function keyOf({ namespace, claim }: SavedVolume): string {

@@ -8,13 +8,12 @@ import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { callsServiceOf, webhookConfigurations } from "../objects/cluster-scoped-needs.ts";
 import { isMirrorPod } from "../objects/object-selection.ts";
+import { listed } from "./listed.ts";
 import { pods, runningKinds, stop, whoStarts } from "./running-kinds.ts";
 
 /** Between stopping something and stopping it again: who starts it shall not wear out the API server. */
 const firstPauseMs = 100;
 const longestPauseMs = 2_000;
-/** So many objects are named; the rest is counted. */
-const namedAtMost = 10;
 
 /**
  * Stops all that runs in the namespaces, again and again until they are still: nothing had to be stopped, and no pod is
@@ -121,9 +120,4 @@ function notStopped(namespace: string, names: readonly string[], timeoutMs: numb
     `pods of ${namespace} have not stopped within ${timeoutMs / 1000} s: ${listed(names)}; ` +
       "see whether their node is alive, and restore again when they are gone",
   );
-}
-
-function listed(names: readonly string[]): string {
-  const more = names.length > namedAtMost ? ` and ${names.length - namedAtMost} more` : "";
-  return `${names.slice(0, namedAtMost).join(", ")}${more}`;
 }

@@ -56,6 +56,11 @@ export async function createClaimFromSnapshot(
   await createOnce(() => cluster.create(persistentVolumeClaims, namespace, filled, signal));
 }
 
+/** Whether a claim is there and has its volume. */
+export function isBound(claim?: KubernetesObject): boolean {
+  return (claim?.["status"] as { phase?: string } | undefined)?.phase === "Bound";
+}
+
 /** Waits until claims are bound; gives those that are not in time, each with what the provisioner said of it last. */
 export async function unboundClaims(
   { cluster, timeoutMs, signal }: ClaimsRequest,
@@ -67,8 +72,7 @@ export async function unboundClaims(
   const see = (claim: KubernetesObject) => {
     const { name } = claim.metadata;
     if (!claims.has(name)) return;
-    const { phase } = (claim["status"] ?? {}) as { phase?: string };
-    if (phase === "Bound") bound.add(name);
+    if (isBound(claim)) bound.add(name);
     else unbound.set(name, claim);
   };
   const wait = { type: persistentVolumeClaims, namespace, timeoutMs, signal };

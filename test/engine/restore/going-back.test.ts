@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { differences } from "../../../demo/differences.ts";
 import type { Picture } from "../../../demo/picture.ts";
-import { phasesIn, Scene, texts } from "../simulated-control-plane.ts";
+import { Scene, texts } from "../simulated-control-plane.ts";
 
 const api = "/apis/apps/v1/namespaces/cdp/deployments/cdp-api";
 const database = "data-cdp-embedded-db-0";
@@ -181,32 +181,82 @@ test("a claim that its application makes anew when it is up does not undo the re
   expect(await scene.names(`${group}/volumesnapshots`)).toEqual([]);
 });
 
-test("a claim that somebody else is faster to make is found before the applications start on it", async () => {
+test("a claim that somebody else is faster to make is made again from its snapshot", async () => {
   const scene = await Scene.open();
+  const backup = await scene.backup();
+  const saved = await scene.picture();
+  const crn = await restoreBesideAnother(scene, backup.crn, 1);
+  const restore = await scene.restored(crn);
+  expect(texts(restore.errors)).toEqual([]);
+  expect(scene.engine.getLogs(crn)).toContain(
+    `made by somebody else while this restore runs, and deleted: PersistentVolumeClaim cdp/${database} (made by `,
+  );
+  expect(left(saved, await scene.picture())).toEqual([]);
+});
+
+test("a claim that somebody else makes again and again fails the restore, which goes back", async () => {
+  const scene = await Scene.open({ limits: { podsStopTimeout: 1_000 } });
   const before = await scene.picture();
   const backup = await scene.backup();
-  const claims = "/api/v1/namespaces/cdp/persistentvolumeclaims";
-  const spec = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } };
-  let crn = "";
-  let isMade = false;
-  let isBeingMade = false;
-  scene.simulator.intercept(({ method, path }) => {
-    const isRestoring = scene.engine.getLogs(crn).includes("RESTORING_PVC phase started");
-    if (!isRestoring || isMade || method !== "POST" || !path.endsWith("/namespaces/cdp/volumesnapshots"))
-      return undefined;
-    if (!isBeingMade)
-      void scene.create(claims, { metadata: { name: database }, spec }).then(() => {
-        isMade = true;
-      });
-    isBeingMade = true;
-    return { status: 503 };
-  });
-  crn = await scene.startRestore(backup.crn);
+  const crn = await restoreBesideAnother(scene, backup.crn, Number.POSITIVE_INFINITY);
   const restore = await scene.restored(crn);
   expect(texts(restore.errors)).toEqual([
-    `claim cdp/${database} was made by somebody else while this restore ran`,
+    expect.stringContaining(
+      `claims are made by somebody else while this restore runs, for 1 s now: PersistentVolumeClaim cdp/${database} (`,
+    ),
     "the restore failed: the control plane is as it was before it",
   ]);
-  expect(phasesIn(scene.engine.getLogs(crn)).at(-1)).toBe("RESTORING_PVC");
   expect(left(before, await scene.picture())).toEqual([]);
 });
+
+test("a claim made by somebody else while the restore ran does not take the former one's place when it goes back", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup();
+  const before = await scene.picture();
+  let crn = "";
+  let isMade = false;
+  scene.simulator.intercept(({ method, path }) => {
+    const log = scene.engine.getLogs(crn);
+    if (!isMade && log.includes("DELETING_OBJECTS_PVC phase started") && path.endsWith("/horizontalpodautoscalers"))
+      return { status: 503 };
+    return method === "PATCH" && path === api && isStarting(log) ? forbidden : undefined;
+  });
+  crn = await scene.startRestore(backup.crn);
+  await scene.until(() => scene.engine.getLogs(crn).includes("DELETING_OBJECTS_PVC phase started"));
+  await scene.remove(`${claimsPath}/${database}`);
+  await scene.create(claimsPath, emptyClaim);
+  await scene.until(async () => {
+    const { status } = await scene.get(`${claimsPath}/${database}`);
+    return (status as { phase?: string } | undefined)?.phase === "Bound";
+  });
+  isMade = true;
+  const restore = await scene.restored(crn);
+  expect(texts(restore.errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
+  expect(left(before, await scene.picture())).toEqual([]);
+});
+
+const claimsPath = "/api/v1/namespaces/cdp/persistentvolumeclaims";
+const emptyClaim = {
+  metadata: { name: database },
+  spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+};
+
+/** Restores while somebody makes the database's claim so many times, each before the restore can. */
+async function restoreBesideAnother(scene: Scene, backupCrn: string, times: number): Promise<string> {
+  let claim: "there" | "gone" | "coming" = "there";
+  let made = 0;
+  scene.simulator.intercept(({ method, path }) => {
+    if (method === "DELETE" && path === `${claimsPath}/${database}`) claim = "gone";
+    if (method !== "POST" || !path.endsWith("/namespaces/cdp/volumesnapshots") || claim === "there") return undefined;
+    if (claim === "gone") {
+      if (made === times) return undefined;
+      made++;
+      claim = "coming";
+      void scene.create(claimsPath, emptyClaim).then(() => {
+        claim = "there";
+      });
+    }
+    return { status: 503 };
+  });
+  return scene.startRestore(backupCrn);
+}

@@ -1,0 +1,40 @@
+import { DrsError } from "../errors.ts";
+import type { JobParts } from "../jobs/parts.ts";
+import type { JobContext } from "../jobs/phase.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { deleteAndWait } from "../volumes/detach-snapshot.ts";
+import { persistentVolumeClaims } from "../volumes/snapshot-resources.ts";
+import { listed } from "./listed.ts";
+import { whoStarts } from "./running-kinds.ts";
+import { stopApps } from "./stopping-apps.ts";
+
+/**
+ * Deletes claims that somebody has made since the restore deleted the ones of their names, with the pods that use them. Often
+ * that is a controller which has not heard yet that its stateful set is gone; their new volumes hold nothing that was saved.
+ *
+ * FAILED_PRECONDITION after `limit`, a time, names them and who makes them.
+ */
+export async function removeUninvited(
+  parts: JobParts,
+  context: JobContext,
+  namespaces: readonly string[],
+  claims: readonly KubernetesObject[],
+  limit: number,
+): Promise<void> {
+  if (claims.length === 0) return;
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const names = listed(claims.flatMap((claim) => whoStarts(persistentVolumeClaims, claim, ["spec"]) ?? []));
+  if (Date.now() >= limit)
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `claims are made by somebody else while this restore runs, for ${limits.podsStopTimeout / 1000} s now: ${names}; ` +
+        "pause what does that until the restore is over, and restore again",
+    );
+  context.info(`made by somebody else while this restore runs, and deleted: ${names}`);
+  await stopApps(parts, context, namespaces);
+  await forEachInFlight(claims, limits.clusterConcurrency, ({ metadata: { namespace = "", name } }) =>
+    deleteAndWait(cluster, persistentVolumeClaims, namespace, name, limits.podsStopTimeout, signal),
+  );
+}
