@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { TestCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { compareObjects } from "../support/compare.ts";
 import type { KubernetesObject } from "../support/kubernetes-client.ts";
@@ -45,6 +46,8 @@ spec:
   selector: { matchLabels: { app: portal } }
   template: { metadata: { labels: { app: portal } }, spec: { containers: [{ name: main, image: main }] } }
 `;
+/** Longer than the cluster's programs take to find their way back to an API server that died several times. */
+export const patienceMs = 240_000;
 const claims = ["uploads", "data-database-0"];
 
 /** All that a restore replaces. */
@@ -53,13 +56,15 @@ export interface Picture {
   readonly files: ReadonlyMap<string, string>;
 }
 
-/** A small control plane with data that runs, and a service for it that does not wait long. */
+/** A small control plane with data that runs, and a service for it that does not wait long; on the shared cluster, or on another. */
 export async function aRunningControlPlane(
   namespace: string,
   flags: readonly string[] = [],
+  cluster?: TestCluster,
 ): Promise<SmallControlPlane> {
   const impatient = ["--snapshot-timeout=6s", "--pods-stop-timeout=10s", "--apps-start-timeout=20s"];
-  const plane = await aControlPlane(namespace, manifests, { flags: [...impatient, ...flags] });
+  const options = { flags: [...impatient, ...flags], ...(cluster && { cluster }) };
+  const plane = await aControlPlane(namespace, manifests, options);
   await settled(plane);
   await release(plane, 1);
   return plane;
@@ -121,11 +126,14 @@ export async function reaches(plane: SmallControlPlane, restoreCrn: string, phas
   await logged(plane, restoreCrn, `${phase} phase started`);
 }
 
-/** Waits until a job's log says something. */
+/** Waits until a job's log says something, or fails when the job is over without a word of it. */
 export async function logged(plane: SmallControlPlane, crn: string, text: string): Promise<void> {
-  await eventually(`the log says ${text}`, async () => (await plane.log({ crn })).includes(text), {
-    timeout: 90_000,
-    interval: 10,
-    look: () => plane.log({ crn }),
-  });
+  const said = async () => {
+    const log = await plane.log({ crn });
+    if (log.includes(text)) return true;
+    if (log.includes("FINISHED job ended")) throw new Error(`the log does not say ${text}:\n${log}`);
+    return false;
+  };
+  const look = () => plane.log({ crn });
+  await eventually(`the log says ${text}`, said, { timeout: patienceMs, interval: 10, look });
 }

@@ -142,14 +142,14 @@ export class SmallControlPlane {
 
 /**
  * Makes a namespace and, in it, the objects of some YAML documents, and starts a service for it that gives up soon what
- * waits in vain. The name must be new in the test run.
+ * waits in vain. The name must be new in the test run. The cluster is the shared one unless another is given.
  */
 export async function aControlPlane(
   namespace: string,
   manifests = "",
-  { flags = [] }: { flags?: readonly string[] } = {},
+  { flags = [], cluster: ownCluster }: { flags?: readonly string[]; cluster?: TestCluster } = {},
 ): Promise<SmallControlPlane> {
-  const cluster = await sharedCluster();
+  const cluster = ownCluster ?? (await sharedCluster());
   const own = [`--namespace=${namespace}`, `--vault-namespace=${namespace}-vault`, "--finalizer-timeout=5s"];
   const [service] = await Promise.all([
     startService({ cluster, flags: [...own, ...flags] }),
