@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { DrsError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 import { hasStatus } from "./kubernetes-error.ts";
@@ -33,15 +34,27 @@ interface ApiGroupList {
   groups?: { versions: { groupVersion: string }[]; preferredVersion?: { groupVersion: string } }[];
 }
 
+type Get = (path: string) => Promise<unknown>;
+
 /**
- * Asks the API server for its kinds, by the documents that every conformant cluster serves, once it is ready.
+ * Asks the API server for its kinds, by the documents that every conformant cluster serves, once it is ready. UNAVAILABLE
+ * when it does not get ready in time.
  * https://kubernetes.io/docs/concepts/overview/kubernetes-api/#unaggregated-discovery
  */
 export async function discover(connection: Connection, signal: AbortSignal): Promise<Discovery> {
-  await ready(connection, signal);
-  const get = async (path: string) =>
+  const get: Get = async (path) =>
     JSON.parse((await connection.request({ method: "GET", path, signal })).toString()) as unknown;
-  const { groups = [] } = (await get("/apis")) as ApiGroupList;
+  for (;;) {
+    await ready(connection, signal);
+    const list = (await get("/apis")) as ApiGroupList;
+    const discovery = await readGroups(get, list);
+    // It may have been started again since it was ready: then it knows more groups now.
+    await ready(connection, signal);
+    if (isDeepStrictEqual(await get("/apis"), list)) return discovery;
+  }
+}
+
+async function readGroups(get: Get, { groups = [] }: ApiGroupList): Promise<Discovery> {
   const groupVersions = groups.map(({ versions, preferredVersion }) => {
     const all = versions.map((version) => version.groupVersion);
     const preferred = preferredVersion?.groupVersion;
@@ -110,7 +123,7 @@ async function ready(connection: Connection, signal: AbortSignal): Promise<void>
 
 /** A resource's versions, of a custom resource that in which its objects are stored first. */
 async function storedFirst(
-  get: (path: string) => Promise<unknown>,
+  get: Get,
   name: string,
   served: readonly DiscoveredResource[],
 ): Promise<readonly DiscoveredResource[]> {

@@ -41,7 +41,12 @@ export function isDenied(error: unknown): boolean {
 
 /** Whether the service's own account may not do what it asked, whatever the object. */
 export function lacksRights(error: unknown): boolean {
-  return hasStatus(error, 401) || (hasStatus(error, 403) && /: User ".*" cannot /.test(error.detail));
+  return hasStatus(error, 401) || (hasStatus(error, 403) && tellsOfRights(error.detail));
+}
+
+/** The authorizer's words name the user and what is asked, and no value. */
+function tellsOfRights(message: string): boolean {
+  return /^(\S+( "[^"]*")? is )?forbidden: User "[^"]*" cannot /.test(message);
 }
 
 function codeOf(status: number, { reason, message = "" }: Status): ErrorCode {
@@ -71,7 +76,8 @@ function codeOf(status: number, { reason, message = "" }: Status): ErrorCode {
  */
 function describe(request: string, answer: Status, body: string): string {
   if (answer.message === undefined) return /secrets/.test(request) ? "" : body.slice(0, 300);
-  if (!/\/secrets(\/|\?|$)/.test(request)) return answer.message.slice(0, 1000);
+  const holdsNoValue = !/\/secrets(\/|\?|$)/.test(request) || tellsOfRights(answer.message);
+  if (holdsNoValue) return answer.message.slice(0, 1000);
   const fields = (answer.details?.causes ?? []).map((cause) => `${cause.reason ?? ""} ${cause.field ?? ""}`.trim());
   return [answer.reason ?? "", ...fields].filter((text) => text !== "").join(", ");
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { lacksRights } from "../../../engine/kubernetes/kubernetes-error.ts";
 import { apiServer, breakOff, configMaps, noSignal, reply, status } from "./api-server.ts";
 
 const object = { metadata: { name: "a", namespace: "n", uid: "u" } };
@@ -74,6 +75,17 @@ test("what is wrong with a secret is told without a word of what it holds", asyn
       expect(message).toMatch(typeof body === "string" ? /answered 422 $/ : /Invalid, FieldValueInvalid data\[key\]$/);
     }
   }
+});
+
+test("a right on secrets that is missing is told in the authorizer's words, which hold no value", async () => {
+  const words =
+    'secrets is forbidden: User "drs" cannot deletecollection resource "secrets" in API group "" in the namespace "n"';
+  const { cluster } = await apiServer((_, response) => reply(response, 403, status(403, "Forbidden", words)));
+  const error = await cluster
+    .deleteCollection({ apiVersion: "v1", resource: "secrets" }, "n", noSignal)
+    .catch((error: unknown) => error as Error);
+  expect((error as Error).message).toContain(words);
+  expect(lacksRights(error)).toBe(true);
 });
 
 test("a deletion of what is gone, or is another object by now, is no error", async () => {

@@ -62,6 +62,19 @@ test("a custom resource is found in the version in which it is stored", async ()
   expect(discovery.versionsOf("widgets.example.com")).toEqual(["example.com/v1", "example.com/v2"]);
 });
 
+test("the kinds of an API server that is started again while it is asked are all there", async () => {
+  let asked = 0;
+  const { cluster } = await apiServer(({ path }, response) => {
+    if (path === "/readyz") reply(response, 200, "");
+    // Ready was the one before, and this is its successor, which has just begun.
+    else if (path === "/apis") reply(response, 200, ++asked === 1 ? { groups: [] } : documents[path]);
+    else if (documents[path]) reply(response, 200, documents[path]);
+    else reply(response, 404, status(404, "NotFound", "the server could not find the requested resource"));
+  });
+  const { resources } = await cluster.discover(noSignal);
+  expect(resources.map(resourceName)).toContain("deployments.apps");
+});
+
 test("an API server that has just started is asked for its kinds when it is ready", async () => {
   let starting = 3;
   const { cluster } = await apiServer(({ path }, response) => {
