@@ -43,6 +43,8 @@ export async function abandonSnapshots(
       if (content !== undefined)
         await cluster.patch(volumeSnapshotContents, "", content, { spec: { deletionPolicy: "Delete" } }, signal);
       await deleteOrTell(volumeSnapshots, namespace, snapshot.metadata.name);
+      // The snapshot controller deletes it, too, but some time later; this waits until the storage has done so.
+      if (content !== undefined) await deleteOrTell(volumeSnapshotContents, "", content);
     });
   }
   const volumes = savedVolumes(context);
