@@ -1,3 +1,5 @@
+import { DrsError } from "../errors.ts";
+
 /** A Kubernetes object as JSON: what the engine looks at is named, all else is kept. */
 export interface KubernetesObject {
   apiVersion?: string;
@@ -51,13 +53,15 @@ export function resourceName(type: Pick<ResourceType, "apiVersion" | "resource">
   return group === "" ? type.resource : `${type.resource}.${group}`;
 }
 
-/** The path of a resource's collection, or of one object in it. An empty namespace means all of them. */
+/** The path of a resource's collection, or of one object in it. An empty namespace means all of them. INTERNAL for an empty name. */
 export function resourcePath(
   type: Pick<ResourceType, "apiVersion" | "resource">,
   namespace: string,
   name?: string,
   subresource?: string,
 ): string {
+  // It would be the collection's path: a deletion of nothing in particular would delete all.
+  if (name === "") throw new DrsError("INTERNAL", `a request for one of the ${resourceName(type)} names none`);
   const root = type.apiVersion.includes("/") ? `/apis/${type.apiVersion}` : `/api/${type.apiVersion}`;
   const scope = namespace === "" ? "" : `/namespaces/${encodeURIComponent(namespace)}`;
   const object = name === undefined ? "" : `/${encodeURIComponent(name)}`;

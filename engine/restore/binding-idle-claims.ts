@@ -95,7 +95,7 @@ async function whyNotBound(
     try {
       await select(cluster, claim, node, signal);
     } catch (error) {
-      if (!hasStatus(error, 409)) return refusalOf(error);
+      if (!hasStatus(error, 409) || Date.now() >= limit) return refusalOf(error);
       left.unshift(node);
       continue;
     }

@@ -1,3 +1,4 @@
+import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
@@ -9,6 +10,7 @@ import type { ListOptions } from "../kubernetes/object-list.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
 import { isMadeByCluster, isMirrorPod, isSavedResource, rootCertificate } from "../objects/object-selection.ts";
 import { occupiedKinds } from "../objects/occupied-kinds.ts";
+import { listed } from "./listed.ts";
 import { deletionWaves } from "./restore-order.ts";
 
 /**
@@ -78,7 +80,12 @@ async function deleteKind(
     );
     await cluster.patch(resource, namespace, name, { metadata: { finalizers: null } }, signal);
   });
-  if (left.length > 0) await waitUntilGone(cluster, wait, isOurs);
+  const stuck = left.length === 0 ? [] : await waitUntilGone(cluster, wait, isOurs);
+  if (stuck.length > 0)
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `${resourceName(resource)} of ${namespace} are still there, though nothing holds them: ${listed(stuck.map(({ metadata }) => metadata.name))}; see what the API server's log says of them`,
+    );
   context.info(`deleted ${count} ${resourceName(resource)} in ${namespace}`);
 }
 

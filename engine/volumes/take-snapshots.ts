@@ -105,9 +105,11 @@ async function waitUntil(
   const claimByName = new Map(claims.map((claim) => [nameFor(job.uuid, claim.namespace, claim.claim), claim]));
   const statuses = new Map<string, SnapshotStatus>();
   const isLate = (claim: SnapshotableClaim) => !isSo(statuses.get(keyOf(claim)) ?? {});
-  const see = (object: KubernetesObject) => {
+  const see = (object: KubernetesObject, gone: boolean) => {
     const claim = claimByName.get(object.metadata.name);
-    if (claim) statuses.set(keyOf(claim), object["status"] ?? {});
+    if (!claim) return;
+    if (gone) statuses.delete(keyOf(claim));
+    else statuses.set(keyOf(claim), object["status"] ?? {});
   };
   const options = { labelSelector: `${jobLabel}=${job.uuid}` };
   await Promise.all(
