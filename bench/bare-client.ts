@@ -14,7 +14,7 @@ export class BareClient {
     this.#token = token;
   }
 
-  /** Reads an answer's bytes and gives the last few of them, or all with `whole`. Throws when it is no success. */
+  /** Asks, and gives the whole answer. Throws when it is no success. */
   async send(method: "GET" | "POST" | "DELETE", path: string, body?: string): Promise<Buffer> {
     const answer = await this.#pool.request({
       method,

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Command } from "commander";
+import { Command, Option } from "commander";
+import { parseCount } from "../server/settings.ts";
 import { type Result, isMet } from "./bench-case.ts";
 import { openBench } from "./bench.ts";
 import { cases } from "./cases/all.ts";
@@ -9,7 +10,7 @@ import { document, table } from "./report.ts";
 interface Options {
   readonly quick: boolean;
   readonly only: string;
-  readonly rounds?: string;
+  readonly rounds?: number;
   readonly check: boolean;
 }
 
@@ -18,7 +19,7 @@ const program = new Command("npm run bench --")
   .description("Measures the service on a real cluster, each case in turn with its yardstick.")
   .option("--quick", "fewer objects and rounds: under five minutes", false)
   .option("--only <names>", `some of the cases, with commas between: ${allNames.join(",")}`, allNames.join(","))
-  .option("--rounds <n>", "how often each case is measured")
+  .addOption(new Option("--rounds <n>", "how often each case is measured").argParser(parseCount))
   .option("--check", "fail when a case is about twice as bad as it was", false)
   .parse();
 const options = program.opts<Options>();
@@ -26,7 +27,7 @@ const wanted = options.only.split(",").map((name) => name.trim());
 const unknown = wanted.filter((name) => !allNames.includes(name));
 if (unknown.length > 0) program.error(`there is no case ${unknown.join(", ")}: there are ${allNames.join(", ")}`);
 
-const bench = openBench({ quick: options.quick, rounds: Number(options.rounds ?? (options.quick ? 2 : 3)) });
+const bench = openBench({ quick: options.quick, rounds: options.rounds ?? (options.quick ? 2 : 3) });
 const results: Result[] = [];
 try {
   for (const benchCase of cases.filter(({ name }) => wanted.includes(name)))

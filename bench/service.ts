@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { type TestService, startService } from "../test/cluster/support/service.ts";
 import type { TestCluster } from "../test/cluster/support/cluster.ts";
 import type { Account } from "./account.ts";
+import { processMemory } from "./process-memory.ts";
 
 const waiting = { timeout: 1_800_000 };
 
@@ -36,10 +36,9 @@ export class MeasuredService {
     await this.#service.waitUntilDeleted(backupCrn);
   }
 
-  /** The most memory that the process ever held, in MiB (VmHWM: proc(5)). */
+  /** The most memory that the process ever held, in MiB. */
   async peakMemory(): Promise<number> {
-    const status = await readFile(`/proc/${this.#service.pid}/status`, "utf8");
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
+    return (await processMemory(this.#service.pid)).peak;
   }
 
   async log(crn: string): Promise<string> {

@@ -63,11 +63,10 @@ async function run(bench: Bench, wanted: Layout): Promise<readonly Result[]> {
   const keeping: number[] = [];
   try {
     const fastest = await calibrate(bench, account, made);
-    const bare = account.client(64);
     const bystander = new Bystander(cluster);
     for (let round = 1; round <= bench.rounds; round++) {
-      const list = () => inFlight(collections(made), fastest.list, (path) => bare.readPages(path));
-      const [before, readFirst] = [await account.requests(), round % 2 === 0];
+      const list = () => inFlight(collections(made), fastest.list, (path) => client.readPages(path));
+      const readFirst = round % 2 === 0;
       const early = readFirst ? await seconds(list) : 0;
       const counted = await account.requests();
       const stopWatching = bystander.watch("during the backup");
@@ -80,7 +79,7 @@ async function run(bench: Bench, wanted: Layout): Promise<readonly Result[]> {
       keeping.push(
         await seconds(() =>
           inFlight([...collections(made).entries()], fastest.list, ([index, path]) =>
-            bare.keepPages(path, join(folder, String(index))),
+            client.keepPages(path, join(folder, String(index))),
           ),
         ),
       );
@@ -89,13 +88,13 @@ async function run(bench: Bench, wanted: Layout): Promise<readonly Result[]> {
       const restored = await service.restore(crn);
       requests.push(((await account.requests()) - atRestore) / wanted.objects);
       const yardstick = {
-        deleting: await seconds(() => fastest.delete(bare)),
-        restoring: await seconds(() => fastest.create(bare)),
+        deleting: await seconds(() => fastest.delete(client)),
+        restoring: await seconds(() => fastest.create(client)),
       };
       deleting.push({ ours: restored["DELETING_OBJECTS"] ?? NaN, yardstick: yardstick.deleting });
       restoring.push({ ours: restored["RESTORING_OBJECTS"] ?? NaN, yardstick: yardstick.restoring });
       bench.say(
-        `  round ${round}: ${JSON.stringify({ before, phases, restored, yardstick: { list: saving.at(-1)?.yardstick, ...yardstick } })}`,
+        `  round ${round}: ${JSON.stringify({ phases, restored, yardstick: { list: saving.at(-1)?.yardstick, ...yardstick } })}`,
       );
       await service.deleteBackup(crn);
       await bystander.measure("without one", 5_000);

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { processMemory } from "../process-memory.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -57,11 +58,9 @@ export class ServerProcess {
     return times.reduce((sum, time) => sum + time, 0);
   }
 
-  /** Its memory now, and the most it ever held, in MiB: proc(5). */
+  /** As `processMemory`. */
   async memory(): Promise<{ readonly now: number; readonly peak: number }> {
-    const status = await readFile(`/proc/${this.#child.pid}/status`, "utf8");
-    const mebibytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) / 1024;
-    return { now: mebibytes("VmRSS"), peak: mebibytes("VmHWM") };
+    return processMemory(this.#child.pid);
   }
 
   async stop(): Promise<void> {
