@@ -1,6 +1,7 @@
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
+import { pods } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
@@ -15,7 +16,6 @@ interface Hook {
   readonly timeoutMs: number;
 }
 
-const pods = { apiVersion: "v1", resource: "pods" };
 /** Where the notes keep the pods whose applications are held, and what lets them go again. */
 const heldNotes = "hook/";
 const hooksAtOnce = 8;

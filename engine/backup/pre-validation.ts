@@ -2,7 +2,7 @@ import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext, Phase } from "../jobs/phase.ts";
 import type { AccessQuestion } from "../kubernetes/cluster.ts";
-import { missingPermissions } from "../kubernetes/permissions.ts";
+import { checkPermissions } from "../kubernetes/permissions.ts";
 import { existingEntities, isTerminating, namespaces as namespaceType } from "../objects/entities.ts";
 import { backupRights, hookRights } from "../objects/rights-needed.ts";
 import { surveyClaims } from "../volumes/claims.ts";
@@ -14,7 +14,7 @@ import { hasHooks } from "./hooks.ts";
  * suffice, archives can be written. Tells of each claim whose data no snapshot can hold.
  */
 export function preValidation(parts: JobParts): Phase {
-  const { cluster, storage } = parts;
+  const { cluster, storage, limits } = parts;
   return {
     name: "PRE_VALIDATION",
     async run(context) {
@@ -26,8 +26,10 @@ export function preValidation(parts: JobParts): Phase {
       const { resources, unavailable } = await cluster.discover(signal);
       for (const apiVersion of unavailable)
         context.warn("", `the API ${apiVersion} does not answer: objects of its kinds are not in this backup`);
-      await rightsSuffice(parts, backupRights(resources, included), signal);
-      if (await hasHooks(cluster, included, signal)) await rightsSuffice(parts, hookRights(included), signal);
+      const mayDo = (rights: readonly AccessQuestion[]) =>
+        checkPermissions(cluster, "a backup", rights, limits.clusterConcurrency, signal);
+      await mayDo(backupRights(resources, included));
+      if (await hasHooks(cluster, included, signal)) await mayDo(hookRights(included));
       const survey = await surveyClaims(cluster, included, signal);
       for (const { namespace, claim, reason } of survey.unsavable)
         context.warn(namespace, `the data of claim ${claim} is not in this backup: ${reason}`);
@@ -59,17 +61,4 @@ async function includedNamespaces(
       throw new DrsError("FAILED_PRECONDITION", `namespace ${name} is being deleted: it cannot be backed up`);
   }
   return included;
-}
-
-async function rightsSuffice(
-  { cluster, limits }: JobParts,
-  questions: readonly AccessQuestion[],
-  signal: AbortSignal,
-): Promise<void> {
-  const missing = await missingPermissions(cluster, questions, limits.clusterConcurrency, signal);
-  if (missing.length > 0)
-    throw new DrsError(
-      "PERMISSION_DENIED",
-      `the service's account lacks rights that a backup needs: ${missing.join("; ")}`,
-    );
 }

@@ -1,12 +1,29 @@
+import { DrsError } from "../errors.ts";
 import type { AccessQuestion, Cluster } from "./cluster.ts";
 import { forEachInFlight } from "./in-flight.ts";
 import { groupOf, type ResourceType } from "./kubernetes-object.ts";
+
+/** PERMISSION_DENIED, naming those that are missing, when the service's own account lacks rights that `what` needs: `a backup`. */
+export async function checkPermissions(
+  cluster: Cluster,
+  what: string,
+  questions: readonly AccessQuestion[],
+  inFlight: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const missing = await missingPermissions(cluster, questions, inFlight, signal);
+  if (missing.length > 0)
+    throw new DrsError(
+      "PERMISSION_DENIED",
+      `the service's account lacks rights that ${what} needs: ${missing.join("; ")}`,
+    );
+}
 
 /**
  * Those of the rights that the service's own account lacks, in words, like rules: `delete, patch configmaps, deployments.apps in
  * cdp`. An account that may do everything is asked one question.
  */
-export async function missingPermissions(
+async function missingPermissions(
   cluster: Cluster,
   questions: readonly AccessQuestion[],
   inFlight: number,

@@ -1,6 +1,8 @@
 import { DrsError } from "../errors.ts";
+import { pods } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { persistentVolumeClaims, volumeSnapshots } from "../volumes/snapshot-resources.ts";
 import { callsServiceOf, type RoleRef, subjectsOf } from "./cluster-scoped-needs.ts";
 import { type PodSpec, podTemplateOf } from "./pod-template.ts";
 
@@ -9,10 +11,8 @@ type Uses = (user: KubernetesObject) => boolean;
 
 const roleBindings = { apiVersion: "rbac.authorization.k8s.io/v1", resource: "rolebindings" };
 const clusterRoleBindings = { apiVersion: "rbac.authorization.k8s.io/v1", resource: "clusterrolebindings" };
-const claims = { apiVersion: "v1", resource: "persistentvolumeclaims" };
-const volumeSnapshots = { apiVersion: "snapshot.storage.k8s.io/v1", resource: "volumesnapshots" };
 const withPods: readonly Kind[] = [
-  { apiVersion: "v1", resource: "pods" },
+  pods,
   ...["deployments", "statefulsets", "daemonsets", "replicasets"].map((resource) => ({
     apiVersion: "apps/v1",
     resource,
@@ -63,7 +63,10 @@ export async function isUsedOnlyBy(
       case "storageclasses.storage.k8s.io":
         return (
           annotations["storageclass.kubernetes.io/is-default-class"] !== "true" &&
-          (await areOurs([claims], ({ spec }) => (spec as { storageClassName?: string }).storageClassName === name))
+          (await areOurs(
+            [persistentVolumeClaims],
+            ({ spec }) => (spec as { storageClassName?: string }).storageClassName === name,
+          ))
         );
       case "volumesnapshotclasses.snapshot.storage.k8s.io":
         return (

@@ -8,6 +8,7 @@ import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { readAhead } from "../kubernetes/read-ahead.ts";
 import { ClusterScopedNeeds, type SavableObject } from "./cluster-scoped-needs.ts";
+import { namespaces as namespaceType } from "./entities.ts";
 import { isSavedObject, isSavedResource } from "./object-selection.ts";
 import { occupiedKinds } from "./occupied-kinds.ts";
 
@@ -15,8 +16,6 @@ import { occupiedKinds } from "./occupied-kinds.ts";
 const kindsAtOnce = 12;
 /** Of a kind that is being saved: asked for before their turn, as most namespaces have few objects of most kinds. */
 const namespacesAhead = 3;
-
-const namespaceType: ResourceType = { apiVersion: "v1", kind: "Namespace", resource: "namespaces", namespaced: false };
 
 export interface SavingRequest {
   readonly cluster: Cluster;

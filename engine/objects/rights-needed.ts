@@ -1,3 +1,4 @@
+import { customResourceDefinitions, events, jobs, pods, storageClasses } from "../kubernetes/built-in-kinds.ts";
 import type { AccessQuestion } from "../kubernetes/cluster.ts";
 import type { DiscoveredResource } from "../kubernetes/discovery.ts";
 import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
@@ -20,11 +21,7 @@ import { isSavedResource } from "./object-selection.ts";
 
 const looking = ["get", "list", "watch"];
 const writing = ["create", "update", "patch", "delete"];
-const customResourceDefinitions = { apiVersion: "apiextensions.k8s.io/v1", resource: "customresourcedefinitions" };
-const storageClasses = { apiVersion: "storage.k8s.io/v1", resource: "storageclasses" };
-const jobs = { apiVersion: "batch/v1", resource: "jobs" };
-const events = { apiVersion: "v1", resource: "events" };
-const pods = { apiVersion: "v1", resource: "pods" };
+
 /** Snapshots are taken, brought into a namespace, and deleted. */
 function snapshotRights(namespaces: readonly string[]): readonly AccessQuestion[] {
   return [

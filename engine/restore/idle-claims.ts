@@ -1,8 +1,6 @@
+import { pods, storageClasses } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { persistentVolumeClaims } from "../volumes/snapshot-resources.ts";
-
-const pods = { apiVersion: "v1", resource: "pods" };
-const storageClasses = { apiVersion: "storage.k8s.io/v1", resource: "storageclasses" };
 
 interface PodSpec {
   volumes?: { persistentVolumeClaim?: { claimName: string } }[];

@@ -3,7 +3,7 @@ import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { resourceName } from "../kubernetes/kubernetes-object.ts";
-import { missingPermissions } from "../kubernetes/permissions.ts";
+import { checkPermissions } from "../kubernetes/permissions.ts";
 import { restoreRights } from "../objects/rights-needed.ts";
 import { importContents } from "../volumes/snapshot-contents.ts";
 import { dryRun } from "./dry-run.ts";
@@ -35,7 +35,8 @@ export async function preValidation(source: RestoreSource, parts: JobParts, cont
   const definitions = await savedDefinitions(source, cluster, signal);
   kindsAreServed(source, discovery, definitions, context);
   await storageClassesExist(source, parts, signal);
-  await rightsSuffice(source, discovery, parts, signal);
+  const rights = restoreRights({ ...discovery, saved: reader.parts, namespaces, statusOf: parts.restore.statusOf });
+  await checkPermissions(cluster, "a restore", rights, limits.clusterConcurrency, signal);
   await snapshotsExist(source, parts, context);
   const links = new OwnerLinks(context, source.notesPrefix);
   for await (const { object } of objectsOf(source, reader.parts, signal)) links.expect(object);
@@ -91,21 +92,6 @@ async function storageClassesExist(source: RestoreSource, { cluster }: JobParts,
         `claim ${volume.namespace}/${volume.claim} needs a storage class of driver ${volume.driver}: ` +
           `neither ${volume.storageClass === "" ? "any" : volume.storageClass} nor another one exists in the cluster or in the backup`,
       );
-}
-
-async function rightsSuffice(
-  { reader, namespaces }: RestoreSource,
-  { resources }: Discovery,
-  { cluster, limits, restore: { statusOf } }: JobParts,
-  signal: AbortSignal,
-): Promise<void> {
-  const questions = restoreRights({ resources, saved: reader.parts, namespaces, statusOf });
-  const missing = await missingPermissions(cluster, questions, limits.clusterConcurrency, signal);
-  if (missing.length > 0)
-    throw new DrsError(
-      "PERMISSION_DENIED",
-      `the service's account lacks rights that a restore needs: ${missing.join("; ")}`,
-    );
 }
 
 async function snapshotsExist({ reader }: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {

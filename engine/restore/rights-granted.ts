@@ -3,7 +3,7 @@ import { type KubernetesObject, type ResourceType, groupOf } from "../kubernetes
 
 /**
  * The right with which the service could make a role, or a binding, that the API server refused because it grants more than
- * the service's own account has; undefined for any other refusal. In words, like `missingPermissions`.
+ * the service's own account has; undefined for any other refusal. In words, like `checkPermissions`.
  * https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping
  */
 export function rightToGrant(error: unknown, type: ResourceType, object: KubernetesObject): string | undefined {

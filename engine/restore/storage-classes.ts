@@ -1,8 +1,7 @@
 import type { SavedVolume } from "../archive/format.ts";
+import { storageClasses } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-
-const storageClasses = { apiVersion: "storage.k8s.io/v1", resource: "storageclasses" };
 
 /** The cluster's storage classes, in the order of their names. */
 export async function existingClasses(cluster: Cluster, signal: AbortSignal): Promise<readonly KubernetesObject[]> {

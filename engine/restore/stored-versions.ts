@@ -1,10 +1,9 @@
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
+import { customResourceDefinitions } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { groupOf, type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { isSavedResource } from "../objects/object-selection.ts";
-
-const definitions = { apiVersion: "apiextensions.k8s.io/v1", resource: "customresourcedefinitions" };
 
 /**
  * Brings custom resources that may be stored in another version to their kind's storage version, where what converts them
@@ -20,7 +19,7 @@ export async function toStorageVersions(
   const { resources } = await cluster.discover(signal);
   for (const kind of resources.filter(isSavedResource)) {
     if (!groupOf(kind.apiVersion).includes(".")) continue;
-    const definition = await cluster.get(definitions, "", resourceName(kind), signal);
+    const definition = await cluster.get(customResourceDefinitions, "", resourceName(kind), signal);
     if (!definition || !needsConversionIn(definition, namespaces)) continue;
     let count = 0;
     for (const namespace of namespaces)

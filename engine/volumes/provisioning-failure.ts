@@ -1,9 +1,9 @@
+import { events } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 
-const events = { apiVersion: "v1", resource: "events" };
 /** An event may come a moment after what it tells of. */
 const eventTimeoutMs = 2_000;
 
