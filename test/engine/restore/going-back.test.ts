@@ -224,6 +224,7 @@ test("a claim made by somebody else while the restore ran does not take the form
   crn = await scene.startRestore(backup.crn);
   await scene.until(() => scene.engine.getLogs(crn).includes("DELETING_OBJECTS_PVC phase started"));
   await scene.remove(`${claimsPath}/${database}`);
+  await scene.until(async () => !(await scene.names(claimsPath)).includes(database));
   await scene.create(claimsPath, emptyClaim);
   await scene.until(async () => {
     const { status } = await scene.get(`${claimsPath}/${database}`);
