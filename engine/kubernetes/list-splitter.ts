@@ -8,87 +8,92 @@ const closeBracket = 0x5d;
 /**
  * Splits `{"kind":...,"items":[...],...}` into its items' bytes while it arrives, without parsing any of them. What is
  * held is never more than one item and one chunk, so that a page of large objects needs no more memory than one of them.
+ * An item is copied only where it began in an earlier chunk.
  */
 export class ListSplitter {
-  /** From the first byte not yet given away. */
-  #pending: Buffer = Buffer.alloc(0);
-  #position = 0;
   #depth = 0;
   #inString = false;
-  #stringStart = 0;
+  /** How many backslashes the string that is open ended in, in the last chunk. */
+  #backslashes = 0;
+  /** The latest string of the list's own members, as far as it is known. */
   #key = "";
   #inItems = false;
-  #itemStart = -1;
-  /** What is not an item: the list's own members. */
+  #inItem = false;
+  /** What came of the open item in earlier chunks. */
+  #itemStart: Buffer[] = [];
+  /** What is not an item: the list's own members, before the items and after them. */
   readonly #head: Buffer[] = [];
+  #piecesBeforeItems = 0;
 
   /** Takes a chunk; gives the items that end in it. */
   push(chunk: Uint8Array): Buffer[] {
-    const buffer =
-      this.#pending.length === 0
-        ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-        : Buffer.concat([this.#pending, chunk]);
+    const buffer = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const items: Buffer[] = [];
-    let kept = 0;
-    let at = this.#position;
-    while (at < buffer.length) {
+    /** Where the open item, or else the list's own part, begins in this chunk. */
+    let from = 0;
+    let stringFrom = 0;
+    for (let at = 0; at < buffer.length; at++) {
       if (this.#inString) {
         const end = buffer.indexOf(quote, at);
-        if (end < 0) {
-          at = buffer.length;
-          break;
-        }
-        at = end + 1;
-        if (isEscaped(buffer, end, this.#stringStart)) continue;
+        if (end < 0) break;
+        at = end;
+        if (this.#backslashesBefore(buffer, end, stringFrom) % 2 === 1) continue;
+        if (this.#depth === 1) this.#key += buffer.toString("latin1", stringFrom, end);
         this.#inString = false;
-        if (this.#depth === 1) this.#key = buffer.toString("latin1", this.#stringStart, end);
         continue;
       }
       const byte = buffer[at];
       if (byte === quote) {
         this.#inString = true;
-        this.#stringStart = at + 1;
+        this.#backslashes = 0;
+        stringFrom = at + 1;
+        if (this.#depth === 1) this.#key = "";
       } else if (byte === openBrace || byte === openBracket) {
         if (this.#depth === 1 && byte === openBracket && this.#key === "items") {
           this.#inItems = true;
-          this.#head.push(buffer.subarray(kept, at + 1));
-          kept = at + 1;
-        } else if (this.#depth === 2 && this.#inItems) this.#itemStart = at;
+          this.#piecesBeforeItems = this.#head.push(buffer.subarray(from, at + 1));
+        } else if (this.#depth === 2 && this.#inItems) {
+          this.#inItem = true;
+          from = at;
+        }
         this.#depth++;
       } else if (byte === closeBrace || byte === closeBracket) {
         this.#depth--;
-        if (this.#depth === 2 && this.#inItems) {
-          items.push(buffer.subarray(this.#itemStart, at + 1));
-          this.#itemStart = -1;
-          kept = at + 1;
+        if (this.#depth === 2 && this.#inItem) {
+          const end = buffer.subarray(from, at + 1);
+          items.push(this.#itemStart.length === 0 ? end : Buffer.concat([...this.#itemStart, end]));
+          this.#itemStart = [];
+          this.#inItem = false;
         } else if (this.#depth === 1 && this.#inItems) {
           this.#inItems = false;
-          kept = at; // the commas between the items belong to nobody
+          from = at; // the commas between the items belong to nobody
         }
       }
-      at++;
     }
-    this.#pending = buffer.subarray(kept);
-    this.#position = at - kept;
-    this.#stringStart -= kept;
-    if (this.#itemStart >= 0) this.#itemStart -= kept;
+    if (this.#inString) {
+      if (this.#depth === 1) this.#key += buffer.toString("latin1", stringFrom);
+      this.#backslashes = this.#backslashesBefore(buffer, buffer.length, stringFrom);
+    }
+    if (this.#inItem) this.#itemStart.push(buffer.subarray(from));
+    else if (!this.#inItems) this.#head.push(buffer.subarray(from));
     return items;
   }
 
   /** What the list says before its items; undefined while these have not begun. */
   start(): unknown {
-    const [before] = this.#head;
-    return before && JSON.parse(`${before.toString()}]}`);
+    if (this.#piecesBeforeItems === 0) return undefined;
+    return JSON.parse(`${Buffer.concat(this.#head.slice(0, this.#piecesBeforeItems)).toString()}]}`);
   }
 
   /** The list without its items; throws a SyntaxError when what arrived is no complete JSON. */
   end(): unknown {
-    return JSON.parse(Buffer.concat([...this.#head, this.#pending]).toString());
+    return JSON.parse(Buffer.concat([...this.#head, ...this.#itemStart]).toString());
   }
-}
 
-function isEscaped(bytes: Buffer, at: number, from: number): boolean {
-  let backslashes = 0;
-  while (at - 1 - backslashes >= from && bytes[at - 1 - backslashes] === backslash) backslashes++;
-  return backslashes % 2 === 1;
+  /** Of the open string, those right before a place; `from` is where it begins in this chunk. */
+  #backslashesBefore(bytes: Buffer, at: number, from: number): number {
+    let first = at;
+    while (first > from && bytes[first - 1] === backslash) first--;
+    return at - first + (first === 0 ? this.#backslashes : 0);
+  }
 }
