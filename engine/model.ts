@@ -87,7 +87,7 @@ export interface Page<Item> {
   readonly nextToken?: string;
 }
 
-/** Who calls, and the request's own id; both empty when unknown. They make a client's retry recognisable. */
+/** Who calls, proven, and the request's own id; both empty when unknown. They make a client's retry recognisable. */
 export interface Caller {
   readonly name: string;
   readonly requestId: string;

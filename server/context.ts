@@ -2,11 +2,14 @@ import type { MethodImpl } from "@connectrpc/connect";
 import type { Logger } from "../engine/logger.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { DrscpService } from "../gen/drscp/v1/drscp_pb.ts";
+import type { Callers } from "./callers/gate.ts";
 
 /** What handlers and listeners work with. */
 export interface ServerContext {
   readonly engine: Engine;
   readonly log: Logger;
+  /** Missing: nobody is asked who calls. */
+  readonly callers?: Callers | undefined;
 }
 
 /** The implementation of one rpc. What it throws is translated by `interceptors/translate-errors.ts`. */

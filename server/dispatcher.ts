@@ -8,7 +8,8 @@ import {
 import { DrsError } from "../engine/errors.ts";
 import { DrscpService, file_drscp_v1_drscp } from "../gen/drscp/v1/drscp_pb.ts";
 import { file_health_v1_health, Health } from "../gen/health/v1/health_pb.ts";
-import { type Call, currentCall, type Response, type ServerRequest, startCall } from "./call.ts";
+import { Call, currentCall, type Response, type ServerRequest } from "./call.ts";
+import { createGate } from "./callers/gate.ts";
 import type { ServerContext } from "./context.ts";
 import { toConnectError, toJsonError } from "./errors.ts";
 import { health } from "./health.ts";
@@ -29,9 +30,11 @@ export type Dispatch = (request: ServerRequest, response: Response) => void;
 export function createDispatcher(context: ServerContext, maxBodyBytes: number, stopping: AbortSignal): Dispatch {
   const { log } = context;
   const interceptors = [translateErrors(log)];
+  const gate = createGate(context.callers, log);
   const routes = drscpRoutes(context);
   const byJsonPath = jsonRoutes(DrscpService, routes);
   const router = createConnectRouter({
+    requestGate: gate,
     interceptors: [...interceptors, wholeLists],
     readMaxBytes: maxBodyBytes,
     acceptCompression: [compressionGzip, compressionBrotli],
@@ -51,7 +54,7 @@ export function createDispatcher(context: ServerContext, maxBodyBytes: number, s
     checkAuthority(request);
     const values = createContextValues().set(currentCall, call);
     const spec = byJsonPath.get(path);
-    if (spec) return serveJson(spec, { maxBodyBytes, interceptors }, values, request, response);
+    if (spec) return serveJson(spec, { maxBodyBytes, gate, interceptors }, values, request, response);
     const handler = byRpcPath.get(path);
     if (!handler) throw new DrsError("NOT_FOUND", `no such path: ${path}`);
     const reply = await handler(universalRequestFromNodeRequest(request, response, undefined, values));
@@ -59,7 +62,7 @@ export function createDispatcher(context: ServerContext, maxBodyBytes: number, s
   }
 
   return (request, response) => {
-    const call = startCall(request.headers);
+    const call = new Call(request);
     const started = performance.now();
     response.setHeader("x-altus-request-id", call.requestId);
     response.once("close", () => {

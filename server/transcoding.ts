@@ -21,6 +21,7 @@ import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { DrsError } from "../engine/errors.ts";
 import { http as httpRule } from "../gen/google/api/annotations_pb.ts";
 import type { Response, ServerRequest } from "./call.ts";
+import type { Gate } from "./callers/gate.ts";
 import { writeJson, writeJsonPieces } from "./json-reply.ts";
 import { itemsField, requestForMore } from "./list-pages.ts";
 import { requestFromJson } from "./strict-json.ts";
@@ -32,6 +33,7 @@ type UnarySpec = MethodImplSpec & { kind: "unary"; method: DescMethodUnary };
 
 export interface TranscodingOptions {
   readonly maxBodyBytes: number;
+  readonly gate: Gate;
   readonly interceptors: Interceptor[];
 }
 
@@ -51,7 +53,7 @@ export function jsonRoutes<Service extends DescService>(
 }
 
 /**
- * Serves one rpc as JSON over POST, through the same interceptors and handler as the other protocols. What it throws has
+ * Serves one rpc as JSON over POST, through the same gate, interceptors and handler as the other protocols. What it throws has
  * not been replied to.
  */
 export async function serveJson(
@@ -65,9 +67,7 @@ export async function serveJson(
     const message = `use POST, not ${request.method}`;
     return writeJson(response, 405, JSON.stringify({ code: "UNIMPLEMENTED", message }), { allow: "POST" });
   }
-  checkHeaders(request);
   const { header, url, signal } = universalRequestFromNodeRequest(request, response, undefined, values);
-  const input = requestFromJson(spec.method.input, await readBody(request, options.maxBodyBytes));
   const context = createHandlerContext({
     service: spec.method.parent,
     method: spec.method,
@@ -78,6 +78,9 @@ export async function serveJson(
     requestSignal: signal,
     contextValues: values,
   });
+  await options.gate(context);
+  checkHeaders(request);
+  const input = requestFromJson(spec.method.input, await readBody(request, options.maxBodyBytes));
   const invoke = (message: Message) => invokeUnaryImplementation(spec, context, message, options.interceptors);
   const output = await invoke(input);
   if (requestForMore(input, output)) return writeJsonPieces(response, listInPieces(spec.method, input, output, invoke));

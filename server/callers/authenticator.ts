@@ -1,0 +1,51 @@
+import { DrsError } from "../../engine/errors.ts";
+import type { ServerRequest } from "../call.ts";
+
+/** Who calls, proven. */
+export interface Identity {
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly provenBy: Way;
+}
+
+/** How a caller proves who it is, as messages name it. */
+export type Way = "client certificate" | "CDP signature" | "bearer token";
+
+/** One configured way. */
+export interface Authenticator {
+  readonly way: Way;
+  /**
+   * Who sent the request, from its headers and connection; its body is not read yet. Undefined when it carries nothing
+   * of this way.
+   *
+   * Throws a `DrsError`: UNAUTHENTICATED when what it carries proves nobody, in words that help no guesser; UNAVAILABLE
+   * when whoever has to be asked does not answer.
+   *
+   * @param signal Aborted when nobody waits for the answer any more.
+   */
+  authenticate(request: ServerRequest, signal: AbortSignal): Promise<Identity | undefined>;
+}
+
+/** In this order they are tried, whatever order they are configured in. */
+const order: readonly Way[] = ["client certificate", "CDP signature", "bearer token"];
+
+export function inOrder(authenticators: readonly Authenticator[]): readonly Authenticator[] {
+  return authenticators.toSorted((a, b) => order.indexOf(a.way) - order.indexOf(b.way));
+}
+
+/**
+ * Who sent the request, by the first way that applies: a wrong certificate is not made good by a valid token. Throws
+ * what the authenticator throws, and UNAUTHENTICATED when no way applies.
+ */
+export async function authenticate(
+  authenticators: readonly Authenticator[],
+  request: ServerRequest,
+  signal: AbortSignal,
+): Promise<Identity> {
+  for (const authenticator of authenticators) {
+    const identity = await authenticator.authenticate(request, signal);
+    if (identity) return identity;
+  }
+  const ways = authenticators.map(({ way }) => `a ${way}`).join(" or ");
+  throw new DrsError("UNAUTHENTICATED", `who calls is not known: send ${ways}`);
+}
