@@ -1,14 +1,21 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import type { EngineConfig, StorageConfig } from "../engine/config.ts";
 import packageJson from "../package.json" with { type: "json" };
+import {
+  addCallerOptions,
+  type CallerOptions,
+  type CallersConfig,
+  callersConfig,
+  whyNotServed,
+} from "./callers/options.ts";
+import { duration, setting } from "./setting.ts";
 import {
   type Address,
   parseAddress,
   parseCount,
   parseCrnPart,
-  parseDuration,
   parseFile,
   parseHttpUrl,
   parseName,
@@ -23,6 +30,7 @@ export interface ServerConfig {
   readonly listen: Address | undefined;
   /** Where they are served over TLS. */
   readonly tls: TlsConfig | undefined;
+  readonly callers: CallersConfig;
   /** Bytes of the longest request taken. */
   readonly maxBodyBytes: number;
   /** Whether the cluster is the simulated one, which has to be started first. */
@@ -40,9 +48,11 @@ export interface TlsConfig {
   /** PEM files: the certificate with its chain, and the private key. */
   readonly certificateFile: string;
   readonly keyFile: string;
+  /** PEM file: the authorities whose client certificates are taken; missing: clients are not asked for one. */
+  readonly clientCaFile?: string | undefined;
 }
 
-interface Options {
+interface Options extends CallerOptions {
   readonly listen: Address | "off";
   readonly tlsListen: Address | "off";
   readonly tlsCert?: string;
@@ -89,9 +99,13 @@ export function readConfig(args: readonly string[]): ServerConfig {
   const simulated = options.cluster === "simulated";
   const data = options.data ?? (simulated ? simulatedData : ".drs");
   if (!listen && !tls) program.error("error: nowhere to listen: give --listen or --tls-listen");
+  const callers = callersConfig(options);
+  const notServed = whyNotServed(callers, [listen, tls?.address]);
+  if (notServed !== undefined) program.error(`error: ${notServed}`);
   return {
     listen,
     tls,
+    callers,
     maxBodyBytes: options.maxBodyBytes,
     simulated,
     crashAt: options.crashAt,
@@ -127,9 +141,14 @@ export function readConfig(args: readonly string[]): ServerConfig {
 /** The simulated cluster and its snapshots end with the process; backups of it would only mislead the next one. */
 const simulatedData = join(tmpdir(), `data-recovery-service-${process.pid}`);
 
-function tlsConfig({ tlsListen, tlsCert, tlsKey }: Options, program: Command): TlsConfig | undefined {
-  if (tlsListen === "off") return undefined;
-  if (tlsCert && tlsKey) return { address: tlsListen, certificateFile: tlsCert, keyFile: tlsKey };
+function tlsConfig({ tlsListen, tlsCert, tlsKey, clientCa }: Options, program: Command): TlsConfig | undefined {
+  if (tlsListen === "off") {
+    if (clientCa) program.error("error: --client-ca needs --tls-listen");
+    return undefined;
+  }
+  if (tlsCert && tlsKey) {
+    return { address: tlsListen, certificateFile: tlsCert, keyFile: tlsKey, clientCaFile: clientCa };
+  }
   return program.error("error: --tls-listen needs --tls-cert and --tls-key");
 }
 
@@ -144,18 +163,8 @@ function storageConfig(options: Options, data: string): StorageConfig {
   };
 }
 
-/** An option that the environment variable of its name sets too: `--tls-cert` and `DRS_TLS_CERT`. */
-function setting(flags: string, description: string): Option {
-  const option = new Option(flags, description);
-  return option.env(`DRS_${option.name().replaceAll("-", "_").toUpperCase()}`);
-}
-
-function duration(flags: string, description: string, preset: string): Option {
-  return setting(`${flags} <duration>`, description).argParser(parseDuration).default(parseDuration(preset), preset);
-}
-
 function describeOptions(): Command {
-  return new Command("data-recovery-service")
+  const program = new Command("data-recovery-service")
     .description(
       `${packageJson.description}\n\nEvery setting is a flag or an environment variable. Durations: 500ms, 90s, 10m, 1h.`,
     )
@@ -180,8 +189,9 @@ function describeOptions(): Command {
       setting("--log-level <level>", "the least that is logged")
         .choices(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
         .default("info"),
-    )
-
+    );
+  addCallerOptions(program);
+  return program
     .optionsGroup("Keeping:")
     .addOption(
       setting(

@@ -30,16 +30,19 @@ async function run(config: ServerConfig): Promise<void> {
   // Only now: these load the SQLite module, or a simulator that most processes do not need.
   const { createEngine } = await import("../engine/create-engine.ts");
   const { createServer } = await import("./server.ts");
+  const { openCallers } = await import("./callers/open-callers.ts");
   const { CrashPoints } = await import("../engine/crash-points.ts");
   const simulator = simulated
     ? await (await import("../simulator/simulator.ts")).startSimulator({ sample: true })
     : undefined;
   const cluster = simulator ? { server: simulator.url } : settings.cluster;
+  // Before the engine, whose jobs go on at once: a setting that is wrong should stop the process while it does nothing.
+  const callers = await openCallers(config.callers, log);
   const engine = await createEngine(
     { ...settings, cluster },
     { logger: log, crashPoints: new CrashPoints((point) => dieAt(point, config.crashAt, log)) },
   );
-  const server = await createServer({ engine, log }, { listen, tls, maxBodyBytes });
+  const server = await createServer({ engine, log, callers }, { listen, tls, maxBodyBytes });
   log.info({ cleartext: server.cleartext, tls: server.tls, simulator: simulator?.url }, "listening");
 
   const stop = async (signal: NodeJS.Signals) => {

@@ -85,19 +85,19 @@ test("a bucket takes its details from the s3 settings", () => {
 });
 
 test("TLS needs its certificate and key", () => {
-  expect(refusal(["--tls-listen", ":8443"]).written).toContain("--tls-listen needs --tls-cert and --tls-key");
+  expect(refusal(["--tls-listen", "127.0.0.1:8443"]).written).toContain("--tls-listen needs --tls-cert and --tls-key");
   const config = readConfig([
     "--listen",
     "off",
     "--tls-listen",
-    ":8443",
+    "127.0.0.1:8443",
     "--tls-cert",
     certificateFile,
     "--tls-key",
     keyFile,
   ]);
   expect(config.listen).toBeUndefined();
-  expect(config.tls).toEqual({ address: { host: "::", port: 8443 }, certificateFile, keyFile });
+  expect(config.tls).toEqual({ address: { host: "127.0.0.1", port: 8443 }, certificateFile, keyFile });
 });
 
 describe("refuses, naming the setting,", () => {

@@ -1,0 +1,79 @@
+import { isIP } from "node:net";
+import { type Command, InvalidArgumentError } from "commander";
+import { duration, setting } from "../setting.ts";
+import { type Address, parseFile } from "../settings.ts";
+
+/** How callers are known. */
+export interface CallersConfig {
+  /** Whether the TLS listener asks for client certificates. */
+  readonly clientCertificates: boolean;
+  readonly signatures: SignaturesConfig | undefined;
+}
+
+export interface SignaturesConfig {
+  /** JSON file: `access-keys.ts` says what is in it. */
+  readonly accessKeysFile: string;
+  /** How far a request's date may be from now, in milliseconds. */
+  readonly window: number;
+  /** What clients ask for in front of the service's own paths: `/drs`; empty for nothing. */
+  readonly pathPrefix: string;
+}
+
+export interface CallerOptions {
+  readonly clientCa?: string;
+  readonly accessKeys?: string;
+  readonly signatureWindow: number;
+  readonly pathPrefix: string;
+}
+
+export function addCallerOptions(program: Command): Command {
+  return program
+    .optionsGroup("Callers (none of these ways: whoever reaches the loopback interface):")
+    .addOption(
+      setting("--client-ca <file>", "client certificates signed by these authorities, PEM, on --tls-listen").argParser(
+        parseFile,
+      ),
+    )
+    .addOption(
+      setting("--access-keys <file>", "requests signed as cdp does, by keys of this file").argParser(parseFile),
+    )
+    .addOption(duration("--signature-window", "how far a signed request's date may be from now", "5m"))
+    .addOption(
+      setting("--path-prefix <path>", "what clients ask for in front of the service's paths, such as /drs")
+        .argParser(parsePathPrefix)
+        .default("", "none"),
+    );
+}
+
+export function callersConfig(options: CallerOptions): CallersConfig {
+  const { clientCa, accessKeys, signatureWindow, pathPrefix } = options;
+  return {
+    clientCertificates: clientCa !== undefined,
+    signatures: accessKeys ? { accessKeysFile: accessKeys, window: signatureWindow, pathPrefix } : undefined,
+  };
+}
+
+/** Says what to set when strangers could reach the service and nothing tells them from friends. */
+export function whyNotServed(
+  { clientCertificates, signatures }: CallersConfig,
+  addresses: readonly (Address | undefined)[],
+): string | undefined {
+  if (clientCertificates || signatures) return undefined;
+  const open = addresses.find((address) => address && !isLoopback(address.host));
+  if (!open) return undefined;
+  return (
+    `${open.host} port ${open.port} can be reached from other machines, and nothing says who may call: ` +
+    "set --client-ca or --access-keys, or listen on 127.0.0.1"
+  );
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+/** `/drs` out of `/drs/` too. */
+function parsePathPrefix(text: string): string {
+  const prefix = text.replace(/\/+$/, "");
+  if (prefix === "" || /^(\/[\w.~%-]+)+$/.test(prefix)) return prefix;
+  throw new InvalidArgumentError("Use a path that begins with a slash, for example /drs.");
+}
