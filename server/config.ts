@@ -31,6 +31,8 @@ export interface ServerConfig {
   /** Where they are served over TLS. */
   readonly tls: TlsConfig | undefined;
   readonly callers: CallersConfig;
+  /** What clients may ask for in front of the service's own paths: `/drs`; empty for nothing. */
+  readonly pathPrefix: string;
   /** Bytes of the longest request taken. */
   readonly maxBodyBytes: number;
   /** Whether the cluster is the simulated one, which has to be started first. */
@@ -106,6 +108,7 @@ export function readConfig(args: readonly string[]): ServerConfig {
     listen,
     tls,
     callers,
+    pathPrefix: options.pathPrefix,
     maxBodyBytes: options.maxBodyBytes,
     simulated,
     crashAt: options.crashAt,

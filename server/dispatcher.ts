@@ -27,7 +27,12 @@ export type Dispatch = (request: ServerRequest, response: Response) => void;
  *
  * Connect's own adapter for Node is not used: a malformed Host header makes it throw where nobody can catch it.
  */
-export function createDispatcher(context: ServerContext, maxBodyBytes: number, stopping: AbortSignal): Dispatch {
+export function createDispatcher(
+  context: ServerContext,
+  maxBodyBytes: number,
+  stopping: AbortSignal,
+  pathPrefix = "",
+): Dispatch {
   const { log } = context;
   const interceptors = [translateErrors(log)];
   const gate = createGate(context.callers, log);
@@ -50,7 +55,7 @@ export function createDispatcher(context: ServerContext, maxBodyBytes: number, s
   const byRpcPath = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   async function serve(call: Call, request: ServerRequest, response: Response): Promise<void> {
-    const path = pathOf(request);
+    const path = withoutPrefix(pathOf(request), pathPrefix);
     checkAuthority(request);
     const values = createContextValues().set(currentCall, call);
     const spec = byJsonPath.get(path);
@@ -84,6 +89,11 @@ export function createDispatcher(context: ServerContext, maxBodyBytes: number, s
 
 function pathOf(request: ServerRequest): string {
   return request.url?.split("?", 1)[0] ?? "";
+}
+
+/** The service's own path, whether or not a proxy has left its prefix in front. */
+function withoutPrefix(path: string, prefix: string): string {
+  return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : path;
 }
 
 function checkAuthority(request: ServerRequest): void {

@@ -1,9 +1,11 @@
 import { once } from "node:events";
-import type { ServerHttp2Session } from "node:http2";
+import type { Http2SecureServer, ServerHttp2Session } from "node:http2";
 import { createSecureServer } from "node:http2";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { createCleartextServer } from "./cleartext-server.ts";
 import type { Dispatch } from "./dispatcher.ts";
+import type { ReloadedFiles } from "./reloaded-files.ts";
+import type { TlsMaterial } from "./tls-material.ts";
 import type { Response, ServerRequest } from "./call.ts";
 import { refuseMalformed } from "./malformed-request.ts";
 import type { Address } from "./settings.ts";
@@ -16,8 +18,8 @@ export class Listener {
   readonly #replies = new Set<Response>();
   #closing = false;
 
-  /** In clear text, or over TLS with the certificate and key as PEM. */
-  constructor(dispatch: Dispatch, tls?: { readonly cert: Buffer; readonly key: Buffer }) {
+  /** In clear text, or over TLS: connections that come after a change of its files get the new ones. */
+  constructor(dispatch: Dispatch, tls?: ReloadedFiles<TlsMaterial>) {
     const onRequest: Dispatch = (request, response) => {
       this.#track(request, response);
       dispatch(request, response);
@@ -27,7 +29,7 @@ export class Listener {
       session.once("close", () => this.#sessions.delete(session));
     };
     this.#server = tls
-      ? createSecureServer({ ...tls, allowHTTP1: true }, onRequest).on("session", onSession)
+      ? createReloadedServer(tls, onRequest).on("session", onSession)
       : createCleartextServer(onRequest, onSession);
     this.#server.on("clientError", refuseMalformed);
     this.#server.on("connection", (socket: Socket) => {
@@ -64,6 +66,17 @@ export class Listener {
     });
     if (this.#closing && request.httpVersionMajor === 1) askToClose(response);
   }
+}
+
+function createReloadedServer(tls: ReloadedFiles<TlsMaterial>, dispatch: Dispatch): Http2SecureServer {
+  // A client's certificate is looked at with each call, so that a wrong one is answered, and other ways may go without.
+  const requestCert = tls.value.ca !== undefined;
+  const server = createSecureServer(
+    { ...tls.value, requestCert, rejectUnauthorized: false, allowHTTP1: true },
+    dispatch,
+  );
+  tls.onChange((material) => server.setSecureContext(material));
+  return server;
 }
 
 /** Makes an HTTP/1.1 connection end with its reply. HTTP/2 has no such header; its sessions are told to go away. */

@@ -25,7 +25,7 @@ function readConfigOrExit(): ServerConfig {
 }
 
 async function run(config: ServerConfig): Promise<void> {
-  const { listen, tls, maxBodyBytes, simulated, temporaryData, logLevel, engine: settings } = config;
+  const { listen, tls, pathPrefix, maxBodyBytes, simulated, temporaryData, logLevel, engine: settings } = config;
   const log = pino({ level: logLevel });
   // Only now: these load the SQLite module, or a simulator that most processes do not need.
   const { createEngine } = await import("../engine/create-engine.ts");
@@ -42,12 +42,13 @@ async function run(config: ServerConfig): Promise<void> {
     { ...settings, cluster },
     { logger: log, crashPoints: new CrashPoints((point) => dieAt(point, config.crashAt, log)) },
   );
-  const server = await createServer({ engine, log, callers }, { listen, tls, maxBodyBytes });
+  const server = await createServer({ engine, log, callers }, { listen, tls, pathPrefix, maxBodyBytes });
   log.info({ cleartext: server.cleartext, tls: server.tls, simulator: simulator?.url }, "listening");
 
   const stop = async (signal: NodeJS.Signals) => {
     log.info({ signal }, "stopping");
     await server.close();
+    callers?.close();
     await engine.close();
     await simulator?.close();
     if (temporaryData !== undefined) await rm(temporaryData, { recursive: true, force: true });

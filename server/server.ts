@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import type { ServerConfig } from "./config.ts";
 import type { ServerContext } from "./context.ts";
 import { createDispatcher } from "./dispatcher.ts";
 import { Listener } from "./listener.ts";
+import { openTlsMaterial } from "./tls-material.ts";
 
 /** How long a shutdown waits for calls that are being answered. */
 const closeGrace = 10_000;
@@ -19,13 +19,15 @@ export interface ListeningServer {
 /** Serves the engine on the configured ports. Rejects, listening nowhere, when one of them cannot be had. */
 export async function createServer(
   context: ServerContext,
-  config: Pick<ServerConfig, "listen" | "tls" | "maxBodyBytes">,
+  config: Pick<ServerConfig, "listen" | "tls" | "maxBodyBytes"> & Partial<Pick<ServerConfig, "pathPrefix">>,
 ): Promise<ListeningServer> {
   const stopping = new AbortController();
-  const dispatch = createDispatcher(context, config.maxBodyBytes, stopping.signal);
+  const dispatch = createDispatcher(context, config.maxBodyBytes, stopping.signal, config.pathPrefix);
+  const material = config.tls && (await openTlsMaterial(config.tls, context.log));
   const listeners: Listener[] = [];
   const close = async () => {
     stopping.abort();
+    material?.close();
     await Promise.all(listeners.map((listener) => listener.close(closeGrace)));
   };
   const listen = async (listener: Listener, address: NonNullable<ServerConfig["listen"]>) => {
@@ -35,15 +37,10 @@ export async function createServer(
   };
   try {
     const cleartext = config.listen && (await listen(new Listener(dispatch), config.listen));
-    const tls = config.tls && (await listen(new Listener(dispatch, await readPems(config.tls)), config.tls.address));
+    const tls = config.tls && material && (await listen(new Listener(dispatch, material), config.tls.address));
     return { cleartext, tls, close };
   } catch (error) {
     await close();
     throw error;
   }
-}
-
-async function readPems(tls: NonNullable<ServerConfig["tls"]>): Promise<{ cert: Buffer; key: Buffer }> {
-  const [cert, key] = await Promise.all([readFile(tls.certificateFile), readFile(tls.keyFile)]);
-  return { cert, key };
 }

@@ -15,7 +15,7 @@ export interface SignaturesConfig {
   readonly accessKeysFile: string;
   /** How far a request's date may be from now, in milliseconds. */
   readonly window: number;
-  /** What clients ask for in front of the service's own paths: `/drs`; empty for nothing. */
+  /** What clients may have asked for in front of the path that arrives here: `/drs`; empty for nothing. */
   readonly pathPrefix: string;
 }
 

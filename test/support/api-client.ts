@@ -3,7 +3,7 @@ import { type DescMethodUnary, fromBinary, fromJson, type JsonObject, toBinary, 
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import * as grpc from "@grpc/grpc-js";
 import { DrscpService } from "../../gen/drscp/v1/drscp_pb.ts";
-import { post } from "./http-json.ts";
+import { post, type PostOptions } from "./http-json.ts";
 
 export type Method = keyof typeof DrscpService.method;
 
@@ -67,9 +67,10 @@ export function grpcJsClient(address: string, credentials: grpc.ChannelCredentia
 }
 
 /** JSON over HTTP/1.1, with the bytes `cdp drscp` sends. */
-export function jsonClient(url: string, ca?: Buffer): ApiClient {
+export function jsonClient(url: string, ca?: Buffer, options?: (path: string) => PostOptions): ApiClient {
   return async (name, request) => {
-    const reply = await post(url, `/api/v1/drscp/${name}`, { body: JSON.stringify(request), ...(ca && { ca }) });
+    const path = `/api/v1/drscp/${name}`;
+    const reply = await post(url, path, { ...options?.(path), body: JSON.stringify(request), ...(ca && { ca }) });
     const body = JSON.parse(reply.body) as JsonObject & { code: string; message: string };
     if (reply.status >= 300) throw new ApiError(body.code, body.message);
     return body;

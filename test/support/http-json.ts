@@ -13,6 +13,9 @@ export interface PostOptions {
   /** Added to cdpcli's; `undefined` takes one of those away. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly ca?: Buffer;
+  /** A client certificate. */
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
 }
 
 /** Sends a request with the headers of `cdp drscp ...` and nothing else. */
@@ -39,6 +42,7 @@ export function post(url: string, path: string, options: PostOptions = {}): Prom
         headers: sent,
         agent: false,
         ...(options.ca && { ca: options.ca, ALPNProtocols: ["http/1.1"] }),
+        ...(options.cert && { cert: options.cert, key: options.key }),
       },
       (response) => {
         const chunks: Buffer[] = [];

@@ -2,9 +2,12 @@ import { readFileSync } from "node:fs";
 import { silentLogger } from "../../engine/logger.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Logger } from "../../engine/logger.ts";
+import type { Callers } from "../../server/callers/gate.ts";
+import type { TlsConfig } from "../../server/config.ts";
 import { createServer, type ListeningServer } from "../../server/server.ts";
 
-const file = (name: string) => new URL(`tls/${name}`, import.meta.url).pathname;
+/** A file of `tls/`. */
+export const file = (name: string) => new URL(`tls/${name}`, import.meta.url).pathname;
 
 export const certificateFile = file("certificate.pem");
 export const keyFile = file("key.pem");
@@ -18,14 +21,20 @@ export interface TestServer {
   readonly server: ListeningServer;
 }
 
+export interface TestServerOptions {
+  readonly maxBodyBytes?: number;
+  readonly log?: Logger;
+  readonly callers?: Callers | undefined;
+  readonly tls?: Partial<TlsConfig>;
+  readonly pathPrefix?: string;
+}
+
 /** Starts the real server in front of an engine, in clear text and over TLS, on free ports. */
-export async function startTestServer(
-  engine: Engine,
-  { maxBodyBytes = 1_048_576, log = silentLogger }: { maxBodyBytes?: number; log?: Logger } = {},
-): Promise<TestServer> {
+export async function startTestServer(engine: Engine, options: TestServerOptions = {}): Promise<TestServer> {
+  const { maxBodyBytes = 1_048_576, log = silentLogger, callers, tls: tlsFiles, pathPrefix = "" } = options;
   const anyPort = { host: "127.0.0.1", port: 0 };
-  const tls = { address: anyPort, certificateFile, keyFile };
-  const server = await createServer({ engine, log }, { listen: anyPort, tls, maxBodyBytes });
+  const tls = { address: anyPort, certificateFile, keyFile, ...tlsFiles };
+  const server = await createServer({ engine, log, callers }, { listen: anyPort, tls, pathPrefix, maxBodyBytes });
   return {
     url: `http://127.0.0.1:${server.cleartext?.port}`,
     tlsUrl: `https://localhost:${server.tls?.port}`,
