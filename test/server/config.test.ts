@@ -100,6 +100,52 @@ test("TLS needs its certificate and key", () => {
   expect(config.tls).toEqual({ address: { host: "127.0.0.1", port: 8443 }, certificateFile, keyFile });
 });
 
+describe("addresses that others can reach", () => {
+  const tls = ["--tls-cert", certificateFile, "--tls-key", keyFile];
+  const openings = [
+    ["--listen", "0.0.0.0:8080"],
+    ["--listen", ":8080"],
+    ["--listen", "192.0.2.1:8080"],
+    ["--listen", "[::]:8080"],
+    ["--listen", "127.example.com:8080"],
+    ["--tls-listen", ":8443", ...tls],
+    ["--listen", "off", "--tls-listen", "0.0.0.0:8443", ...tls],
+  ];
+
+  test.each(openings)("are refused while nothing says who may call: %s %s", (...args) => {
+    const { written, exitCode } = refusal(args);
+    expect(written).toMatch(/can be reached from other machines.*: set --client-ca.*, or listen on 127/);
+    expect(exitCode).toBe(1);
+  });
+
+  test.each(openings)("are taken with access keys: %s %s", (...args) => {
+    expect(() => readConfig([...args, "--access-keys", certificateFile])).not.toThrow();
+  });
+
+  test.each(["127.0.0.1:80", "127.1.2.3:80", "localhost:80", "[::1]:80"])(
+    "are not those of this machine: %s",
+    (own) => {
+      expect(() => readConfig(["--listen", own])).not.toThrow();
+    },
+  );
+
+  test("are taken with an authority of client certificates, which needs TLS", () => {
+    vi.stubEnv("DRS_CLIENT_CA", certificateFile);
+    const config = readConfig(["--listen", ":8080", "--tls-listen", ":8443", ...tls]);
+    expect(config.tls?.clientCaFile).toBe(certificateFile);
+    expect(config.callers.clientCertificates).toBe(true);
+    expect(refusal([]).written).toContain("--client-ca needs --tls-listen");
+  });
+});
+
+test("a path prefix has a slash in front and none behind", () => {
+  const keys = ["--access-keys", certificateFile];
+  const config = readConfig(["--path-prefix", "/a/drs/", "--signature-window", "90s", ...keys]);
+  expect(config.pathPrefix).toBe("/a/drs");
+  expect(config.callers.signatures).toEqual({ accessKeysFile: certificateFile, window: 90_000, pathPrefix: "/a/drs" });
+  expect(refusal(["--path-prefix", "drs"]).written).toContain("for example /drs");
+});
+
 describe("refuses, naming the setting,", () => {
   test.each([
     ["--listen", "8080"],
