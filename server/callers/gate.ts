@@ -2,9 +2,10 @@ import { Code, type HandlerContext } from "@connectrpc/connect";
 import type { Logger } from "../../engine/logger.ts";
 import { DrscpService } from "../../gen/drscp/v1/drscp_pb.ts";
 import { Health } from "../../gen/health/v1/health_pb.ts";
-import { currentCall } from "../call.ts";
+import { type Call, currentCall } from "../call.ts";
 import { toConnectError } from "../errors.ts";
 import { authenticate, type Authenticator, type Identity, inOrder } from "./authenticator.ts";
+import { refuseForeignPages } from "./web-pages.ts";
 
 /** A method's right, `drscp/createBackup`. */
 export type Right = `drscp/${keyof typeof DrscpService.method}`;
@@ -28,17 +29,22 @@ export type Gate = (context: HandlerContext) => Promise<void>;
  * without `callers`, everything is.
  */
 export function createGate(callers: Callers | undefined, log: Logger): Gate {
-  if (!callers) return () => Promise.resolve();
-  const { authorize } = callers;
-  const authenticators = inOrder(callers.authenticators);
-  return async ({ service, method, values, signal }) => {
-    if (service.typeName === Health.typeName) return;
-    const call = values.get(currentCall);
+  const authenticators = inOrder(callers?.authenticators ?? []);
+
+  async function pass({ service, method, signal }: HandlerContext, call: Call): Promise<void> {
+    if (!callers) return refuseForeignPages(call.request, true);
+    const identity = await authenticate(authenticators, call.request, signal);
+    call.identity = identity;
+    if (identity.provenBy === "client certificate") refuseForeignPages(call.request, false);
+    if (service.typeName !== DrscpService.typeName) return;
+    await callers.authorize?.(identity, `drscp/${method.localName}` as Right, signal);
+  }
+
+  return async (context) => {
+    if (context.service.typeName === Health.typeName) return;
+    const call = context.values.get(currentCall);
     try {
-      call.identity = await authenticate(authenticators, call.request, signal);
-      if (service.typeName === DrscpService.typeName) {
-        await authorize?.(call.identity, `drscp/${method.localName}` as Right, signal);
-      }
+      await pass(context, call);
     } catch (error) {
       const translated = toConnectError(error, call.requestId, log);
       call.outcome = Code[translated.code];

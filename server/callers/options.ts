@@ -1,7 +1,7 @@
-import { isIP } from "node:net";
 import { type Command, InvalidArgumentError } from "commander";
 import { duration, setting } from "../setting.ts";
 import { type Address, parseFile } from "../settings.ts";
+import { isLoopback } from "./loopback.ts";
 
 /** How callers are known. */
 export interface CallersConfig {
@@ -65,10 +65,6 @@ export function whyNotServed(
     `${open.host} port ${open.port} can be reached from other machines, and nothing says who may call: ` +
     "set --client-ca or --access-keys, or listen on 127.0.0.1"
   );
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
 
 /** `/drs` out of `/drs/` too. */

@@ -1,0 +1,21 @@
+import { DrsError } from "../../engine/errors.ts";
+import type { ServerRequest } from "../call.ts";
+import { isLoopback } from "./loopback.ts";
+
+/**
+ * Refuses a request that a browser sends for a foreign web page. For whoever needs no secret that a page would have to
+ * know: any page can make its reader's browser reach the loopback interface, and send the client certificate along.
+ *
+ * Other clients send no Origin.
+ *
+ * @param isAnybody Nothing is asked of callers: then only this machine's own names are an address of the service, and no
+ *   name that somebody lets point here (DNS rebinding).
+ */
+export function refuseForeignPages(request: ServerRequest, isAnybody: boolean): void {
+  const { origin, host } = request.headers;
+  if (origin === undefined) return;
+  const page = URL.parse(origin);
+  const service = page && URL.parse(`${page.protocol}//${"authority" in request ? request.authority : host}`);
+  if (service && page.host === service.host && (!isAnybody || isLoopback(service.hostname))) return;
+  throw new DrsError("PERMISSION_DENIED", "a web page of another origin may not call this service");
+}
