@@ -1,4 +1,5 @@
 import { accessSync, constants } from "node:fs";
+import { isIP } from "node:net";
 import { fileURLToPath } from "node:url";
 import { InvalidArgumentError } from "commander";
 import type { StorageConfig } from "../engine/config.ts";
@@ -56,6 +57,11 @@ export function parseHttpUrl(text: string): string {
     throw new InvalidArgumentError("Use an http:// or https:// URL.");
   }
   return text;
+}
+
+/** Whether only this machine reaches a host. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
 
 /** The name of a namespace or another object of the cluster. */

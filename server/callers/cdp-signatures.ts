@@ -55,7 +55,8 @@ export class CdpSignatures implements Authenticator {
     const isSigned = candidate !== undefined && this.#hasSigned(candidate, request, signed.signature);
     if (isKnown && isSigned) return { name: key.user, groups: key.groups, provenBy: this.way };
     const keyId = signed.keyId.slice(0, loggedLength);
-    this.#log.info({ keyId, reason: isKnown ? "wrong signature" : "unknown key" }, "CDP signature refused");
+    const reason = isKnown ? "wrong signature" : "no such key of this method";
+    this.#log.info({ keyId, reason }, "CDP signature refused");
     throw new DrsError("UNAUTHENTICATED", "the access key is not known or the signature is wrong");
   }
 

@@ -1,7 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { duration, setting } from "../setting.ts";
-import { type Address, parseFile } from "../settings.ts";
-import { isLoopback } from "./loopback.ts";
+import { type Address, isLoopback, parseFile } from "../settings.ts";
 
 /** How callers are known. */
 export interface CallersConfig {

@@ -1,6 +1,6 @@
 import { DrsError } from "../../engine/errors.ts";
 import type { ServerRequest } from "../call.ts";
-import { isLoopback } from "./loopback.ts";
+import { isLoopback } from "../settings.ts";
 
 /**
  * Refuses a request that a browser sends for a foreign web page. For whoever needs no secret that a page would have to
@@ -16,6 +16,7 @@ export function refuseForeignPages(request: ServerRequest, isAnybody: boolean): 
   if (origin === undefined) return;
   const page = URL.parse(origin);
   const service = page && URL.parse(`${page.protocol}//${"authority" in request ? request.authority : host}`);
-  if (service && page.host === service.host && (!isAnybody || isLoopback(service.hostname))) return;
+  if (service && page.host === service.host && (!isAnybody || isLoopback(service.hostname.replace(/^\[|\]$/g, ""))))
+    return;
   throw new DrsError("PERMISSION_DENIED", "a web page of another origin may not call this service");
 }
