@@ -18,8 +18,8 @@ export interface Authenticator {
    * Who sent the request, from its headers and connection; its body is not read yet. Undefined when it carries nothing
    * of this way.
    *
-   * Throws a `DrsError`: UNAUTHENTICATED when what it carries proves nobody, in words that help no guesser; UNAVAILABLE
-   * when whoever has to be asked does not answer.
+   * Throws a `DrsError`: UNAUTHENTICATED when what it carries proves nobody, in words that help no guesser, with the
+   * reason for the log as its cause; UNAVAILABLE when whoever has to be asked does not answer.
    *
    * @param signal Aborted when nobody waits for the answer any more.
    */

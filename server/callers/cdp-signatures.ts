@@ -1,5 +1,4 @@
 import { DrsError } from "../../engine/errors.ts";
-import type { Logger } from "../../engine/logger.ts";
 import type { ServerRequest } from "../call.ts";
 import { type AccessKey, verifies } from "./access-keys.ts";
 import type { Authenticator, Identity } from "./authenticator.ts";
@@ -33,11 +32,9 @@ interface Signed {
 export class CdpSignatures implements Authenticator {
   readonly way = "CDP signature";
   readonly #options: SignatureOptions;
-  readonly #log: Logger;
 
-  constructor(options: SignatureOptions, log: Logger) {
+  constructor(options: SignatureOptions) {
     this.#options = options;
-    this.#log = log;
   }
 
   async authenticate(request: ServerRequest): Promise<Identity | undefined> {
@@ -56,8 +53,9 @@ export class CdpSignatures implements Authenticator {
     if (isKnown && isSigned) return { name: key.user, groups: key.groups, provenBy: this.way };
     const keyId = signed.keyId.slice(0, loggedLength);
     const reason = isKnown ? "wrong signature" : "no such key of this method";
-    this.#log.info({ keyId, reason }, "CDP signature refused");
-    throw new DrsError("UNAUTHENTICATED", "the access key is not known or the signature is wrong");
+    throw new DrsError("UNAUTHENTICATED", "the access key is not known or the signature is wrong", {
+      cause: new Error(`access key ${keyId}: ${reason}`),
+    });
   }
 
   #checkDate(header: string | string[] | undefined): void {

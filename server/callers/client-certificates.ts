@@ -1,6 +1,5 @@
 import { TLSSocket } from "node:tls";
 import { DrsError } from "../../engine/errors.ts";
-import type { Logger } from "../../engine/logger.ts";
 import type { ServerRequest } from "../call.ts";
 import type { Authenticator, Identity } from "./authenticator.ts";
 
@@ -18,13 +17,8 @@ interface Proof {
  */
 export class ClientCertificates implements Authenticator {
   readonly way = "client certificate";
-  readonly #log: Logger;
   /** By connection. */
   readonly #proofs = new WeakMap<object, Proof>();
-
-  constructor(log: Logger) {
-    this.#log = log;
-  }
 
   async authenticate(request: ServerRequest): Promise<Identity | undefined> {
     const connection = "stream" in request ? request.stream.session : request.socket;
@@ -37,23 +31,24 @@ export class ClientCertificates implements Authenticator {
       if (!proof) return undefined;
       this.#proofs.set(connection, proof);
     }
-    if (Date.now() > proof.validUntil) throw this.#refusal("certificate has expired");
+    if (Date.now() > proof.validUntil) throw refusal("certificate has expired");
     return proof.identity;
   }
 
   #prove(socket: TLSSocket): Proof | undefined {
     const certificate = socket.getPeerX509Certificate();
     if (!certificate) return undefined;
-    if (!socket.authorized) throw this.#refusal(String(socket.authorizationError));
+    if (!socket.authorized) throw refusal(String(socket.authorizationError));
     // The list of attributes, and not their text, which a crafted name could make ambiguous.
     const { subject } = socket.getPeerCertificate() as { subject: { CN?: string | string[]; O?: string | string[] } };
-    if (typeof subject.CN !== "string") throw this.#refusal("certificate has no common name, or several");
+    if (typeof subject.CN !== "string" || subject.CN === "")
+      throw refusal("certificate has no common name, or several");
     const identity = { name: subject.CN, groups: [subject.O ?? []].flat(), provenBy: this.way } as const;
     return { identity, validUntil: Date.parse(certificate.validTo) };
   }
+}
 
-  #refusal(reason: string): DrsError {
-    this.#log.info({ reason }, "client certificate refused");
-    return new DrsError("UNAUTHENTICATED", "the client certificate is not accepted");
-  }
+/** The reason is for the log. */
+function refusal(reason: string): DrsError {
+  return new DrsError("UNAUTHENTICATED", "the client certificate is not accepted", { cause: new Error(reason) });
 }

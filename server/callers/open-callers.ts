@@ -17,8 +17,8 @@ export async function openCallers(config: CallersConfig, log: Logger): Promise<O
   const { clientCertificates, signatures } = config;
   const authenticators: Authenticator[] = [];
   const keys = signatures && (await openAccessKeys(signatures.accessKeysFile, log));
-  if (clientCertificates) authenticators.push(new ClientCertificates(log));
-  if (keys) authenticators.push(new CdpSignatures({ ...signatures, keys: () => keys.value }, log));
+  if (clientCertificates) authenticators.push(new ClientCertificates());
+  if (keys) authenticators.push(new CdpSignatures({ ...signatures, keys: () => keys.value }));
   return authenticators.length > 0 ? { authenticators, close: () => keys?.close() } : undefined;
 }
 

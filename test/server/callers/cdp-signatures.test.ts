@@ -29,9 +29,11 @@ let callers: OpenCallers | undefined;
 let folder: string;
 let accessKeysFile: string;
 const error = vi.fn<(fields: object, text: string) => void>();
+const warn = vi.fn<(fields: object, text: string) => void>();
 beforeEach(async () => {
   engine = new FakeEngine();
   error.mockReset();
+  warn.mockReset();
   folder = await mkdtemp(join(tmpdir(), "access-keys-"));
   // As a Secret's mount has it: a link to a file behind a link to a folder.
   await mkdir(join(folder, "first"));
@@ -49,7 +51,7 @@ afterEach(async () => {
 async function start(pathPrefix = ""): Promise<void> {
   const signatures = { accessKeysFile, window: 300_000, pathPrefix };
   callers = await openCallers({ clientCertificates: false, signatures }, { ...silentLogger, error });
-  running = await startTestServer(engine, { callers, pathPrefix });
+  running = await startTestServer(engine, { callers, pathPrefix, log: { ...silentLogger, warn } });
 }
 
 async function stop(): Promise<void> {
@@ -117,6 +119,10 @@ test("an unknown key and a wrong signature are answered alike", async () => {
     }
   }
   expect(engine.callers).toEqual([]);
+  // The log does tell them apart.
+  const reasons = warn.mock.calls.map(([fields]) => (fields as { err: { cause: Error } }).err.cause.message);
+  expect(reasons[0]).toBe(`access key ${stranger.id}: no such key of this method`);
+  expect(reasons[4]).toBe(`access key ${ed25519.id}: wrong signature`);
 });
 
 test.each([
