@@ -1,4 +1,5 @@
-import { createPublicKey, type KeyObject, verify } from "node:crypto";
+import { createPublicKey, type KeyObject, verify as verifyWithCallback } from "node:crypto";
+import { promisify } from "node:util";
 
 /** The algorithms of `x-altus-auth`. */
 export type SignatureMethod = keyof typeof methods;
@@ -11,6 +12,9 @@ export interface AccessKey {
   readonly method: SignatureMethod;
   readonly publicKey: KeyObject;
 }
+
+/** On Node's thread pool: a signature of a large curve takes milliseconds, and strangers may send them too. */
+const verify = promisify(verifyWithCallback);
 
 const methods = {
   ed25519v1: {
@@ -33,7 +37,7 @@ const methods = {
 const leastRsaBits = 2_048;
 
 /** Whether the key's owner has signed the text. */
-export function verifies({ method, publicKey }: AccessKey, text: Buffer, signature: Buffer): boolean {
+export function verifies({ method, publicKey }: AccessKey, text: Buffer, signature: Buffer): Promise<boolean> {
   return methods[method].verifies(publicKey, text, signature);
 }
 

@@ -49,7 +49,7 @@ export class CdpSignatures implements Authenticator {
     const isKnown = key !== undefined && key.method === signed.method;
     // With another key in its place, an unknown one takes as long as a wrong signature.
     const candidate = isKnown ? key : this.#anyKey(signed.method);
-    const isSigned = candidate !== undefined && this.#hasSigned(candidate, request, signed.signature);
+    const isSigned = candidate !== undefined && (await this.#hasSigned(candidate, request, signed.signature));
     if (isKnown && isSigned) return { name: key.user, groups: key.groups, provenBy: this.way };
     const keyId = signed.keyId.slice(0, loggedLength);
     const reason = isKnown ? "wrong signature" : "no such key of this method";
@@ -75,12 +75,15 @@ export class CdpSignatures implements Authenticator {
       .find((key) => key.method === method);
   }
 
-  #hasSigned(key: AccessKey, request: ServerRequest, signature: Buffer): boolean {
+  async #hasSigned(key: AccessKey, request: ServerRequest, signature: Buffer): Promise<boolean> {
     const { pathPrefix } = this.#options;
     const path = request.url?.split("?", 1)[0] ?? "";
     // A proxy has taken the prefix away, or the client does not come through it.
     const paths = pathPrefix === "" ? [path] : [pathPrefix + path, path];
-    return paths.some((path) => verifies(key, signedText(request, path, key.method), signature));
+    for (const path of paths) {
+      if (await verifies(key, signedText(request, path, key.method), signature)) return true;
+    }
+    return false;
   }
 }
 

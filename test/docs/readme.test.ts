@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 
 const root = join(import.meta.dirname, "../..");
-const pages = ["README.md", "docs/operations.md", "docs/architecture.md", "docs/archive-format.md"];
+const pages = ["README.md", "docs/operations.md", "docs/architecture.md", "docs/archive-format.md", "docs/security.md"];
 const read = (page: string) => readFile(join(root, page), "utf8");
 
 test("the README's table names every setting, its variable and its default as --help does", async () => {

@@ -125,6 +125,15 @@ test("an unknown key and a wrong signature are answered alike", async () => {
   expect(reasons[4]).toBe(`access key ${ed25519.id}: wrong signature`);
 });
 
+test.each([ed25519, rsa, ecdsa])("bytes that are no signature of $method are a wrong one", async (key) => {
+  for (const signature of ["c2ln", Buffer.alloc(600, 0x30).toString("base64url")]) {
+    const [parameters] = signedHeaders(key, path, "application/json")["x-altus-auth"].split(".");
+    const reply = await post(running.url, path, { headers: { "x-altus-auth": `${parameters}.${signature}` } });
+    expect(reply.status).toBe(401);
+    expect(reply.body).toContain("the access key is not known or the signature is wrong");
+  }
+});
+
 test.each([
   ["rubbish"],
   ["a.b.c"],
