@@ -1,3 +1,4 @@
+import { ClusterAccess } from "./access.ts";
 import { listArchives } from "./archive/catalog.ts";
 import type { EngineConfig } from "./config.ts";
 import { CrashPoints } from "./crash-points.ts";
@@ -101,6 +102,7 @@ async function startEngine(
     crn,
     controlPlane: controlPlane.namespace,
     excludedResources,
+    access: new ClusterAccess(cluster, clock),
     listEntities:
       overrides.listEntities ??
       (() => inTime(closing.signal, (signal) => existingEntities(cluster, controlPlane, signal))),

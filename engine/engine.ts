@@ -1,3 +1,4 @@
+import type { Access } from "./access.ts";
 import type { Backup, BackupSummary, Caller, JobState, Page, PageRequest, Restore, RestoreSummary } from "./model.ts";
 
 export interface BackupFilter {
@@ -47,6 +48,8 @@ export interface Engine {
   listBackupEntities(): Promise<readonly string[]>;
   /** The log of a backup, restore or deletion, one line an event, at most 3 MiB. */
   getLogs(crn: string): string;
+  /** What the cluster knows of callers. */
+  readonly access: Access;
   /** Whether jobs can be accepted: the database answers. */
   isHealthy(): boolean;
   /** Stops taking jobs and waits for running ones to reach a point where the next start continues. */

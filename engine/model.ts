@@ -92,3 +92,12 @@ export interface Caller {
   readonly name: string;
   readonly requestId: string;
 }
+
+/** A user as Kubernetes knows one. */
+export interface User {
+  readonly username: string;
+  readonly groups: readonly string[];
+  readonly uid?: string;
+  /** What else an authenticator says, which an authorizer may look at. */
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
+}

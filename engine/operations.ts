@@ -1,3 +1,4 @@
+import type { Access } from "./access.ts";
 import type { CrnConfig } from "./config.ts";
 import { makeCrn, parseCrn } from "./crn.ts";
 import type { CrnType } from "./crn.ts";
@@ -20,6 +21,7 @@ export interface OperationsParts {
   /** The control plane's main namespace. */
   readonly controlPlane: string;
   readonly excludedResources: readonly string[];
+  readonly access: Access;
   listEntities(): Promise<readonly string[]>;
   close(): Promise<void>;
 }
@@ -145,6 +147,10 @@ export class Operations implements Engine {
   getLogs(crn: string): string {
     parseCrn(crn);
     return renderLog(this.#store.logs, this.#get(crn).seq);
+  }
+
+  get access(): Access {
+    return this.#parts.access;
   }
 
   isHealthy(): boolean {

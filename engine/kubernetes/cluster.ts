@@ -1,3 +1,4 @@
+import type { User } from "../model.ts";
 import { type ClusterAddress, Connection } from "./connection.ts";
 import { type Discovery, discover } from "./discovery.ts";
 import { parseExact } from "./exact-json.ts";
@@ -7,18 +8,11 @@ import { ListSplitter } from "./list-splitter.ts";
 import { type ListOptions, listObjects } from "./object-list.ts";
 import { type Sighting, watchObjects } from "./object-watch.ts";
 import { type PodCommand, execInPod } from "./pod-exec.ts";
+import { type AccessQuestion, review, reviewAccess, reviewToken } from "./reviews.ts";
+
+export type { AccessQuestion };
 
 type Type = Pick<ResourceType, "apiVersion" | "resource">;
-
-/** What may be asked of the service's own rights: https://kubernetes.io/docs/reference/access-authn-authz/authorization/ */
-export interface AccessQuestion {
-  readonly verb: string;
-  readonly group: string;
-  readonly resource: string;
-  readonly subresource?: string;
-  /** Empty: all namespaces, or cluster-scoped. */
-  readonly namespace: string;
-}
 
 /** Does a write, named by its verb and resource; what stands around it is the caller's. */
 export type AroundWrite = <T>(what: string, write: () => Promise<T>) => Promise<T>;
@@ -228,14 +222,17 @@ export class Cluster {
 
   /** Whether the service's own account may. */
   async isAllowed(question: AccessQuestion, signal: AbortSignal): Promise<boolean> {
-    const path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-    const body = JSON.stringify({
-      apiVersion: "authorization.k8s.io/v1",
-      kind: "SelfSubjectAccessReview",
-      spec: { resourceAttributes: question },
-    });
-    const answer = await this.#connection.request({ method: "POST", path, body, signal });
-    return (JSON.parse(answer.toString()) as { status?: { allowed?: boolean } }).status?.allowed === true;
+    return reviewAccess(this.#connection, question, undefined, signal);
+  }
+
+  /** Whether a user of the cluster may; see `reviewAccess`. */
+  async isAllowedTo(user: User, question: AccessQuestion, signal: AbortSignal): Promise<boolean> {
+    return reviewAccess(this.#connection, question, user, signal);
+  }
+
+  /** Whose token it is; see `reviewToken`. */
+  async reviewToken(token: string, audiences: readonly string[], signal: AbortSignal): Promise<User | undefined> {
+    return reviewToken(this.#connection, token, audiences, signal);
   }
 
   /**
@@ -243,12 +240,10 @@ export class Cluster {
    * does not say. https://kubernetes.io/docs/reference/access-authn-authz/authentication/#self-subject-review
    */
   async ownNamespace(signal: AbortSignal): Promise<string | undefined> {
-    const path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
-    const body = JSON.stringify({ apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" });
     try {
-      const answer = await this.#connection.request({ method: "POST", path, body, signal });
-      const { status } = JSON.parse(answer.toString()) as { status?: { userInfo?: { username?: string } } };
-      return /^system:serviceaccount:([^:]+):/.exec(status?.userInfo?.username ?? "")?.[1];
+      const { status } = await review(this.#connection, "authentication", "SelfSubjectReview", undefined, signal);
+      const { username } = (status?.["userInfo"] ?? {}) as Partial<User>;
+      return /^system:serviceaccount:([^:]+):/.exec(username ?? "")?.[1];
     } catch (error) {
       if (hasStatus(error, 403, 404)) return undefined;
       throw error;

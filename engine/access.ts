@@ -1,0 +1,78 @@
+import { createHash } from "node:crypto";
+import { DrsError } from "./errors.ts";
+import type { Cluster } from "./kubernetes/cluster.ts";
+import { KubernetesError } from "./kubernetes/kubernetes-error.ts";
+import type { User } from "./model.ts";
+import { ReviewCache } from "./review-cache.ts";
+
+/** A right on a cluster-scoped resource. */
+export interface ClusterRight {
+  readonly verb: string;
+  readonly group: string;
+  readonly resource: string;
+  readonly subresource?: string;
+}
+
+/**
+ * Who a token belongs to and what a user may do, asked of the cluster; answers count for some seconds. UNAVAILABLE when
+ * the cluster does not answer, INTERNAL when it does not let the service ask.
+ */
+export interface Access {
+  /** Whose token it is; undefined when it is nobody's, or not meant for one of the audiences. */
+  reviewToken(token: string, audiences: readonly string[]): Promise<User | undefined>;
+  isAllowed(user: User, right: ClusterRight): Promise<boolean>;
+}
+
+/** How long a caller waits for the cluster's answer, in milliseconds. */
+const timeout = 10_000;
+/** How long a token that was taken back, or has expired, may still be taken. The kubelet's time for this is 2 minutes. */
+const tokenLifetime = 30_000;
+/** How long a right that was taken away may still be used. */
+const rightLifetime = 10_000;
+/** Tokens and rights that are remembered: some hundred bytes each. */
+const size = 2_000;
+/** Callers leave most of the connections to the cluster to the jobs, which must not wait for a flood of guessed tokens. */
+const atOnce = 8;
+
+/** See `Access`. Of a token only its digest is kept. */
+export class ClusterAccess implements Access {
+  readonly #cluster: Pick<Cluster, "reviewToken" | "isAllowedTo">;
+  readonly #tokens: ReviewCache<User | undefined>;
+  readonly #rights: ReviewCache<boolean>;
+
+  constructor(cluster: Pick<Cluster, "reviewToken" | "isAllowedTo">, clock: () => Date) {
+    this.#cluster = cluster;
+    this.#tokens = new ReviewCache({ lifetime: tokenLifetime, timeout, size, atOnce, clock });
+    this.#rights = new ReviewCache({ lifetime: rightLifetime, timeout, size, atOnce, clock });
+  }
+
+  async reviewToken(token: string, audiences: readonly string[]): Promise<User | undefined> {
+    return this.#tokens.get(digest([token, audiences]), (signal) =>
+      translateErrors("tokenreviews.authentication.k8s.io", () => this.#cluster.reviewToken(token, audiences, signal)),
+    );
+  }
+
+  async isAllowed(user: User, right: ClusterRight): Promise<boolean> {
+    return this.#rights.get(digest([user, right]), (signal) =>
+      translateErrors("subjectaccessreviews.authorization.k8s.io", () =>
+        this.#cluster.isAllowedTo(user, { ...right, namespace: "" }, signal),
+      ),
+    );
+  }
+}
+
+async function translateErrors<T>(reviews: string, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (cause) {
+    if (cause instanceof KubernetesError && cause.code !== "UNAVAILABLE")
+      throw new DrsError("INTERNAL", `the cluster refuses the service's question: let its account create ${reviews}`, {
+        cause,
+      });
+    throw new DrsError("UNAVAILABLE", "the cluster does not answer who may call: try again later", { cause });
+  }
+}
+
+function digest(value: unknown): string {
+  return createHash("sha256").update(JSON.stringify(value)).digest("base64url");
+}

@@ -1,0 +1,131 @@
+import { expect, test } from "vitest";
+import { ClusterAccess } from "../../engine/access.ts";
+import type { User } from "../../engine/model.ts";
+import { type Asked, apiServer, reply, status } from "./kubernetes/api-server.ts";
+
+const user = { username: "system:serviceaccount:ops:nightly", uid: "u", groups: ["system:serviceaccounts"] };
+const right = { verb: "create", group: "drs.cloudera.com", resource: "backups" };
+const audiences = ["drs", "other"];
+
+/** What the API server says to a token review. */
+type TokenStatus = { authenticated?: boolean; audiences?: string[]; user?: object; error?: string };
+
+async function accessTo(answer: (asked: Asked, count: number) => [status: number, body: unknown] | undefined) {
+  let now = Date.parse("2026-11-24T00:00:00Z");
+  const { cluster, asked } = await apiServer((one, response, count) => {
+    const answered = answer(one, count);
+    if (answered) reply(response, ...answered);
+    else response.destroy();
+  });
+  const access = new ClusterAccess(cluster, () => new Date(now));
+  return { access, asked, pass: (seconds: number) => (now += seconds * 1_000) };
+}
+
+const reviewing = (status: TokenStatus) => accessTo(() => [201, { status }]);
+
+test("a token's user is asked for with the audiences, and comes with all that the cluster knows of it", async () => {
+  const extra = { "authentication.kubernetes.io/pod-name": ["nightly-0"] };
+  const { access, asked } = await reviewing({ authenticated: true, audiences: ["drs"], user: { ...user, extra } });
+  expect(await access.reviewToken("secret", audiences)).toEqual({ ...user, extra });
+  expect(asked[0]).toMatchObject({ method: "POST", path: "/apis/authentication.k8s.io/v1/tokenreviews" });
+  expect(JSON.parse(asked[0]?.body ?? "")).toMatchObject({ kind: "TokenReview", spec: { token: "secret", audiences } });
+});
+
+test.each<[string, TokenStatus]>([
+  ["says no", { authenticated: false, error: "[invalid bearer token]" }],
+  ["says nothing", {}],
+  ["means its own audience", { authenticated: true, audiences: ["https://kubernetes.default.svc"], user }],
+  ["knows of no audiences", { authenticated: true, user }],
+  ["names nobody", { authenticated: true, audiences: ["drs"], user: {} }],
+])("a token is nobody's when the cluster %s", async (_, status) => {
+  const { access } = await reviewing(status);
+  expect(await access.reviewToken("secret", audiences)).toBeUndefined();
+});
+
+test("an answer counts for half a minute, be it yes or no, and for one token and its audiences", async () => {
+  const { access, asked, pass } = await accessTo(({ body }) => {
+    const authenticated = body.includes('"good"');
+    return [201, { status: { authenticated, audiences: ["drs"], user } }];
+  });
+  const ask = async () => [await access.reviewToken("good", audiences), await access.reviewToken("bad", audiences)];
+  expect(await ask()).toEqual([user, undefined]);
+  pass(29);
+  expect(await ask()).toEqual([user, undefined]);
+  expect(asked).toHaveLength(2);
+  pass(2);
+  expect(await ask()).toEqual([user, undefined]);
+  expect(asked).toHaveLength(4);
+  await access.reviewToken("good", ["other"]);
+  expect(asked).toHaveLength(5);
+});
+
+test("callers with the same token share one question, and guessed tokens are few at a time and push no good one out", async () => {
+  let underWay = 0;
+  let most = 0;
+  const cluster = {
+    async reviewToken(token: string): Promise<User | undefined> {
+      most = Math.max(most, ++underWay);
+      await new Promise(setImmediate);
+      underWay--;
+      asked.push(token);
+      return token === "good" ? user : undefined;
+    },
+    isAllowedTo: () => Promise.resolve(false),
+  };
+  const asked: string[] = [];
+  const access = new ClusterAccess(cluster, () => new Date(0));
+  const whose = (token: string) => access.reviewToken(token, audiences);
+  expect(await Promise.all([whose("good"), whose("good")])).toEqual([user, user]);
+  await Promise.all(Array.from({ length: 2_500 }, (_, number) => whose(`guess ${number}`)));
+  expect(most).toBe(8);
+  await whose("good");
+  expect(asked.filter((token) => token === "good")).toHaveLength(1);
+  await whose("guess 2499");
+  expect(asked).toHaveLength(2_501);
+  await whose("guess 0");
+  expect(asked).toHaveLength(2_502);
+});
+
+test("a cluster that does not answer is UNAVAILABLE, is not taken for a no, and is asked again", async () => {
+  const { access } = await accessTo((_, count) =>
+    count <= 6 ? [503, ""] : [201, { status: { authenticated: true, audiences: ["drs"], user } }],
+  );
+  await expect(access.reviewToken("secret", audiences)).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  expect(await access.reviewToken("secret", audiences)).toEqual(user);
+});
+
+test("a cluster that does not let the service ask is a fault of the set-up, which the error names", async () => {
+  const { access } = await accessTo(() => [403, status(403, "Forbidden", "no")]);
+  await expect(access.reviewToken("secret", audiences)).rejects.toMatchObject({
+    code: "INTERNAL",
+    message: expect.stringContaining("create tokenreviews.authentication.k8s.io"),
+  });
+  await expect(access.isAllowed(user, right)).rejects.toMatchObject({
+    code: "INTERNAL",
+    message: expect.stringContaining("create subjectaccessreviews.authorization.k8s.io"),
+  });
+});
+
+test("a right is asked for the user as the cluster knows it, and the answer counts for ten seconds", async () => {
+  const { access, asked, pass } = await accessTo(({ body }) => [201, { status: { allowed: body.includes("create") } }]);
+  const ask = async () => [
+    await access.isAllowed(user, right),
+    await access.isAllowed(user, { ...right, verb: "delete" }),
+  ];
+  expect(await ask()).toEqual([true, false]);
+  expect(JSON.parse(asked[0]?.body ?? "")).toMatchObject({
+    kind: "SubjectAccessReview",
+    spec: {
+      user: user.username,
+      groups: user.groups,
+      uid: "u",
+      resourceAttributes: { verb: "create", group: "drs.cloudera.com", resource: "backups", namespace: "" },
+    },
+  });
+  pass(9);
+  await ask();
+  expect(asked).toHaveLength(2);
+  pass(2);
+  await ask();
+  expect(asked).toHaveLength(4);
+});
