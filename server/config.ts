@@ -41,6 +41,8 @@ export interface ServerConfig {
   readonly temporaryData: string | undefined;
   /** For tests: the crash point at which to die. */
   readonly crashAt: string | undefined;
+  /** Whether the server tells its API's schema to those who are let in. */
+  readonly reflection: boolean;
   readonly logLevel: string;
   readonly engine: EngineConfig;
 }
@@ -60,6 +62,7 @@ interface Options extends CallerOptions {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly maxBodyBytes: number;
+  readonly reflection: "on" | "off";
   readonly logLevel: string;
   readonly data?: string;
   readonly crashAt?: string;
@@ -101,7 +104,7 @@ export function readConfig(args: readonly string[]): ServerConfig {
   const simulated = options.cluster === "simulated";
   const data = options.data ?? (simulated ? simulatedData : ".drs");
   if (!listen && !tls) program.error("error: nowhere to listen: give --listen or --tls-listen");
-  const callers = callersConfig(options);
+  const callers = callersConfig(options, program);
   const notServed = whyNotServed(callers, [listen, tls?.address]);
   if (notServed !== undefined) program.error(`error: ${notServed}`);
   return {
@@ -113,6 +116,7 @@ export function readConfig(args: readonly string[]): ServerConfig {
     simulated,
     crashAt: options.crashAt,
     temporaryData: data === simulatedData ? data : undefined,
+    reflection: options.reflection === "on",
     logLevel: options.logLevel,
     engine: {
       databasePath: join(data, "drs.db"),
@@ -188,6 +192,11 @@ function describeOptions(): Command {
     .addOption(setting("--tls-cert <file>", "the certificate and its chain, PEM").argParser(parseFile))
     .addOption(setting("--tls-key <file>", "the certificate's private key, PEM").argParser(parseFile))
     .addOption(setting("--max-body-bytes <n>", "the longest request").argParser(parseCount).default(1_048_576))
+    .addOption(
+      setting("--reflection <choice>", "whether clients may learn the API from the server (gRPC server reflection)")
+        .choices(["on", "off"])
+        .default("on"),
+    )
     .addOption(
       setting("--log-level <level>", "the least that is logged")
         .choices(["trace", "debug", "info", "warn", "error", "fatal", "silent"])

@@ -10,6 +10,8 @@ export interface ServerContext {
   readonly log: Logger;
   /** Missing: nobody is asked who calls. */
   readonly callers?: Callers | undefined;
+  /** Whether callers may learn the API's schema from the server; they may unless it is false. */
+  readonly reflection?: boolean;
 }
 
 /** The implementation of one rpc. What it throws is translated by `interceptors/translate-errors.ts`. */

@@ -51,7 +51,7 @@ export function createDispatcher(
     Health,
     health(() => context.engine.isHealthy(), stopping),
   );
-  addReflection(router, [file_drscp_v1_drscp, file_health_v1_health]);
+  if (context.reflection !== false) addReflection(router, [file_drscp_v1_drscp, file_health_v1_health]);
   const byRpcPath = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   async function serve(call: Call, request: ServerRequest, response: Response): Promise<void> {

@@ -25,7 +25,17 @@ function readConfigOrExit(): ServerConfig {
 }
 
 async function run(config: ServerConfig): Promise<void> {
-  const { listen, tls, pathPrefix, maxBodyBytes, simulated, temporaryData, logLevel, engine: settings } = config;
+  const {
+    listen,
+    tls,
+    pathPrefix,
+    maxBodyBytes,
+    reflection,
+    simulated,
+    temporaryData,
+    logLevel,
+    engine: settings,
+  } = config;
   const log = pino({ level: logLevel });
   // Only now: these load the SQLite module, or a simulator that most processes do not need.
   const { createEngine } = await import("../engine/create-engine.ts");
@@ -37,12 +47,12 @@ async function run(config: ServerConfig): Promise<void> {
     : undefined;
   const cluster = simulator ? { server: simulator.url } : settings.cluster;
   // Before the engine, whose jobs go on at once: a setting that is wrong should stop the process while it does nothing.
-  const callers = await openCallers(config.callers, log);
+  const callers = await openCallers(config.callers, log, () => engine.access);
   const engine = await createEngine(
     { ...settings, cluster },
     { logger: log, crashPoints: new CrashPoints((point) => dieAt(point, config.crashAt, log)) },
   );
-  const server = await createServer({ engine, log, callers }, { listen, tls, pathPrefix, maxBodyBytes });
+  const server = await createServer({ engine, log, callers, reflection }, { listen, tls, pathPrefix, maxBodyBytes });
   log.info({ cleartext: server.cleartext, tls: server.tls, simulator: simulator?.url }, "listening");
 
   const stop = async (signal: NodeJS.Signals) => {

@@ -59,9 +59,19 @@ export function parseHttpUrl(text: string): string {
   return text;
 }
 
-/** Whether only this machine reaches a host. */
+/** Whether only this machine reaches a host, be it of an address or of a URL. */
 export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+  return ["localhost", "::1", "[::1]"].includes(host) || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+/** A URL whose answers nobody on the way can make up. */
+export function parseSecureUrl(text: string): string {
+  const url = URL.parse(text);
+  const isLocal = url?.protocol === "http:" && isLoopback(url.hostname);
+  if (url?.protocol !== "https:" && !isLocal) {
+    throw new InvalidArgumentError("Use an https:// URL; http:// is for this machine only.");
+  }
+  return text;
 }
 
 /** The name of a namespace or another object of the cluster. */
@@ -83,6 +93,13 @@ export function parseResources(text: string): readonly string[] {
   if (!names.every((name) => /^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(name)))
     throw new InvalidArgumentError("Use names like widgets.example.com, with commas between.");
   return names;
+}
+
+/** One word or more, with commas between. */
+export function parseWords(text: string): readonly string[] {
+  const words = listed(text);
+  if (words.length === 0) throw new InvalidArgumentError("Use at least one word.");
+  return words;
 }
 
 function listed(text: string): readonly string[] {

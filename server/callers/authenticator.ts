@@ -1,4 +1,5 @@
 import { DrsError } from "../../engine/errors.ts";
+import type { User } from "../../engine/model.ts";
 import type { ServerRequest } from "../call.ts";
 
 /** Who calls, proven. */
@@ -6,6 +7,8 @@ export interface Identity {
   readonly name: string;
   readonly groups: readonly string[];
   readonly provenBy: Way;
+  /** The caller as the cluster knows it, where the cluster itself has said who calls. */
+  readonly clusterUser?: User;
 }
 
 /** How a caller proves who it is, as messages name it. */

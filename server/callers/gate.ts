@@ -4,14 +4,9 @@ import { DrscpService } from "../../gen/drscp/v1/drscp_pb.ts";
 import { Health } from "../../gen/health/v1/health_pb.ts";
 import { type Call, currentCall } from "../call.ts";
 import { toConnectError } from "../errors.ts";
-import { authenticate, type Authenticator, type Identity, inOrder } from "./authenticator.ts";
+import type { Authorize, Right } from "../rights/right.ts";
+import { authenticate, type Authenticator, inOrder } from "./authenticator.ts";
 import { refuseForeignPages } from "./web-pages.ts";
-
-/** A method's right, `drscp/createBackup`. */
-export type Right = `drscp/${keyof typeof DrscpService.method}`;
-
-/** Throws PERMISSION_DENIED, naming the right, when the caller does not have it. */
-export type Authorize = (caller: Identity, right: Right, signal: AbortSignal) => Promise<void>;
 
 /** Who is let in. */
 export interface Callers {

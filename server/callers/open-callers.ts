@@ -1,10 +1,13 @@
+import type { Access } from "../../engine/access.ts";
 import type { Logger } from "../../engine/logger.ts";
 import { ReloadedFiles } from "../reloaded-files.ts";
+import { openRights } from "../rights/open-rights.ts";
 import { type AccessKey, parseAccessKeys } from "./access-keys.ts";
 import type { Authenticator } from "./authenticator.ts";
 import { CdpSignatures } from "./cdp-signatures.ts";
 import { ClientCertificates } from "./client-certificates.ts";
 import type { Callers } from "./gate.ts";
+import { openTokens } from "./open-tokens.ts";
 import type { CallersConfig } from "./options.ts";
 
 export interface OpenCallers extends Callers {
@@ -12,14 +15,31 @@ export interface OpenCallers extends Callers {
   close(): void;
 }
 
-/** Makes the configured ways; undefined when there is none. Rejects when a file of theirs cannot be used. */
-export async function openCallers(config: CallersConfig, log: Logger): Promise<OpenCallers | undefined> {
-  const { clientCertificates, signatures } = config;
-  const authenticators: Authenticator[] = [];
+/**
+ * Makes the configured ways and rights; undefined when there is no way. Rejects when a file of theirs cannot be used.
+ *
+ * @param access What the cluster knows of callers; asked for when the first of them comes.
+ */
+export async function openCallers(
+  config: CallersConfig,
+  log: Logger,
+  access: () => Access,
+): Promise<OpenCallers | undefined> {
+  const { clientCertificates, signatures, tokens, rights } = config;
   const keys = signatures && (await openAccessKeys(signatures.accessKeysFile, log));
-  if (clientCertificates) authenticators.push(new ClientCertificates());
-  if (keys) authenticators.push(new CdpSignatures({ ...signatures, keys: () => keys.value }));
-  return authenticators.length > 0 ? { authenticators, close: () => keys?.close() } : undefined;
+  const authenticators: readonly (Authenticator | undefined)[] = [
+    clientCertificates ? new ClientCertificates() : undefined,
+    keys && new CdpSignatures({ ...signatures, keys: () => keys.value }),
+    tokens && (await openTokens(tokens, access)),
+  ];
+  const configured = authenticators.filter((authenticator) => authenticator !== undefined);
+  if (configured.length === 0) return undefined;
+  const granted = await openRights(rights, log, access);
+  const close = () => {
+    keys?.close();
+    granted?.close();
+  };
+  return { authenticators: configured, ...(granted && { authorize: granted.authorize }), close };
 }
 
 function openAccessKeys(file: string, log: Logger): Promise<ReloadedFiles<ReadonlyMap<string, AccessKey>>> {

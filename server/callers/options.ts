@@ -1,12 +1,17 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { addRightsOption, type RightsConfig, type RightsOptions } from "../rights/options.ts";
 import { duration, setting } from "../setting.ts";
 import { type Address, isLoopback, parseFile } from "../settings.ts";
+import { addTokenOptions, type TokenOptions, type TokensConfig, tokensConfig } from "./token-options.ts";
 
 /** How callers are known. */
 export interface CallersConfig {
   /** Whether the TLS listener asks for client certificates. */
   readonly clientCertificates: boolean;
   readonly signatures: SignaturesConfig | undefined;
+  readonly tokens?: TokensConfig | undefined;
+  /** Missing: who is known may do everything. */
+  readonly rights?: RightsConfig | undefined;
 }
 
 export interface SignaturesConfig {
@@ -18,7 +23,7 @@ export interface SignaturesConfig {
   readonly pathPrefix: string;
 }
 
-export interface CallerOptions {
+export interface CallerOptions extends TokenOptions, RightsOptions {
   readonly clientCa?: string;
   readonly accessKeys?: string;
   readonly signatureWindow: number;
@@ -26,7 +31,7 @@ export interface CallerOptions {
 }
 
 export function addCallerOptions(program: Command): Command {
-  return program
+  program
     .optionsGroup("Callers (none of these ways: whoever reaches the loopback interface):")
     .addOption(
       setting("--client-ca <file>", "client certificates signed by these authorities, PEM, on --tls-listen").argParser(
@@ -42,27 +47,37 @@ export function addCallerOptions(program: Command): Command {
         .argParser(parsePathPrefix)
         .default("", "none"),
     );
+  return addRightsOption(addTokenOptions(program));
 }
 
-export function callersConfig(options: CallerOptions): CallersConfig {
-  const { clientCa, accessKeys, signatureWindow, pathPrefix } = options;
-  return {
+export function callersConfig(options: CallerOptions, program: Command): CallersConfig {
+  const { clientCa, accessKeys, signatureWindow, pathPrefix, rights } = options;
+  const config = {
     clientCertificates: clientCa !== undefined,
     signatures: accessKeys ? { accessKeysFile: accessKeys, window: signatureWindow, pathPrefix } : undefined,
+    tokens: tokensConfig(options, program),
+    rights,
   };
+  if (rights && !knowsCallers(config)) {
+    program.error(`error: --rights are of callers who are known, and none is: set ${waysToSet}`);
+  }
+  return config;
+}
+
+const waysToSet = "--client-ca, --access-keys, --token-review-audiences or --oidc-issuer";
+
+function knowsCallers({ clientCertificates, signatures, tokens }: CallersConfig): boolean {
+  return clientCertificates || signatures !== undefined || tokens !== undefined;
 }
 
 /** Says what to set when strangers could reach the service and nothing tells them from friends. */
-export function whyNotServed(
-  { clientCertificates, signatures }: CallersConfig,
-  addresses: readonly (Address | undefined)[],
-): string | undefined {
-  if (clientCertificates || signatures) return undefined;
+export function whyNotServed(callers: CallersConfig, addresses: readonly (Address | undefined)[]): string | undefined {
+  if (knowsCallers(callers)) return undefined;
   const open = addresses.find((address) => address && !isLoopback(address.host));
   if (!open) return undefined;
   return (
     `${open.host} port ${open.port} can be reached from other machines, and nothing says who may call: ` +
-    "set --client-ca or --access-keys, or listen on 127.0.0.1"
+    `set ${waysToSet}, or listen on 127.0.0.1`
   );
 }
 

@@ -16,7 +16,6 @@ export function refuseForeignPages(request: ServerRequest, isAnybody: boolean): 
   if (origin === undefined) return;
   const page = URL.parse(origin);
   const service = page && URL.parse(`${page.protocol}//${"authority" in request ? request.authority : host}`);
-  if (service && page.host === service.host && (!isAnybody || isLoopback(service.hostname.replace(/^\[|\]$/g, ""))))
-    return;
+  if (service && page.host === service.host && (!isAnybody || isLoopback(service.hostname))) return;
   throw new DrsError("PERMISSION_DENIED", "a web page of another origin may not call this service");
 }

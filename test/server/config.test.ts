@@ -146,6 +146,23 @@ test("a path prefix has a slash in front and none behind", () => {
   expect(refusal(["--path-prefix", "drs"]).written).toContain("for example /drs");
 });
 
+test("bearer tokens need to know whose they are and whom they are for, and rights need callers who are known", () => {
+  const oidc = ["--oidc-issuer=https://issuer.example", "--oidc-audiences=drs"];
+  expect(readConfig(["--listen=:8080", ...oidc, "--rights=kubernetes"]).callers).toMatchObject({
+    tokens: { oidc: { issuer: "https://issuer.example", audiences: ["drs"], nameClaim: "sub", prefix: "oidc:" } },
+    rights: "kubernetes",
+  });
+  expect(readConfig(["--listen=:8080", "--token-review-audiences=drs, other"]).callers).toMatchObject({
+    tokens: { reviewAudiences: ["drs", "other"] },
+    rights: undefined,
+  });
+  expect(refusal(oidc.slice(0, 1)).written).toContain("--oidc-issuer needs --oidc-audiences");
+  expect(refusal(oidc.slice(1)).written).toContain("need --oidc-issuer");
+  expect(refusal(["--rights=kubernetes"]).written).toContain(
+    "set --client-ca, --access-keys, --token-review-audiences",
+  );
+});
+
 describe("refuses, naming the setting,", () => {
   test.each([
     ["--listen", "8080"],
@@ -161,6 +178,11 @@ describe("refuses, naming the setting,", () => {
     ["--crn-account", "a:b"],
     ["--tls-cert", "/no/such/file"],
     ["--log-level", "loud"],
+    ["--token-review-audiences", ","],
+    ["--oidc-issuer", "http://issuer.example"],
+    ["--oidc-jwks-url", "issuer.example/keys"],
+    ["--rights", "/no/such/file"],
+    ["--reflection", "maybe"],
   ])("%s %s", (flag, value) => {
     const { written, exitCode } = refusal([flag, value]);
     expect(written).toContain(flag);

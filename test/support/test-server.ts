@@ -25,16 +25,27 @@ export interface TestServerOptions {
   readonly maxBodyBytes?: number;
   readonly log?: Logger;
   readonly callers?: Callers | undefined;
+  readonly reflection?: boolean;
   readonly tls?: Partial<TlsConfig>;
   readonly pathPrefix?: string;
 }
 
 /** Starts the real server in front of an engine, in clear text and over TLS, on free ports. */
 export async function startTestServer(engine: Engine, options: TestServerOptions = {}): Promise<TestServer> {
-  const { maxBodyBytes = 1_048_576, log = silentLogger, callers, tls: tlsFiles, pathPrefix = "" } = options;
+  const {
+    maxBodyBytes = 1_048_576,
+    log = silentLogger,
+    callers,
+    reflection = true,
+    tls: tlsFiles,
+    pathPrefix = "",
+  } = options;
   const anyPort = { host: "127.0.0.1", port: 0 };
   const tls = { address: anyPort, certificateFile, keyFile, ...tlsFiles };
-  const server = await createServer({ engine, log, callers }, { listen: anyPort, tls, pathPrefix, maxBodyBytes });
+  const server = await createServer(
+    { engine, log, callers, reflection },
+    { listen: anyPort, tls, pathPrefix, maxBodyBytes },
+  );
   return {
     url: `http://127.0.0.1:${server.cleartext?.port}`,
     tlsUrl: `https://localhost:${server.tls?.port}`,

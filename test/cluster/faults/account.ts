@@ -33,9 +33,15 @@ export class Account {
     await kubectl("create", "clusterrolebinding", this.name, `--clusterrole=${role}`, subject);
   }
 
+  /** A new token of it, for the API server or another audience. */
+  async token(audience?: string): Promise<string> {
+    const options = audience === undefined ? [] : [`--audience=${audience}`];
+    return (await this.#cluster.kubectl("create", "token", this.name, ...options)).trim();
+  }
+
   /** A kubeconfig file with its token. */
   async kubeconfig(): Promise<string> {
-    const token = (await this.#cluster.kubectl("create", "token", this.name)).trim();
+    const token = await this.token();
     const view: object = JSON.parse(await this.#cluster.kubectl("config", "view", "--output=json"));
     const file = join(this.#cluster.folder, `${this.name}.kubeconfig`);
     await writeFile(file, JSON.stringify({ ...view, users: [{ name: "admin", user: { token } }] }), { mode: 0o600 });

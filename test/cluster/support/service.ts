@@ -65,6 +65,8 @@ export interface ServiceOptions {
   /** Further flags and environment variables: the storage, time limits. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** What every call of the tests carries, where the service asks who calls. */
+  readonly bearerToken?: string;
 }
 
 /** What waits in vain shall fail a test soon. */
@@ -110,7 +112,7 @@ export async function launchService(options: ServiceOptions): Promise<TestServic
   process.once("exit", killWithUs);
   child.once("exit", () => process.off("exit", killWithUs));
 
-  return new RunningService(`http://${address}`, data, child, () => output);
+  return new RunningService(`http://${address}`, data, child, () => output, options.bearerToken);
 }
 
 /** An answer that is no success: the HTTP status and the body's code. */
@@ -132,8 +134,13 @@ class RunningService implements TestService {
   readonly output: () => string;
   readonly ended: Promise<NodeJS.Signals | null>;
   readonly #child: ChildProcess;
+  readonly #headers: Readonly<Record<string, string>>;
 
-  constructor(url: string, data: string, child: ChildProcess, output: () => string) {
+  constructor(url: string, data: string, child: ChildProcess, output: () => string, token: string | undefined) {
+    this.#headers = {
+      "content-type": "application/json",
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    };
     this.url = url;
     this.pid = child.pid ?? 0;
     this.data = data;
@@ -156,7 +163,7 @@ class RunningService implements TestService {
   async api(method: string, body: object = {}): Promise<any> {
     const response = await fetch(`${this.url}/api/v1/drscp/${method}`, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: this.#headers,
       body: JSON.stringify(body),
     });
     const text = await response.text();

@@ -50,7 +50,11 @@ afterEach(async () => {
 
 async function start(pathPrefix = ""): Promise<void> {
   const signatures = { accessKeysFile, window: 300_000, pathPrefix };
-  callers = await openCallers({ clientCertificates: false, signatures }, { ...silentLogger, error });
+  callers = await openCallers(
+    { clientCertificates: false, signatures },
+    { ...silentLogger, error },
+    () => engine.access,
+  );
   running = await startTestServer(engine, { callers, pathPrefix, log: { ...silentLogger, warn } });
 }
 
@@ -257,8 +261,8 @@ describe("the file of access keys", () => {
     const accessKeysFile = join(folder, "other.json");
     await writeFile(accessKeysFile, content);
     const signatures = { accessKeysFile, window: 300_000, pathPrefix: "" };
-    await expect(openCallers({ clientCertificates: false, signatures }, silentLogger)).rejects.toThrow(
-      expect.objectContaining({ message: expect.stringContaining(message) }),
-    );
+    await expect(
+      openCallers({ clientCertificates: false, signatures }, silentLogger, () => engine.access),
+    ).rejects.toThrow(expect.objectContaining({ message: expect.stringContaining(message) }));
   });
 });

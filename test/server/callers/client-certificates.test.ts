@@ -29,7 +29,11 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "client-ca-"));
   clientCaFile = join(folder, "ca.pem");
   await copyFile(file("authority.pem"), clientCaFile);
-  const callers = await openCallers({ clientCertificates: true, signatures: undefined }, silentLogger);
+  const callers = await openCallers(
+    { clientCertificates: true, signatures: undefined },
+    silentLogger,
+    () => engine.access,
+  );
   running = await startTestServer(engine, {
     callers: callers && { ...callers, authorize: async (caller) => void seen.push(caller) },
     tls: { clientCaFile },

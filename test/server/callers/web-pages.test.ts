@@ -43,7 +43,11 @@ test("a foreign page in a browser of this machine cannot call a service that ask
 });
 
 test("nor one that has its reader's browser send a client certificate along", async () => {
-  const callers = await openCallers({ clientCertificates: true, signatures: undefined }, silentLogger);
+  const callers = await openCallers(
+    { clientCertificates: true, signatures: undefined },
+    silentLogger,
+    () => engine.access,
+  );
   running = await startTestServer(engine, { callers, tls: { clientCaFile: file("authority.pem") } });
   const shown = { cert: readFileSync(file("alice.pem")), key: readFileSync(file("client-key.pem")), ca: certificate };
   expect(await status(running.tlsUrl, { ...shown, headers: { origin: "https://evil.example" } })).toBe(403);

@@ -1,0 +1,52 @@
+import type { Access, ClusterRight } from "../../engine/access.ts";
+import type { User } from "../../engine/model.ts";
+import type { Identity } from "../callers/authenticator.ts";
+import { type Authorize, denied, type Right } from "./right.ts";
+
+const group = "drs.cloudera.com";
+const backups = { group, resource: "backups" };
+const restores = { group, resource: "restores" };
+
+/** What each right is in the words of the cluster's roles. A log may be a backup's, a restore's or a deletion's. */
+const clusterRights: Readonly<Record<Right, readonly ClusterRight[]>> = {
+  "drscp/createBackup": [{ verb: "create", ...backups }],
+  "drscp/deleteBackup": [{ verb: "delete", ...backups }],
+  "drscp/describeBackup": [{ verb: "get", ...backups }],
+  "drscp/describeRestore": [{ verb: "get", ...restores }],
+  "drscp/getLogs": [
+    { verb: "get", ...backups, subresource: "log" },
+    { verb: "get", ...restores, subresource: "log" },
+  ],
+  "drscp/listBackupEntities": [{ verb: "list", ...backups, subresource: "entities" }],
+  "drscp/listBackups": [{ verb: "list", ...backups }],
+  "drscp/listRestores": [{ verb: "list", ...restores }],
+  "drscp/restoreBackup": [{ verb: "create", ...restores }],
+};
+
+/**
+ * Lets a caller do what the cluster's cluster roles allow it. The resources need not be served: roles may name any.
+ * https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
+ */
+export function clusterRightsOf(access: () => Access): Authorize {
+  return async (caller, right) => {
+    const user = clusterUser(caller);
+    for (const needed of clusterRights[right]) {
+      if (await access().isAllowed(user, needed)) continue;
+      const resource = `${needed.resource}.${group}${needed.subresource === undefined ? "" : `/${needed.subresource}`}`;
+      throw denied(caller, right, `, in the cluster: ${needed.verb} ${resource}`);
+    }
+  };
+}
+
+/**
+ * The caller for the cluster's authorizer. What begins with `system:` belongs to the cluster: only its own word makes
+ * anybody that, and no certificate, key or token issuer makes an administrator out of a group `system:masters`.
+ */
+function clusterUser(caller: Identity): User {
+  if (caller.clusterUser) return caller.clusterUser;
+  const { name, groups } = caller;
+  const ownGroups = groups.filter((group) => !group.startsWith("system:"));
+  return name.startsWith("system:")
+    ? { username: "system:anonymous", groups: ["system:unauthenticated"] }
+    : { username: name, groups: [...ownGroups, "system:authenticated"] };
+}

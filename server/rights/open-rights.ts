@@ -1,0 +1,42 @@
+import type { Access } from "../../engine/access.ts";
+import { DrsError } from "../../engine/errors.ts";
+import type { Logger } from "../../engine/logger.ts";
+import { ReloadedFiles } from "../reloaded-files.ts";
+import { clusterRightsOf } from "./cluster-rights.ts";
+import type { RightsConfig } from "./options.ts";
+import type { Authorize } from "./right.ts";
+import { grantedRights, parseGrants } from "./rights-file.ts";
+
+interface Granted {
+  readonly authorize: Authorize;
+  /** Looks at the file no more. */
+  close(): void;
+}
+
+/**
+ * Who may do what, as configured; undefined when who is known may do everything. Rejects, naming the file and the place
+ * in it, when the rights file cannot be used; a later version of it that cannot be used is logged, and the one before
+ * stays.
+ */
+export async function openRights(
+  config: RightsConfig | undefined,
+  log: Logger,
+  access: () => Access,
+): Promise<Granted | undefined> {
+  if (config === undefined) {
+    log.warn({}, "no rights are configured: every caller who is known may do everything, see --rights");
+    return undefined;
+  }
+  if (config === "kubernetes") return { authorize: clusterRightsOf(access), close() {} };
+  const { file } = config;
+  const parse = ([content]: readonly Buffer[]) => {
+    try {
+      return parseGrants(String(content));
+    } catch (cause) {
+      if (cause instanceof DrsError) throw new DrsError(cause.code, `rights file ${file}: ${cause.message}`, { cause });
+      throw cause;
+    }
+  };
+  const grants = await ReloadedFiles.open([file], parse, log);
+  return { authorize: grantedRights(() => grants.value), close: () => grants.close() };
+}
