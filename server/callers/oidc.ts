@@ -74,18 +74,16 @@ export class Oidc implements TokenVerifier {
     const { nameClaim, groupsClaim, prefix } = this.#config;
     const name = claims[nameClaim];
     if (typeof name !== "string" || name === "") throw refused(`names nobody: its claim "${nameClaim}" is no text`);
-    if (nameClaim === "email" && claims["email_verified"] === false)
-      throw refused("has an address that is not verified");
+    const { email_verified: isVerified = true } = claims;
+    if (nameClaim === "email" && isVerified !== true) throw refused("has an address that is not verified");
     const groups = [claims[groupsClaim] ?? []].flat().filter((group) => typeof group === "string");
     return { name: prefix + name, groups: groups.map((group) => prefix + group) };
   }
 
   async #key(...[header, jws]: Parameters<RemoteJWKSet>): ReturnType<RemoteJWKSet> {
     try {
-      this.#keys ??= this.#findKeys();
-      return await (
-        await this.#keys
-      )(header, jws);
+      const keys = await (this.#keys ??= this.#findKeys());
+      return await keys(header, jws);
     } catch (error) {
       if (saysSomethingOfTheToken(error)) throw error;
       throw new DrsError("UNAVAILABLE", "the token issuer's keys cannot be had: try again later", { cause: error });
