@@ -33,6 +33,7 @@ export async function startService(cluster: string, folder: string): Promise<Ser
       finalizerTimeout: 2_000,
       appsStartTimeout: 60_000,
       clusterConcurrency: 16,
+      queuedJobs: 100,
     },
   });
   const listen = { host: "127.0.0.1", port: 0 };

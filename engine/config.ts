@@ -92,4 +92,6 @@ export interface LimitsConfig {
   readonly appsStartTimeout: number;
   /** Requests to the cluster in flight at once. */
   readonly clusterConcurrency: number;
+  /** Jobs that wait for the ones before them. */
+  readonly queuedJobs: number;
 }

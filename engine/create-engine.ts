@@ -103,6 +103,7 @@ async function startEngine(
     controlPlane: controlPlane.namespace,
     excludedResources,
     access: new ClusterAccess(cluster, clock),
+    queuedJobs: limits.queuedJobs,
     listEntities:
       overrides.listEntities ??
       (() => inTime(closing.signal, (signal) => existingEntities(cluster, controlPlane, signal))),

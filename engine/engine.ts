@@ -22,6 +22,7 @@ export interface Engine {
    * Records a backup and answers at once; the job runs on its own.
    *
    * An empty `itemName` means the control plane. A name that is no entity is INVALID_ARGUMENT and lists those that exist.
+   * RESOURCE_EXHAUSTED, with nothing recorded, when as many jobs wait as may; so do the other two calls that record one.
    * A client's retry returns the first one's CRN: same caller, same arguments, and either the same request id, however
    * long ago, or less than a minute ago and the first one has not started. A request id used for something else is no
    * retry: proxies give one id to many requests.

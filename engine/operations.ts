@@ -22,10 +22,13 @@ export interface OperationsParts {
   readonly controlPlane: string;
   readonly excludedResources: readonly string[];
   readonly access: Access;
+  /** How many jobs may wait. */
+  readonly queuedJobs: number;
   listEntities(): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
+/** Of names that callers give or look for, in UTF-16 code units. The API's reference states none. */
 const maxNameLength = 255;
 /** Within this time, in milliseconds, a job like one that has not started is a client's retry. */
 const retryWindow = 60_000;
@@ -57,7 +60,8 @@ export class Operations implements Engine {
     const { backupName: requestedName, caller } = request;
     const entity = this.#parts.controlPlane;
     const itemName = request.itemName === entity ? "" : request.itemName;
-    checkName(requestedName);
+    checkName(requestedName, "the backup's name");
+    checkName(itemName, "the item's name");
     const repeat: Repeat = { kind: "backup", requestedName, itemName, backupCrn: "", caller };
     // Before the cluster is asked: a retry is answered even while the cluster cannot be reached.
     const first = this.#findRepeated(repeat);
@@ -68,7 +72,7 @@ export class Operations implements Engine {
       if (first !== undefined) return first;
       const displayName = requestedName === "" ? nameFromTime(this.#parts.clock()) : requestedName;
       const includedNamespaces = [itemName === "" ? entity : itemName];
-      return this.#insert({ ...repeat, displayName, entity, includedNamespaces });
+      return this.#enqueue({ ...repeat, displayName, entity, includedNamespaces });
     });
   }
 
@@ -85,7 +89,7 @@ export class Operations implements Engine {
           `backup ${backupCrn} is ${state}: only a COMPLETED or PARTIALLY_FAILED one can be restored`,
         );
       }
-      return this.#insert({ ...repeat, displayName: "", entity, includedNamespaces });
+      return this.#enqueue({ ...repeat, displayName: "", entity, includedNamespaces });
     });
   }
 
@@ -111,7 +115,7 @@ export class Operations implements Engine {
         );
       }
       jobs.terminate(backupCrn, this.#parts.clock());
-      return this.#insert(wanted);
+      return this.#enqueue(wanted);
     });
   }
 
@@ -132,6 +136,7 @@ export class Operations implements Engine {
     jobStates: states,
     ...page
   }: BackupFilter & PageRequest): Page<BackupSummary> {
+    checkName(displayName, "the backup's name");
     return this.#list({ kind: "backup", displayName, backupCrn: "", states }, page, backupSummary);
   }
 
@@ -195,12 +200,24 @@ export class Operations implements Engine {
     return crn;
   }
 
-  #insert(wanted: Wanted, ending: Pick<NewJob, "state" | "phase"> = { state: "NOT_STARTED", phase: "PENDING" }) {
+  /** Records a job that waits for its turn; part of the transaction that decides on it. */
+  #enqueue(wanted: Wanted): JobRecord {
+    const { queuedJobs } = this.#parts;
+    if (this.#store.queue.length >= queuedJobs) {
+      throw new DrsError(
+        "RESOURCE_EXHAUSTED",
+        `${queuedJobs} jobs wait already: try again when some have finished, or raise --max-queued-jobs`,
+      );
+    }
+    return this.#insert(wanted, { state: "NOT_STARTED", phase: "PENDING" });
+  }
+
+  #insert(wanted: Wanted, beginning: Pick<NewJob, "state" | "phase">): JobRecord {
     const crn = makeCrn(crnTypeOf[wanted.kind], this.#parts.crn);
     const now = this.#parts.clock();
     const job = this.#store.jobs.insert({
       ...wanted,
-      ...ending,
+      ...beginning,
       crn,
       name: `${namePrefixOf[wanted.kind]}-${parseCrn(crn).uuid}`,
       backupCrn: wanted.kind === "backup" ? crn : wanted.backupCrn,
@@ -221,12 +238,12 @@ export class Operations implements Engine {
   }
 }
 
-function checkName(name: string): void {
-  if (name.length > maxNameLength) {
-    throw new DrsError("INVALID_ARGUMENT", `the backup's name is longer than ${maxNameLength} characters`);
+function checkName(text: string, what: string): void {
+  if (text.length > maxNameLength) {
+    throw new DrsError("INVALID_ARGUMENT", `${what} is longer than ${maxNameLength} characters`);
   }
-  if (/\p{Cc}/u.test(name) || !name.isWellFormed()) {
-    throw new DrsError("INVALID_ARGUMENT", "the backup's name holds control characters");
+  if (/\p{Cc}/u.test(text) || !text.isWellFormed()) {
+    throw new DrsError("INVALID_ARGUMENT", `${what} holds control characters`);
   }
 }
 

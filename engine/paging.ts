@@ -7,6 +7,9 @@ import type { JobFilter, ListPosition } from "./store/job-store.ts";
 /** How many items a page may hold. */
 export const maxPageSize = 1_000;
 
+/** Of a token, in characters: several times as long as one of ours. */
+const maxTokenLength = 255;
+
 /** How many items the page holds at most. */
 export function pageLimit({ pageSize }: PageRequest): number {
   if (pageSize < 0) throw new DrsError("INVALID_ARGUMENT", `pageSize must not be negative, as ${pageSize} is`);
@@ -35,6 +38,7 @@ export function pageStart({ startingToken }: PageRequest, filter: JobFilter): Li
 }
 
 function parts(token: string): readonly unknown[] {
+  if (token.length > maxTokenLength) return [];
   try {
     const value: unknown = JSON.parse(Buffer.from(token, "base64url").toString());
     return Array.isArray(value) ? value : [];

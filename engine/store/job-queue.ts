@@ -31,6 +31,7 @@ export class JobQueue {
   readonly #countRecovery: Statement<object>;
   readonly #running: Statement<object, JobRow>;
   readonly #park: Statement<object>;
+  readonly #length: Statement<object, { length: number }>;
 
   constructor(database: Database) {
     this.#next = database.prepare(`
@@ -53,12 +54,18 @@ export class JobQueue {
       UPDATE job SET recoveries = recoveries + (1 - parked), parked = 0 WHERE state = 'IN_PROGRESS'`);
     this.#running = database.prepare(`SELECT ${jobColumns} FROM job WHERE state = 'IN_PROGRESS' ORDER BY seq`);
     this.#park = database.prepare(`UPDATE job SET parked = 1 WHERE state = 'IN_PROGRESS'`);
+    this.#length = database.prepare(`SELECT count(*) AS length FROM job WHERE state = 'NOT_STARTED'`);
   }
 
   /** The first to have arrived of the jobs whose entity no other job is changing. */
   next(): JobRecord | undefined {
     const row = this.#next.get({});
     return row && jobRecord(row);
+  }
+
+  /** How many jobs have not started. */
+  get length(): number {
+    return this.#length.get({})?.length ?? 0;
   }
 
   start(job: JobRecord, phase: JobPhase, now: Date): JobRecord {

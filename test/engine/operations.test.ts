@@ -97,6 +97,53 @@ test("names that are too long or hold control characters are refused", async () 
   await finishedBackup(engine, "x".repeat(255));
 });
 
+test("names that are looked for are held to the same length, and no token is longer than ours", async () => {
+  const engine = await smallEngine(temporaryFolder());
+  await expect(engine.createBackup({ ...request, itemName: "x".repeat(256) })).rejects.toThrow(
+    refusal("INVALID_ARGUMENT", /item's name is longer than 255 characters/u),
+  );
+  expect(() => engine.listBackups({ ...all, backupName: "x".repeat(256) })).toThrow(
+    refusal("INVALID_ARGUMENT", /backup's name is longer than 255 characters/u),
+  );
+  expect(() => engine.listBackups({ ...all, backupName: "", startingToken: "x".repeat(500_000) })).toThrow(
+    refusal("INVALID_ARGUMENT", /startingToken is no token of this service/u),
+  );
+});
+
+test("a full queue takes no job, keeps answering retries, and lets what waits be taken out", async () => {
+  const { engine, finishBackups } = await busyEngine();
+  const finished = await engine.createBackup(request);
+  await backupReaches(engine, finished, "IN_PROGRESS");
+  const waiting: string[] = [];
+  for (const backupName of "abcdefgh") waiting.push(await engine.createBackup({ ...request, backupName }));
+  const full = refusal("RESOURCE_EXHAUSTED", /8 jobs wait already: .*--max-queued-jobs/u);
+  await expect(engine.createBackup({ ...request, backupName: "i" })).rejects.toThrow(full);
+  expect(engine.listBackups({ ...all, backupName: "i" }).items).toEqual([]);
+  expect(await engine.createBackup({ ...request, backupName: "h" })).toBe(waiting[7]);
+  await engine.deleteBackup({ backupCrn: waiting[0] ?? "", caller: alice });
+  await engine.createBackup({ ...request, backupName: "i" });
+  finishBackups();
+});
+
+test("a full queue leaves a backup as it is that could not be deleted", async () => {
+  const backups = gate();
+  let names = 0;
+  const definitions = {
+    backup: job({ PRE_VALIDATION: () => (names++ === 0 ? Promise.resolve() : backups.opened) }),
+    restore: idle,
+    deletion: idle,
+  };
+  const engine = await smallEngine(temporaryFolder(), { definitions });
+  const backupCrn = await finishedBackup(engine);
+  await backupReaches(engine, await engine.createBackup({ ...request, backupName: "running" }), "IN_PROGRESS");
+  for (const backupName of "abcdefgh") await engine.createBackup({ ...request, backupName });
+  const full = refusal("RESOURCE_EXHAUSTED", /jobs wait already/u);
+  await expect(engine.deleteBackup({ backupCrn, caller: alice })).rejects.toThrow(full);
+  await expect(engine.restoreBackup({ backupCrn, caller: alice })).rejects.toThrow(full);
+  expect(engine.describeBackup(backupCrn).state).toBe("COMPLETED");
+  backups.open();
+});
+
 test("an item that is no entity is refused with those that exist; the control plane needs no cluster", async () => {
   const listEntities = vi.fn<() => Promise<string[]>>(() => Promise.resolve(["cdp", "vault-system"]));
   const engine = await smallEngine(temporaryFolder(), { listEntities });

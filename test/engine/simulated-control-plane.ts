@@ -69,6 +69,7 @@ export class Scene {
       finalizerTimeout: 150,
       appsStartTimeout: 5_000,
       clusterConcurrency: 16,
+      queuedJobs: 100,
       ...this.#limits,
     };
     this.#engine = await createEngine(

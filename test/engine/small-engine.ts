@@ -29,6 +29,7 @@ export function engineConfig(folder: string): EngineConfig {
       finalizerTimeout: 1_000,
       appsStartTimeout: 1_000,
       clusterConcurrency: 4,
+      queuedJobs: 8,
     },
   };
 }
