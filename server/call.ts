@@ -17,6 +17,8 @@ export class Call {
   outcome = "REFUSED";
   /** Who calls, proven; missing until that is known, and where nobody is asked. */
   identity: Identity | undefined;
+  /** Refused like many others of the same caller: it leaves no trace, so that a flood fills no disk. */
+  isOneOfMany = false;
   readonly #clientsId: string;
 
   constructor(request: ServerRequest) {

@@ -2,21 +2,22 @@ import { createServer as createHttpServer, type Server } from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Dispatch } from "./dispatcher.ts";
+import type { ProtocolOptions } from "./limits/protocol-options.ts";
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
-/**
- * A server whose one port speaks HTTP/1.1 and HTTP/2 with prior knowledge: the first bytes of a connection tell which.
- *
- * The HTTP/1.1 server is the one that listens, so that its time limits for slow headers and bodies hold.
- */
-export function createCleartextServer(dispatch: Dispatch, onSession: (session: ServerHttp2Session) => void): Server {
-  const server = createHttpServer(dispatch);
-  const http2 = createHttp2Server(dispatch).on("session", onSession);
+/** A server whose one port speaks HTTP/1.1 and HTTP/2 with prior knowledge: the first bytes of a connection tell which. */
+export function createCleartextServer(
+  dispatch: Dispatch,
+  onSession: (session: ServerHttp2Session) => void,
+  options: ProtocolOptions,
+): Server {
+  const server = createHttpServer(options, dispatch);
+  const http2 = createHttp2Server(options, dispatch).on("session", onSession);
   const http1Listeners = server.listeners("connection");
   server.removeAllListeners("connection");
   server.on("connection", (socket: Socket) => {
-    sniff(socket, server.headersTimeout, (isHttp2) => {
+    sniff(socket, (isHttp2) => {
       if (isHttp2) http2.emit("connection", socket);
       else for (const listener of http1Listeners) listener.call(server, socket);
     });
@@ -24,8 +25,8 @@ export function createCleartextServer(dispatch: Dispatch, onSession: (session: S
   return server;
 }
 
-/** Reads until the protocol is known, puts back what was read, and hands the socket on. Drops a silent client. */
-function sniff(socket: Socket, timeout: number, decide: (isHttp2: boolean) => void): void {
+/** Reads until the protocol is known, puts back what was read, and hands the socket on. */
+function sniff(socket: Socket, decide: (isHttp2: boolean) => void): void {
   let head = Buffer.alloc(0);
   const drop = () => socket.destroy();
   const onReadable = () => {
@@ -35,10 +36,10 @@ function sniff(socket: Socket, timeout: number, decide: (isHttp2: boolean) => vo
     const length = Math.min(head.length, preface.length);
     const mayBeHttp2 = head.subarray(0, length).equals(preface.subarray(0, length));
     if (mayBeHttp2 && length < preface.length) return;
-    socket.off("readable", onReadable).off("error", drop).off("end", drop).off("timeout", drop).setTimeout(0);
+    socket.off("readable", onReadable).off("error", drop).off("end", drop);
     // Once only: putting bytes back while still undecided would make the socket readable again at once, for ever.
     socket.unshift(head);
     decide(mayBeHttp2);
   };
-  socket.on("readable", onReadable).on("error", drop).on("end", drop).on("timeout", drop).setTimeout(timeout);
+  socket.on("readable", onReadable).on("error", drop).on("end", drop);
 }

@@ -10,6 +10,7 @@ import {
   callersConfig,
   whyNotServed,
 } from "./callers/options.ts";
+import { addLimitOptions, type LimitOptions, type ServerLimits, serverLimits } from "./limits/options.ts";
 import { duration, setting } from "./setting.ts";
 import {
   type Address,
@@ -33,6 +34,7 @@ export interface ServerConfig {
   readonly callers: CallersConfig;
   /** What clients may ask for in front of the service's own paths: `/drs`; empty for nothing. */
   readonly pathPrefix: string;
+  readonly limits: ServerLimits;
   /** Bytes of the longest request taken. */
   readonly maxBodyBytes: number;
   /** Whether the cluster is the simulated one, which has to be started first. */
@@ -56,7 +58,7 @@ export interface TlsConfig {
   readonly clientCaFile?: string | undefined;
 }
 
-interface Options extends CallerOptions {
+interface Options extends CallerOptions, LimitOptions {
   readonly listen: Address | "off";
   readonly tlsListen: Address | "off";
   readonly tlsCert?: string;
@@ -112,6 +114,7 @@ export function readConfig(args: readonly string[]): ServerConfig {
     tls,
     callers,
     pathPrefix: options.pathPrefix,
+    limits: serverLimits(options),
     maxBodyBytes: options.maxBodyBytes,
     simulated,
     crashAt: options.crashAt,
@@ -140,6 +143,7 @@ export function readConfig(args: readonly string[]): ServerConfig {
         finalizerTimeout: options.finalizerTimeout,
         appsStartTimeout: options.appsStartTimeout,
         clusterConcurrency: options.clusterConcurrency,
+        queuedJobs: options.maxQueuedJobs,
       },
     },
   };
@@ -203,6 +207,7 @@ function describeOptions(): Command {
         .default("info"),
     );
   addCallerOptions(program);
+  addLimitOptions(program);
   return program
     .optionsGroup("Keeping:")
     .addOption(

@@ -16,11 +16,19 @@ import { health } from "./health.ts";
 import { translateErrors } from "./interceptors/translate-errors.ts";
 import { wholeLists } from "./interceptors/whole-lists.ts";
 import { cutOff, isGone, writeJson } from "./json-reply.ts";
+import type { ServerLimits } from "./limits/options.ts";
+import { limitRate } from "./limits/rate-gate.ts";
 import { addReflection } from "./reflection.ts";
 import { drscpRoutes } from "./routes.ts";
 import { jsonRoutes, serveJson } from "./transcoding.ts";
 
 export type Dispatch = (request: ServerRequest, response: Response) => void;
+
+export interface DispatcherSettings {
+  readonly maxBodyBytes: number;
+  readonly limits: ServerLimits;
+  readonly pathPrefix?: string | undefined;
+}
 
 /**
  * Serves any request of any protocol; what it cannot serve gets an `Error` body. Never throws.
@@ -29,13 +37,12 @@ export type Dispatch = (request: ServerRequest, response: Response) => void;
  */
 export function createDispatcher(
   context: ServerContext,
-  maxBodyBytes: number,
+  { maxBodyBytes, limits, pathPrefix = "" }: DispatcherSettings,
   stopping: AbortSignal,
-  pathPrefix = "",
 ): Dispatch {
   const { log } = context;
   const interceptors = [translateErrors(log)];
-  const gate = createGate(context.callers, log);
+  const gate = limitRate(createGate(context.callers, log), limits.requestsPerSecond, log);
   const routes = drscpRoutes(context);
   const byJsonPath = jsonRoutes(DrscpService, routes);
   const router = createConnectRouter({
@@ -71,6 +78,7 @@ export function createDispatcher(
     const started = performance.now();
     response.setHeader("x-altus-request-id", call.requestId);
     response.once("close", () => {
+      if (call.isOneOfMany) return;
       const ms = Math.round(performance.now() - started);
       const { requestId, outcome } = call;
       log.info({ method: pathOf(request), status: response.statusCode, outcome, ms, requestId }, "call");

@@ -7,8 +7,17 @@ import type { Dispatch } from "./dispatcher.ts";
 import type { ReloadedFiles } from "./reloaded-files.ts";
 import type { TlsMaterial } from "./tls-material.ts";
 import type { Response, ServerRequest } from "./call.ts";
+import type { Connections } from "./limits/connections.ts";
+import type { ServerLimits } from "./limits/options.ts";
+import { type ProtocolOptions, protocolOptions } from "./limits/protocol-options.ts";
 import { refuseMalformed } from "./malformed-request.ts";
 import type { Address } from "./settings.ts";
+
+/** What the server bears, and the connections of all its ports. */
+export interface Load {
+  readonly limits: ServerLimits;
+  readonly connections: Connections;
+}
 
 /** A port: it listens, and it closes without cutting off what is being answered. */
 export class Listener {
@@ -19,18 +28,21 @@ export class Listener {
   #closing = false;
 
   /** In clear text, or over TLS: connections that come after a change of its files get the new ones. */
-  constructor(dispatch: Dispatch, tls?: ReloadedFiles<TlsMaterial>) {
+  constructor(dispatch: Dispatch, { limits, connections }: Load, tls?: ReloadedFiles<TlsMaterial>) {
     const onRequest: Dispatch = (request, response) => {
+      connections.startRequest(request, response);
       this.#track(request, response);
       dispatch(request, response);
     };
     const onSession = (session: ServerHttp2Session) => {
+      connections.startSession(session);
       this.#sessions.add(session);
       session.once("close", () => this.#sessions.delete(session));
     };
     this.#server = tls
-      ? createReloadedServer(tls, onRequest).on("session", onSession)
-      : createCleartextServer(onRequest, onSession);
+      ? createReloadedServer(tls, onRequest, protocolOptions(limits)).on("session", onSession)
+      : createCleartextServer(onRequest, onSession, protocolOptions(limits));
+    connections.guard(this.#server);
     this.#server.on("clientError", refuseMalformed);
     this.#server.on("connection", (socket: Socket) => {
       this.#sockets.add(socket);
@@ -68,11 +80,15 @@ export class Listener {
   }
 }
 
-function createReloadedServer(tls: ReloadedFiles<TlsMaterial>, dispatch: Dispatch): Http2SecureServer {
+function createReloadedServer(
+  tls: ReloadedFiles<TlsMaterial>,
+  dispatch: Dispatch,
+  options: ProtocolOptions,
+): Http2SecureServer {
   // A client's certificate is looked at with each call, so that a wrong one is answered, and other ways may go without.
   const requestCert = tls.value.ca !== undefined;
   const server = createSecureServer(
-    { ...tls.value, requestCert, rejectUnauthorized: false, allowHTTP1: true },
+    { ...options, ...tls.value, requestCert, rejectUnauthorized: false, allowHTTP1: true },
     dispatch,
   );
   tls.onChange((material) => server.setSecureContext(material));

@@ -29,6 +29,7 @@ async function run(config: ServerConfig): Promise<void> {
     listen,
     tls,
     pathPrefix,
+    limits,
     maxBodyBytes,
     reflection,
     simulated,
@@ -52,7 +53,10 @@ async function run(config: ServerConfig): Promise<void> {
     { ...settings, cluster },
     { logger: log, crashPoints: new CrashPoints((point) => dieAt(point, config.crashAt, log)) },
   );
-  const server = await createServer({ engine, log, callers, reflection }, { listen, tls, pathPrefix, maxBodyBytes });
+  const server = await createServer(
+    { engine, log, callers, reflection },
+    { listen, tls, pathPrefix, limits, maxBodyBytes },
+  );
   log.info({ cleartext: server.cleartext, tls: server.tls, simulator: simulator?.url }, "listening");
 
   const stop = async (signal: NodeJS.Signals) => {

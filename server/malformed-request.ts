@@ -5,7 +5,6 @@ import type { Socket } from "node:net";
 /** What Node itself answers to these; anything else that is no HTTP is a bad request. */
 const statuses: Readonly<Record<string, number>> = {
   HPE_HEADER_OVERFLOW: 431,
-  ERR_HTTP_REQUEST_TIMEOUT: 408,
 };
 
 /**

@@ -2,6 +2,8 @@ import type { AddressInfo } from "node:net";
 import type { ServerConfig } from "./config.ts";
 import type { ServerContext } from "./context.ts";
 import { createDispatcher } from "./dispatcher.ts";
+import { Connections } from "./limits/connections.ts";
+import { defaultLimits } from "./limits/options.ts";
 import { Listener } from "./listener.ts";
 import { openTlsMaterial } from "./tls-material.ts";
 
@@ -19,16 +21,19 @@ export interface ListeningServer {
 /** Serves the engine on the configured ports. Rejects, listening nowhere, when one of them cannot be had. */
 export async function createServer(
   context: ServerContext,
-  config: Pick<ServerConfig, "listen" | "tls" | "maxBodyBytes"> & Partial<Pick<ServerConfig, "pathPrefix">>,
+  config: Pick<ServerConfig, "listen" | "tls" | "maxBodyBytes"> & Partial<Pick<ServerConfig, "pathPrefix" | "limits">>,
 ): Promise<ListeningServer> {
   const stopping = new AbortController();
-  const dispatch = createDispatcher(context, config.maxBodyBytes, stopping.signal, config.pathPrefix);
+  const { limits = defaultLimits, maxBodyBytes, pathPrefix } = config;
+  const dispatch = createDispatcher(context, { maxBodyBytes, limits, pathPrefix }, stopping.signal);
   const material = config.tls && (await openTlsMaterial(config.tls, context.log));
+  const connections = new Connections(limits, context.log);
   const listeners: Listener[] = [];
   const close = async () => {
     stopping.abort();
     material?.close();
     await Promise.all(listeners.map((listener) => listener.close(closeGrace)));
+    connections.close();
   };
   const listen = async (listener: Listener, address: NonNullable<ServerConfig["listen"]>) => {
     const bound = await listener.listen(address);
@@ -36,8 +41,9 @@ export async function createServer(
     return bound;
   };
   try {
-    const cleartext = config.listen && (await listen(new Listener(dispatch), config.listen));
-    const tls = config.tls && material && (await listen(new Listener(dispatch, material), config.tls.address));
+    const load = { limits, connections };
+    const cleartext = config.listen && (await listen(new Listener(dispatch, load), config.listen));
+    const tls = config.tls && material && (await listen(new Listener(dispatch, load, material), config.tls.address));
     return { cleartext, tls, close };
   } catch (error) {
     await close();

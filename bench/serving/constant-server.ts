@@ -8,7 +8,7 @@ import { createServer } from "../../server/server.ts";
  * The service's own server in front of an engine that knows the answers already: what the service, started with the same
  * flags, would say about its newest backup, and the list of all its backups.
  */
-const { listen, tls, maxBodyBytes, logLevel, engine: settings } = readConfig(process.argv.slice(2));
+const { listen, tls, limits, maxBodyBytes, logLevel, engine: settings } = readConfig(process.argv.slice(2));
 const log = pino({ level: logLevel });
 const engine = await createEngine(settings);
 const page = engine.listBackups({ backupName: "", jobStates: [], pageSize: 0, startingToken: "" });
@@ -16,5 +16,8 @@ const backup = engine.describeBackup(page.items[0]?.crn ?? "");
 await engine.close();
 
 const constant = { listBackups: () => page, describeBackup: () => backup, isHealthy: () => true };
-const server = await createServer({ engine: constant as unknown as Engine, log }, { listen, tls, maxBodyBytes });
+const server = await createServer(
+  { engine: constant as unknown as Engine, log },
+  { listen, tls, limits, maxBodyBytes },
+);
 log.info({ cleartext: server.cleartext }, "listening");

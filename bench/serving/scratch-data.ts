@@ -66,9 +66,10 @@ export class ScratchData {
     return copy;
   }
 
-  /** The service's flags: this data, and a cluster whose API server refuses every connection. */
+  /** The service's flags: this data, a cluster whose API server refuses every connection, and no limit of the load. */
   get flags(): readonly string[] {
-    return [`--data=${this.folder}`, `--kubeconfig=${join(this.folder, "kubeconfig")}`];
+    const rate = "--max-requests-per-second=1000000";
+    return [`--data=${this.folder}`, `--kubeconfig=${join(this.folder, "kubeconfig")}`, rate];
   }
 
   async remove(): Promise<void> {

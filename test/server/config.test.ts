@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type ServerConfig, readConfig } from "../../server/config.ts";
+import { defaultLimits } from "../../server/limits/options.ts";
 import { certificateFile, keyFile } from "../support/test-server.ts";
 
 let written = "";
@@ -36,6 +37,7 @@ test("without settings it serves this machine only and keeps everything in .drs"
     listen: { host: "127.0.0.1", port: 8080 },
     tls: undefined,
     maxBodyBytes: 1_048_576,
+    limits: defaultLimits,
     simulated: false,
     engine: {
       databasePath: ".drs/drs.db",
@@ -47,7 +49,7 @@ test("without settings it serves this machine only and keeps everything in .drs"
         furtherNamespaces: [],
         databaseStatefulSet: "cdp-embedded-db",
       },
-      limits: { hookTimeout: 30_000, appsStartTimeout: 600_000, clusterConcurrency: 32 },
+      limits: { hookTimeout: 30_000, appsStartTimeout: 600_000, clusterConcurrency: 32, queuedJobs: 100 },
     },
   });
 });
@@ -60,6 +62,24 @@ test("a flag wins over the environment, which wins over the default", () => {
   expect(config.listen).toEqual({ host: "::1", port: 9090 });
   expect(config.engine.limits.appsStartTimeout).toBe(3_600_000);
   expect(config.engine.controlPlane.namespace).toBe("from-flag");
+});
+
+test("the limits of the load are taken from their flags", () => {
+  const values = {
+    headerBytes: ["--max-header-bytes", "8000", 8_000],
+    connections: ["--max-connections", "10", 10],
+    streams: ["--max-streams", "20", 20],
+    requestsPerSecond: ["--max-requests-per-second", "30", 30],
+    receiveTimeout: ["--receive-timeout", "40s", 40_000],
+    idleTimeout: ["--idle-timeout", "50s", 50_000],
+    requestTimeout: ["--request-timeout", "1m", 60_000],
+  } as const;
+  const config = readConfig([
+    "--max-queued-jobs=70",
+    ...Object.values(values).map(([flag, text]) => `${flag}=${text}`),
+  ]);
+  expect(config.limits).toEqual(Object.fromEntries(Object.entries(values).map(([name, [, , value]]) => [name, value])));
+  expect(config.engine.limits.queuedJobs).toBe(70);
 });
 
 test("further namespaces are a list of names", () => {
@@ -171,6 +191,8 @@ describe("refuses, naming the setting,", () => {
     ["--hook-timeout", "0s"],
     ["--hook-timeout", "600h"],
     ["--max-body-bytes", "-1"],
+    ["--max-connections", "0"],
+    ["--receive-timeout", "30"],
     ["--storage", "ftp://somewhere"],
     ["--storage", "archives"],
     ["--cluster", "other"],

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { silentLogger } from "../../engine/logger.ts";
 import type { Engine } from "../../engine/engine.ts";
-import type { Logger } from "../../engine/logger.ts";
-import type { Callers } from "../../server/callers/gate.ts";
 import type { TlsConfig } from "../../server/config.ts";
+import type { ServerContext } from "../../server/context.ts";
+import { defaultLimits, type ServerLimits } from "../../server/limits/options.ts";
 import { createServer, type ListeningServer } from "../../server/server.ts";
 
 /** A file of `tls/`. */
@@ -21,11 +21,10 @@ export interface TestServer {
   readonly server: ListeningServer;
 }
 
-export interface TestServerOptions {
+export interface TestServerOptions extends Partial<Omit<ServerContext, "engine">> {
   readonly maxBodyBytes?: number;
-  readonly log?: Logger;
-  readonly callers?: Callers | undefined;
-  readonly reflection?: boolean;
+  /** Others than the defaults; the rate of requests is not limited unless it is here. */
+  readonly limits?: Partial<ServerLimits>;
   readonly tls?: Partial<TlsConfig>;
   readonly pathPrefix?: string;
 }
@@ -34,17 +33,18 @@ export interface TestServerOptions {
 export async function startTestServer(engine: Engine, options: TestServerOptions = {}): Promise<TestServer> {
   const {
     maxBodyBytes = 1_048_576,
+    limits = {},
     log = silentLogger,
-    callers,
-    reflection = true,
     tls: tlsFiles,
     pathPrefix = "",
+    ...more
   } = options;
   const anyPort = { host: "127.0.0.1", port: 0 };
   const tls = { address: anyPort, certificateFile, keyFile, ...tlsFiles };
+  const load = { maxBodyBytes, limits: { ...defaultLimits, requestsPerSecond: Infinity, ...limits } };
   const server = await createServer(
-    { engine, log, callers, reflection },
-    { listen: anyPort, tls, pathPrefix, maxBodyBytes },
+    { engine, log, reflection: true, ...more },
+    { listen: anyPort, tls, pathPrefix, ...load },
   );
   return {
     url: `http://127.0.0.1:${server.cleartext?.port}`,

@@ -1,0 +1,174 @@
+import type { ServerHttp2Session } from "node:http2";
+import type { Server, Socket } from "node:net";
+import type { Logger } from "../../engine/logger.ts";
+import type { Response, ServerRequest } from "../call.ts";
+import { cutOff } from "../json-reply.ts";
+import type { ServerLimits } from "./options.ts";
+import { streamingPaths } from "./streaming-paths.ts";
+
+/** How often overdue connections are looked for, in milliseconds, when no limit is shorter. */
+const sweepInterval = 1_000;
+/** After which silence, in milliseconds, the operating system asks whether the other side is still there. */
+const keepAliveDelay = 60_000;
+
+interface Exchange {
+  readonly request: ServerRequest;
+  readonly response: Response;
+  readonly since: number;
+  readonly isStream: boolean;
+}
+
+interface Connection {
+  readonly socket: Socket;
+  readonly exchanges: Set<Exchange>;
+  session?: ServerHttp2Session;
+  /** Whether it has ever asked something. */
+  hasAsked: boolean;
+  /** When it was opened, or what was last asked was answered. */
+  since: number;
+}
+
+/**
+ * The open connections of all ports: not too many of them, and none for longer than it is good for.
+ *
+ * At their limit, a connection on which nothing is being answered makes room for a new one: first one that has never
+ * asked, then any, the one that has been so for longest. A request that is not here wholly, a reply that only waits for
+ * its reader, and a stream are no answering. When all are being answered, the new one is refused.
+ */
+export class Connections {
+  readonly #limits: ServerLimits;
+  readonly #log: Logger;
+  /** By both ends' ports and the other's address; the one whose last request is longest ago comes first. */
+  readonly #open = new Map<string, Connection>();
+  readonly #sweep: NodeJS.Timeout;
+  #refused = 0;
+  #closedForOthers = 0;
+
+  constructor(limits: ServerLimits, log: Logger) {
+    this.#limits = limits;
+    this.#log = log;
+    const { receiveTimeout, idleTimeout, requestTimeout } = limits;
+    const interval = Math.min(sweepInterval, receiveTimeout / 4, idleTimeout / 4, requestTimeout / 4);
+    this.#sweep = setInterval(() => this.#closeOverdue(), interval).unref();
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Lets a server have only those of its connections that there is room for. */
+  guard(server: Server): void {
+    const listeners = server.listeners("connection");
+    server.removeAllListeners("connection");
+    server.on("connection", (socket: Socket) => {
+      if (!this.#admit(socket)) socket.destroy();
+      else for (const listener of listeners) listener.call(server, socket);
+    });
+  }
+
+  /** Tells of an HTTP/2 connection, which has said hello. */
+  startSession(session: ServerHttp2Session): void {
+    const connection = this.#open.get(keyOf(session.socket));
+    if (connection) connection.session = session;
+  }
+
+  /** Tells of a request, whose headers are here. */
+  startRequest(request: ServerRequest, response: Response): void {
+    const key = keyOf(request.socket);
+    const connection = this.#open.get(key);
+    if (!connection) return;
+    const isStream = streamingPaths.has(request.url ?? "");
+    const exchange = { request, response, since: performance.now(), isStream };
+    connection.hasAsked = true;
+    connection.exchanges.add(exchange);
+    this.#moveToEnd(key, connection);
+    response.once("close", () => {
+      connection.exchanges.delete(exchange);
+      connection.since = performance.now();
+    });
+  }
+
+  /** Looks after them no more. */
+  close(): void {
+    clearInterval(this.#sweep);
+  }
+
+  #admit(socket: Socket): boolean {
+    if (this.#open.size >= this.#limits.connections && !this.#makeRoom()) {
+      this.#refused += 1;
+      return false;
+    }
+    const key = keyOf(socket);
+    const connection = { socket, exchanges: new Set<Exchange>(), hasAsked: false, since: performance.now() };
+    this.#open.set(key, connection);
+    socket.setKeepAlive(true, keepAliveDelay);
+    socket.once("close", () => {
+      if (this.#open.get(key) === connection) this.#open.delete(key);
+    });
+    return true;
+  }
+
+  #makeRoom(): boolean {
+    const key = this.#leastNeeded();
+    if (key === undefined) return false;
+    this.#open.get(key)?.socket.destroy();
+    this.#open.delete(key);
+    this.#closedForOthers += 1;
+    return true;
+  }
+
+  #leastNeeded(): string | undefined {
+    let found: string | undefined;
+    for (const [key, connection] of this.#open) {
+      if (!connection.hasAsked) return key;
+      if (!isAnswered(connection)) found ??= key;
+    }
+    return found;
+  }
+
+  #moveToEnd(key: string, connection: Connection): void {
+    this.#open.delete(key);
+    this.#open.set(key, connection);
+  }
+
+  #closeOverdue(): void {
+    const now = performance.now();
+    for (const connection of this.#open.values()) {
+      for (const exchange of connection.exchanges) if (this.#isOverdue(exchange, now)) cutOff(exchange.response);
+      if (connection.exchanges.size === 0) this.#closeIfIdle(connection, now);
+    }
+    if (this.#refused + this.#closedForOthers === 0) return;
+    const counts = { refused: this.#refused, closedForOthers: this.#closedForOthers, open: this.#open.size };
+    this.#log.warn(counts, "too many connections: see --max-connections");
+    this.#refused = 0;
+    this.#closedForOthers = 0;
+  }
+
+  #isOverdue({ request, response, since, isStream }: Exchange, now: number): boolean {
+    if (isStream) return false;
+    const { receiveTimeout, requestTimeout } = this.#limits;
+    const isWaitedFor = !request.complete && !response.writableEnded;
+    return now - since > (isWaitedFor ? Math.min(receiveTimeout, requestTimeout) : requestTimeout);
+  }
+
+  #closeIfIdle({ socket, session, hasAsked, since }: Connection, now: number): void {
+    const limit = hasAsked || session ? this.#limits.idleTimeout : this.#limits.receiveTimeout;
+    if (now - since <= limit) return;
+    // A session says goodbye first. One that is closed already had its time since the last sweep.
+    if (session && !session.closed) session.close();
+    else socket.destroy();
+  }
+}
+
+/** Whether it is the server's turn in any of its exchanges. */
+function isAnswered({ exchanges }: Connection): boolean {
+  for (const { request, response, isStream } of exchanges) {
+    if (request.complete && !response.writableEnded && !isStream) return true;
+  }
+  return false;
+}
+
+function keyOf(socket: Pick<Socket, "remoteAddress" | "remotePort" | "localPort">): string {
+  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localPort}`;
+}

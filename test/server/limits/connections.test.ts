@@ -1,0 +1,210 @@
+import { once } from "node:events";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from "node:http2";
+import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { setTimeout as delay } from "node:timers/promises";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { afterEach, describe, expect, onTestFinished, test } from "vitest";
+import { Health } from "../../../gen/health/v1/health_pb.ts";
+import { FakeEngine } from "../../support/fake-engine.ts";
+import { post } from "../../support/http-json.ts";
+import { certificate, startTestServer, type TestServer, type TestServerOptions } from "../../support/test-server.ts";
+
+const path = "/api/v1/drscp/listBackupEntities";
+const head = `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n`;
+const ports = ["clear text", "TLS"] as const;
+type Port = (typeof ports)[number];
+
+const sockets: Socket[] = [];
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+});
+
+async function start(limits: TestServerOptions["limits"], engine = new FakeEngine()): Promise<TestServer> {
+  const running = await startTestServer(engine, { limits: limits ?? {} });
+  onTestFinished(() => running.server.close());
+  return running;
+}
+
+/** An engine that answers `listBackupEntities` when it is told to, and says how many wait for it. */
+function slowEngine() {
+  const engine = new FakeEngine();
+  const { promise, resolve: resume } = Promise.withResolvers<void>();
+  engine.pause = promise;
+  const answer = engine.listBackupEntities.bind(engine);
+  let count = 0;
+  engine.listBackupEntities = () => {
+    count += 1;
+    return answer();
+  };
+  return { engine, entered: () => count, resume };
+}
+
+function urlOf(running: TestServer, port: Port): string {
+  return port === "TLS" ? running.tlsUrl : running.url;
+}
+
+/** A TCP connection on which nothing is said. */
+async function silent(url: string): Promise<Socket> {
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  sockets.push(socket);
+  socket.on("error", () => undefined);
+  await once(socket, "connect");
+  return socket;
+}
+
+/** A connection on which HTTP/1.1 can be spoken. */
+async function open(running: TestServer, port: Port): Promise<Socket> {
+  if (port === "clear text") return silent(running.url);
+  const { hostname: host, port: number } = new URL(running.tlsUrl);
+  const socket = connectTls({ host, port: Number(number), ca: certificate, ALPNProtocols: ["http/1.1"] });
+  sockets.push(socket);
+  socket.on("error", () => undefined);
+  await once(socket, "secureConnect");
+  return socket;
+}
+
+async function openHttp2(running: TestServer, port: Port): Promise<ClientHttp2Session> {
+  const session = connectHttp2(urlOf(running, port), { ca: certificate });
+  session.on("error", () => undefined);
+  onTestFinished(() => session.destroy());
+  await once(session, "remoteSettings");
+  return session;
+}
+
+function status(running: TestServer, port: Port): Promise<number> {
+  return post(urlOf(running, port), path, { ca: certificate }).then((reply) => reply.status);
+}
+
+/** Resolves when the server has ended the connection. */
+async function ended(socket: Socket): Promise<void> {
+  socket.resume();
+  if (!socket.closed) await once(socket, "close");
+}
+
+/** Resolves when the stream is over, well or not. */
+function closed(stream: ClientHttp2Stream): Promise<void> {
+  stream.on("error", () => undefined);
+  return new Promise((resolve) => stream.once("close", resolve));
+}
+
+/** Sends a byte now and then for as long as the connection lives. */
+async function drip(socket: Socket, bytes: string): Promise<void> {
+  for (let sent = 0; !socket.destroyed; sent += 1) {
+    socket.write(bytes[sent % bytes.length] ?? "");
+    await delay(20);
+  }
+}
+
+describe.each(ports)("over %s", (port) => {
+  test("600 clients that say nothing do not keep others from being served", async () => {
+    const running = await start({});
+    for (let hundred = 0; hundred < 6; hundred += 1) {
+      await Promise.all(Array.from({ length: 100 }, () => silent(urlOf(running, port))));
+      expect(await status(running, port)).toBe(200);
+    }
+  });
+
+  test("a client that has asked keeps its connection when silent ones are too many", async () => {
+    const running = await start({ connections: 5 });
+    const asked = await open(running, port);
+    asked.write(`${head}Content-Length: 2\r\n\r\n{}`);
+    await once(asked, "data");
+    const others = [];
+    for (let opened = 0; opened < 10; opened += 1) others.push(await silent(urlOf(running, port)));
+    await Promise.all(others.slice(0, 5).map(ended));
+    asked.write(`${head}Content-Length: 2\r\n\r\n{}`);
+    const [reply] = (await once(asked, "data")) as [Buffer];
+    expect(reply.toString()).toContain("200 OK");
+  });
+
+  test("the newest is refused while all others are being answered, and only then", async () => {
+    const { engine, entered, resume } = slowEngine();
+    const running = await start({ connections: 2 }, engine);
+    const [first, second] = [await open(running, port), await openHttp2(running, port)];
+    const answers = [once(first, "data"), once(second.request({ ":method": "POST", ":path": path }).end(), "response")];
+    first.write(`${head}Content-Length: 2\r\n\r\n{}`);
+    await expect.poll(entered).toBe(2);
+    await expect(status(running, port)).rejects.toThrow(/./);
+    resume();
+    await Promise.all(answers);
+    expect(await status(running, port)).toBe(200);
+  });
+
+  test("a client that never begins is let go", async () => {
+    const running = await start({ receiveTimeout: 200 });
+    await ended(await silent(urlOf(running, port)));
+    expect(await status(running, port)).toBe(200);
+  });
+
+  test("a client that drips its headers is let go", async () => {
+    const running = await start({ receiveTimeout: 200 });
+    const socket = await open(running, port);
+    socket.write(head);
+    await Promise.all([drip(socket, "X: 1\r\n"), ended(socket)]);
+    expect(await status(running, port)).toBe(200);
+  });
+
+  test("a client that drips its body is let go, in HTTP/1.1", async () => {
+    const running = await start({ receiveTimeout: 200 });
+    const socket = await open(running, port);
+    socket.write(`${head}Content-Length: 1000\r\n\r\n{`);
+    await Promise.all([drip(socket, " "), ended(socket)]);
+    expect(await status(running, port)).toBe(200);
+  });
+
+  test.each([path, "/drscp.v1.DrscpService/ListBackups"])(
+    "a client that drips its body loses the stream, and keeps the connection, in HTTP/2: %s",
+    async (dripped) => {
+      const running = await start({ receiveTimeout: 200 });
+      const session = await openHttp2(running, port);
+      const stream = session.request({ ":method": "POST", ":path": dripped, "content-type": "application/json" });
+      stream.write("{");
+      await closed(stream);
+      const next = session.request({ ":method": "POST", ":path": path }).end();
+      const [headers] = (await once(next, "response")) as [Record<string, unknown>];
+      expect(headers[":status"]).toBe(200);
+    },
+  );
+
+  test("a connection on which nothing is asked any more is let go", async () => {
+    const running = await start({ idleTimeout: 200 });
+    const [http1, http2] = [await open(running, port), await openHttp2(running, port)];
+    http1.write(`${head}Content-Length: 2\r\n\r\n{}`);
+    await Promise.all([ended(http1), once(http2, "goaway"), once(http2, "close")]);
+    expect(await status(running, port)).toBe(200);
+  });
+
+  test("a reply that nobody reads is given up, in HTTP/2", async () => {
+    const engine = new FakeEngine();
+    engine.logs = "x".repeat(1_000_000);
+    const running = await start({ requestTimeout: 300 }, engine);
+    const session = await openHttp2(running, port);
+    const body = JSON.stringify({ crn: "crn:altus:drs:us-west-1:a:restore:1" });
+    const stream = session.request({ ":method": "POST", ":path": "/api/v1/drscp/getLogs" }).end(body);
+    await closed(stream);
+    expect(stream.rstCode).not.toBe(0);
+  });
+});
+
+test("a watch of health outlives the time that a request has, and makes room when there is none", async () => {
+  const { engine, entered, resume } = slowEngine();
+  const running = await start({ requestTimeout: 200, receiveTimeout: 100, idleTimeout: 100, connections: 2 }, engine);
+  const client = createClient(Health, createGrpcTransport({ baseUrl: running.url }));
+  const answers = client.watch({})[Symbol.asyncIterator]();
+  await answers.next();
+  const next = answers.next();
+  let isOver = false;
+  next.catch(() => (isOver = true));
+  // Each lives as long as a client may be silent; together longer than any limit.
+  for (let round = 0; round < 4; round += 1) await ended(await silent(running.url));
+  expect(isOver).toBe(false);
+
+  const asking = await open(running, "clear text");
+  asking.write(`${head}Content-Length: 2\r\n\r\n{}`);
+  await expect.poll(entered).toBe(1);
+  await silent(running.url);
+  await expect(next).rejects.toThrow(/./);
+  resume();
+});
