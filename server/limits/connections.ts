@@ -135,7 +135,10 @@ export class Connections {
   #closeOverdue(): void {
     const now = performance.now();
     for (const connection of this.#open.values()) {
-      for (const exchange of connection.exchanges) if (this.#isOverdue(exchange, now)) cutOff(exchange.response);
+      for (const exchange of connection.exchanges) {
+        if (this.#isOverdue(exchange, now)) cutOff(exchange.response);
+        else stopSending(exchange);
+      }
       if (connection.exchanges.size === 0) this.#closeIfIdle(connection, now);
     }
     if (this.#refused + this.#closedForOthers === 0) return;
@@ -167,6 +170,17 @@ function isAnswered({ exchanges }: Connection): boolean {
     if (request.complete && !response.writableEnded && !isStream) return true;
   }
   return false;
+}
+
+/**
+ * Ends an HTTP/2 stream whose reply has been sent while nobody reads the rest of its request (RFC 9113, 8.1): that would
+ * fill the window that all streams of the connection share, and Node would keep the stream, and with it the connection,
+ * even when the client has gone.
+ */
+function stopSending({ request, response }: Exchange): void {
+  if (!("stream" in response) || request.complete) return;
+  const { stream } = response;
+  if (stream.closed || stream.state.localClose === 1) stream.destroy();
 }
 
 function keyOf(socket: Pick<Socket, "remoteAddress" | "remotePort" | "localPort">): string {

@@ -78,9 +78,9 @@ function status(running: TestServer, port: Port): Promise<number> {
 }
 
 /** Resolves when the server has ended the connection. */
-async function ended(socket: Socket): Promise<void> {
+function ended(socket: Socket): Promise<void> {
   socket.resume();
-  if (!socket.closed) await once(socket, "close");
+  return new Promise((resolve) => (socket.closed ? resolve() : socket.once("close", () => resolve())));
 }
 
 /** Resolves when the stream is over, well or not. */
@@ -187,6 +187,31 @@ describe.each(ports)("over %s", (port) => {
     expect(stream.rstCode).not.toBe(0);
   });
 });
+
+test.each([
+  ["Connect", "/drscp.v1.DrscpService/CreateBackup", 429],
+  ["JSON", "/api/v1/drscp/createBackup", 400],
+])(
+  "a body that is too long is refused, and holds up nothing else on its connection: %s",
+  async (_name, path, status) => {
+    const engine = new FakeEngine();
+    const running = await start({ idleTimeout: 1_000 }, engine);
+    const session = await openHttp2(running, "clear text");
+    const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/json" });
+    const over = closed(stream);
+    const response = once(stream, "response");
+    // More than the limit and the windows of the stream and of the connection take, and never the end of it.
+    stream.write(JSON.stringify({ backupName: "x".repeat(2_000_000) }));
+    const [headers] = (await response) as [Record<string, unknown>];
+    expect(headers[":status"]).toBe(status);
+    stream.resume();
+    await over;
+    const body = JSON.stringify({ backupName: "y".repeat(200_000) });
+    const next = session.request({ ":method": "POST", ":path": "/api/v1/drscp/createBackup" }).end(body);
+    await once(next, "response");
+    expect(engine.backups.map(({ name }) => name)).toEqual(["y".repeat(200_000)]);
+  },
+);
 
 test("a watch of health outlives the time that a request has, and makes room when there is none", async () => {
   const { engine, entered, resume } = slowEngine();

@@ -97,7 +97,7 @@ test.each([
 test("pings alone keep no connection open", async () => {
   const client = rawClient();
   const pings = setInterval(() => client.send(frame.ping, 0, Buffer.alloc(8)), 50);
-  await once(client.socket, "close");
+  await new Promise((resolve) => client.socket.once("close", resolve));
   clearInterval(pings);
   expect(client.received.some(({ type }) => type === frame.ping)).toBe(true);
 });
