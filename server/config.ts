@@ -46,6 +46,8 @@ export interface ServerConfig {
   /** Whether the server tells its API's schema to those who are let in. */
   readonly reflection: boolean;
   readonly logLevel: string;
+  /** The file that calls are audited in; `-` is standard output. */
+  readonly audit: string | undefined;
   readonly engine: EngineConfig;
 }
 
@@ -66,6 +68,7 @@ interface Options extends CallerOptions, LimitOptions {
   readonly maxBodyBytes: number;
   readonly reflection: "on" | "off";
   readonly logLevel: string;
+  readonly audit?: string;
   readonly data?: string;
   readonly crashAt?: string;
   readonly storage?: StorageConfig;
@@ -121,6 +124,7 @@ export function readConfig(args: readonly string[]): ServerConfig {
     temporaryData: data === simulatedData ? data : undefined,
     reflection: options.reflection === "on",
     logLevel: options.logLevel,
+    audit: options.audit,
     engine: {
       databasePath: join(data, "drs.db"),
       storage: storageConfig(options, data),
@@ -205,6 +209,9 @@ function describeOptions(): Command {
       setting("--log-level <level>", "the least that is logged")
         .choices(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
         .default("info"),
+    )
+    .addOption(
+      setting("--audit <file>", 'a line for every call is added to it; "-" for standard output (default: none)'),
     );
   addCallerOptions(program);
   addLimitOptions(program);

@@ -2,12 +2,15 @@ import type { MethodImpl } from "@connectrpc/connect";
 import type { Logger } from "../engine/logger.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { DrscpService } from "../gen/drscp/v1/drscp_pb.ts";
+import type { AuditLog } from "./audit/audit-log.ts";
 import type { Callers } from "./callers/gate.ts";
 
 /** What handlers and listeners work with. */
 export interface ServerContext {
   readonly engine: Engine;
   readonly log: Logger;
+  /** Missing: calls are not audited. */
+  readonly audit?: AuditLog | undefined;
   /** Missing: nobody is asked who calls. */
   readonly callers?: Callers | undefined;
   /** Whether callers may learn the API's schema from the server; they may unless it is false. */

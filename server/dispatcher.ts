@@ -8,11 +8,13 @@ import {
 import { DrsError } from "../engine/errors.ts";
 import { DrscpService, file_drscp_v1_drscp } from "../gen/drscp/v1/drscp_pb.ts";
 import { file_health_v1_health, Health } from "../gen/health/v1/health_pb.ts";
+import { CallAudit, currentAudit } from "./audit/call-audit.ts";
 import { Call, currentCall, type Response, type ServerRequest } from "./call.ts";
 import { createGate } from "./callers/gate.ts";
 import type { ServerContext } from "./context.ts";
 import { toConnectError, toJsonError } from "./errors.ts";
 import { health } from "./health.ts";
+import { auditCalls, auditChanges } from "./interceptors/audit-calls.ts";
 import { translateErrors } from "./interceptors/translate-errors.ts";
 import { wholeLists } from "./interceptors/whole-lists.ts";
 import { cutOff, isGone, writeJson } from "./json-reply.ts";
@@ -41,7 +43,7 @@ export function createDispatcher(
   stopping: AbortSignal,
 ): Dispatch {
   const { log } = context;
-  const interceptors = [translateErrors(log)];
+  const interceptors = [auditCalls, translateErrors(log), auditChanges];
   const gate = limitRate(createGate(context.callers, log), limits.requestsPerSecond, log);
   const routes = drscpRoutes(context);
   const byJsonPath = jsonRoutes(DrscpService, routes);
@@ -61,10 +63,23 @@ export function createDispatcher(
   if (context.reflection !== false) addReflection(router, [file_drscp_v1_drscp, file_health_v1_health]);
   const byRpcPath = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
-  async function serve(call: Call, request: ServerRequest, response: Response): Promise<void> {
+  /** Health and reflection tell nothing of the control plane, and probes would drown everything else. */
+  function auditOf(call: Call): CallAudit | undefined {
+    const path = withoutPrefix(pathOf(call.request), pathPrefix);
+    const method = (byJsonPath.get(path) ?? byRpcPath.get(path))?.method;
+    if (!context.audit || (method && method.parent !== DrscpService)) return undefined;
+    return new CallAudit(context.audit, log, call, method?.localName ?? path);
+  }
+
+  async function serve(
+    call: Call,
+    audit: CallAudit | undefined,
+    request: ServerRequest,
+    response: Response,
+  ): Promise<void> {
     const path = withoutPrefix(pathOf(request), pathPrefix);
     checkAuthority(request);
-    const values = createContextValues().set(currentCall, call);
+    const values = createContextValues().set(currentCall, call).set(currentAudit, audit);
     const spec = byJsonPath.get(path);
     if (spec) return serveJson(spec, { maxBodyBytes, gate, interceptors }, values, request, response);
     const handler = byRpcPath.get(path);
@@ -75,15 +90,17 @@ export function createDispatcher(
 
   return (request, response) => {
     const call = new Call(request);
+    const audit = auditOf(call);
     const started = performance.now();
     response.setHeader("x-altus-request-id", call.requestId);
     response.once("close", () => {
+      audit?.replied();
       if (call.isOneOfMany) return;
       const ms = Math.round(performance.now() - started);
       const { requestId, outcome } = call;
       log.info({ method: pathOf(request), status: response.statusCode, outcome, ms, requestId }, "call");
     });
-    serve(call, request, response).catch((error: unknown) => {
+    serve(call, audit, request, response).catch((error: unknown) => {
       // A client that went away is no failure, and hears nothing.
       if (isGone(response)) return;
       const translated = toConnectError(error, call.requestId, log);

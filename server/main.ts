@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { CommanderError } from "commander";
 import { type Logger, pino } from "pino";
+import { openAuditLog } from "./audit/open-audit-log.ts";
 import { readConfig, type ServerConfig } from "./config.ts";
 
 /** What the SQLite module's binary needs: an older Node dies of it without a word. */
@@ -34,10 +35,10 @@ async function run(config: ServerConfig): Promise<void> {
     reflection,
     simulated,
     temporaryData,
-    logLevel,
     engine: settings,
   } = config;
-  const log = pino({ level: logLevel });
+  const log = pino({ level: config.logLevel });
+  const audit = config.audit === undefined ? undefined : openAuditLog(config.audit, log);
   // Only now: these load the SQLite module, or a simulator that most processes do not need.
   const { createEngine } = await import("../engine/create-engine.ts");
   const { createServer } = await import("./server.ts");
@@ -54,7 +55,7 @@ async function run(config: ServerConfig): Promise<void> {
     { logger: log, crashPoints: new CrashPoints((point) => dieAt(point, config.crashAt, log)) },
   );
   const server = await createServer(
-    { engine, log, callers, reflection },
+    { engine, log, audit, callers, reflection },
     { listen, tls, pathPrefix, limits, maxBodyBytes },
   );
   log.info({ cleartext: server.cleartext, tls: server.tls, simulator: simulator?.url }, "listening");

@@ -38,6 +38,7 @@ test("without settings it serves this machine only and keeps everything in .drs"
     tls: undefined,
     maxBodyBytes: 1_048_576,
     limits: defaultLimits,
+    audit: undefined,
     simulated: false,
     engine: {
       databasePath: ".drs/drs.db",

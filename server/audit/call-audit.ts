@@ -1,0 +1,119 @@
+import type { Message } from "@bufbuild/protobuf";
+import { createContextKey } from "@connectrpc/connect";
+import { DrsError } from "../../engine/errors.ts";
+import type { Logger } from "../../engine/logger.ts";
+import type { Call } from "../call.ts";
+import type { AuditLog } from "./audit-log.ts";
+
+/** Of any text that a client has a say in, in UTF-16 code units. */
+const maxLength = 256;
+/** The members of requests and replies that are audited. No other is: names and logs may hold anything. */
+const crnMembers = ["crn", "backupCrn", "restoreCrn", "deleteBackupCrn"] as const;
+
+/** The audit of the call among Connect's context values; undefined where there is none. */
+export const currentAudit = createContextKey<CallAudit | undefined>(undefined, { description: "audit" });
+
+/**
+ * The lines of one call: `accepted` before something is changed, and `ended` when it is over, whichever comes last of
+ * its reply and its handler, which goes on without its client.
+ */
+export class CallAudit {
+  readonly #audit: AuditLog;
+  readonly #log: Logger;
+  readonly #call: Call;
+  readonly #method: string;
+  readonly #address: string;
+  readonly #started = performance.now();
+  #crn: string | undefined;
+  #createdCrn: string | undefined;
+  #isHandled = true;
+  #isReplied = false;
+  #isWritten = false;
+
+  /** @param method The rpc's name, or the path where there is none. */
+  constructor(audit: AuditLog, log: Logger, call: Call, method: string) {
+    this.#audit = audit;
+    this.#log = log;
+    this.#call = call;
+    this.#method = method;
+    this.#address = call.request.socket.remoteAddress ?? "";
+  }
+
+  /** Its request has been understood, and a handler is asked. */
+  begin(request: Message): void {
+    this.#isHandled = false;
+    this.#crn = crnOf(request);
+  }
+
+  /**
+   * Says on the disk that the call is about to change something. Throws UNAVAILABLE when that cannot be said: then it
+   * must not.
+   */
+  accept(): void {
+    // Its client may have left before: that was not the end.
+    this.#isWritten = false;
+    try {
+      this.#audit.append(this.#line("accepted", {}));
+      this.#audit.sync();
+    } catch (cause) {
+      const message = "the audit log cannot be written, so nothing was done: see the service's own log";
+      throw new DrsError("UNAVAILABLE", message, { cause });
+    }
+  }
+
+  /** The handler is done, well or not. */
+  end(reply?: Message): void {
+    this.#isHandled = true;
+    this.#createdCrn = reply && crnOf(reply);
+    this.#finish();
+  }
+
+  /** The reply is over, sent or not. */
+  replied(): void {
+    this.#isReplied = true;
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (!this.#isHandled || !this.#isReplied || this.#isWritten || this.#call.isOneOfMany) return;
+    this.#isWritten = true;
+    const result = this.#call.outcome.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
+    const ms = Math.round(performance.now() - this.#started);
+    try {
+      this.#audit.append(this.#line("ended", { createdCrn: this.#createdCrn, result, ms }));
+    } catch (err) {
+      this.#log.error({ err, requestId: this.#call.requestId, result }, "the audit log cannot be written");
+    }
+  }
+
+  #line(event: string, more: object): string {
+    const { requestId, identity } = this.#call;
+    return auditLine({
+      time: new Date().toISOString(),
+      event,
+      requestId,
+      caller: identity?.name,
+      provenBy: identity?.provenBy,
+      address: this.#address,
+      method: this.#method,
+      crn: this.#crn,
+      ...more,
+    });
+  }
+}
+
+/**
+ * One line of ASCII, whatever clients put into it: JSON escapes what ends a line, and what merely looks so to some
+ * readers, or turns the text's direction, is escaped too.
+ */
+function auditLine(fields: object): string {
+  const json = JSON.stringify(fields, (_name, value: unknown) =>
+    typeof value === "string" && value.length > maxLength ? `${value.slice(0, maxLength)}...` : value,
+  );
+  return json.replaceAll(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+function crnOf(message: Message): string | undefined {
+  const members = message as Partial<Record<(typeof crnMembers)[number], string>>;
+  return crnMembers.map((name) => members[name]).find((crn) => crn !== undefined && crn !== "");
+}

@@ -1,0 +1,16 @@
+import type { Logger } from "../../engine/logger.ts";
+import { AuditLog } from "./audit-log.ts";
+
+/** Opens the audit log for the rest of the process. On SIGHUP it goes on in a new file: see `AuditLog.reopen`. */
+export function openAuditLog(path: string, log: Logger): AuditLog {
+  const audit = new AuditLog(path);
+  process.on("SIGHUP", () => {
+    try {
+      audit.reopen();
+      log.info({ audit: path }, "audit log opened anew");
+    } catch (err) {
+      log.error({ err, audit: path }, "the audit log cannot be opened anew, the former file stays in use");
+    }
+  });
+  return audit;
+}
