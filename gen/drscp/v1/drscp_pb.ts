@@ -772,8 +772,9 @@ export const RestoreBackupResponseSchema: GenMessage<RestoreBackupResponse, {jso
  *
  * Every method is also served as JSON, `POST` to the path of its annotation. There an empty body counts as `{}`, an
  * unknown member is refused, every member of a reply is written, and an error is an `Error`. For every method,
- * INVALID_ARGUMENT means that the request cannot be understood or lacks what it must have, and UNAVAILABLE that the
- * same call may succeed later.
+ * INVALID_ARGUMENT means that the request cannot be understood or lacks what it must have, UNAVAILABLE that the same call
+ * may succeed later, and RESOURCE_EXHAUSTED that this caller asks too often or, of a call that records a job, that too
+ * many jobs wait. Nothing was recorded then.
  *
  * @generated from service drscp.v1.DrscpService
  */
