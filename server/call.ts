@@ -11,6 +11,8 @@ export type Response = ServerResponse | Http2ServerResponse;
 /** One request on its way through the server. */
 export class Call {
   readonly request: ServerRequest;
+  /** Where it comes from, in the eyes of the network: a proxy's address, where there is one. */
+  readonly address: string;
   /** Returned with every reply and logged: the client's own where it sent a usable one, else made here. */
   readonly requestId: string;
   /** How it ended, for the log: REFUSED until a handler has been called, then OK or the error's code. */
@@ -23,6 +25,7 @@ export class Call {
 
   constructor(request: ServerRequest) {
     this.request = request;
+    this.address = request.socket.remoteAddress ?? "";
     this.#clientsId = clientsRequestId(request.headers);
     this.requestId = this.#clientsId || randomUUID();
   }

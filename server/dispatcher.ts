@@ -19,7 +19,7 @@ import { translateErrors } from "./interceptors/translate-errors.ts";
 import { wholeLists } from "./interceptors/whole-lists.ts";
 import { cutOff, isGone, writeJson } from "./json-reply.ts";
 import type { ServerLimits } from "./limits/options.ts";
-import { limitRate } from "./limits/rate-gate.ts";
+import { RateLimit } from "./limits/rate-limit.ts";
 import { addReflection } from "./reflection.ts";
 import { drscpRoutes } from "./routes.ts";
 import { jsonRoutes, serveJson } from "./transcoding.ts";
@@ -44,7 +44,8 @@ export function createDispatcher(
 ): Dispatch {
   const { log } = context;
   const interceptors = [auditCalls, translateErrors(log), auditChanges];
-  const gate = limitRate(createGate(context.callers, log), limits.requestsPerSecond, log);
+  const rate = new RateLimit(limits.requestsPerSecond, log);
+  const gate = rate.gate(createGate(context.callers, log));
   const routes = drscpRoutes(context);
   const byJsonPath = jsonRoutes(DrscpService, routes);
   const router = createConnectRouter({
@@ -94,6 +95,7 @@ export function createDispatcher(
     const started = performance.now();
     response.setHeader("x-altus-request-id", call.requestId);
     response.once("close", () => {
+      rate.countStray(call);
       audit?.replied();
       if (call.isOneOfMany) return;
       const ms = Math.round(performance.now() - started);

@@ -22,7 +22,6 @@ export class CallAudit {
   readonly #log: Logger;
   readonly #call: Call;
   readonly #method: string;
-  readonly #address: string;
   readonly #started = performance.now();
   #crn: string | undefined;
   #createdCrn: string | undefined;
@@ -36,7 +35,6 @@ export class CallAudit {
     this.#log = log;
     this.#call = call;
     this.#method = method;
-    this.#address = call.request.socket.remoteAddress ?? "";
   }
 
   /** Its request has been understood, and a handler is asked. */
@@ -87,14 +85,14 @@ export class CallAudit {
   }
 
   #line(event: string, more: object): string {
-    const { requestId, identity } = this.#call;
+    const { requestId, identity, address } = this.#call;
     return auditLine({
       time: new Date().toISOString(),
       event,
       requestId,
       caller: identity?.name,
       provenBy: identity?.provenBy,
-      address: this.#address,
+      address,
       method: this.#method,
       crn: this.#crn,
       ...more,

@@ -97,6 +97,16 @@ test("health is answered to whoever asks however often", async () => {
   for (let asked = 0; asked < 3 * burst; asked += 1) await expect(check({})).resolves.toBeDefined();
 });
 
+test.each([
+  ["paths that are none", "/nothing", {}],
+  ["methods that are none", "/api/v1/drscp/listBackups", { method: "GET" }],
+  ["types that are none", "/drscp.v1.DrscpService/ListBackups", { headers: { "Content-Type": "text/plain" } }],
+])("a flood of %s does not fill the log", async (_what, path, options) => {
+  await Promise.all(Array.from({ length: 200 }, () => post(running.url, path, options)));
+  await expect.poll(() => logged.length).toBeGreaterThan(0);
+  expect(logged.length).toBeLessThan(20);
+});
+
 test("a flood of refused calls does not fill the log", async () => {
   await exhaust("alice");
   const replies = await Promise.all(Array.from({ length: 200 }, () => createBackup("alice")));
