@@ -99,6 +99,8 @@ export async function launchService(options: ServiceOptions): Promise<TestServic
     `--data=${data}`,
     `--kubeconfig=${options.cluster.kubeconfig}`,
     "--log-level=warn",
+    // Some tests look every few milliseconds.
+    "--max-requests-per-second=1000",
     ...timeLimits,
   ];
   const child = spawn(process.execPath, [...startArguments, ...flags, ...(options.flags ?? [])], {
