@@ -41,6 +41,14 @@ const jsonCodes: Readonly<Record<Code, readonly [status: number, code: string]>>
   [Code.Unavailable]: [503, "UNAVAILABLE"],
 };
 
+/** The statuses of the JSON paths' errors, each with its codes: for those who describe these paths. */
+export const jsonErrors: ReadonlyMap<number, readonly string[]> = new Map(
+  [...Map.groupBy(Object.values(jsonCodes), ([status]) => status)].map(([status, errors]) => [
+    status,
+    [...new Set(errors.map(([, code]) => code))],
+  ]),
+);
+
 /** An error as the JSON paths tell it. */
 export function toJsonError(error: ConnectError): { status: number; body: Required<ErrorJson> } {
   const [status, code] = jsonCodes[error.code];
