@@ -21,6 +21,7 @@ import { cutOff, isGone, writeJson } from "./json-reply.ts";
 import type { ServerLimits } from "./limits/options.ts";
 import { RateLimit } from "./limits/rate-limit.ts";
 import { addReflection } from "./reflection.ts";
+import { mendRequestErrors } from "./request-errors.ts";
 import { drscpRoutes } from "./routes.ts";
 import { jsonRoutes, serveJson } from "./transcoding.ts";
 
@@ -49,7 +50,10 @@ export function createDispatcher(
   const routes = drscpRoutes(context);
   const byJsonPath = jsonRoutes(DrscpService, routes);
   const router = createConnectRouter({
-    requestGate: gate,
+    requestGate: (call) => {
+      mendRequestErrors(call);
+      return gate(call);
+    },
     interceptors: [...interceptors, wholeLists],
     readMaxBytes: maxBodyBytes,
     acceptCompression: [compressionGzip, compressionBrotli],

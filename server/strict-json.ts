@@ -69,6 +69,15 @@ function expected(field: DescField): string {
 }
 
 function shown(value: unknown): string {
-  const text = JSON.stringify(value);
+  const text = textOf(value);
   return text.length > shownLength ? `${text.slice(0, shownLength)}...` : text;
+}
+
+/** Values can be parsed that are nested too deep to be written again. */
+function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return Array.isArray(value) ? "[..." : "{...";
+  }
 }
