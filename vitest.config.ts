@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/cluster/**"],
+    exclude: ["test/cluster/**", "test/fuzz/**"],
     reporters: ["default", "./test/closing-line.ts"],
     // A test of whole jobs takes a few seconds, and ten times as many on a machine that is busy with others.
     testTimeout: 60_000,
