@@ -20,6 +20,9 @@ const withPods: readonly Kind[] = [
   ...["jobs", "cronjobs"].map((resource) => ({ apiVersion: "batch/v1", resource })),
 ];
 
+/** The kinds that are looked through, in all namespaces where the service may, for users of a cluster-scoped object. */
+export const kindsOfUsers: readonly Kind[] = [roleBindings, persistentVolumeClaims, volumeSnapshots, ...withPods];
+
 /**
  * Whether nobody outside some namespaces depends on a cluster-scoped object, so that it may be changed for their sake. What
  * the service has no right to look at, and kinds it knows nothing about, count as used by others.

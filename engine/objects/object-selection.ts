@@ -5,6 +5,12 @@ import { type KubernetesObject, type ResourceType, resourceName } from "../kuber
 export const jobLabel = "drs.cloudera.com/job";
 
 /**
+ * Marks the role bindings that give the service its rights in a namespace: they are neither saved nor deleted, or a restore
+ * would take its own rights away.
+ */
+export const ownRightsLabel = "drs.cloudera.com/own-rights";
+
+/**
  * Kinds that describe what happens in one cluster and mean nothing in a restored one. They are neither saved nor deleted
  * nor restored.
  */
@@ -32,7 +38,7 @@ export function isSavedObject(type: ResourceType, object: KubernetesObject): boo
   return !isMadeByCluster(type, object);
 }
 
-/** Whether the cluster makes the object itself, out of others that are saved. */
+/** Whether the cluster makes the object itself, out of others that are saved, or it is this service's own. */
 export function isMadeByCluster(type: ResourceType, object: KubernetesObject): boolean {
   const { metadata } = object;
   const { name, labels = {}, annotations = {} } = metadata;
@@ -62,6 +68,8 @@ export function isMadeByCluster(type: ResourceType, object: KubernetesObject): b
       return object["type"] === "kubernetes.io/service-account-token" && isLegacyTokenName(name, annotations);
     case "volumesnapshots.snapshot.storage.k8s.io":
       return jobLabel in labels;
+    case "rolebindings.rbac.authorization.k8s.io":
+      return ownRightsLabel in labels;
     default:
       return false;
   }

@@ -8,7 +8,13 @@ import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
 import type { ListOptions } from "../kubernetes/object-list.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
-import { isMadeByCluster, isMirrorPod, isSavedResource, rootCertificate } from "../objects/object-selection.ts";
+import {
+  isMadeByCluster,
+  isMirrorPod,
+  isSavedResource,
+  ownRightsLabel,
+  rootCertificate,
+} from "../objects/object-selection.ts";
 import { occupiedKinds } from "../objects/occupied-kinds.ts";
 import { listed } from "./listed.ts";
 import { deletionWaves } from "./restore-order.ts";
@@ -89,9 +95,10 @@ async function deleteKind(
   context.info(`deleted ${count} ${resourceName(resource)} in ${namespace}`);
 }
 
-/** What the cluster has put there for itself stays. */
-const allButItsOwn: Readonly<Record<string, ListOptions>> = {
+/** What the cluster has put there for itself stays, and what gives the service its rights. */
+const butThese: Readonly<Record<string, ListOptions>> = {
   configmaps: { fieldSelector: `metadata.name!=${rootCertificate}` },
+  "rolebindings.rbac.authorization.k8s.io": { labelSelector: `!${ownRightsLabel}` },
 };
 
 /** Asks for the deletion of all objects of a kind, each by itself from `oneByOne` on; gives how many there were. */
@@ -103,7 +110,7 @@ async function deleteAll(
   oneByOne: number,
   signal: AbortSignal,
 ): Promise<number> {
-  const options = allButItsOwn[resourceName(resource)];
+  const options = butThese[resourceName(resource)];
   const isPods = resourceName(resource) === "pods";
   const found = cluster.listMetadata(resource, namespace, signal, options);
   try {

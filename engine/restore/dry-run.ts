@@ -9,7 +9,7 @@ import { fateOf } from "./cluster-scoped.ts";
 import { listed } from "./listed.ts";
 import { afterStart, userSnapshots } from "./restore-order.ts";
 import { objectsOf, type RestoreSource } from "./restore-source.ts";
-import { rightToGrant } from "./rights-granted.ts";
+import { rightToGrant, type WaitingBinding, waitingBinding } from "./rights-granted.ts";
 import { sanitize } from "./sanitize.ts";
 import type { Definitions } from "./saved-definitions.ts";
 import { withoutAllocations } from "./sanitizers/service.ts";
@@ -43,6 +43,8 @@ export async function dryRun(
   const { signal } = context;
   const refusals: string[] = [];
   const lacking = new Map<string, string[]>();
+  const lacks = (right: string, name: string) => lacking.set(right, [...(lacking.get(right) ?? []), name]);
+  const waiting: WaitingBinding[] = [];
   const namespaces = new Set(source.namespaces);
   let count = 0;
   const isTried = (name: string) => !notTried.has(name) && !coming.has(name);
@@ -61,12 +63,17 @@ export async function dryRun(
         if (!hasStatus(error, 400, 403, 404, 409, 422, 500)) throw error;
         const right = rightToGrant(error, type, object);
         if (right !== undefined && (await isWritten(cluster, namespaces, type, object, signal)))
-          lacking.set(right, [...(lacking.get(right) ?? []), `${type.kind} ${object.metadata.name}`]);
+          lacks(right, `${type.kind} ${object.metadata.name}`);
+        const binding = waitingBinding(error, type, object);
+        if (binding) waiting.push(binding);
         const isInvalid = error.status === 422 || (error.status === 400 && !/dry.?run/i.test(error.detail));
         if (isInvalid && !isDenied(error)) refusals.push(error.message);
       }
     },
   );
+  // An account that may make any role is not told when one grants more than it has: it may not bind it then.
+  for (const { bind, escalate, mayEscalate, name, role } of waiting)
+    if (lacking.get(escalate)?.includes(role) || (await cluster.isAllowed(mayEscalate, signal))) lacks(bind, name);
   if (lacking.size > 0)
     throw new DrsError(
       "PERMISSION_DENIED",

@@ -32,11 +32,11 @@ export async function preValidation(source: RestoreSource, parts: JobParts, cont
   await isElsewhere(source, parts, signal);
   for (const namespace of namespaces) await notTerminating(cluster, namespace, limits.finalizerTimeout, signal);
   const discovery = await cluster.discover(signal);
+  const rights = restoreRights({ ...discovery, saved: reader.parts, namespaces, statusOf: parts.restore.statusOf });
+  await checkPermissions(cluster, "a restore", rights, limits.clusterConcurrency, signal);
   const definitions = await savedDefinitions(source, cluster, signal);
   kindsAreServed(source, discovery, definitions, context);
   await storageClassesExist(source, parts, signal);
-  const rights = restoreRights({ ...discovery, saved: reader.parts, namespaces, statusOf: parts.restore.statusOf });
-  await checkPermissions(cluster, "a restore", rights, limits.clusterConcurrency, signal);
   await snapshotsExist(source, parts, context);
   const links = new OwnerLinks(context, source.notesPrefix);
   for await (const { object } of objectsOf(source, reader.parts, signal)) links.expect(object);

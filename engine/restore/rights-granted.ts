@@ -1,5 +1,7 @@
+import type { AccessQuestion } from "../kubernetes/cluster.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, groupOf } from "../kubernetes/kubernetes-object.ts";
+import type { RoleRef } from "../objects/cluster-scoped-needs.ts";
 
 /**
  * The right with which the service could make a role, or a binding, that the API server refused because it grants more than
@@ -9,9 +11,59 @@ import { type KubernetesObject, type ResourceType, groupOf } from "../kubernetes
 export function rightToGrant(error: unknown, type: ResourceType, object: KubernetesObject): string | undefined {
   if (!hasStatus(error, 403) || !/attempting to grant RBAC permissions not currently held/.test(error.detail))
     return undefined;
-  const { namespace } = object.metadata;
-  const roleRef = object["roleRef"] as { kind: string } | undefined;
-  const roles = (roleRef?.kind ?? type.kind) === "ClusterRole" ? "clusterroles" : "roles";
-  const where = namespace === undefined ? "" : ` in ${namespace}`;
-  return `${roleRef ? "bind" : "escalate"} ${roles}.${groupOf(type.apiVersion)}${where}`;
+  return inWords(roleOf(object) ? "bind" : "escalate", roleOf(object)?.kind ?? type.kind, type, object);
+}
+
+/** A binding that could not be tried, as its role is not there yet. */
+export interface WaitingBinding {
+  /** The right to make it, and the right to make its role, in words. */
+  readonly bind: string;
+  readonly escalate: string;
+  /** Whether the account has the latter. */
+  readonly mayEscalate: AccessQuestion;
+  readonly name: string;
+  /** `ClusterRole viewer`. */
+  readonly role: string;
+}
+
+/**
+ * What a binding would take that the API server refused because its role is missing: it looks for the role only when the
+ * account may not bind it whatever it grants. Undefined for any other refusal.
+ */
+export function waitingBinding(
+  error: unknown,
+  type: ResourceType,
+  object: KubernetesObject,
+): WaitingBinding | undefined {
+  const role = roleOf(object);
+  // Its words are `clusterrolebindings ... not found`, of one that was to be made; or it is the namespace that is missing.
+  if (!role || !hasStatus(error, 404) || error.detail.startsWith("namespaces ")) return undefined;
+  const isClusterRole = role.kind === "ClusterRole";
+  const ofRole = isClusterRole ? { metadata: { name: role.name } } : object;
+  return {
+    bind: inWords("bind", role.kind, type, object),
+    escalate: inWords("escalate", role.kind, type, ofRole),
+    mayEscalate: {
+      verb: "escalate",
+      group: groupOf(type.apiVersion),
+      resource: isClusterRole ? "clusterroles" : "roles",
+      namespace: ofRole.metadata.namespace ?? "",
+    },
+    name: `${type.kind} ${object.metadata.name}`,
+    role: `${role.kind} ${role.name}`,
+  };
+}
+
+function roleOf(object: KubernetesObject): RoleRef | undefined {
+  return object["roleRef"] as RoleRef | undefined;
+}
+
+function inWords(
+  verb: "bind" | "escalate",
+  roleKind: string,
+  { apiVersion }: ResourceType,
+  { metadata: { namespace } }: KubernetesObject,
+): string {
+  const roles = roleKind === "ClusterRole" ? "clusterroles" : "roles";
+  return `${verb} ${roles}.${groupOf(apiVersion)}${namespace === undefined ? "" : ` in ${namespace}`}`;
 }

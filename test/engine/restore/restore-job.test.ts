@@ -36,3 +36,22 @@ test("a wrecked control plane is brought back, object by object and byte by byte
   expect(await scene.names("/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents")).toEqual([]);
   expect(scene.simulator.volumes.snapshotHandles()).toHaveLength(3);
 });
+
+test("a role binding that gives the service its rights is neither saved nor deleted", async () => {
+  const scene = await Scene.open();
+  const bindings = "/apis/rbac.authorization.k8s.io/v1/namespaces/cdp/rolebindings";
+  const roleRef = {
+    apiGroup: "rbac.authorization.k8s.io",
+    kind: "ClusterRole",
+    name: "data-recovery-service-namespace",
+  };
+  const labels = { "drs.cloudera.com/own-rights": "" };
+  const { metadata } = await scene.create(bindings, { metadata: { name: "service", labels }, roleRef });
+  const { crn } = await scene.backup();
+  await scene.restore(crn);
+  expect((await scene.get(`${bindings}/service`)).metadata["uid"]).toBe(metadata["uid"]);
+
+  await scene.remove(`${bindings}/service`);
+  await scene.restore(crn);
+  expect(await scene.names(bindings)).not.toContain("service");
+});
