@@ -98,6 +98,7 @@ export function createDispatcher(
     const audit = auditOf(call);
     const started = performance.now();
     response.setHeader("x-altus-request-id", call.requestId);
+    drainOnceAnswered(response);
     response.once("close", () => {
       rate.countStray(call);
       audit?.replied();
@@ -116,6 +117,13 @@ export function createDispatcher(
       writeJson(response, status, JSON.stringify(body));
     });
   };
+}
+
+/** What is left unread keeps an HTTP/2 stream open, and its bytes in memory, for as long as its connection lasts. */
+function drainOnceAnswered(response: Response): void {
+  if (!("stream" in response)) return;
+  const { stream } = response; // the response itself is finished only when its stream is closed
+  stream.once("finish", () => stream.removeAllListeners("data").resume());
 }
 
 function pathOf(request: ServerRequest): string {

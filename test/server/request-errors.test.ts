@@ -69,3 +69,19 @@ describe("a request that cannot be read is the client's fault, and not the servi
     expect(reply).toMatchObject({ status: 400, body: expect.stringContaining('"INVALID_ARGUMENT"') });
   });
 });
+
+test("requests that are refused before they are read whole leave nothing open on a connection that lasts", async () => {
+  const other = await startTestServer(new FakeEngine());
+  const session = connect(other.url);
+  const cutShort = Buffer.concat([Buffer.from([0, 0x7f, 0xff, 0xff, 0xff]), Buffer.alloc(60_000)]);
+  const headers = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" };
+  for (let count = 0; count < 50; count++) {
+    const stream = session.request(headers);
+    stream.end(cutShort);
+    await buffer(stream);
+  }
+  // It waits for what is open.
+  const start = performance.now();
+  await other.server.close();
+  expect(performance.now() - start).toBeLessThan(5_000);
+});
