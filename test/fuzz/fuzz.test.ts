@@ -68,7 +68,7 @@ test("whatever bytes a client sends, the service answers as HTTP does or hangs u
     fc.array(fuzzBytes(crns), { minLength: batch, maxLength: batch }),
     async (messages) => {
       const answers = await Promise.all(messages.map((bytes) => service.sendRaw(bytes)));
-      for (const answer of answers) expect(answer.toString("latin1")).not.toMatch(/^HTTP\/1\.[01] 5/);
+      for (const answer of answers) expect(answer.toString("latin1")).not.toMatch(/^HTTP\/1\.[01] 5(?!0[145])/);
     },
   );
   await fc.assert(property, { seed, numRuns: 50, endOnFailure: true });
