@@ -63,13 +63,15 @@ export class BareClient {
     }
   }
 
-  /** An answer's lines as they come, such as a watch's events. */
-  async *lines(path: string): AsyncGenerator<string> {
-    const { body } = await this.#pool.request({
+  /** An answer's lines as they come, such as a watch's events. Throws when it is no success, or takes longer than `signal` allows. */
+  async *lines(path: string, signal: AbortSignal): AsyncGenerator<string> {
+    const { statusCode, body } = await this.#pool.request({
       method: "GET",
       path,
       headers: { authorization: `Bearer ${this.#token}`, accept: "application/json" },
+      signal,
     });
+    if (statusCode >= 300) throw new Error(`GET ${path}: ${statusCode} ${await body.text()}`);
     let rest = "";
     for await (const chunk of body as AsyncIterable<Buffer>) {
       const lines = (rest + chunk.toString()).split("\n");

@@ -152,7 +152,10 @@ function isBound(claim: KubernetesObject): boolean {
   return claim["status"]?.phase === "Bound";
 }
 
-/** Watches a collection from its beginning until something is so of all these objects. */
+/** Milliseconds; far longer than any of it takes. */
+const patience = 600_000;
+
+/** Watches a collection from its beginning, again when the watch ends, until something is so of all these objects. */
 async function until(
   client: BareClient,
   type: { apiVersion: string; resource: string },
@@ -160,10 +163,11 @@ async function until(
   isSo: (object: KubernetesObject) => boolean,
 ): Promise<void> {
   const missing = new Set(names);
-  for await (const line of client.lines(`${apiPath(type, namespace)}?watch=true`)) {
-    const { object } = JSON.parse(line) as { object: KubernetesObject };
-    if (isSo(object)) missing.delete(object.metadata.name);
-    if (missing.size === 0) return;
-  }
-  throw new Error(`the watch ended before ${missing.size} ${type.resource} were there`);
+  const signal = AbortSignal.timeout(patience);
+  while (missing.size > 0)
+    for await (const line of client.lines(`${apiPath(type, namespace)}?watch=true`, signal)) {
+      const { object } = JSON.parse(line) as { object: KubernetesObject };
+      if (isSo(object)) missing.delete(object.metadata.name);
+      if (missing.size === 0) break;
+    }
 }
