@@ -6,10 +6,11 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import {
   type ClaimsRequest,
-  createClaimFromSnapshot,
+  createClaimsFromSnapshots,
   isBound,
   removeImportedSnapshots,
   unboundClaims,
+  type WantedClaim,
 } from "../volumes/claims-from-snapshots.ts";
 import { nameFor, persistentVolumeClaims, persistentVolumes } from "../volumes/snapshot-resources.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
@@ -73,6 +74,7 @@ async function makeClaims(
   const volumes = volumesByClaim(source);
   const classes = await existingClasses(cluster, signal);
   const waitedFor: SavedVolume[] = [];
+  const wanted: (WantedClaim & { readonly archived: KubernetesObject })[] = [];
   const claims = objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal);
   await forEachInFlight(claims, limits.clusterConcurrency, async ({ object }) => {
     const { namespace = "", name } = object.metadata;
@@ -83,7 +85,9 @@ async function makeClaims(
     if (!volume) return createClaimWithoutSnapshot(cluster, context, source, object, claim);
     const storageClass = classFor(volume, classes);
     if (storageClass?.["volumeBindingMode"] !== "WaitForFirstConsumer") waitedFor.push(volume);
-    if (!isFilledBy(request, existing.get(keyOf(volume)))) {
+    if (isFilledBy(request, existing.get(keyOf(volume))))
+      await restoreFieldOwners(cluster, persistentVolumeClaims, object, signal); // of an earlier run
+    else {
       const className = storageClass?.metadata.name ?? volume.storageClass;
       if (className !== volume.storageClass)
         context.warn(
@@ -91,10 +95,13 @@ async function makeClaims(
           `claim ${name} is in storage class ${className} now: ${volume.storageClass} makes no volumes of driver ${volume.driver}`,
         );
       claim["spec"] = { ...(claim["spec"] as object), storageClassName: className };
-      await createClaimFromSnapshot(request, volume, claim);
+      wanted.push({ volume, claim, archived: object });
     }
-    return restoreFieldOwners(cluster, persistentVolumeClaims, object, signal);
+    return undefined;
   });
+  await createClaimsFromSnapshots(request, wanted, ({ archived }) =>
+    restoreFieldOwners(cluster, persistentVolumeClaims, archived, signal),
+  );
   return waitedFor;
 }
 

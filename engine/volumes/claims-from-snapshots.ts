@@ -8,7 +8,7 @@ import { waitFor } from "../kubernetes/waiting.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import { detachSnapshots } from "./detach-snapshot.ts";
 import { provisioningFailure } from "./provisioning-failure.ts";
-import { nameFor, persistentVolumeClaims, volumeSnapshots } from "./snapshot-resources.ts";
+import { nameFor, persistentVolumeClaims, type SnapshotStatus, volumeSnapshots } from "./snapshot-resources.ts";
 
 export interface ClaimsRequest {
   readonly cluster: Cluster;
@@ -26,14 +26,40 @@ interface ClaimSpec {
   resources?: { requests?: { storage?: string } };
 }
 
-/** Makes the VolumeSnapshot of an imported content, and the claim that is filled from it. */
-export async function createClaimFromSnapshot(
-  { cluster, uuid, signal }: ClaimsRequest,
-  volume: SavedVolume,
-  claim: KubernetesObject,
+/** A claim that is to be filled. */
+export interface WantedClaim {
+  readonly volume: SavedVolume;
+  readonly claim: KubernetesObject;
+}
+
+/**
+ * Makes the VolumeSnapshots of imported contents, and of each the claim that is filled from it as soon as it is ready: before
+ * that the provisioner would try in vain, and wait longer each time. `made` is called for each claim. May run again.
+ *
+ * FAILED_PRECONDITION names the claims whose snapshots do not get ready in time.
+ */
+export async function createClaimsFromSnapshots<T extends WantedClaim>(
+  request: ClaimsRequest,
+  wanted: readonly T[],
+  made: (one: T) => Promise<void>,
 ): Promise<void> {
-  const { namespace } = volume;
-  const name = nameFor(uuid, namespace, volume.claim);
+  await forEachInFlight(wanted, request.inFlight, ({ volume }) => createSnapshot(request, volume));
+  const byNamespace = Map.groupBy(wanted, ({ volume }) => volume.namespace);
+  await Promise.all(
+    byNamespace.entries().map(([namespace, here]) =>
+      whenReady(request, namespace, here, async (one) => {
+        await createClaim(request, one);
+        await made(one);
+      }),
+    ),
+  );
+}
+
+async function createSnapshot(
+  { cluster, uuid, signal }: ClaimsRequest,
+  { namespace, claim }: SavedVolume,
+): Promise<void> {
+  const name = nameFor(uuid, namespace, claim);
   const snapshot = {
     apiVersion: volumeSnapshots.apiVersion,
     kind: volumeSnapshots.kind,
@@ -41,6 +67,50 @@ export async function createClaimFromSnapshot(
     spec: { source: { volumeSnapshotContentName: name } },
   };
   await createOnce(() => cluster.create(volumeSnapshots, namespace, snapshot, signal));
+}
+
+/** Does something for each claim when its snapshot is ready. */
+async function whenReady<T extends WantedClaim>(
+  { cluster, uuid, timeoutMs, signal }: ClaimsRequest,
+  namespace: string,
+  wanted: readonly T[],
+  work: (one: T) => Promise<void>,
+): Promise<void> {
+  const waiting = new Map(wanted.map((one) => [nameFor(uuid, namespace, one.volume.claim), one]));
+  const complaints = new Map<string, string>();
+  const begun: Promise<void>[] = [];
+  const see = (snapshot: KubernetesObject) => {
+    const { name } = snapshot.metadata;
+    const one = waiting.get(name);
+    const { readyToUse, error } = (snapshot["status"] ?? {}) as SnapshotStatus;
+    if (error?.message !== undefined) complaints.set(name, error.message);
+    if (!one || readyToUse !== true) return;
+    waiting.delete(name);
+    const task = work(one);
+    task.catch(() => undefined); // it is met below
+    begun.push(task);
+  };
+  const options = { labelSelector: `${jobLabel}=${uuid}` };
+  const wait = { type: volumeSnapshots, namespace, options, timeoutMs, signal };
+  try {
+    await waitFor(cluster, wait, see, () => waiting.size === 0);
+  } finally {
+    await Promise.allSettled(begun);
+  }
+  await Promise.all(begun);
+  if (waiting.size === 0) return;
+  const late = [...waiting].map(([name, { volume }]) => {
+    const reason = complaints.get(name);
+    return reason === undefined ? volume.claim : `${volume.claim} (${reason})`;
+  });
+  throw new DrsError(
+    "FAILED_PRECONDITION",
+    `the snapshots of claims of ${namespace} were not ready within ${timeoutMs / 1000} s: ${late.join(", ")}; see the snapshot controller's log`,
+  );
+}
+
+async function createClaim({ cluster, uuid, signal }: ClaimsRequest, { volume, claim }: WantedClaim): Promise<void> {
+  const { namespace } = volume;
   const spec = claim["spec"] as ClaimSpec;
   const asked = spec.resources?.requests?.storage;
   const storage =
@@ -50,7 +120,11 @@ export async function createClaimFromSnapshot(
     spec: {
       ...spec,
       resources: { ...spec.resources, requests: { ...spec.resources?.requests, storage } },
-      dataSource: { apiGroup: "snapshot.storage.k8s.io", kind: volumeSnapshots.kind, name },
+      dataSource: {
+        apiGroup: "snapshot.storage.k8s.io",
+        kind: volumeSnapshots.kind,
+        name: nameFor(uuid, namespace, volume.claim),
+      },
     },
   };
   await createOnce(() => cluster.create(persistentVolumeClaims, namespace, filled, signal));
