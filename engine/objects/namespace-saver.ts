@@ -5,20 +5,17 @@ import type { Cluster } from "../kubernetes/cluster.ts";
 import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
-import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { leadingMetadata } from "../kubernetes/leading-metadata.ts";
+import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { readAhead } from "../kubernetes/read-ahead.ts";
 import { ClusterScopedNeeds, type SavableObject } from "./cluster-scoped-needs.ts";
 import { namespaces as namespaceType } from "./entities.ts";
-import { isSavedObject, isSavedResource, mayBeLegacyToken } from "./object-selection.ts";
+import { isSavedObject, isSavedResource } from "./object-selection.ts";
 import { occupiedKinds } from "./occupied-kinds.ts";
 
 /** Each kind that is being saved holds a compressor and an upload. */
 const kindsAtOnce = 12;
 /** Of a kind that is being saved: asked for before their turn, as most namespaces have few objects of most kinds. */
 const namespacesAhead = 3;
-/** What these hold refers to nothing. */
-const mostlyData = new Set(["configmaps", "secrets"]);
 
 export interface SavingRequest {
   readonly cluster: Cluster;
@@ -64,7 +61,7 @@ async function* existingNamespaces(
 ): AsyncGenerator<SavableObject> {
   for (const name of namespaces) {
     const bytes = await cluster.getRaw(namespaceType, "", name, signal);
-    if (bytes) yield { bytes, object: parse(bytes) };
+    if (bytes) yield { bytes, object: JSON.parse(bytes.toString()) as KubernetesObject };
   }
 }
 
@@ -88,7 +85,7 @@ async function* savedObjectsIn(
   try {
     for await (const page of cluster.listRaw(resource, namespace, signal))
       for (const bytes of page) {
-        const object = lookAt(resource, bytes);
+        const object = JSON.parse(bytes.toString()) as KubernetesObject;
         if (!isSavedObject(resource, object)) continue;
         needs.note(resource, object);
         yield { bytes, object };
@@ -97,16 +94,6 @@ async function* savedObjectsIn(
     // A kind that has gone since discovery, or that says it can list and cannot.
     if (!hasStatus(error, 404, 405)) throw error;
   }
-}
-
-/** An object as far as the selection and the needs ask: of the largest ones, and most, that is the metadata. */
-function lookAt(type: ResourceType, bytes: Buffer): KubernetesObject {
-  const head = mostlyData.has(resourceName(type)) ? leadingMetadata(bytes) : undefined;
-  return head && !mayBeLegacyToken(head) ? head : parse(bytes);
-}
-
-function parse(bytes: Buffer): KubernetesObject {
-  return JSON.parse(bytes.toString()) as KubernetesObject;
 }
 
 /** Items of a list do not say their kind; a line of an archive does. Nothing else of the bytes is touched. */

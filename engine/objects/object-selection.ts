@@ -83,15 +83,8 @@ export function isMirrorPod({ metadata }: KubernetesObject): boolean {
 /** The config map with the API server's certificate, which the cluster puts into every namespace. */
 export const rootCertificate = "kube-root-ca.crt";
 
-const accountAnnotation = "kubernetes.io/service-account.name";
-
-/** Whether it takes more than an object's metadata to say that it is none of the tokens that the cluster makes. */
-export function mayBeLegacyToken({ metadata }: KubernetesObject): boolean {
-  return metadata.annotations?.[accountAnnotation] !== undefined;
-}
-
 /** Clusters before 1.24 made a token for each service account, named after it with five letters more. */
 function isLegacyTokenName(name: string, annotations: Record<string, string>): boolean {
-  const account = annotations[accountAnnotation] ?? "";
+  const account = annotations["kubernetes.io/service-account.name"] ?? "";
   return name.startsWith(`${account}-token-`) && name.length === account.length + "-token-".length + 5;
 }
