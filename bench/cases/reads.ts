@@ -7,6 +7,8 @@ import { startArguments } from "../../test/support/start-arguments.ts";
 
 const rows = 20;
 const connectionCounts = [1, 8, 64];
+/** What the service gives Node: its limits of the heap. */
+const nodeFlags = startArguments.slice(0, -1);
 
 /** Describing and listing, against the same server in front of an engine that knows the answers already. */
 export const reads: BenchCase = {
@@ -17,7 +19,7 @@ export const reads: BenchCase = {
     );
     const copy = await data.copy();
     const service = await ServerProcess.start(startArguments, data.flags);
-    const constant = await ServerProcess.start(["bench/serving/constant-server.ts"], copy.flags);
+    const constant = await ServerProcess.start([...nodeFlags, "bench/serving/constant-server.ts"], copy.flags);
     try {
       const { backups } = (await service.call("listBackups", { pageSize: 1 })) as { backups: { backupCrn: string }[] };
       const calls = [
