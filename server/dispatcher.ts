@@ -21,6 +21,7 @@ import { cutOff, isGone, writeJson } from "./json-reply.ts";
 import type { ServerLimits } from "./limits/options.ts";
 import { RateLimit } from "./limits/rate-limit.ts";
 import { addReflection } from "./reflection.ts";
+import { bodyOf, drainOnceAnswered } from "./request-body.ts";
 import { mendRequestErrors } from "./request-errors.ts";
 import { drscpRoutes } from "./routes.ts";
 import { jsonRoutes, serveJson } from "./transcoding.ts";
@@ -89,7 +90,8 @@ export function createDispatcher(
     if (spec) return serveJson(spec, { maxBodyBytes, gate, interceptors }, values, request, response);
     const handler = byRpcPath.get(path);
     if (!handler) throw new DrsError("NOT_FOUND", `no such path: ${path}`);
-    const reply = await handler(universalRequestFromNodeRequest(request, response, undefined, values));
+    const universal = universalRequestFromNodeRequest(request, response, undefined, values);
+    const reply = await handler({ ...universal, body: bodyOf(request) });
     await universalResponseToNodeResponse(reply, response);
   }
 
@@ -98,7 +100,7 @@ export function createDispatcher(
     const audit = auditOf(call);
     const started = performance.now();
     response.setHeader("x-altus-request-id", call.requestId);
-    drainOnceAnswered(response);
+    drainOnceAnswered(request, response);
     response.once("close", () => {
       rate.countStray(call);
       audit?.replied();
@@ -117,13 +119,6 @@ export function createDispatcher(
       writeJson(response, status, JSON.stringify(body));
     });
   };
-}
-
-/** What is left unread keeps an HTTP/2 stream open, and its bytes in memory, for as long as its connection lasts. */
-function drainOnceAnswered(response: Response): void {
-  if (!("stream" in response)) return;
-  const { stream } = response; // the response itself is finished only when its stream is closed
-  stream.once("finish", () => stream.removeAllListeners("data").resume());
 }
 
 function pathOf(request: ServerRequest): string {

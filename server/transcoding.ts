@@ -24,6 +24,7 @@ import type { Response, ServerRequest } from "./call.ts";
 import type { Gate } from "./callers/gate.ts";
 import { writeJson, writeJsonPieces } from "./json-reply.ts";
 import { itemsField, requestForMore } from "./list-pages.ts";
+import { bodyOf } from "./request-body.ts";
 import { requestFromJson } from "./strict-json.ts";
 
 /** Lists, states and empty texts are written too: clients print what is there. */
@@ -117,16 +118,13 @@ function checkHeaders({ headers }: ServerRequest): void {
   if (encoding !== "identity") throw new DrsError("INVALID_ARGUMENT", `content-encoding ${encoding} is not understood`);
 }
 
-/** Reads the body, but never more than the limit; the request stays open for the reply. */
+/** Reads the body, but never more than the limit. */
 async function readBody(request: ServerRequest, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
+  for await (const chunk of bodyOf(request)) {
     size += chunk.length;
-    if (size > maxBytes) {
-      request.resume();
-      throw new DrsError("INVALID_ARGUMENT", `the body is larger than ${maxBytes} bytes`);
-    }
+    if (size > maxBytes) throw new DrsError("INVALID_ARGUMENT", `the body is larger than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

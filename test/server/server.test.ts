@@ -28,7 +28,7 @@ function port(): number {
 /** Sends bytes as they are, and returns all that comes back until the server ends the connection. */
 function raw(bytes: string): Promise<string> {
   const socket = connect(port(), "127.0.0.1");
-  socket.write(bytes);
+  socket.write(bytes, "latin1");
   return text(socket);
 }
 
@@ -55,6 +55,15 @@ describe("a request that would upset a server", () => {
     const reply = await raw(bytes);
     expect(reply).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [^]*x-altus-request-id: [^]*"INVALID_ARGUMENT"`));
     expect(await stillServes()).toBe(true);
+  });
+
+  test("a long body whose answer is known before its end keeps no later request of the connection waiting", async () => {
+    const body = `\x00\x7f\xff\xff\xff${"x".repeat(500_000)}`; // says that it is longer than any message may be
+    const first = `POST /drscp.v1.DrscpService/ListBackups HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc-web+proto`;
+    const second =
+      "POST /api/v1/drscp/listBackups HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    const reply = await raw(`${first}\r\nContent-Length: ${body.length}\r\n\r\n${body}${second}`);
+    expect(reply).toMatch(/^HTTP\/1\.1 200 [^]*grpc-status: 8[^]*HTTP\/1\.1 200 [^]*"backups"/);
   });
 
   test("a bad authority over HTTP/2", async () => {

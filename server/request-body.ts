@@ -1,0 +1,24 @@
+import type { Readable } from "node:stream";
+import type { Response, ServerRequest } from "./call.ts";
+
+/**
+ * A request's bytes as they come. Who stops before the end leaves the rest to `drainOnceAnswered`: by default Node gives up a
+ * request that is not read to its end, with all that comes after it on its connection.
+ */
+export function bodyOf(request: ServerRequest): AsyncIterable<Uint8Array> {
+  return request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+}
+
+/**
+ * What is left unread of a request keeps its HTTP/2 stream open, and its bytes in memory, for as long as the connection
+ * lasts; on HTTP/1.1 the connection's next request waits behind it.
+ */
+export function drainOnceAnswered(request: ServerRequest, response: Response): void {
+  // The response of HTTP/2 itself is finished only when its stream is closed.
+  if ("stream" in response) response.stream.once("finish", () => drain(response.stream));
+  else response.once("finish", () => drain(request));
+}
+
+function drain(unread: Readable): void {
+  unread.removeAllListeners("data").removeAllListeners("readable").resume();
+}
