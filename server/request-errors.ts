@@ -1,5 +1,11 @@
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 
+/**
+ * Longer messages are cut, in characters: gRPC sends them as headers, percent-encoded, for which clients have a limit,
+ * 8 KiB where they follow https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests.
+ */
+const maxMessageLength = 2_000;
+
 /** What Connect says of a message that is no protobuf, or not compressed as its header says. */
 const unreadable = /^(parse binary: |decompression failed$)/;
 
@@ -8,7 +14,7 @@ type Writable<T> = { -readonly [Member in keyof T]: T[Member] };
 /**
  * Mends what Connect says of a request that it cannot read, on its own three protocols: one that is no protobuf, or not
  * compressed as it says, is the client's fault, INVALID_ARGUMENT, where Connect calls it INTERNAL; and an error that repeats
- * half a character of the request could not be sent.
+ * half a character of the request, or very much of it, could not be sent.
  *
  * No interceptor sees these errors. But a call's context, which a request gate is given, is aborted with the error before
  * the error is written.
@@ -19,6 +25,10 @@ export function mendRequestErrors({ signal }: Pick<HandlerContext, "signal">): v
     if (!(error instanceof ConnectError)) return;
     const writable: Writable<ConnectError> = error;
     if (error.code === Code.Internal && unreadable.test(error.rawMessage)) writable.code = Code.InvalidArgument;
-    writable.rawMessage = error.rawMessage.toWellFormed();
+    writable.rawMessage = shortened(error.rawMessage).toWellFormed();
   });
+}
+
+function shortened(message: string): string {
+  return message.length > maxMessageLength ? `${message.slice(0, maxMessageLength)}...` : message;
 }

@@ -24,10 +24,14 @@ test("health follows the engine", async () => {
     engine.healthy = false;
     expect((await client().check({ service })).status).toBe(Status.NOT_SERVING);
   }
+});
+
+// An error's message is a header, and headers of 100 KB cannot be sent.
+test.each(["other", "x".repeat(100_000)])("the health of a service that is not there", async (service) => {
   const error = await client()
-    .check({ service: "other" })
+    .check({ service })
     .catch((cause: unknown) => ConnectError.from(cause));
-  expect(error).toMatchObject({ code: Code.NotFound });
+  expect(error).toMatchObject({ code: Code.NotFound, rawMessage: expect.stringMatching(/^no service [ox]/) });
 });
 
 test("a watch hears of every change, of the shutdown last", async () => {
