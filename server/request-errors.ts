@@ -19,7 +19,9 @@ type Writable<T> = { -readonly [Member in keyof T]: T[Member] };
  * No interceptor sees these errors. But a call's context, which a request gate is given, is aborted with the error before
  * the error is written.
  */
-export function mendRequestErrors({ signal }: Pick<HandlerContext, "signal">): void {
+export function mendRequestErrors({ signal, timeoutMs }: Pick<HandlerContext, "signal" | "timeoutMs">): void {
+  // A call that is aborted already would not be aborted again with what is wrong with its message.
+  if ((timeoutMs() ?? 1) <= 0) throw new ConnectError("the client's time limit is over", Code.DeadlineExceeded);
   signal.addEventListener("abort", () => {
     const error: unknown = signal.reason;
     if (!(error instanceof ConnectError)) return;

@@ -2,7 +2,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { Agent, request as http1Request } from "node:http";
-import { type ClientHttp2Session, connect as connectHttp2, type IncomingHttpHeaders } from "node:http2";
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect as connectHttp2,
+  type IncomingHttpHeaders,
+} from "node:http2";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +21,8 @@ const root = join(import.meta.dirname, "../..");
 const patienceMs = 20_000;
 /** So much of a request is sent before the service has asked for more: https://www.rfc-editor.org/rfc/rfc9113#section-6.9.2 */
 const initialWindow = 65_535;
+/** To reset more streams of one connection is taken for an attack: https://nodejs.org/api/http2.html (streamResetBurst) */
+const resetsOfSession = 500;
 /** Of pino: https://getpino.io/#/docs/api?id=level-string */
 const errorLevel = 50;
 
@@ -28,6 +35,7 @@ export class FuzzedService {
   readonly faults: readonly string[];
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 16 });
   #session: ClientHttp2Session | undefined;
+  #resets = 0;
 
   private constructor(child: ChildProcess, folder: string, port: number, faults: readonly string[]) {
     this.#child = child;
@@ -157,12 +165,18 @@ export class FuzzedService {
         const { ":status": status } = head;
         if (status === undefined) return; // the stream was closed without an answer
         resolve({ status, headers: head, trailers, body: Buffer.concat(chunks) });
-        // The service may not have wanted all of a long request. To reset every stream would be taken for an attack.
-        if (body.length > initialWindow) stream.close();
+        // The service may not have wanted all of a long request.
+        if (body.length > initialWindow) this.#reset(stream);
       });
       stream.once("close", () => reject(new Error(`the stream was closed with ${stream.rstCode}`)));
       stream.end(body);
     });
+  }
+
+  #reset(stream: ClientHttp2Stream): void {
+    stream.close();
+    this.#resets += 1;
+    if (this.#resets % resetsOfSession === 0) this.#session?.close();
   }
 
   #http2(): ClientHttp2Session {

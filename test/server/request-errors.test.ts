@@ -60,6 +60,12 @@ describe("a request that cannot be read is the client's fault, and not the servi
     expect(reply).toMatchObject({ status: 400, body: expect.stringContaining('"invalid_argument"') });
   });
 
+  test("no protobuf when the client's own time is over already", async () => {
+    const headers = { "Content-Type": "application/proto", "Connect-Timeout-Ms": "0" };
+    const reply = await post(running.url, path, { body: noProtobuf, headers });
+    expect(reply).toMatchObject({ status: 504, body: expect.stringContaining('"deadline_exceeded"') });
+  });
+
   test.each([
     ["the body", "[", "]"],
     ["a member", '{"backupCrn":', "}"],
