@@ -4,11 +4,13 @@ import { makeCrn, parseCrn } from "./crn.ts";
 import type { CrnType } from "./crn.ts";
 import type { BackupFilter, Engine, RestoreFilter } from "./engine.ts";
 import { DrsError } from "./errors.ts";
+import { KeptAnswers } from "./kept-answers.ts";
 import { renderLog } from "./jobs/job-log.ts";
 import type { Backup, BackupSummary, Caller, Page, PageRequest, Restore, RestoreSummary } from "./model.ts";
 import { nextToken, pageLimit, pageStart } from "./paging.ts";
 import type { JobRecord, ListedJob, NewJob } from "./store/job-record.ts";
 import type { JobFilter, Repeat } from "./store/job-store.ts";
+import type { MessageRecord } from "./store/message-store.ts";
 import type { Store } from "./store/store.ts";
 import { backupSummary, backupView, restoreSummary, restoreView } from "./views.ts";
 
@@ -50,10 +52,12 @@ const namePrefixOf = { backup: "backup", restore: "restore", deletion: "delete" 
 export class Operations implements Engine {
   readonly #parts: OperationsParts;
   readonly #store: Store;
+  readonly #answers: KeptAnswers;
 
   constructor(parts: OperationsParts) {
     this.#parts = parts;
     this.#store = parts.store;
+    this.#answers = new KeptAnswers(parts.store.database);
   }
 
   async createBackup(request: { backupName: string; itemName: string; caller: Caller }): Promise<string> {
@@ -121,14 +125,12 @@ export class Operations implements Engine {
 
   describeBackup(backupCrn: string): Backup {
     parseCrn(backupCrn, "backup");
-    const job = this.#get(backupCrn);
-    return backupView(job, this.#store.messages.list(job.seq));
+    return this.#describe(backupCrn, backupView);
   }
 
   describeRestore(restoreCrn: string): Restore {
     parseCrn(restoreCrn, "restore");
-    const job = this.#get(restoreCrn);
-    return restoreView(job, this.#parts.excludedResources, this.#store.messages.list(job.seq));
+    return this.#describe(restoreCrn, (job, messages) => restoreView(job, this.#parts.excludedResources, messages));
   }
 
   listBackups({
@@ -172,13 +174,27 @@ export class Operations implements Engine {
     return job;
   }
 
+  #describe<View extends Backup | Restore>(
+    crn: string,
+    view: (job: JobRecord, messages: MessageRecord[]) => View,
+  ): View {
+    const read = () => {
+      const job = this.#get(crn);
+      return view(job, this.#store.messages.list(job.seq));
+    };
+    return this.#answers.get(crn, read, ({ warnings, errors }) => warnings.length + errors.length);
+  }
+
   #list<Item>(filter: JobFilter, page: PageRequest, view: (job: ListedJob) => Item): Page<Item> {
     const limit = pageLimit(page);
-    // One more tells whether there is a next page.
-    const jobs = this.#store.jobs.list(filter, { after: pageStart(page, filter), limit: limit + 1 });
-    const items = jobs.slice(0, limit).map(view);
-    const last = jobs[limit - 1];
-    return jobs.length > limit && last ? { items, nextToken: nextToken(last, filter) } : { items };
+    const read = () => {
+      // One more tells whether there is a next page.
+      const jobs = this.#store.jobs.list(filter, { after: pageStart(page, filter), limit: limit + 1 });
+      const items = jobs.slice(0, limit).map(view);
+      const last = jobs[limit - 1];
+      return jobs.length > limit && last ? { items, nextToken: nextToken(last, filter) } : { items };
+    };
+    return this.#answers.get(JSON.stringify([filter, page]), read, ({ items }) => items.length);
   }
 
   #findRepeated(repeat: Repeat): JobRecord | undefined {

@@ -22,6 +22,7 @@ export interface Statement<Parameters extends object, Result = never> {
 export class Database {
   readonly file: string;
   readonly #sqlite: Sqlite.Database;
+  #writes = 0;
 
   /** Opens the file, makes it if need be, and brings its tables up to date. Throws StoreError. */
   constructor(file: string) {
@@ -45,7 +46,10 @@ export class Database {
   prepare<Parameters extends object, Result = never>(sql: string): Statement<Parameters, Result> {
     const statement = this.#checked(() => this.#sqlite.prepare<[Parameters], Result>(sql));
     return {
-      run: (parameters) => this.#checked(() => statement.run(parameters).changes),
+      run: (parameters) => {
+        this.#writes += 1;
+        return this.#checked(() => statement.run(parameters).changes);
+      },
       get: (parameters) => this.#checked(() => statement.get(parameters)),
       all: (parameters) => this.#checked(() => statement.all(parameters)),
     };
@@ -56,7 +60,16 @@ export class Database {
    * it. A transaction ends when `work` returns, so a `work` that returns a promise is refused by type.
    */
   transaction<T>(work: () => T extends PromiseLike<unknown> ? never : T): T {
-    return this.#checked(() => this.#sqlite.transaction(work as () => T).immediate());
+    try {
+      return this.#checked(() => this.#sqlite.transaction(work as () => T).immediate());
+    } finally {
+      this.#writes += 1; // to undo is to write, too
+    }
+  }
+
+  /** Changes whenever something may have been written: what was read before may not be true any more. */
+  get writes(): number {
+    return this.#writes;
   }
 
   /**
