@@ -8,16 +8,9 @@ import type {
   RestorePhase,
   RestoreSummary,
 } from "./model.ts";
+import { successConditions } from "./restore/readiness.ts";
 import type { JobRecord, ListedJob } from "./store/job-record.ts";
 import type { MessageRecord } from "./store/message-store.ts";
-
-/** What STARTING_APPS waits for; a restore is COMPLETED only when all of them hold. */
-export const successConditions: readonly string[] = [
-  "every claim is bound",
-  "every deployment is available",
-  "every stateful set is ready",
-  "every daemon set is ready",
-];
 
 export function backupSummary({ crn, displayName: name, state, phase, createdAt }: ListedJob): BackupSummary {
   return { crn, name, state, phase: phase as BackupPhase, createdAt };

@@ -3,7 +3,7 @@ import type { JobContext } from "../jobs/phase.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 
-/** What a restore waits for, as `successConditions` shows it. */
+/** What STARTING_APPS waits for; a restore is COMPLETED only when all of them hold. */
 export const successConditions: readonly string[] = [
   "every claim is bound",
   "every deployment is available",
