@@ -73,23 +73,17 @@ test("a restore whose etcd is slow all the while completes", async () => {
   expect(await differencesSince(saved, plane)).toEqual([]);
 });
 
-/** Not steady yet: now and then the applications are not up four minutes after the last death. */
-const isLongRun = process.env["CRASH_TESTS"] === "all";
 // The last one: each death makes the cluster's own programs wait longer before they come back.
 // https://github.com/kubernetes/client-go/blob/v0.35.4/tools/cache/reflector.go
-test.runIf(isLongRun)(
-  "a restore whose API server dies in every phase waits for it and completes",
-  { timeout: 900_000 },
-  async () => {
-    await release(plane, 2);
-    const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn });
-    for (const phase of phases) {
-      await reaches(plane, restoreCrn, phase);
-      const start = await killProgram(plane.cluster, "kube-apiserver");
-      await start();
-    }
-    const { warnings, errors } = await plane.service.waitForJob(restoreCrn, { timeout: patienceMs });
-    expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
-    expect(await differencesSince(saved, plane)).toEqual([]);
-  },
-);
+test("a restore whose API server dies in every phase waits for it and completes", { timeout: 900_000 }, async () => {
+  await release(plane, 2);
+  const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn });
+  for (const phase of phases) {
+    await reaches(plane, restoreCrn, phase);
+    const start = await killProgram(plane.cluster, "kube-apiserver");
+    await start();
+  }
+  const { warnings, errors } = await plane.service.waitForJob(restoreCrn, { timeout: patienceMs });
+  expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
+  expect(await differencesSince(saved, plane)).toEqual([]);
+});

@@ -42,6 +42,15 @@ start() { # NAME ARGUMENTS...
   setsid "$bin/$name" "$@" >"$dir/log/$name.log" 2>&1 </dev/null &
   echo $! >"$dir/pid/$name"
 }
+# A program that ends itself, to be started again by the kubelet.
+keep() { # NAME ARGUMENTS...
+  local name=$1
+  shift
+  # shellcheck disable=SC2016 # it is expanded there
+  setsid bash -c 'log=$1 pid=$2; shift 2; while :; do "$@" >>"$log" 2>&1 & echo $! >"$pid"; wait; sleep 1; done' \
+    keep "$dir/log/$name.log" "$dir/pid/$name" "$bin/$name" "$@" >/dev/null 2>&1 </dev/null &
+  echo $! >"$dir/pid/keeper-of-$name" # comes before what it keeps, and so is stopped before it
+}
 wait_for() { # NAME COMMAND...: until the command succeeds, while the program NAME lives
   local name=$1
   shift
@@ -109,7 +118,9 @@ retry="--retry-interval-start=100ms --retry-interval-max=2s"
 {
   start kube-controller-manager "$client" $fast --bind-address=127.0.0.1 --secure-port=$manager --leader-elect=false \
     --pvclaimbinder-sync-period=2s --service-account-private-key-file="$dir/pki/service-account.key" --root-ca-file="$dir/pki/ca.crt"
-  start kube-scheduler "$client" $fast --bind-address=127.0.0.1 --secure-port=$scheduler --leader-elect=false
+  # It ends when a pod is not where it was, which an API server that died may make it believe:
+  # https://github.com/kubernetes/kubernetes/blob/v1.35.4/pkg/scheduler/backend/cache/cache.go
+  keep kube-scheduler "$client" $fast --bind-address=127.0.0.1 --secure-port=$scheduler --leader-elect=false
   start kwok "$client" --config="$dir/kwok.yaml" --manage-all-nodes --cidr=10.200.0.1/16 --node-ip=127.0.0.1 \
     --node-port=$node --server-address=127.0.0.1:$node --node-lease-duration-seconds=40
   start csi-dir -socket "$dir/csi/csi.sock" -root "$dir/csi"
