@@ -2,6 +2,7 @@ import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
+import { listed } from "./listed.ts";
 
 /** What STARTING_APPS waits for; a restore is COMPLETED only when all of them hold. */
 export const successConditions: readonly string[] = [
@@ -42,11 +43,17 @@ export function isReady(type: Pick<ResourceType, "apiVersion" | "resource">, obj
   }
 }
 
-/** Waits until the named objects of one kind and namespace are ready; gives those that are not in time. */
+/** So often a long wait tells what it is for. */
+const tellEveryMs = 30_000;
+
+/**
+ * Waits until the named objects of one kind and namespace are ready, telling from time to time in the job's log which are
+ * not; gives those that are not in time.
+ */
 export async function notReady(
   { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
-  { signal }: JobContext,
-  type: Pick<ResourceType, "apiVersion" | "resource">,
+  { signal, info }: JobContext,
+  type: Pick<ResourceType, "apiVersion" | "kind" | "resource">,
   namespace: string,
   names: ReadonlySet<string>,
 ): Promise<readonly string[]> {
@@ -57,7 +64,13 @@ export async function notReady(
     if (!gone && isReady(type, object)) ready.add(name);
     else ready.delete(name);
   };
-  const wait = { type, namespace, timeoutMs: limits.appsStartTimeout, signal };
-  await waitFor(cluster, wait, see, () => ready.size === names.size);
-  return [...names].filter((name) => !ready.has(name));
+  const end = Date.now() + limits.appsStartTimeout;
+  for (;;) {
+    ready.clear();
+    const timeoutMs = Math.min(end - Date.now(), tellEveryMs, limits.appsStartTimeout / 4);
+    if (await waitFor(cluster, { type, namespace, timeoutMs, signal }, see, () => ready.size === names.size)) return [];
+    const missing = [...names].filter((name) => !ready.has(name));
+    if (Date.now() >= end) return missing;
+    info(`waiting for ${type.kind} ${listed(missing)} of ${namespace}`);
+  }
 }

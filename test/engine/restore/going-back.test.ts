@@ -41,6 +41,7 @@ test("a restore whose applications do not start goes back to objects, replica co
     expect.stringContaining("did not come up within 0.7 s: Deployment cdp/cdp-environments"),
     "the restore failed: the control plane is as it was before it",
   ]);
+  expect(scene.engine.getLogs(crn)).toContain("STARTING_APPS waiting for Deployment cdp-environments");
   const [, log = ""] = scene.engine.getLogs(crn).split("going back to what was there before this restore\n");
   const steps = log.split("\n").filter((line) => / INFO +STARTING_APPS /.test(line));
   expect(steps.length).toBeGreaterThan(5);
