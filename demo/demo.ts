@@ -38,12 +38,13 @@ export async function runDemo(screen: Screen, { pace }: { readonly pace: number 
   }
 }
 
-async function tell(screen: Screen, simulator: Simulator, { url, call }: Service): Promise<boolean> {
+async function tell(screen: Screen, simulator: Simulator, { url, keyFile, call }: Service): Promise<boolean> {
   const client = new KubernetesClient(simulator.url);
   const before = await takePicture(client, simulator.volumes, namespaces);
   const whole = await count(client, namespaces);
   screen.line(`A simulated cluster with a control plane in ${namespaces.join(" and ")}: ${summary(before, whole)}.`);
   screen.line(`The service listens on ${url}.`);
+  screen.line(`It has made a key, ${keyFile}, and encrypts backups with it: whoever loses that file loses them.`);
 
   screen.heading("Backup");
   const { backupCrn } = await call<{ backupCrn: string }>("createBackup", { backupName: "before the accident" });

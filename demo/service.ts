@@ -8,15 +8,19 @@ export type Call = <Answer>(method: string, request: object) => Promise<Answer>;
 
 export interface Service {
   readonly url: string;
+  /** Holds the key that encrypts the backups. */
+  readonly keyFile: string;
   readonly call: Call;
   close(): Promise<void>;
 }
 
 /** Starts the service for a cluster, with its database and archives in a folder; the environment's settings do not count. */
 export async function startService(cluster: string, folder: string): Promise<Service> {
+  const keyFile = join(folder, "encryption-keys");
   const engine = await createEngine({
     databasePath: join(folder, "drs.db"),
     storage: { kind: "folder", path: join(folder, "archives") },
+    encryption: { keyFile, makeKey: true, readsUnencrypted: false },
     cluster: { server: cluster },
     controlPlane: {
       namespace: "cdp",
@@ -42,6 +46,7 @@ export async function startService(cluster: string, folder: string): Promise<Ser
   const url = `http://127.0.0.1:${server.cleartext?.port}`;
   return {
     url,
+    keyFile,
     async call<Answer>(method: string, request: object): Promise<Answer> {
       const response = await fetch(`${url}/api/v1/drscp/${method}`, {
         method: "POST",

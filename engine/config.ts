@@ -7,6 +7,8 @@ export interface EngineConfig {
   /** The SQLite file; its folder is made if it is missing. */
   readonly databasePath: string;
   readonly storage: StorageConfig;
+  /** How archives are encrypted. Without it they are not, and encrypted ones cannot be read. */
+  readonly encryption?: EncryptionConfig;
   readonly cluster: ClusterConfig;
   readonly controlPlane: ControlPlaneConfig;
   readonly crn: CrnConfig;
@@ -34,6 +36,15 @@ export interface S3StorageConfig {
   readonly region?: string;
   /** The bucket is part of the path rather than of the host name. */
   readonly forcePathStyle: boolean;
+}
+
+export interface EncryptionConfig {
+  /** An id and a key a line: the first one encrypts, all decrypt. */
+  readonly keyFile: string;
+  /** Whether the file is made, with a new key, when it is missing. */
+  readonly makeKey: boolean;
+  /** Whether archives that are not encrypted are read, too. */
+  readonly readsUnencrypted: boolean;
 }
 
 /**

@@ -1,8 +1,10 @@
 import { ClusterAccess } from "./access.ts";
+import { Archives } from "./archive/archives.ts";
 import { listArchives } from "./archive/catalog.ts";
 import type { EngineConfig } from "./config.ts";
 import { CrashPoints } from "./crash-points.ts";
 import type { Engine } from "./engine.ts";
+import { openEncryption } from "./encryption/archive-encryption.ts";
 import { DrsError } from "./errors.ts";
 import { importArchives } from "./import-archives.ts";
 import { createJobDefinitions } from "./job-definitions.ts";
@@ -47,12 +49,14 @@ const entitiesTimeout = 30_000;
 export async function createEngine(config: EngineConfig, overrides: EngineOverrides = {}): Promise<Engine> {
   const store = openStore(config.databasePath);
   try {
-    const { crashPoints = new CrashPoints() } = overrides;
+    const { crashPoints = new CrashPoints(), clock = () => new Date(), logger = silentLogger } = overrides;
+    const encryption = config.encryption && (await openEncryption(config.encryption, logger, clock()));
     const storage = crashPoints.watch(overrides.storage ?? (await openStorage(config.storage)));
     const cluster = await Cluster.open(config.cluster, config.limits.clusterConcurrency, (what, write) =>
       crashPoints.around(what, write),
     );
-    return await startEngine(config, overrides, { store, storage, cluster, crashPoints });
+    const archives = new Archives(storage, encryption);
+    return await startEngine(config, overrides, { store, storage, archives, cluster, crashPoints });
   } catch (error) {
     store.database.close();
     throw error;
@@ -62,6 +66,7 @@ export async function createEngine(config: EngineConfig, overrides: EngineOverri
 interface Opened {
   readonly store: Store;
   readonly storage: ArchiveStorage;
+  readonly archives: Archives;
   readonly cluster: Cluster;
   readonly crashPoints: CrashPoints;
 }
@@ -69,7 +74,7 @@ interface Opened {
 async function startEngine(
   { controlPlane, restore, limits, crn }: EngineConfig,
   overrides: EngineOverrides,
-  { store, storage, cluster, crashPoints }: Opened,
+  { store, storage, archives, cluster, crashPoints }: Opened,
 ): Promise<Engine> {
   const { clock = () => new Date(), random = Math.random, logger = silentLogger } = overrides;
   const closing = new AbortController();
@@ -77,14 +82,18 @@ async function startEngine(
 
   const runner = new JobRunner({
     ...common,
-    definitions: overrides.definitions ?? createJobDefinitions({ cluster, storage, controlPlane, restore, limits }),
+    definitions:
+      overrides.definitions ?? createJobDefinitions({ cluster, storage, archives, controlPlane, restore, limits }),
     settings: { ...defaultRunnerSettings, ...overrides.runner },
   });
   runner.start();
 
-  const archives = (signal: AbortSignal) => listArchives(storage, signal);
   const firstLook = Promise.withResolvers<void>();
-  const importing = importArchives({ ...common, archives }, closing.signal, firstLook.resolve);
+  const importing = importArchives(
+    { ...common, archives: (signal) => listArchives(storage, archives, signal) },
+    closing.signal,
+    firstLook.resolve,
+  );
   await Promise.race([importing, firstLook.promise, pause(importWait, closing.signal)]);
 
   const close = async () => {

@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
-import type { EngineConfig, StorageConfig } from "../engine/config.ts";
+import type { EncryptionConfig, EngineConfig, StorageConfig } from "../engine/config.ts";
 import packageJson from "../package.json" with { type: "json" };
 import {
   addCallerOptions,
@@ -75,6 +75,8 @@ interface Options extends CallerOptions, LimitOptions {
   readonly s3Endpoint?: string;
   readonly s3Region?: string;
   readonly s3Addressing: "host" | "path";
+  readonly encryptionKeys?: string;
+  readonly unencryptedArchives?: "read" | "refuse";
   readonly cluster: "auto" | "simulated";
   readonly kubeconfig?: string;
   readonly kubeContext?: string;
@@ -128,6 +130,7 @@ export function readConfig(args: readonly string[]): ServerConfig {
     engine: {
       databasePath: join(data, "drs.db"),
       storage: storageConfig(options, data),
+      ...encryptionConfig(options, data),
       cluster: {
         ...(options.kubeconfig && { kubeconfig: options.kubeconfig }),
         ...(options.kubeContext && { context: options.kubeContext }),
@@ -176,6 +179,17 @@ function storageConfig(options: Options, data: string): StorageConfig {
     ...(options.s3Endpoint && { endpoint: options.s3Endpoint }),
     ...(options.s3Region && { region: options.s3Region }),
   };
+}
+
+/** Whoever names a file of keys says what is to be trusted; the key that is made of itself shuts nothing out. */
+function encryptionConfig(
+  { encryptionKeys, unencryptedArchives }: Options,
+  data: string,
+): { readonly encryption?: EncryptionConfig } {
+  if (encryptionKeys === "off") return {};
+  const readsUnencrypted = (unencryptedArchives ?? (encryptionKeys ? "refuse" : "read")) === "read";
+  const keyFile = encryptionKeys ?? join(data, "encryption-keys");
+  return { encryption: { keyFile, makeKey: encryptionKeys === undefined, readsUnencrypted } };
 }
 
 function describeOptions(): Command {
@@ -235,6 +249,20 @@ function describeOptions(): Command {
       setting("--s3-addressing <how>", "whether the bucket is in the URL's host or path")
         .choices(["host", "path"])
         .default("host"),
+    )
+
+    .optionsGroup("Encryption of backups:")
+    .addOption(
+      setting(
+        "--encryption-keys <file>",
+        'an id and a key a line, the first one encrypts, all decrypt; "off" for none (default: encryption-keys in --data, made when missing)',
+      ),
+    )
+    .addOption(
+      setting(
+        "--unencrypted-archives <choice>",
+        "whether backups that are not encrypted are restored (default: refuse with --encryption-keys, else read)",
+      ).choices(["read", "refuse"]),
     )
 
     .optionsGroup("Cluster:")

@@ -91,7 +91,11 @@ function dieAt(point: string, crashAt: string | undefined, log: Logger): void {
   if (point === crashAt) process.kill(process.pid, "SIGKILL");
 }
 
+/** Whatever is made holds secrets, or is beside them: files get mode 600 and folders 700. */
+const ownerOnly = 0o077;
+
 checkNode(process.versions.node);
+process.umask(ownerOnly);
 run(readConfigOrExit()).catch((error: unknown) => {
   process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);

@@ -16,8 +16,16 @@ export function safetyFolder(restoreUuid: string): string {
   return `safety/${restoreUuid}`;
 }
 
+/** What the name of an encrypted part ends in. */
+export const sealedSuffix = ".enc";
+
+/** A part's name without that. */
+export function plainName(file: string): string {
+  return file.endsWith(sealedSuffix) ? file.slice(0, -sealedSuffix.length) : file;
+}
+
 /** Every resource has one part, named after it; so a phase that runs again writes over what it wrote before. */
-export function partFile({ apiVersion, resource }: PartResource): string {
+export function partFile({ apiVersion, resource }: Pick<PartResource, "apiVersion" | "resource">): string {
   const [group, version] = apiVersion.includes("/") ? apiVersion.split("/", 2) : ["core", apiVersion];
   return `objects/${group}.${version}.${resource}.ndjson.zst`;
 }

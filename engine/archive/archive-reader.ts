@@ -1,32 +1,42 @@
 import { createHash } from "node:crypto";
+import type { ArchiveEncryption } from "../encryption/archive-encryption.ts";
 import { DrsError } from "../errors.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
 import { backupsFolder, digestFile, manifestFile } from "./archive-paths.ts";
-import { damage } from "./damage.ts";
-import { formatVersion, type Manifest, type Part } from "./format.ts";
+import { damage, reasonOf } from "./damage.ts";
+import { formatVersion, type Manifest, maxManifestLength, type Part, sealedFormatVersion } from "./format.ts";
 import { checkManifest } from "./manifest-check.ts";
-import { readPart } from "./part-reader.ts";
+import { type Opening, readPart } from "./part-reader.ts";
+import { unseal } from "./sealed-file.ts";
+import { unsealManifest } from "./sealed-manifest.ts";
+
+/** What a part's object has to be besides JSON; throws an Error with the reason why it is not. */
+export type ObjectCheck = (part: Part, object: object) => void;
 
 /** Reads one archive. What it gives out is proven against the archive's own digests; errors name the file. */
 export class ArchiveReader {
   readonly folder: string;
   readonly manifest: Manifest;
   readonly #storage: Pick<ArchiveStorage, "read">;
+  readonly #opening: Opening;
 
-  private constructor(storage: Pick<ArchiveStorage, "read">, folder: string, manifest: Manifest) {
+  private constructor(storage: Pick<ArchiveStorage, "read">, folder: string, manifest: Manifest, opening: Opening) {
     this.#storage = storage;
     this.folder = folder;
     this.manifest = manifest;
+    this.#opening = opening;
   }
 
   /**
    * Reads and proves the manifest; the parts are not looked at yet. NOT_FOUND when there is no manifest, and so no
-   * archive; FAILED_PRECONDITION when a newer service wrote it; DATA_LOSS when it is damaged.
+   * archive; FAILED_PRECONDITION when a newer service wrote it, when `encryption` does not have its key, and when it is not
+   * encrypted though it has to be; DATA_LOSS when it is damaged, or not what was written here.
    */
   static async open(
     storage: Pick<ArchiveStorage, "read">,
     folder: string,
     signal: AbortSignal,
+    encryption?: ArchiveEncryption,
   ): Promise<ArchiveReader> {
     const file = `${folder}/${manifestFile}`;
     const bytes = await readSmall(storage, file, signal);
@@ -34,7 +44,15 @@ export class ArchiveReader {
     if (createHash("sha256").update(bytes).digest("hex") !== digest) {
       throw damage(file, `its checksum is not the one in ${digestFile}`);
     }
-    return new ArchiveReader(storage, folder, parseManifest(bytes, folder, file));
+    const outer = parse(bytes, file, sealedFormatVersion);
+    if (outer.formatVersion !== sealedFormatVersion) {
+      if (encryption?.readsUnencrypted === false) throw unencrypted(folder);
+      return new ArchiveReader(storage, folder, manifestOf(outer, folder, file), (stored) => stored);
+    }
+    const keys = encryption?.keys;
+    const inner = parse(await unsealManifest(outer, file, keys), file, formatVersion);
+    const opening: Opening = (stored, part) => unseal(stored, part, keys);
+    return new ArchiveReader(storage, folder, manifestOf(inner, folder, file), opening);
   }
 
   get parts(): readonly Part[] {
@@ -43,30 +61,34 @@ export class ArchiveReader {
 
   /** A part's objects as they were archived, streamed; damage is thrown where it is met, at the latest at the end. */
   objects(part: Part, signal: AbortSignal): AsyncGenerator<Buffer> {
-    return readPart(this.#storage, this.folder, part, signal);
+    return readPart(this.#storage, this.folder, part, this.#opening, signal);
   }
 
-  /** Reads every part whole and proves its size, its digest, its count, and each line to be a JSON object. */
-  async verify(signal: AbortSignal): Promise<void> {
-    for (const part of this.parts) {
+  /**
+   * Reads every part whole and proves its size, its digest, its count, and each line to be a JSON object that passes the
+   * check; DATA_LOSS names the part and the line.
+   */
+  async verify(signal: AbortSignal, check: ObjectCheck = () => {}, parts = this.parts): Promise<void> {
+    for (const part of parts) {
       let line = 0;
-      for await (const object of this.objects(part, signal)) {
+      for await (const bytes of this.objects(part, signal)) {
         line++;
-        if (!isJsonObject(object)) throw damage(`${this.folder}/${part.file}`, `line ${line} is no JSON object`);
+        try {
+          check(part, parseObject(bytes));
+        } catch (error) {
+          throw damage(`${this.folder}/${part.file}`, `line ${line}: ${reasonOf(error)}`, error);
+        }
       }
     }
   }
 }
-
-/** A manifest names some hundred parts and a line for each claim; more than this is none of ours. */
-const maxManifestSize = 64 * 1024 * 1024;
 
 async function readSmall(storage: Pick<ArchiveStorage, "read">, key: string, signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of (await storage.read(key, signal)) as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > maxManifestSize) throw damage(key, `it is longer than ${maxManifestSize} bytes`);
+    if (size > maxManifestLength) throw damage(key, `it is longer than ${maxManifestLength} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -84,15 +106,27 @@ async function readDigest(storage: Pick<ArchiveStorage, "read">, key: string, si
   }
 }
 
-function parseManifest(bytes: Buffer, folder: string, file: string): Manifest {
+interface Versioned {
+  readonly formatVersion?: unknown;
+}
+
+/** A JSON object, unless it says that its version is newer than the newest that is known. */
+function parse(bytes: Buffer, file: string, newest: number): Versioned {
+  let value: Versioned;
   try {
-    const value = JSON.parse(bytes.toString()) as { readonly formatVersion?: unknown } | null;
-    if (typeof value?.formatVersion === "number" && value.formatVersion > formatVersion) {
-      throw new DrsError(
-        "FAILED_PRECONDITION",
-        `${file} was written by a newer version of this service (format ${value.formatVersion}, this one reads up to ${formatVersion}): upgrade the service`,
-      );
-    }
+    value = parseObject(bytes);
+  } catch (error) {
+    throw damage(file, reasonOf(error), error);
+  }
+  if (typeof value.formatVersion !== "number" || value.formatVersion <= newest) return value;
+  throw new DrsError(
+    "FAILED_PRECONDITION",
+    `${file} was written by a newer version of this service (format ${value.formatVersion}, this one reads up to ${newest}): upgrade the service`,
+  );
+}
+
+function manifestOf(value: Versioned, folder: string, file: string): Manifest {
+  try {
     const manifest = checkManifest(value);
     const uuid = folder.startsWith(backupsFolder) ? folder.slice(backupsFolder.length) : undefined;
     if (uuid !== undefined && !manifest.backupCrn.endsWith(`:${uuid}`)) {
@@ -100,16 +134,19 @@ function parseManifest(bytes: Buffer, folder: string, file: string): Manifest {
     }
     return manifest;
   } catch (error) {
-    if (error instanceof DrsError) throw error;
-    throw damage(file, error instanceof Error ? error.message : String(error), error);
+    throw damage(file, reasonOf(error), error);
   }
 }
 
-function isJsonObject(bytes: Buffer): boolean {
-  try {
-    const value: unknown = JSON.parse(bytes.toString());
-    return typeof value === "object" && value !== null && !Array.isArray(value);
-  } catch {
-    return false;
-  }
+function unencrypted(folder: string): DrsError {
+  return new DrsError(
+    "FAILED_PRECONDITION",
+    `${folder} is not encrypted, so whoever can write to the storage may have made it: if you trust it all the same, start the service with --unencrypted-archives read`,
+  );
+}
+
+function parseObject(bytes: Buffer): object {
+  const value: unknown = JSON.parse(bytes.toString());
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("it is no JSON object");
+  return value;
 }

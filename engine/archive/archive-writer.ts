@@ -1,24 +1,30 @@
 import { createHash } from "node:crypto";
 import { constants, createZstdCompress, type ZstdCompress } from "node:zlib";
+import type { KeyRing } from "../encryption/key-ring.ts";
 import { DrsError } from "../errors.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
-import { digestFile, manifestFile, partFile } from "./archive-paths.ts";
-import type { Manifest, Part, PartResource } from "./format.ts";
+import { digestFile, manifestFile, partFile, sealedSuffix } from "./archive-paths.ts";
+import { type Manifest, maxManifestLength, type Part, type PartResource } from "./format.ts";
 import { type Line, lineBatches } from "./line-batches.ts";
 import { checkManifest } from "./manifest-check.ts";
+import { seal } from "./sealed-file.ts";
+import { sealManifest } from "./sealed-manifest.ts";
 import { through } from "./through.ts";
 
 /**
  * Writes one archive into a folder of the storage, such as `backups/<uuid>`: its parts in any order, several at once,
- * then the manifest, which makes it an archive. What was written before under the same name is replaced.
+ * then the manifest, which makes it an archive. What was written before under the same name is replaced. All of it is
+ * encrypted with the current one of `keys`; without them it is not encrypted.
  */
 export class ArchiveWriter {
   readonly #storage: ArchiveStorage;
   readonly #folder: string;
+  readonly #keys: KeyRing | undefined;
 
-  constructor(storage: ArchiveStorage, folder: string) {
+  constructor(storage: ArchiveStorage, folder: string, keys?: KeyRing) {
     this.#storage = storage;
     this.#folder = folder;
+    this.#keys = keys;
   }
 
   /**
@@ -31,24 +37,32 @@ export class ArchiveWriter {
     const first = await iterator.next();
     if (first.done === true) return null;
     const { apiVersion, kind, resource: plural, namespaced } = resource;
-    const file = partFile(resource);
+    const current = this.#keys?.current;
+    const file = partFile(resource) + (current ? sealedSuffix : "");
+    const key = `${this.#folder}/${file}`;
     let count = 0;
+    let uncompressed = 0;
     let size = 0;
     const hash = createHash("sha256");
     async function* measured(): AsyncGenerator<Buffer> {
-      const lines = lineBatches(resumed(first.value, iterator), () => count++);
-      for await (const chunk of through(lines, compressor(), signal)) {
+      const lines = lineBatches(resumed(first.value, iterator), (length) => {
+        count++;
+        uncompressed += length;
+      });
+      const compressed = through(lines, compressor(), signal);
+      for await (const chunk of current ? seal(compressed, key, current) : compressed) {
         size += chunk.length;
         hash.update(chunk);
         yield chunk;
       }
     }
     try {
-      await this.#storage.write(`${this.#folder}/${file}`, measured(), signal);
+      await this.#storage.write(key, measured(), signal);
     } finally {
       await iterator.return?.(); // also when the storage did not begin to read
     }
-    return { apiVersion, kind, resource: plural, namespaced, file, objects: count, size, sha256: hash.digest("hex") };
+    const sha256 = hash.digest("hex");
+    return { apiVersion, kind, resource: plural, namespaced, file, objects: count, size, sha256, uncompressed };
   }
 
   /**
@@ -56,12 +70,15 @@ export class ArchiveWriter {
    * for a manifest that a reader would refuse.
    */
   async writeManifest(manifest: Manifest, signal: AbortSignal): Promise<void> {
-    const bytes = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
-    proveReadable(bytes);
+    const plain = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
+    proveReadable(plain);
+    const current = this.#keys?.current;
+    const file = `${this.#folder}/${manifestFile}`;
+    const bytes = current ? await sealManifest(plain, manifest.parts, file, current) : plain;
     const digest = createHash("sha256").update(bytes).digest("hex");
     const line = Buffer.from(`${digest}  ${manifestFile}\n`);
     await this.#storage.write(`${this.#folder}/${digestFile}`, once(line), signal);
-    await this.#storage.write(`${this.#folder}/${manifestFile}`, once(bytes), signal);
+    await this.#storage.write(file, once(bytes), signal);
   }
 
   /** Removes the archive, whole or unfinished; may run again. The manifest goes first: half an archive is none. */
@@ -94,6 +111,7 @@ async function* resumed<T>(first: T, rest: AsyncIterator<T>): AsyncGenerator<T> 
 function proveReadable(manifest: Buffer): void {
   try {
     checkManifest(JSON.parse(manifest.toString()));
+    if (manifest.length > maxManifestLength) throw new Error(`it has ${manifest.length} bytes`);
   } catch (error) {
     throw new DrsError("INTERNAL", `the manifest to be written is wrong: ${String(error)}`, { cause: error });
   }

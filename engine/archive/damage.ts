@@ -4,3 +4,17 @@ import { DrsError } from "../errors.ts";
 export function damage(file: string, reason: string, cause?: unknown): DrsError {
   return new DrsError("DATA_LOSS", `${file} is damaged: ${reason}; restore an older backup`, { cause });
 }
+
+/** Why something is damaged. The JSON parser's own messages quote what they have met, which may be a secret. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof SyntaxError) return "it is no JSON";
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** What is said of an encrypted file with pieces that are genuine, or look it, and do not belong there. */
+export function altered(file: string, reason: string): DrsError {
+  return new DrsError(
+    "DATA_LOSS",
+    `${file} was altered: ${reason}; restore an older backup, and see who can write here`,
+  );
+}

@@ -4,11 +4,21 @@
  *     backups/<uuid>/objects/<part>.ndjson.zst   one resource's objects, a line each, as the API server sent them
  *     backups/<uuid>/manifest.json.sha256        `<hex>  manifest.json\n`: what sha256sum -c reads
  *     backups/<uuid>/manifest.json               written last: without it there is no backup
+ *
+ * In an encrypted archive each part is a sealed file (`sealed-file.ts`) with `.enc` after its name, and the manifest.json is
+ * a `SealedManifest`.
  */
 import type { JobState } from "../model.ts";
 
-/** Raised when a reader of the older format would misread the newer one. */
+/** A manifest's. Raised when a reader of the older format would misread the newer one. */
 export const formatVersion = 1;
+/** Of an archive whose manifest is sealed; the manifest inside has a version of its own. */
+export const sealedFormatVersion = 2;
+
+/** A line holds what the API server takes in one request, 3 MiB, with room to spare. More is none of ours. */
+export const maxLineLength = 8 * 1024 * 1024;
+/** A manifest names some hundred parts and a line for each claim. */
+export const maxManifestLength = 8 * 1024 * 1024;
 
 /** One resource of the API: what a part holds. */
 export interface PartResource {
@@ -27,6 +37,8 @@ export interface Part extends PartResource {
   /** Bytes as stored, and their SHA-256 in hex. */
   readonly size: number;
   readonly sha256: string;
+  /** Bytes of all lines. Archives of the first services do not say. */
+  readonly uncompressed?: number;
 }
 
 /** A claim and the snapshot that holds its data. */
@@ -69,4 +81,13 @@ export interface Manifest {
   readonly parts: readonly Part[];
   readonly volumes: readonly SavedVolume[];
   readonly messages: readonly SavedMessage[];
+}
+
+/** The manifest.json of an encrypted archive. Only `sealed` is authentic; the rest is for people and their tools. */
+export interface SealedManifest {
+  readonly formatVersion: typeof sealedFormatVersion;
+  readonly keyId: string;
+  readonly parts: readonly Pick<Part, "file" | "size" | "sha256">[];
+  /** The manifest, compressed and then sealed, in base64. */
+  readonly sealed: string;
 }

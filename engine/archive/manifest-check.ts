@@ -1,10 +1,11 @@
 import { type JobState, jobStates } from "../model.ts";
+import { partFile, plainName } from "./archive-paths.ts";
 import type { Manifest, Part, SavedMessage, SavedVolume } from "./format.ts";
 
 /**
  * The manifest, if the value has a manifest's shape; throws an Error that says what is wrong. An archive is input: what
- * passes here holds no path out of its folder and no number that is none. Unknown members are ignored, as a later service
- * may add some without raising the format's version.
+ * passes here holds no path out of its folder, nothing that would lead a path of the API server elsewhere, and no number
+ * that is none. Unknown members are ignored, as a later service may add some without raising the format's version.
  */
 export function checkManifest(value: unknown): Manifest {
   const manifest = record(value, "the manifest");
@@ -15,10 +16,7 @@ export function checkManifest(value: unknown): Manifest {
     backupJob: text(manifest, "backupJob"),
     state: oneOf(manifest, "state", jobStates satisfies readonly JobState[]),
     entity: text(manifest, "entity"),
-    includedNamespaces: list(manifest, "includedNamespaces").map((name) => {
-      if (typeof name !== "string") throw new Error("includedNamespaces holds what is no text");
-      return name;
-    }),
+    includedNamespaces: list(manifest, "includedNamespaces").map((name) => matching({ name }, "name", label)),
     createdTime: time(manifest, "createdTime"),
     finishedTime: time(manifest, "finishedTime"),
     kubernetesVersion: text(manifest, "kubernetesVersion"),
@@ -26,32 +24,45 @@ export function checkManifest(value: unknown): Manifest {
     volumes: list(manifest, "volumes").map(checkVolume),
     messages: list(manifest, "messages").map(checkMessage),
   };
-  if (new Set(checked.parts.map((part) => part.file)).size !== checked.parts.length) {
-    throw new Error("parts holds a file twice");
+  if (new Set(checked.parts.map(({ file }) => plainName(file))).size !== checked.parts.length) {
+    throw new Error("parts holds a kind twice");
   }
+  const outside = checked.volumes.find(({ namespace }) => !checked.includedNamespaces.includes(namespace));
+  if (outside) throw new Error(`volumes holds a claim of namespace ${outside.namespace}, which is not in the backup`);
   return checked;
 }
 
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ */
+const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const subdomain = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
+const groupVersion = /^([a-z0-9][a-z0-9.-]{0,252}\/)?[a-z0-9]{1,63}$/;
+const kindName = /^[A-Za-z][A-Za-z0-9]{0,62}$/;
+
 function checkPart(value: unknown): Part {
   const part = record(value, "a part");
-  return {
-    apiVersion: text(part, "apiVersion"),
-    kind: text(part, "kind"),
-    resource: text(part, "resource"),
+  const checked = {
+    apiVersion: matching(part, "apiVersion", groupVersion),
+    kind: matching(part, "kind", kindName),
+    resource: matching(part, "resource", subdomain),
     namespaced: flag(part, "namespaced"),
     file: matching(part, "file", /^objects\/[A-Za-z0-9][A-Za-z0-9._-]*$/),
     objects: count(part, "objects"),
     size: count(part, "size"),
     sha256: matching(part, "sha256", /^[0-9a-f]{64}$/),
+    ...(part["uncompressed"] !== undefined && { uncompressed: count(part, "uncompressed") }),
   };
+  if (plainName(checked.file) !== partFile(checked)) {
+    throw new Error(`file ${checked.file} is not named after ${checked.resource} of ${checked.apiVersion}`);
+  }
+  return checked;
 }
 
 function checkVolume(value: unknown): SavedVolume {
   const volume = record(value, "a volume");
   return {
-    namespace: text(volume, "namespace"),
-    claim: text(volume, "claim"),
-    persistentVolume: text(volume, "persistentVolume"),
+    namespace: matching(volume, "namespace", label),
+    claim: matching(volume, "claim", subdomain),
+    persistentVolume: matching(volume, "persistentVolume", subdomain),
     storageClass: text(volume, "storageClass"),
     driver: text(volume, "driver"),
     snapshotClass: text(volume, "snapshotClass"),

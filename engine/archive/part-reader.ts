@@ -1,26 +1,30 @@
 import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
-import { createZstdDecompress } from "node:zlib";
+import { constants, createZstdDecompress } from "node:zlib";
 import { DrsError } from "../errors.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
 import { damage } from "./damage.ts";
-import type { Part } from "./format.ts";
+import { maxLineLength, type Part } from "./format.ts";
 import { lines } from "./lines.ts";
 import { through } from "./through.ts";
 
-/** The API server takes 3 MiB in one request and etcd 1.5 MiB; a line past this is damage, not an object. */
-const maxLineLength = 64 * 1024 * 1024;
 const outputSize = 256 * 1024;
+/** What every decoder has to support, 8 MiB, and more than the writer uses. https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1.2 */
+const maxWindowLog = 23;
+
+/** What makes the stored bytes compressed ones again: nothing, or decryption. */
+export type Opening = (stored: AsyncIterable<Buffer>, file: string) => AsyncIterable<Buffer>;
 
 /**
- * A part's objects, in order, as the bytes that were archived. Streams: memory does not grow with the part. Throws
- * DATA_LOSS where it meets damage, and at the end when size, digest or count are not the manifest's; so what was given out
- * is proven only when the iteration has ended.
+ * A part's objects, in order, as the bytes that were archived. Streams: memory does not grow with the part, nor with what it
+ * says to be. Throws DATA_LOSS where it meets damage, and at the end when size, digest or count are not the manifest's; so
+ * what was given out is proven only when the iteration has ended.
  */
 export async function* readPart(
   storage: Pick<ArchiveStorage, "read">,
   folder: string,
   part: Part,
+  opening: Opening,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
   const file = `${folder}/${part.file}`;
@@ -30,9 +34,12 @@ export async function* readPart(
   let count = 0;
   try {
     const stored = await storage.read(file, signal);
-    const decompressor = createZstdDecompress({ chunkSize: outputSize });
-    const unpacked = through(proven(stored, part, damaged), decompressor, signal);
-    for await (const line of lines(unpacked, maxLineLength, damaged)) {
+    const decompressor = createZstdDecompress({
+      chunkSize: outputSize,
+      params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog },
+    });
+    const unpacked = through(opening(proven(stored, part, damaged), file), decompressor, signal);
+    for await (const line of lines(bounded(unpacked, part, damaged), maxLineLength, damaged)) {
       if (++count > part.objects) damaged(`it holds more than the manifest's ${part.objects} objects`);
       yield line;
     }
@@ -55,6 +62,23 @@ async function* proven(stored: Readable, part: Part, damaged: (reason: string) =
     hash.update(chunk);
     yield chunk;
   }
-  if (size !== part.size) damaged(`it has ${size} bytes, the manifest says ${part.size}`);
+  if (size !== part.size) damaged(`it is cut off: it has ${size} bytes, the manifest says ${part.size}`);
   if (hash.digest("hex") !== part.sha256) damaged("its checksum is not the manifest's");
+}
+
+/** Passes no more on than the manifest says: a few bytes may unpack to any number. */
+async function* bounded(
+  unpacked: AsyncIterable<Buffer>,
+  { uncompressed, objects }: Part,
+  damaged: (reason: string) => never,
+): AsyncGenerator<Buffer> {
+  const limit = uncompressed ?? objects * (maxLineLength + 1);
+  let size = 0;
+  for await (const chunk of unpacked) {
+    size += chunk.length;
+    if (size > limit) damaged(`it unpacks to more than the manifest's ${limit} bytes`);
+    yield chunk;
+  }
+  if (uncompressed !== undefined && size !== uncompressed)
+    damaged(`it unpacks to ${size} bytes, the manifest says ${uncompressed}`);
 }

@@ -1,5 +1,4 @@
 import { backupFolder } from "../archive/archive-paths.ts";
-import { ArchiveWriter } from "../archive/archive-writer.ts";
 import { type Manifest, type Part, formatVersion } from "../archive/format.ts";
 import { finalState, type JobContext, type JobDefinition } from "../jobs/phase.ts";
 import type { JobParts } from "../jobs/parts.ts";
@@ -25,12 +24,12 @@ export function backupJob(parts: JobParts): JobDefinition {
     async fail(context) {
       await resumeApplications(parts, context);
       await abandonSnapshots(context, parts);
-      await new ArchiveWriter(parts.storage, backupFolder(context.job.uuid)).delete(context.signal);
+      await parts.archives.writer(backupFolder(context.job.uuid)).delete(context.signal);
     },
   };
 }
 
-async function writeManifest({ storage, controlPlane }: JobParts, context: JobContext): Promise<void> {
+async function writeManifest({ archives, controlPlane }: JobParts, context: JobContext): Promise<void> {
   const { job, notes } = context;
   const messages = context.messages();
   const manifest: Manifest = {
@@ -48,6 +47,6 @@ async function writeManifest({ storage, controlPlane }: JobParts, context: JobCo
     volumes: savedVolumes(context),
     messages: messages.map(({ time, ...message }) => ({ ...message, time: time.toISOString() })),
   };
-  await new ArchiveWriter(storage, backupFolder(job.uuid)).writeManifest(manifest, context.signal);
+  await archives.writer(backupFolder(job.uuid)).writeManifest(manifest, context.signal);
   context.info(`archive complete: ${manifest.parts.length} kinds of objects, ${manifest.volumes.length} volumes`);
 }

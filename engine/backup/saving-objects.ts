@@ -1,4 +1,3 @@
-import { ArchiveWriter } from "../archive/archive-writer.ts";
 import { backupFolder } from "../archive/archive-paths.ts";
 import { resourceName } from "../kubernetes/kubernetes-object.ts";
 import type { JobParts } from "../jobs/parts.ts";
@@ -7,7 +6,7 @@ import { saveNamespaces } from "../objects/namespace-saver.ts";
 import { backupNotes } from "./backup-notes.ts";
 
 /** Streams the namespaces' objects, and those that they need, into the archive. Runs again from its start. */
-export function savingObjects({ cluster, storage }: JobParts): Phase {
+export function savingObjects({ cluster, archives }: JobParts): Phase {
   return {
     name: "SAVING_OBJECTS",
     async run(context) {
@@ -15,7 +14,7 @@ export function savingObjects({ cluster, storage }: JobParts): Phase {
       const parts = await saveNamespaces({
         cluster,
         discovery: await cluster.discover(signal),
-        writer: new ArchiveWriter(storage, backupFolder(job.uuid)),
+        writer: archives.writer(backupFolder(job.uuid)),
         namespaces: notes.get<string[]>(backupNotes.namespaces) ?? [],
         signal,
         onPart: (part) => context.info(`saved ${part.objects} ${resourceName(part)}, ${part.size} bytes`),

@@ -1,6 +1,4 @@
 import { backupFolder } from "../archive/archive-paths.ts";
-import { ArchiveReader } from "../archive/archive-reader.ts";
-import { ArchiveWriter } from "../archive/archive-writer.ts";
 import type { Manifest } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
@@ -19,12 +17,12 @@ export function deletionJob(parts: JobParts): JobDefinition {
   };
 }
 
-function deletingSnapshots({ cluster, storage, limits }: JobParts): Phase {
+function deletingSnapshots({ cluster, archives, limits }: JobParts): Phase {
   return {
     name: "DELETING_SNAPSHOTS",
     async run(context) {
       const { signal } = context;
-      const manifest = await readManifest(storage, context);
+      const manifest = await readManifest(archives, context);
       const volumes = manifest?.volumes ?? [];
       if (volumes.length === 0) {
         context.info("the backup has no snapshots");
@@ -50,20 +48,20 @@ function deletingSnapshots({ cluster, storage, limits }: JobParts): Phase {
   };
 }
 
-function deletingArchive({ storage }: JobParts): Phase {
+function deletingArchive({ storage, archives }: JobParts): Phase {
   return {
     name: "DELETING_ARCHIVE",
     async run(context) {
-      await new ArchiveWriter(storage, backupFolder(uuidOf(context))).delete(context.signal);
+      await archives.writer(backupFolder(uuidOf(context))).delete(context.signal);
       context.info(`deleted the archive in ${storage.description}`);
     },
   };
 }
 
 /** A backup that was cancelled, or that failed, has no archive. */
-async function readManifest(storage: JobParts["storage"], context: JobContext): Promise<Manifest | undefined> {
+async function readManifest(archives: JobParts["archives"], context: JobContext): Promise<Manifest | undefined> {
   try {
-    return (await ArchiveReader.open(storage, backupFolder(uuidOf(context)), context.signal)).manifest;
+    return (await archives.open(backupFolder(uuidOf(context)), context.signal)).manifest;
   } catch (error) {
     if (error instanceof DrsError && error.code === "NOT_FOUND") return undefined;
     throw error;

@@ -1,4 +1,5 @@
 import type { ControlPlaneConfig, LimitsConfig, RestoreConfig } from "../config.ts";
+import type { Archives } from "../archive/archives.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
 
@@ -6,6 +7,7 @@ import type { ArchiveStorage } from "../storage/archive-storage.ts";
 export interface JobParts {
   readonly cluster: Cluster;
   readonly storage: ArchiveStorage;
+  readonly archives: Archives;
   readonly controlPlane: ControlPlaneConfig;
   readonly restore: RestoreConfig;
   readonly limits: LimitsConfig;

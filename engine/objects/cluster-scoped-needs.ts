@@ -22,7 +22,7 @@ interface ServiceClient {
   service?: { namespace?: string };
 }
 
-/** How the cluster-scoped kinds are read: by name, or looked through. */
+/** How the cluster-scoped kinds are read: by name, or looked through. In this order, as some say what later ones are needed. */
 export const verbsOfNeeds: Readonly<Record<string, "get" | "list">> = {
   "customresourcedefinitions.apiextensions.k8s.io": "get",
   "priorityclasses.scheduling.k8s.io": "get",
@@ -45,6 +45,7 @@ export const verbsOfNeeds: Readonly<Record<string, "get" | "list">> = {
 export class ClusterScopedNeeds {
   readonly #namespaces: ReadonlySet<string>;
   readonly #names = new Map<string, Set<string>>();
+  readonly #drivers = new Set<unknown>();
 
   constructor(namespaces: readonly string[]) {
     this.#namespaces = new Set(namespaces);
@@ -73,44 +74,44 @@ export class ClusterScopedNeeds {
     }
   }
 
-  /** The needed objects of each cluster-scoped kind; to be taken one kind after the other, in this order. */
+  /** The needed objects of each cluster-scoped kind but namespaces; to be taken one kind after the other, in this order. */
   async *kinds(
     cluster: Cluster,
     discovery: Discovery,
     signal: AbortSignal,
   ): AsyncGenerator<readonly [ResourceType, AsyncIterable<SavableObject>]> {
-    const byName = (type: ResourceType) => this.#byName(cluster, type, signal);
-    const where = (type: ResourceType, isNeeded: (object: KubernetesObject) => boolean) =>
-      matching(cluster.listRaw(type, "", signal), isNeeded);
-    const drivers = new Set<string>();
-    const choices: readonly (readonly [string, (type: ResourceType) => AsyncIterable<SavableObject>])[] = [
-      ["customresourcedefinitions.apiextensions.k8s.io", byName],
-      ["priorityclasses.scheduling.k8s.io", byName],
-      ["runtimeclasses.node.k8s.io", byName],
-      [
-        "storageclasses.storage.k8s.io",
-        (type) => noting(byName(type), (object) => drivers.add(String(object["provisioner"]))),
-      ],
-      [
-        "volumesnapshotclasses.snapshot.storage.k8s.io",
-        (type) => where(type, (object) => drivers.has(String(object["driver"]))),
-      ],
-      ["persistentvolumes", byName],
-      ["clusterrolebindings.rbac.authorization.k8s.io", (type) => where(type, (object) => this.#bindsOurs(object))],
-      ["clusterroles.rbac.authorization.k8s.io", byName],
-      [
-        "validatingwebhookconfigurations.admissionregistration.k8s.io",
-        (type) => where(type, (object) => this.#callsOurs(object)),
-      ],
-      [
-        "mutatingwebhookconfigurations.admissionregistration.k8s.io",
-        (type) => where(type, (object) => this.#callsOurs(object)),
-      ],
-      ["apiservices.apiregistration.k8s.io", (type) => where(type, (object) => this.#servedByOurs(object))],
-    ];
-    for (const [name, find] of choices) {
+    for (const [name, verb] of Object.entries(verbsOfNeeds)) {
       const type = discovery.resources.find((resource) => resourceName(resource) === name);
-      if (type) yield [type, find(type)];
+      if (!type || name === "namespaces") continue;
+      const found = verb === "get" ? this.#byName(cluster, type, signal) : cluster.listRaw(type, "", signal);
+      yield [type, matching(found, (object) => this.isNeeded(type, object))];
+    }
+  }
+
+  /**
+   * Whether an object of a cluster-scoped kind is needed. To be asked when all namespaced ones were noted, of one kind after
+   * the other in the order of `verbsOfNeeds`, as it takes notice of what the object needs in turn.
+   */
+  isNeeded(type: ResourceType, object: KubernetesObject): boolean {
+    const { name, labels } = object.metadata;
+    const kind = resourceName(type);
+    switch (kind) {
+      case "namespaces":
+        return this.#namespaces.has(name);
+      case "volumesnapshotclasses.snapshot.storage.k8s.io":
+        return this.#drivers.has(object["driver"]);
+      case "clusterrolebindings.rbac.authorization.k8s.io":
+        return this.#bindsOurs(object);
+      case "validatingwebhookconfigurations.admissionregistration.k8s.io":
+      case "mutatingwebhookconfigurations.admissionregistration.k8s.io":
+        return callsServiceOf(object, this.#namespaces);
+      case "apiservices.apiregistration.k8s.io":
+        return this.#namespaces.has((object["spec"] as ServiceClient | undefined)?.service?.namespace ?? "");
+      default: {
+        const isNeeded = this.#names.get(kind)?.has(name) === true && labels?.[bootstrapping] === undefined;
+        if (isNeeded && kind === "storageclasses.storage.k8s.io") this.#drivers.add(object["provisioner"]);
+        return isNeeded;
+      }
     }
   }
 
@@ -121,12 +122,10 @@ export class ClusterScopedNeeds {
     else this.#names.set(resource, new Set([name]));
   }
 
-  async *#byName(cluster: Cluster, type: ResourceType, signal: AbortSignal): AsyncGenerator<SavableObject> {
+  async *#byName(cluster: Cluster, type: ResourceType, signal: AbortSignal): AsyncGenerator<readonly Buffer[]> {
     for (const name of [...(this.#names.get(resourceName(type)) ?? [])].sort()) {
       const bytes = await cluster.getRaw(type, "", name, signal);
-      if (bytes === undefined) continue;
-      const object = JSON.parse(bytes.toString()) as KubernetesObject;
-      if (object.metadata.labels?.["kubernetes.io/bootstrapping"] === undefined) yield { bytes, object };
+      if (bytes !== undefined) yield [bytes];
     }
   }
 
@@ -140,15 +139,10 @@ export class ClusterScopedNeeds {
     if (ours) this.#need("clusterroles.rbac.authorization.k8s.io", (binding["roleRef"] as RoleRef | undefined)?.name);
     return ours;
   }
-
-  #callsOurs(configuration: KubernetesObject): boolean {
-    return callsServiceOf(configuration, this.#namespaces);
-  }
-
-  #servedByOurs(apiService: KubernetesObject): boolean {
-    return this.#namespaces.has((apiService["spec"] as ServiceClient | undefined)?.service?.namespace ?? "");
-  }
 }
+
+/** On what the API server makes itself. */
+const bootstrapping = "kubernetes.io/bootstrapping";
 
 export const webhookConfigurations = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"].map(
   (resource) => ({ apiVersion: "admissionregistration.k8s.io/v1", resource }),
@@ -174,14 +168,4 @@ async function* matching(
       const object = JSON.parse(bytes.toString()) as KubernetesObject;
       if (isNeeded(object)) yield { bytes, object };
     }
-}
-
-async function* noting(
-  objects: AsyncIterable<SavableObject>,
-  note: (object: KubernetesObject) => void,
-): AsyncGenerator<SavableObject> {
-  for await (const savable of objects) {
-    note(savable.object);
-    yield savable;
-  }
 }

@@ -6,6 +6,7 @@ import { resourceName } from "../kubernetes/kubernetes-object.ts";
 import { checkPermissions } from "../kubernetes/permissions.ts";
 import { restoreRights } from "../objects/rights-needed.ts";
 import { importContents } from "../volumes/snapshot-contents.ts";
+import { verifyContents } from "./archive-contents.ts";
 import { dryRun } from "./dry-run.ts";
 import { notTerminating } from "./namespaces.ts";
 import { OwnerLinks } from "./owner-links.ts";
@@ -17,8 +18,8 @@ import { servedType } from "./served-types.ts";
 import { classFor, existingClasses } from "./storage-classes.ts";
 
 /**
- * Proves that the restore can be made before anything is touched: every byte of the archive, every snapshot in the
- * storage, every kind, class and right it will need, and what the API server says to each object. Then saves what is
+ * Proves that the restore can be made before anything is touched: every byte of the archive and that it holds nothing but
+ * what a backup holds, every snapshot in the storage, every kind, class and right it will need, and what the API server says to each object. Then saves what is
  * about to be replaced. Whatever fails here fails the job.
  */
 export async function preValidation(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
@@ -26,7 +27,7 @@ export async function preValidation(source: RestoreSource, parts: JobParts, cont
   const { signal } = context;
   const { reader, namespaces } = source;
   context.setIncludedNamespaces(namespaces);
-  await reader.verify(signal);
+  await verifyContents(source, parts.controlPlane, signal);
   const objects = reader.parts.reduce((sum, part) => sum + part.objects, 0);
   context.info(`the archive is whole: ${objects} objects, ${reader.manifest.volumes.length} volumes`);
   await isElsewhere(source, parts, signal);

@@ -1,5 +1,4 @@
 import { safetyFolder } from "../archive/archive-paths.ts";
-import { ArchiveWriter } from "../archive/archive-writer.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext, JobDefinition, Phase } from "../jobs/phase.ts";
 import type { RestorePhase } from "../model.ts";
@@ -118,6 +117,6 @@ async function leftClaims(source: RestoreSource, { signal }: JobContext): Promis
   return (namespace, claim) => unsaved.has(`${namespace}/${claim}`);
 }
 
-async function deleteSafetyArchive({ storage }: JobParts, { job, signal }: JobContext): Promise<void> {
-  await new ArchiveWriter(storage, safetyFolder(job.uuid)).delete(signal);
+async function deleteSafetyArchive({ archives }: JobParts, { job, signal }: JobContext): Promise<void> {
+  await archives.writer(safetyFolder(job.uuid)).delete(signal);
 }

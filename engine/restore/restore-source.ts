@@ -1,8 +1,10 @@
 import type { ArchiveReader } from "../archive/archive-reader.ts";
+import { damage, reasonOf } from "../archive/damage.ts";
 import type { Part } from "../archive/format.ts";
 import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { resourceName } from "../kubernetes/kubernetes-object.ts";
 import { parseExact } from "../kubernetes/exact-json.ts";
+import { checkObject } from "./saved-object.ts";
 
 /**
  * What is put (back) into the cluster: the backup's archive, or, when the restore goes back, the safety archive. The two
@@ -20,13 +22,23 @@ export function partsOf({ reader }: Pick<RestoreSource, "reader">, names: readon
   return names.flatMap((name) => reader.parts.filter((part) => resourceName(part) === name));
 }
 
-/** The objects of some parts, one after the other, with numbers exact. */
+/**
+ * The objects of some parts, one after the other, with numbers exact. DATA_LOSS for one that does not belong into its part,
+ * also when the archive was proven: a storage that others write to may hold another one by now.
+ */
 export async function* objectsOf(
   { reader }: Pick<RestoreSource, "reader">,
   parts: readonly Part[],
   signal: AbortSignal,
 ): AsyncGenerator<{ readonly type: ResourceType; readonly object: KubernetesObject }> {
   for (const part of parts)
-    for await (const line of reader.objects(part, signal))
-      yield { type: part, object: parseExact(line.toString()) as KubernetesObject };
+    for await (const line of reader.objects(part, signal)) yield { type: part, object: objectOf(reader, part, line) };
+}
+
+function objectOf({ folder, manifest }: ArchiveReader, part: Part, line: Buffer): KubernetesObject {
+  try {
+    return checkObject(part, parseExact(line.toString()) as object, manifest.includedNamespaces);
+  } catch (error) {
+    throw damage(`${folder}/${part.file}`, reasonOf(error), error);
+  }
 }

@@ -1,5 +1,4 @@
 import { safetyFolder } from "../archive/archive-paths.ts";
-import { ArchiveWriter } from "../archive/archive-writer.ts";
 import { formatVersion } from "../archive/format.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
@@ -11,11 +10,11 @@ import type { RestoreSource } from "./restore-source.ts";
 export async function saveForSafety(
   { namespaces }: RestoreSource,
   discovery: Discovery,
-  { cluster, storage, controlPlane }: JobParts,
+  { cluster, storage, archives, controlPlane }: JobParts,
   context: JobContext,
 ): Promise<void> {
   const { job, signal } = context;
-  const writer = new ArchiveWriter(storage, safetyFolder(job.uuid));
+  const writer = archives.writer(safetyFolder(job.uuid));
   const parts = await saveNamespaces({ cluster, discovery, writer, namespaces, signal, onPart: () => {} });
   await writer.writeManifest(
     {

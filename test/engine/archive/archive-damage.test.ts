@@ -2,20 +2,21 @@ import { createHash } from "node:crypto";
 import { appendFile, copyFile, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { zstdCompressSync } from "node:zlib";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ArchiveReader } from "../../../engine/archive/archive-reader.ts";
 import type { Manifest, Part } from "../../../engine/archive/format.ts";
+import type { ArchiveEncryption } from "../../../engine/encryption/archive-encryption.ts";
 import { DrsError } from "../../../engine/errors.ts";
 import type { ArchiveStorage } from "../../../engine/storage/archive-storage.ts";
-import { manifestOf, writeArchive } from "./archive-fixture.ts";
+import { encryptionWith, keyOf, manifestOf, writeArchive } from "./archive-fixture.ts";
 import { temporaryStorage } from "./temporary-storage.ts";
 
 const { signal } = new AbortController();
 
 /** What opening and verifying the archive meets; undefined when it is whole. */
-async function proof(storage: ArchiveStorage): Promise<unknown> {
+async function proof(storage: ArchiveStorage, encryption?: ArchiveEncryption): Promise<unknown> {
   try {
-    await (await ArchiveReader.open(storage, "backups/a", signal)).verify(signal);
+    await (await ArchiveReader.open(storage, "backups/a", signal, encryption)).verify(signal);
     return undefined;
   } catch (error) {
     return error;
@@ -35,79 +36,86 @@ function filesOf(manifest: Manifest): string[] {
   return ["manifest.json", "manifest.json.sha256", ...manifest.parts.map((part) => part.file)];
 }
 
-test("a changed byte is found wherever it is", async () => {
-  const { root, storage } = await temporaryStorage();
-  const manifest = await writeArchive(storage, "a", 20);
-  expect(await proof(storage)).toBeUndefined();
-  let flips = 0;
-  const missed: string[] = [];
-  for (const file of filesOf(manifest)) {
-    const path = join(root, "backups/a", file);
-    const bytes = await readFile(path);
-    const step = Math.max(1, Math.floor(bytes.length / 400));
-    for (let at = 0; at < bytes.length; at += step, flips++) {
-      const changed = Buffer.from(bytes);
-      changed[at] = (changed[at] as number) ^ (1 << (at % 8));
-      await writeFile(path, changed);
-      const error = await proof(storage);
-      const found = error instanceof DrsError && error.code === "DATA_LOSS" && error.message.includes(nameIn(file));
-      if (!found) missed.push(`${file} at ${at}: ${String(error)}`);
-    }
-    await writeFile(path, bytes);
-  }
-  expect(missed).toEqual([]);
-  expect(flips).toBeGreaterThan(1_000);
-  expect(await proof(storage)).toBeUndefined();
-});
-
-test("a file that is cut, grown, emptied or gone is found", async () => {
-  const { root, storage } = await temporaryStorage();
-  const manifest = await writeArchive(storage, "a");
-  const frame = zstdCompressSync(Buffer.from('{"more":1}\n'));
-  for (const file of filesOf(manifest)) {
-    const path = join(root, "backups/a", file);
-    const bytes = await readFile(path);
-    for (const length of [0, 1, Math.floor(bytes.length / 2), bytes.length - 1]) {
-      await truncate(path, length);
-      expect(await proof(storage)).toMatchObject(damageOf(file));
+describe.each([
+  ["an archive", undefined],
+  ["an encrypted archive", encryptionWith(keyOf("key"))],
+])("%s", (_name, encryption) => {
+  test("a changed byte is found wherever it is", async () => {
+    const { root, storage } = await temporaryStorage();
+    const manifest = await writeArchive(storage, "a", 20, encryption?.keys);
+    expect(await proof(storage, encryption)).toBeUndefined();
+    let flips = 0;
+    const missed: string[] = [];
+    for (const file of filesOf(manifest)) {
+      const path = join(root, "backups/a", file);
+      const bytes = await readFile(path);
+      const step = Math.max(1, Math.floor(bytes.length / 400));
+      for (let at = 0; at < bytes.length; at += step, flips++) {
+        const changed = Buffer.from(bytes);
+        changed[at] = (changed[at] as number) ^ (1 << (at % 8));
+        await writeFile(path, changed);
+        const error = await proof(storage, encryption);
+        const found = error instanceof DrsError && error.code === "DATA_LOSS" && error.message.includes(nameIn(file));
+        if (!found) missed.push(`${file} at ${at}: ${String(error)}`);
+      }
       await writeFile(path, bytes);
     }
-    for (const more of [Buffer.from([0]), Buffer.from("\n"), frame, Buffer.alloc(1_000_000)]) {
-      await appendFile(path, more);
-      expect(await proof(storage)).toMatchObject(damageOf(file));
+    expect(missed).toEqual([]);
+    expect(flips).toBeGreaterThan(1_000);
+    expect(await proof(storage, encryption)).toBeUndefined();
+  });
+
+  test("a file that is cut, grown, emptied or gone is found", async () => {
+    const { root, storage } = await temporaryStorage();
+    const manifest = await writeArchive(storage, "a", 50, encryption?.keys);
+    const frame = zstdCompressSync(Buffer.from('{"more":1}\n'));
+    for (const file of filesOf(manifest)) {
+      const path = join(root, "backups/a", file);
+      const bytes = await readFile(path);
+      for (const length of [0, 1, Math.floor(bytes.length / 2), bytes.length - 1]) {
+        await truncate(path, length);
+        expect(await proof(storage, encryption)).toMatchObject(damageOf(file));
+        await writeFile(path, bytes);
+      }
+      for (const more of [Buffer.from([0]), Buffer.from("\n"), frame, Buffer.alloc(1_000_000)]) {
+        await appendFile(path, more);
+        expect(await proof(storage, encryption)).toMatchObject(damageOf(file));
+        await writeFile(path, bytes);
+      }
+      await rm(path);
+      expect(await proof(storage, encryption)).toMatchObject(
+        file === "manifest.json" ? { code: "NOT_FOUND" } : damageOf(file),
+      );
       await writeFile(path, bytes);
     }
-    await rm(path);
-    expect(await proof(storage)).toMatchObject(file === "manifest.json" ? { code: "NOT_FOUND" } : damageOf(file));
-    await writeFile(path, bytes);
-  }
-  expect(await proof(storage)).toBeUndefined();
-});
+    expect(await proof(storage, encryption)).toBeUndefined();
+  });
 
-test("files exchanged between backups, or within one, are found", async () => {
-  const { root, storage } = await temporaryStorage();
-  const manifest = await writeArchive(storage, "a");
-  await writeArchive(storage, "b");
-  for (const file of filesOf(manifest)) {
-    const path = join(root, "backups/a", file);
-    const bytes = await readFile(path);
-    await copyFile(join(root, "backups/b", file), path);
-    expect(await proof(storage)).toMatchObject(damageOf(file));
-    await writeFile(path, bytes);
-  }
-  const [first, second] = manifest.parts as [Part, Part];
-  await copyFile(join(root, "backups/a", second.file), join(root, "backups/a", first.file));
-  expect(await proof(storage)).toMatchObject(damageOf(first.file));
-});
+  test("files exchanged between backups, or within one, are found", async () => {
+    const { root, storage } = await temporaryStorage();
+    const manifest = await writeArchive(storage, "a", 50, encryption?.keys);
+    await writeArchive(storage, "b", 50, encryption?.keys);
+    for (const file of filesOf(manifest)) {
+      const path = join(root, "backups/a", file);
+      const bytes = await readFile(path);
+      await copyFile(join(root, "backups/b", file), path);
+      expect(await proof(storage, encryption)).toMatchObject(damageOf(file));
+      await writeFile(path, bytes);
+    }
+    const [first, second] = manifest.parts as [Part, Part];
+    await copyFile(join(root, "backups/a", second.file), join(root, "backups/a", first.file));
+    expect(await proof(storage, encryption)).toMatchObject(damageOf(first.file));
+  });
 
-test("a whole archive under another backup's folder is found", async () => {
-  const { root, storage } = await temporaryStorage();
-  await writeArchive(storage, "a");
-  await writeArchive(storage, "b");
-  for (const file of ["manifest.json", "manifest.json.sha256"]) {
-    await copyFile(join(root, "backups/b", file), join(root, "backups/a", file));
-  }
-  expect(await proof(storage)).toMatchObject(damageOf("manifest.json"));
+  test("a whole archive under another backup's folder is found", async () => {
+    const { root, storage } = await temporaryStorage();
+    await writeArchive(storage, "a", 50, encryption?.keys);
+    await writeArchive(storage, "b", 50, encryption?.keys);
+    for (const file of ["manifest.json", "manifest.json.sha256"]) {
+      await copyFile(join(root, "backups/b", file), join(root, "backups/a", file));
+    }
+    expect(await proof(storage, encryption)).toMatchObject(damageOf("manifest.json"));
+  });
 });
 
 /** Writes a manifest as it stands, with a digest that fits: what someone else may hand us. */
@@ -120,7 +128,7 @@ async function forge(root: string, text: string): Promise<void> {
 test("a manifest of a newer format says to upgrade, whatever else is in it", async () => {
   const { root, storage } = await temporaryStorage();
   await writeArchive(storage, "a");
-  await forge(root, '{"formatVersion":2,"everything":"else"}');
+  await forge(root, '{"formatVersion":3,"everything":"else"}');
   expect(await proof(storage)).toMatchObject({
     code: "FAILED_PRECONDITION",
     message: expect.stringContaining("newer version"),
@@ -145,6 +153,20 @@ test("a manifest of the wrong shape is refused, and later members are not", asyn
     { ...manifest, volumes: [{ ...volume, restoreSize: "1Gi" }] },
     { ...manifest, messages: [{ level: "info" }] },
     { ...manifest, parts: [first, first] },
+    { ...manifest, parts: [first, { ...first, file: `${first.file}.enc` }] },
+    { ...manifest, parts: [{ ...first, file: second.file }] },
+    { ...manifest, formatVersion: 2 },
+    ...["../../../api/v1/nodes", "configmaps?watch", "a/b", ".", ""].map((resource) => ({
+      ...manifest,
+      parts: [{ ...first, resource, file: `objects/core.v1.${resource}.ndjson.zst` }],
+    })),
+    ...["v1/../..", "apps/v1/x", "/v1", ""].map((apiVersion) => ({ ...manifest, parts: [{ ...first, apiVersion }] })),
+    ...["..", "kube/system", "", "CDP"].map((namespace) => ({ ...manifest, includedNamespaces: ["cdp", namespace] })),
+    ...[{ namespace: "kube-system" }, { claim: ".." }, { persistentVolume: "a/b" }].map((wrongly) => ({
+      ...manifest,
+      volumes: [{ ...volume, ...wrongly }],
+    })),
+    { ...manifest, parts: [{ ...first, uncompressed: "1" }] },
     ...[
       "../b/objects/x",
       "/etc/passwd",
@@ -174,15 +196,21 @@ test("a part whose lines are no objects, or not as many as the manifest says, is
   const { root, storage } = await temporaryStorage();
   const manifest = await writeArchive(storage, "a");
   const part = manifest.parts[0] as Part;
-  const forgePart = async (content: string, objects: number): Promise<void> => {
+  const forgePart = async (content: string, objects: number, uncompressed = content.length): Promise<void> => {
     const bytes = zstdCompressSync(Buffer.from(content));
     await writeFile(join(root, "backups/a", part.file), bytes);
     const sha256 = createHash("sha256").update(bytes).digest("hex");
-    await forge(root, JSON.stringify(manifestOf("a", [{ ...part, size: bytes.length, sha256, objects }])));
+    await forge(
+      root,
+      JSON.stringify(manifestOf("a", [{ ...part, size: bytes.length, sha256, objects, uncompressed }])),
+    );
   };
   await forgePart('{"a":1}\n{"b":2}\n', 2);
   expect(await proof(storage)).toBeUndefined();
-  const wrong: [string, number][] = [
+  const wrong: [content: string, objects: number, uncompressed?: number][] = [
+    ['{"a":1}\n', 1, 7],
+    ['{"a":1}\n', 1, 9],
+    ["{}\n".repeat(50_000_000), 50_000_000, 3_000], // unpacks to more than it says
     ['{"a":1}\n{"b":2}\n', 1],
     ['{"a":1}\n{"b":2}\n', 3],
     ['{"a":1}\n{"b":2}', 2],
@@ -192,8 +220,8 @@ test("a part whose lines are no objects, or not as many as the manifest says, is
     ['{"a":1}\n{"b":\n', 2],
     [" ".repeat(70_000_000), 1], // a few kilobytes that unpack to a line without end
   ];
-  for (const [content, objects] of wrong) {
-    await forgePart(content, objects);
+  for (const [content, objects, uncompressed] of wrong) {
+    await forgePart(content, objects, uncompressed);
     expect(await proof(storage)).toMatchObject(damageOf(part.file));
   }
 });

@@ -1,6 +1,18 @@
 import { ArchiveWriter } from "../../../engine/archive/archive-writer.ts";
 import { formatVersion, type Manifest, type Part, type PartResource } from "../../../engine/archive/format.ts";
+import type { ArchiveEncryption } from "../../../engine/encryption/archive-encryption.ts";
+import { EncryptionKey, KeyRing } from "../../../engine/encryption/key-ring.ts";
 import type { ArchiveStorage } from "../../../engine/storage/archive-storage.ts";
+
+/** A key for tests: the same for the same name. */
+export function keyOf(id: string, secret = id): EncryptionKey {
+  return new EncryptionKey(id, Buffer.alloc(32, secret));
+}
+
+/** What a service has whose first key is the first of these. */
+export function encryptionWith(first: EncryptionKey, ...older: readonly EncryptionKey[]): ArchiveEncryption {
+  return { keys: new KeyRing(first, ...older), readsUnencrypted: false };
+}
 
 export const configMaps: PartResource = {
   apiVersion: "v1",
@@ -49,10 +61,15 @@ export function manifestOf(uuid: string, parts: readonly Part[]): Manifest {
   };
 }
 
-/** Writes a whole archive `backups/<uuid>` with two parts of some objects. */
-export async function writeArchive(storage: ArchiveStorage, uuid: string, objects = 50): Promise<Manifest> {
+/** Writes a whole archive `backups/<uuid>` with two parts of some objects, encrypted if there are keys. */
+export async function writeArchive(
+  storage: ArchiveStorage,
+  uuid: string,
+  objects = 50,
+  keys?: KeyRing,
+): Promise<Manifest> {
   const { signal } = new AbortController();
-  const writer = new ArchiveWriter(storage, `backups/${uuid}`);
+  const writer = new ArchiveWriter(storage, `backups/${uuid}`, keys);
   const parts: Part[] = [];
   for (const resource of [configMaps, deployments]) {
     const lines = Array.from({ length: objects }, (_, i) =>

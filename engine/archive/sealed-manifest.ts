@@ -1,0 +1,34 @@
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import type { EncryptionKey, KeyRing } from "../encryption/key-ring.ts";
+import { damage } from "./damage.ts";
+import { maxManifestLength, type Part, type SealedManifest, sealedFormatVersion } from "./format.ts";
+import { seal, unseal } from "./sealed-file.ts";
+
+/** The bytes of an encrypted archive's manifest.json. */
+export async function sealManifest(
+  manifest: Buffer,
+  parts: readonly Part[],
+  file: string,
+  key: EncryptionKey,
+): Promise<Buffer> {
+  const sealed = await Array.fromAsync(seal(once(zstdCompressSync(manifest)), file, key));
+  const envelope: SealedManifest = {
+    formatVersion: sealedFormatVersion,
+    keyId: key.id,
+    parts: parts.map(({ file, size, sha256 }) => ({ file, size, sha256 })),
+    sealed: Buffer.concat(sealed).toString("base64"),
+  };
+  return Buffer.from(`${JSON.stringify(envelope, null, 2)}\n`);
+}
+
+/** The manifest that was sealed; of the envelope nothing else is believed. Errors as `unseal`. */
+export async function unsealManifest(envelope: object, file: string, keys: KeyRing | undefined): Promise<Buffer> {
+  const { sealed } = envelope as { readonly sealed?: unknown };
+  if (typeof sealed !== "string") throw damage(file, "what is sealed is not in it");
+  const compressed = await Array.fromAsync(unseal(once(Buffer.from(sealed, "base64")), file, keys));
+  return zstdDecompressSync(Buffer.concat(compressed), { maxOutputLength: maxManifestLength });
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes;
+}

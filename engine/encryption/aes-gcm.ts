@@ -1,0 +1,41 @@
+import { createCipheriv, createDecipheriv } from "node:crypto";
+
+const algorithm = "aes-256-gcm";
+export const nonceLength = 12;
+export const tagLength = 16;
+
+/** What a box has more bytes than what is in it. */
+export const boxOverhead = nonceLength + tagLength;
+
+/**
+ * Encrypts and authenticates: the nonce, the ciphertext and the tag, one after the other. A nonce must not be used twice
+ * with one key. `context` is authenticated too, and not stored.
+ * https://csrc.nist.gov/pubs/sp/800/38/d/final
+ */
+export function closeBox(key: Buffer, nonce: Buffer, content: Buffer, context: Buffer): Buffer {
+  const cipher = createCipheriv(algorithm, key, nonce, { authTagLength: tagLength });
+  cipher.setAAD(context);
+  const ciphertext = cipher.update(content);
+  cipher.final();
+  return Buffer.concat([nonce, ciphertext, cipher.getAuthTag()]);
+}
+
+/** What is in a box, if it was closed with this key and context, and with this nonce where one is given. */
+export function openBox(
+  key: Buffer,
+  box: Buffer,
+  context: Buffer,
+  nonce: Buffer = box.subarray(0, nonceLength),
+): Buffer | undefined {
+  if (box.length < boxOverhead) return undefined;
+  const decipher = createDecipheriv(algorithm, key, nonce, { authTagLength: tagLength });
+  decipher.setAAD(context);
+  decipher.setAuthTag(box.subarray(box.length - tagLength));
+  const content = decipher.update(box.subarray(nonceLength, box.length - tagLength));
+  try {
+    decipher.final();
+    return content;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,57 @@
+import { hkdfSync, randomBytes } from "node:crypto";
+import { closeBox, nonceLength, openBox } from "./aes-gcm.ts";
+
+export const keyLength = 32;
+
+/**
+ * A key-encryption key under a name. It encrypts no content itself: it wraps the random key that each file has of its own.
+ * The bytes it works with are derived from it (HKDF, RFC 5869), one for each use.
+ */
+export class EncryptionKey {
+  readonly id: string;
+  /** Public: tells two keys of the same id apart, and nothing about either. */
+  readonly fingerprint: string;
+  readonly #wrapping: Buffer;
+
+  /** `secret` has 32 random bytes. */
+  constructor(id: string, secret: Buffer) {
+    this.id = id;
+    this.fingerprint = derive(secret, "drs-sealed/1 fingerprint", 8).toString("hex");
+    this.#wrapping = derive(secret, "drs-sealed/1 wrapping", keyLength);
+  }
+
+  /** A file's own key as it may lie beside the file; it is unwrapped for the same file only. */
+  wrap(dataKey: Buffer, file: string): Buffer {
+    return closeBox(this.#wrapping, randomBytes(nonceLength), dataKey, Buffer.from(file));
+  }
+
+  /** Undefined when this key did not wrap it, or for another file. */
+  unwrap(wrapped: Buffer, file: string): Buffer | undefined {
+    const dataKey = openBox(this.#wrapping, wrapped, Buffer.from(file));
+    return dataKey?.length === keyLength ? dataKey : undefined;
+  }
+}
+
+function derive(secret: Buffer, use: string, length: number): Buffer {
+  return Buffer.from(hkdfSync("sha256", secret, "", use, length));
+}
+
+/** The keys a service has: one that writes, and all that read. */
+export class KeyRing {
+  /** Encrypts what is written from now on. */
+  readonly current: EncryptionKey;
+  readonly #byId: ReadonlyMap<string, EncryptionKey>;
+
+  constructor(current: EncryptionKey, ...older: readonly EncryptionKey[]) {
+    this.current = current;
+    this.#byId = new Map([current, ...older].map((key) => [key.id, key]));
+  }
+
+  get ids(): readonly string[] {
+    return [...this.#byId.keys()];
+  }
+
+  find(id: string): EncryptionKey | undefined {
+    return this.#byId.get(id);
+  }
+}

@@ -1,0 +1,56 @@
+import type { Part } from "../archive/format.ts";
+import type { ControlPlaneConfig } from "../config.ts";
+import { DrsError } from "../errors.ts";
+import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { ClusterScopedNeeds, verbsOfNeeds } from "../objects/cluster-scoped-needs.ts";
+import { partsOf, type RestoreSource } from "./restore-source.ts";
+import { checkObject } from "./saved-object.ts";
+
+/**
+ * Proves every byte of the archive, and that it holds what a backup of its namespaces can hold and nothing beyond: objects
+ * of these namespaces, and the cluster-scoped ones that these need. DATA_LOSS names the part, the line and the reason;
+ * FAILED_PRECONDITION names namespaces that are not the control plane's, as a restore empties them.
+ */
+export async function verifyContents(
+  source: RestoreSource,
+  controlPlane: ControlPlaneConfig,
+  signal: AbortSignal,
+): Promise<void> {
+  const { reader, namespaces } = source;
+  belongToControlPlane(namespaces, controlPlane);
+  const needs = new ClusterScopedNeeds(namespaces);
+  const clusterScoped = partsOf(source, Object.keys(verbsOfNeeds));
+  await reader.verify(
+    signal,
+    (part, object) => {
+      if (!part.namespaced) throw new Error(`a backup holds no ${resourceName(part)}`);
+      needs.note(part, checkObject(part, object, namespaces));
+    },
+    reader.parts.filter((part) => !clusterScoped.includes(part)),
+  );
+  await reader.verify(
+    signal,
+    (part, object) => isNeeded(needs, part, checkObject(part, object, namespaces)),
+    clusterScoped,
+  );
+}
+
+function isNeeded(needs: ClusterScopedNeeds, part: Part, object: KubernetesObject): void {
+  if (part.namespaced) throw new Error(`${resourceName(part)} are in no namespace`);
+  if (!needs.isNeeded(part, object))
+    throw new Error(`${part.kind} ${object.metadata.name} is nothing that the objects of the backup need`);
+}
+
+function belongToControlPlane(
+  namespaces: readonly string[],
+  { namespace, vaultNamespace, furtherNamespaces }: ControlPlaneConfig,
+): void {
+  const own = [namespace, vaultNamespace, ...furtherNamespaces];
+  const foreign = namespaces.filter((name) => !own.includes(name));
+  if (foreign.length > 0)
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `the backup holds namespaces that are none of the control plane's (${own.join(", ")}): ${foreign.join(", ")}; ` +
+        "if a restore shall replace them, name them with --namespace, --vault-namespace or --further-namespaces",
+    );
+}

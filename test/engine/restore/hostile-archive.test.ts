@@ -1,0 +1,165 @@
+import { cp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { ArchiveReader } from "../../../engine/archive/archive-reader.ts";
+import { ArchiveWriter } from "../../../engine/archive/archive-writer.ts";
+import type { Manifest, Part, PartResource } from "../../../engine/archive/format.ts";
+import { FilesystemArchiveStorage } from "../../../engine/storage/filesystem-archive-storage.ts";
+import { Scene, texts } from "../simulated-control-plane.ts";
+
+const { signal } = new AbortController();
+const rbac = "rbac.authorization.k8s.io/v1";
+const secrets: PartResource = { apiVersion: "v1", kind: "Secret", resource: "secrets", namespaced: true };
+const configMaps: PartResource = { apiVersion: "v1", kind: "ConfigMap", resource: "configmaps", namespaced: true };
+const globally = (apiVersion: string, kind: string, resource: string): PartResource => ({
+  apiVersion,
+  kind,
+  resource,
+  namespaced: false,
+});
+const roles = globally(rbac, "ClusterRole", "clusterroles");
+const bindings = globally(rbac, "ClusterRoleBinding", "clusterrolebindings");
+const webhooks = globally(
+  "admissionregistration.k8s.io/v1",
+  "MutatingWebhookConfiguration",
+  "mutatingwebhookconfigurations",
+);
+
+/** What somebody puts into an archive that is not encrypted: more objects of a kind, or another manifest. */
+interface Forgery {
+  readonly type?: PartResource;
+  readonly object?: object;
+  readonly manifest?: Partial<Manifest>;
+}
+
+/** Writes an archive anew, with digests that fit. */
+async function forge(scene: Scene, crn: string, { type, object, manifest = {} }: Forgery): Promise<void> {
+  const storage = new FilesystemArchiveStorage(join(scene.folder, "archives"));
+  const folder = `backups/${crn.slice(-36)}`;
+  const reader = await ArchiveReader.open(storage, folder, signal);
+  const writer = new ArchiveWriter(storage, folder);
+  const parts = new Map<string, Part>(reader.parts.map((part) => [`${part.apiVersion} ${part.resource}`, part]));
+  if (type) {
+    const key = `${type.apiVersion} ${type.resource}`;
+    const present = parts.get(key);
+    const lines = present ? await Array.fromAsync(reader.objects(present, signal)) : [];
+    const more = JSON.stringify({ apiVersion: type.apiVersion, kind: type.kind, ...object });
+    const written = await writer.writePart(type, stream([...lines, Buffer.from(more)]), signal);
+    if (written) parts.set(key, written);
+  }
+  await writer.writeManifest({ ...reader.manifest, parts: [...parts.values()], ...manifest }, signal);
+}
+
+async function* stream(lines: readonly Buffer[]): AsyncGenerator<Buffer> {
+  yield* lines;
+}
+
+const everybody = [{ kind: "Group", name: "system:authenticated" }];
+const admin = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" };
+const outside = { clientConfig: { service: { namespace: "kube-system", name: "x" } } };
+
+const forgeries: readonly (Forgery & { readonly what: string; readonly message: RegExp })[] = [
+  {
+    what: "a secret of a namespace outside the backup",
+    type: secrets,
+    object: { metadata: { name: "x", namespace: "kube-system" } },
+    message:
+      /secrets\.ndjson\.zst is damaged: line \d+: Secret x is for namespace "kube-system", which is not in the backup/,
+  },
+  {
+    what: "a namespaced object of no namespace",
+    type: secrets,
+    object: { metadata: { name: "x" } },
+    message: /Secret x is for namespace ""/,
+  },
+  {
+    what: "a role binding for everybody elsewhere",
+    type: { apiVersion: rbac, kind: "RoleBinding", resource: "rolebindings", namespaced: true },
+    object: { metadata: { name: "x", namespace: "default" }, subjects: everybody, roleRef: admin },
+    message: /RoleBinding x is for namespace "default", which is not in the backup/,
+  },
+  {
+    what: "a cluster role binding for everybody",
+    type: bindings,
+    object: { metadata: { name: "x" }, subjects: everybody, roleRef: admin },
+    message: /ClusterRoleBinding x is nothing that the objects of the backup need/,
+  },
+  {
+    what: "a cluster role that nothing in the backup uses",
+    type: roles,
+    object: { metadata: { name: "x" }, rules: [{ apiGroups: ["*"], resources: ["*"], verbs: ["*"] }] },
+    message: /ClusterRole x is nothing that the objects of the backup need/,
+  },
+  {
+    what: "a webhook that sends what is written elsewhere",
+    type: webhooks,
+    object: { metadata: { name: "x" }, webhooks: [outside] },
+    message: /MutatingWebhookConfiguration x is nothing that the objects of the backup need/,
+  },
+  {
+    what: "a namespace outside the backup",
+    type: globally("v1", "Namespace", "namespaces"),
+    object: { metadata: { name: "kube-public" } },
+    message: /Namespace kube-public is nothing that the objects of the backup need/,
+  },
+  {
+    what: "a kind without namespace that no backup holds",
+    type: globally("v1", "Node", "nodes"),
+    object: { metadata: { name: "x" } },
+    message: /a backup holds no nodes/,
+  },
+  {
+    what: "a kind without namespace that says it has one",
+    type: { ...roles, namespaced: true },
+    object: { metadata: { name: "x", namespace: "cdp" } },
+    message: /clusterroles\.rbac\.authorization\.k8s\.io are in no namespace|is for namespace/,
+  },
+  {
+    what: "an object of another kind than its part",
+    type: configMaps,
+    object: { kind: "Secret", metadata: { name: "x", namespace: "cdp" } },
+    message: /it is a "Secret" of "v1", not a ConfigMap of v1/,
+  },
+  {
+    what: "an object of another group than its part",
+    type: configMaps,
+    object: { apiVersion: "apps/v1", metadata: { name: "x", namespace: "cdp" } },
+    message: /it is a "ConfigMap" of "apps\/v1", not a ConfigMap of v1/,
+  },
+  ...["..", ".", "../secrets/x", "x%2f..", "", "x\ny"].map((name) => ({
+    what: `the name ${JSON.stringify(name)}`,
+    type: configMaps,
+    object: { metadata: { name, namespace: "cdp" } },
+    message: /its name is not allowed/,
+  })),
+  {
+    what: "an object without metadata",
+    type: configMaps,
+    object: {},
+    message: /it has no metadata/,
+  },
+  {
+    what: "namespaces that are none of the control plane's",
+    manifest: { includedNamespaces: ["cdp", "vault-system", "kube-system"] },
+    message:
+      /the backup holds namespaces that are none of the control plane's \(cdp, vault-system\): kube-system; .*--further-namespaces/,
+  },
+];
+
+test("an archive with what no backup holds is refused, and nothing is touched", async () => {
+  const scene = await Scene.open();
+  const { crn } = await scene.backup();
+  const folder = join(scene.folder, "archives/backups", crn.slice(-36));
+  const whole = join(scene.folder, "whole");
+  await cp(folder, whole, { recursive: true });
+  const before = await scene.versions();
+  for (const { what, message, ...forgery } of forgeries) {
+    await forge(scene, crn, forgery);
+    const restore = await scene.restore(crn);
+    expect([what, restore.state, texts(restore.errors)]).toEqual([what, "FAILED", [expect.stringMatching(message)]]);
+    expect(scene.engine.getLogs(restore.crn)).toContain("nothing in the namespaces was touched");
+    await rm(folder, { recursive: true });
+    await cp(whole, folder, { recursive: true });
+  }
+  expect(await scene.versions()).toEqual(before);
+});
