@@ -13,6 +13,7 @@ import {
 } from "./support/control-plane.ts";
 import { apiPath } from "./support/kubernetes-client.ts";
 import { restoreLeftovers } from "./support/leftovers.ts";
+import { keysOf } from "./support/archives.ts";
 import { startService, type TestService } from "./support/service.ts";
 import { sharedCluster } from "./support/shared-cluster.ts";
 import { wreckCompletely, wreckInPlace } from "./support/wreck.ts";
@@ -73,9 +74,10 @@ test("a restore brings back a control plane whose namespaces and snapshot object
   expect(await restoreFromNothing(cluster, service)).toEqual(lostForGood);
 });
 
-test("a service with an empty database restores a backup of its storage into an empty cluster", async () => {
+test("a service with an empty database and the key restores a backup of its storage into an empty cluster", async () => {
   const second = await startCluster({ snapshotsOf: cluster });
-  const secondService = await startService({ cluster: second, flags: ["--storage", pathToFileURL(archives).href] });
+  const flags = ["--storage", pathToFileURL(archives).href, keysOf(service.data)];
+  const secondService = await startService({ cluster: second, flags });
   try {
     const { backups } = await secondService.api("listBackups");
     expect(backups).toMatchObject([{ backupCrn, backupName: "before the upgrade", backupJobState: "COMPLETED" }]);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { keysOf } from "./support/archives.ts";
 import type { TestCluster } from "./support/cluster.ts";
 import { type ControlPlanePicture, createControlPlane, differencesSince } from "./support/control-plane.ts";
 import { type S3Server, startS3Server } from "./support/s3-server.ts";
@@ -38,8 +39,9 @@ test("a backup goes into a bucket of an S3 server, below its prefix, and a resto
   expect(await differencesSince(before, cluster)).toEqual([]);
 });
 
-test("a service with an empty database finds the backup in the bucket, and deletes it there", async () => {
-  const fresh = await startService({ cluster, flags: s3.flags("clusters/main"), env: s3.env });
+test("a service with an empty database and the key finds the backup in the bucket, and deletes it there", async () => {
+  const flags = [...s3.flags("clusters/main"), keysOf(service.data)];
+  const fresh = await startService({ cluster, flags, env: s3.env });
   try {
     expect((await fresh.api("listBackups")).backups).toMatchObject([{ backupCrn, backupJobState: "COMPLETED" }]);
     await fresh.api("deleteBackup", { backupCrn });

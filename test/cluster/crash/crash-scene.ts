@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { snapshotHandlesOf } from "../support/archives.ts";
 import type { TestCluster } from "../support/cluster.ts";
 import {
   type ControlPlanePicture,
@@ -217,9 +218,7 @@ export class CrashScene {
   }
 
   async #handlesOf(backupCrn: string): Promise<readonly string[]> {
-    const file = join(this.data, "archives/backups", uuidOf(backupCrn), "manifest.json");
-    const manifest = JSON.parse(await readFile(file, "utf8")) as { volumes: { snapshotHandle: string }[] };
-    return manifest.volumes.map(({ snapshotHandle }) => `snapshots/${snapshotHandle}`);
+    return (await snapshotHandlesOf(this.data, backupCrn)).map((handle) => `snapshots/${handle}`);
   }
 
   async #strayArchives(backups: readonly string[]): Promise<readonly string[]> {

@@ -1,10 +1,9 @@
 import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ArchiveReader } from "../../../engine/archive/archive-reader.ts";
-import { FilesystemArchiveStorage } from "../../../engine/storage/filesystem-archive-storage.ts";
 import { chanceFrom, chooseSeed } from "../crash/chance.ts";
 import type { SmallControlPlane } from "../fidelity/support.ts";
+import { openBackup } from "../support/archives.ts";
 import { aRunningControlPlane, release, takePictureOf, touchedSince } from "./scene.ts";
 
 const damages = 1_000;
@@ -76,8 +75,7 @@ test(`${damages} random damages of an archive are all found before anything is t
 
 async function isWhole(): Promise<boolean> {
   const { signal } = new AbortController();
-  const storage = new FilesystemArchiveStorage(archives);
-  return ArchiveReader.open(storage, `backups/${backup}`, signal)
+  return openBackup(plane.service.data, plane.backupCrn)
     .then((reader) => reader.verify(signal))
     .then(
       () => true,

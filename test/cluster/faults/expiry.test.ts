@@ -1,8 +1,6 @@
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ArchiveReader } from "../../../engine/archive/archive-reader.ts";
-import { FilesystemArchiveStorage } from "../../../engine/storage/filesystem-archive-storage.ts";
 import type { SmallControlPlane } from "../fidelity/support.ts";
+import { openBackup } from "../support/archives.ts";
 import type { TestCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { KubernetesError } from "../support/kubernetes-client.ts";
@@ -102,9 +100,7 @@ metadata: { name: ${name} }
 /** The names of those config maps in the latest backup, as often as they are in it. */
 async function archivedEntries(): Promise<readonly string[]> {
   const { signal } = new AbortController();
-  const storage = new FilesystemArchiveStorage(join(plane.service.data, "archives"));
-  const uuid = plane.backupCrn.slice(plane.backupCrn.lastIndexOf(":") + 1);
-  const reader = await ArchiveReader.open(storage, `backups/${uuid}`, signal);
+  const reader = await openBackup(plane.service.data, plane.backupCrn);
   const names: string[] = [];
   for (const part of reader.parts)
     for await (const object of reader.objects(part, signal)) names.push(JSON.parse(object.toString()).metadata.name);

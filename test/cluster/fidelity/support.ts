@@ -1,5 +1,6 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { snapshotHandlesOf } from "../support/archives.ts";
 import type { TestCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { apiPath, type KubernetesObject } from "../support/kubernetes-client.ts";
@@ -94,11 +95,8 @@ export class SmallControlPlane {
   }
 
   /** What the storage system calls the latest backup's snapshots. */
-  async snapshotHandles(): Promise<readonly string[]> {
-    const uuid = this.backupCrn.slice(this.backupCrn.lastIndexOf(":") + 1);
-    const manifest = await readFile(join(this.service.data, "archives/backups", uuid, "manifest.json"), "utf8");
-    const { volumes } = JSON.parse(manifest) as { volumes: readonly { snapshotHandle: string }[] };
-    return volumes.map(({ snapshotHandle }) => snapshotHandle);
+  snapshotHandles(): Promise<readonly string[]> {
+    return snapshotHandlesOf(this.service.data, this.backupCrn);
   }
 
   /** The job's log so far. */
