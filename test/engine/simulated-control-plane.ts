@@ -5,10 +5,14 @@ import { KubernetesClient } from "../../demo/kubernetes-client.ts";
 import type { KubernetesObject } from "../../demo/kubernetes-client.ts";
 import { takePicture } from "../../demo/picture.ts";
 import type { Picture } from "../../demo/picture.ts";
-import type { LimitsConfig } from "../../engine/config.ts";
+import { Archives } from "../../engine/archive/archives.ts";
+import type { EncryptionConfig, LimitsConfig } from "../../engine/config.ts";
 import { createEngine } from "../../engine/create-engine.ts";
+import { openEncryption } from "../../engine/encryption/archive-encryption.ts";
 import type { Engine } from "../../engine/engine.ts";
+import { silentLogger } from "../../engine/logger.ts";
 import type { JobState } from "../../engine/model.ts";
+import { FilesystemArchiveStorage } from "../../engine/storage/filesystem-archive-storage.ts";
 import { startSimulator } from "../../simulator/simulator.ts";
 import type { Simulator, SimulatorOptions } from "../../simulator/simulator.ts";
 import { fastSettings } from "./jobs/small-jobs.ts";
@@ -23,6 +27,8 @@ export interface SceneOptions extends SimulatorOptions {
   readonly limits?: Partial<LimitsConfig>;
   readonly furtherNamespaces?: readonly string[];
   readonly statusOf?: readonly string[];
+  /** Whether archives are encrypted, as they are unless somebody turns it off. */
+  readonly isEncrypted?: boolean;
 }
 
 /** A simulated cluster with the sample control plane, and the service on it, with a real database and real archives. */
@@ -33,14 +39,20 @@ export class Scene {
   readonly #limits: Partial<LimitsConfig>;
   readonly #furtherNamespaces: readonly string[];
   readonly #statusOf: readonly string[];
+  readonly #encryption: EncryptionConfig | undefined;
   #engine: Engine | undefined;
 
-  private constructor(simulator: Simulator, { limits = {}, furtherNamespaces = [], statusOf = [] }: SceneOptions) {
+  private constructor(
+    simulator: Simulator,
+    { limits = {}, furtherNamespaces = [], statusOf = [], isEncrypted = true }: SceneOptions,
+  ) {
     this.simulator = simulator;
     this.client = new KubernetesClient(simulator.url);
     this.#limits = limits;
     this.#furtherNamespaces = furtherNamespaces;
     this.#statusOf = statusOf;
+    const keyFile = join(this.folder, "encryption-keys");
+    this.#encryption = isEncrypted ? { keyFile, makeKey: true, readsUnencrypted: false } : undefined;
   }
 
   static async open(options: SceneOptions = {}): Promise<Scene> {
@@ -79,6 +91,7 @@ export class Scene {
         cluster: { server: this.simulator.url },
         controlPlane: { ...config.controlPlane, furtherNamespaces: this.#furtherNamespaces },
         restore: { ...config.restore, statusOf: this.#statusOf },
+        ...(this.#encryption && { encryption: this.#encryption }),
         limits,
       },
       { runner: { ...fastSettings, maxAttempts: 3 } },
@@ -162,6 +175,15 @@ export class Scene {
   async names(path: string): Promise<readonly string[]> {
     const { items } = (await this.client.request("GET", path)) as { items: KubernetesObject[] };
     return items.map(({ metadata }) => metadata.name);
+  }
+
+  /** The service's archives, to be read and written as it would. */
+  async openArchives(): Promise<Archives> {
+    const storage = new FilesystemArchiveStorage(join(this.folder, "archives"));
+    return new Archives(
+      storage,
+      this.#encryption && (await openEncryption(this.#encryption, silentLogger, new Date())),
+    );
   }
 
   /** The folders of archives that lie in the storage: `backups` or `safety`. */

@@ -89,6 +89,16 @@ test("further namespaces are a list of names", () => {
   expect(refusal(["--further-namespaces", "CDP"]).written).toContain("small letters");
 });
 
+test("the key is made beside the database, unless a file is named: then what is not encrypted is refused", () => {
+  const encryption = (...args: string[]) => readConfig(args).engine.encryption;
+  expect(encryption("--data=/d")).toEqual({ keyFile: "/d/encryption-keys", makeKey: true, readsUnencrypted: true });
+  expect(encryption("--encryption-keys=/k")).toEqual({ keyFile: "/k", makeKey: false, readsUnencrypted: false });
+  expect(encryption("--encryption-keys=/k", "--unencrypted-archives=read")).toMatchObject({ readsUnencrypted: true });
+  expect(encryption("--unencrypted-archives=refuse")).toMatchObject({ makeKey: true, readsUnencrypted: false });
+  expect(encryption("--encryption-keys=off")).toBeUndefined();
+  expect(refusal(["--unencrypted-archives", "on"]).written).toContain("Allowed choices are read, refuse");
+});
+
 test("a bucket takes its details from the s3 settings", () => {
   const s3 = ["--s3-endpoint", "http://127.0.0.1:9000", "--s3-region", "eu-1", "--s3-addressing", "path"];
   expect(readConfig(["--storage", "s3://drs/a/b/", ...s3]).engine.storage).toEqual({

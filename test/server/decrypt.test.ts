@@ -15,11 +15,12 @@ const { signal } = new AbortController();
 const root = join(import.meta.dirname, "../..");
 const run = promisify(execFile);
 
+const secret = (letter: string): string => Buffer.alloc(32, letter).toString("base64");
+
 /** An encrypted archive in `archives` and its file of keys, the key that was used being the older one. */
 async function encrypted() {
   const folder = temporaryFolder();
   const keyFile = join(folder, "keys");
-  const secret = (letter: string): string => Buffer.alloc(32, letter).toString("base64");
   await writeFile(keyFile, `old ${secret("o")}\n`);
   const storage = new FilesystemArchiveStorage(join(folder, "archives"));
   const keys = await readKeyFile(keyFile);

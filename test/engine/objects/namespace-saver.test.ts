@@ -1,17 +1,13 @@
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ArchiveReader } from "../../../engine/archive/archive-reader.ts";
 import type { KubernetesObject } from "../../../engine/kubernetes/kubernetes-object.ts";
 import { resourceName } from "../../../engine/kubernetes/kubernetes-object.ts";
-import { FilesystemArchiveStorage } from "../../../engine/storage/filesystem-archive-storage.ts";
 import { Scene, texts } from "../simulated-control-plane.ts";
 
 const { signal } = new AbortController();
 
 /** The lines of a backup's archive by kind. */
 async function archive(scene: Scene, crn: string): Promise<ReadonlyMap<string, readonly string[]>> {
-  const storage = new FilesystemArchiveStorage(join(scene.folder, "archives"));
-  const reader = await ArchiveReader.open(storage, `backups/${crn.slice(-36)}`, signal);
+  const reader = await (await scene.openArchives()).open(`backups/${crn.slice(-36)}`, signal);
   const kinds = new Map<string, readonly string[]>();
   for (const part of reader.parts)
     kinds.set(resourceName(part), (await Array.fromAsync(reader.objects(part, signal))).map(String));

@@ -1,10 +1,7 @@
 import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ArchiveReader } from "../../../engine/archive/archive-reader.ts";
-import { ArchiveWriter } from "../../../engine/archive/archive-writer.ts";
 import type { Manifest, Part, PartResource } from "../../../engine/archive/format.ts";
-import { FilesystemArchiveStorage } from "../../../engine/storage/filesystem-archive-storage.ts";
 import { Scene, texts } from "../simulated-control-plane.ts";
 
 const { signal } = new AbortController();
@@ -34,10 +31,10 @@ interface Forgery {
 
 /** Writes an archive anew, with digests that fit. */
 async function forge(scene: Scene, crn: string, { type, object, manifest = {} }: Forgery): Promise<void> {
-  const storage = new FilesystemArchiveStorage(join(scene.folder, "archives"));
   const folder = `backups/${crn.slice(-36)}`;
-  const reader = await ArchiveReader.open(storage, folder, signal);
-  const writer = new ArchiveWriter(storage, folder);
+  const archives = await scene.openArchives();
+  const reader = await archives.open(folder, signal);
+  const writer = archives.writer(folder);
   const parts = new Map<string, Part>(reader.parts.map((part) => [`${part.apiVersion} ${part.resource}`, part]));
   if (type) {
     const key = `${type.apiVersion} ${type.resource}`;
@@ -147,7 +144,7 @@ const forgeries: readonly (Forgery & { readonly what: string; readonly message: 
 ];
 
 test("an archive with what no backup holds is refused, and nothing is touched", async () => {
-  const scene = await Scene.open();
+  const scene = await Scene.open({ isEncrypted: false });
   const { crn } = await scene.backup();
   const folder = join(scene.folder, "archives/backups", crn.slice(-36));
   const whole = join(scene.folder, "whole");

@@ -1,8 +1,4 @@
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ArchiveReader } from "../../../engine/archive/archive-reader.ts";
-import { ArchiveWriter } from "../../../engine/archive/archive-writer.ts";
-import { FilesystemArchiveStorage } from "../../../engine/storage/filesystem-archive-storage.ts";
 import { Scene, texts } from "../simulated-control-plane.ts";
 
 const deployments = "/apis/apps/v1/namespaces/cdp/deployments";
@@ -96,10 +92,10 @@ test("a workload that somebody deletes while others are started is named", async
 /** Makes the deployments of a backup be of a version that no cluster serves any more. */
 async function ageDeployments(scene: Scene, backupCrn: string): Promise<void> {
   const { signal } = new AbortController();
-  const storage = new FilesystemArchiveStorage(join(scene.folder, "archives"));
   const folder = `backups/${backupCrn.slice(-36)}`;
-  const reader = await ArchiveReader.open(storage, folder, signal);
-  const writer = new ArchiveWriter(storage, folder);
+  const archives = await scene.openArchives();
+  const reader = await archives.open(folder, signal);
+  const writer = archives.writer(folder);
   const aging = reader.parts.map(async (part) => {
     if (part.resource !== "deployments") return part;
     const type = { ...part, apiVersion: "apps/v1beta2" };
