@@ -32,6 +32,8 @@ function refusal(args: readonly string[]): { written: string; exitCode: unknown 
   throw new Error(`accepted: ${JSON.stringify(config)}`);
 }
 
+const encryption = (...args: string[]) => readConfig(args).engine.encryption;
+
 test("without settings it serves this machine only and keeps everything in .drs", () => {
   expect(readConfig([])).toMatchObject({
     listen: { host: "127.0.0.1", port: 8080 },
@@ -90,7 +92,6 @@ test("further namespaces are a list of names", () => {
 });
 
 test("the key is made beside the database, unless a file is named: then what is not encrypted is refused", () => {
-  const encryption = (...args: string[]) => readConfig(args).engine.encryption;
   expect(encryption("--data=/d")).toEqual({ keyFile: "/d/encryption-keys", makeKey: true, readsUnencrypted: true });
   expect(encryption("--encryption-keys=/k")).toEqual({ keyFile: "/k", makeKey: false, readsUnencrypted: false });
   expect(encryption("--encryption-keys=/k", "--unencrypted-archives=read")).toMatchObject({ readsUnencrypted: true });
