@@ -31,7 +31,7 @@ export class FilesystemArchiveStorage implements ArchiveStorage {
       signal.throwIfAborted();
       await makeFolder(dirname(unfinished));
       const file = await open(unfinished, "wx", 0o600);
-      await pipeline(content, file.createWriteStream({ flush: true }), { signal });
+      await pipeline(content, file.createWriteStream({ flush: true, highWaterMark: writeSize }), { signal });
       await this.#moveInto(this.#path(key), unfinished);
     } catch (error) {
       await rm(unfinished, { force: true });
@@ -149,6 +149,8 @@ const unfinishedFolder = ".unfinished";
 const abandonedAfter = 3_600_000;
 const moveAttempts = 5;
 const readSize = 256 * 1024;
+/** What may wait for the disk: each write costs a thread's round trip, and what has gathered is written by one. */
+const writeSize = 1024 * 1024;
 
 /** Makes a folder and those above it, each of them durable. */
 async function makeFolder(path: string): Promise<void> {
