@@ -1,5 +1,15 @@
 import type { Access } from "./access.ts";
-import type { Backup, BackupSummary, Caller, JobState, Page, PageRequest, Restore, RestoreSummary } from "./model.ts";
+import type {
+  Backup,
+  BackupSummary,
+  Caller,
+  JobCount,
+  JobState,
+  Page,
+  PageRequest,
+  Restore,
+  RestoreSummary,
+} from "./model.ts";
 
 export interface BackupFilter {
   readonly backupName: string;
@@ -51,6 +61,8 @@ export interface Engine {
   getLogs(crn: string): string;
   /** What the cluster knows of callers. */
   readonly access: Access;
+  /** How many jobs there are, for monitoring: one entry for each kind, state and item that has any. */
+  countJobs(): readonly JobCount[];
   /** Whether jobs can be accepted: the database answers. */
   isHealthy(): boolean;
   /** Stops taking jobs and waits for running ones to reach a point where the next start continues. */

@@ -29,6 +29,16 @@ export type DeletionPhase = "PENDING" | "DELETING_SNAPSHOTS" | "DELETING_ARCHIVE
 export type JobKind = "backup" | "restore" | "deletion";
 export type JobPhase = BackupPhase | RestorePhase | DeletionPhase;
 
+/** How many jobs there are of a kind, in a state, of an item: the control plane's namespace, or one that was asked for. */
+export interface JobCount {
+  readonly kind: JobKind;
+  readonly state: JobState;
+  readonly item: string;
+  readonly count: number;
+  /** When the latest of them was last moved on: of finished ones, when it was finished. */
+  readonly lastUpdated: Date;
+}
+
 /** A warning or error of a job. `namespace` is empty for what belongs to no namespace. */
 export interface Message {
   readonly namespace: string;

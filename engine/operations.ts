@@ -6,7 +6,7 @@ import type { BackupFilter, Engine, RestoreFilter } from "./engine.ts";
 import { DrsError } from "./errors.ts";
 import { KeptAnswers } from "./kept-answers.ts";
 import { renderLog } from "./jobs/job-log.ts";
-import type { Backup, BackupSummary, Caller, Page, PageRequest, Restore, RestoreSummary } from "./model.ts";
+import type { Backup, BackupSummary, Caller, JobCount, Page, PageRequest, Restore, RestoreSummary } from "./model.ts";
 import { nextToken, pageLimit, pageStart } from "./paging.ts";
 import type { JobRecord, ListedJob, NewJob } from "./store/job-record.ts";
 import type { JobFilter, Repeat } from "./store/job-store.ts";
@@ -158,6 +158,10 @@ export class Operations implements Engine {
 
   get access(): Access {
     return this.#parts.access;
+  }
+
+  countJobs(): readonly JobCount[] {
+    return this.#store.jobs.counts();
   }
 
   isHealthy(): boolean {

@@ -37,6 +37,8 @@ export interface ServerConfig {
   readonly limits: ServerLimits;
   /** Bytes of the longest request taken. */
   readonly maxBodyBytes: number;
+  /** Where metrics are served, to whoever reaches it. */
+  readonly metricsListen: Address | undefined;
   /** Whether the cluster is the simulated one, which has to be started first. */
   readonly simulated: boolean;
   /** A folder to remove at the end. */
@@ -66,6 +68,7 @@ interface Options extends CallerOptions, LimitOptions {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly maxBodyBytes: number;
+  readonly metricsListen: Address | "off";
   readonly reflection: "on" | "off";
   readonly logLevel: string;
   readonly audit?: string;
@@ -121,6 +124,7 @@ export function readConfig(args: readonly string[]): ServerConfig {
     pathPrefix: options.pathPrefix,
     limits: serverLimits(options),
     maxBodyBytes: options.maxBodyBytes,
+    metricsListen: options.metricsListen === "off" ? undefined : options.metricsListen,
     simulated,
     crashAt: options.crashAt,
     temporaryData: data === simulatedData ? data : undefined,
@@ -218,6 +222,11 @@ function describeOptions(): Command {
       setting("--reflection <choice>", "whether clients may learn the API from the server (gRPC server reflection)")
         .choices(["on", "off"])
         .default("on"),
+    )
+    .addOption(
+      setting("--metrics-listen <host:port>", 'GET /metrics for Prometheus, to everybody; "off" for none')
+        .argParser(parseAddress)
+        .default("off"),
     )
     .addOption(
       setting("--log-level <level>", "the least that is logged")

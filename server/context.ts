@@ -4,6 +4,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { DrscpService } from "../gen/drscp/v1/drscp_pb.ts";
 import type { AuditLog } from "./audit/audit-log.ts";
 import type { Callers } from "./callers/gate.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 
 /** What handlers and listeners work with. */
 export interface ServerContext {
@@ -11,6 +12,8 @@ export interface ServerContext {
   readonly log: Logger;
   /** Missing: calls are not audited. */
   readonly audit?: AuditLog | undefined;
+  /** Missing: calls are not measured. */
+  readonly metrics?: Pick<Metrics, "observeCall"> | undefined;
   /** Missing: nobody is asked who calls. */
   readonly callers?: Callers | undefined;
   /** Whether callers may learn the API's schema from the server; they may unless it is false. */

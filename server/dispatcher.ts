@@ -1,3 +1,4 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, createConnectRouter, createContextValues } from "@connectrpc/connect";
 import {
   compressionBrotli,
@@ -69,12 +70,24 @@ export function createDispatcher(
   if (context.reflection !== false) addReflection(router, [file_drscp_v1_drscp, file_health_v1_health]);
   const byRpcPath = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
+  function methodOf(path: string): DescMethod | undefined {
+    return (byJsonPath.get(path) ?? byRpcPath.get(path))?.method;
+  }
+
   /** Health and reflection tell nothing of the control plane, and probes would drown everything else. */
   function auditOf(call: Call): CallAudit | undefined {
     const path = withoutPrefix(pathOf(call.request), pathPrefix);
-    const method = (byJsonPath.get(path) ?? byRpcPath.get(path))?.method;
+    const method = methodOf(path);
     if (!context.audit || (method && method.parent !== DrscpService)) return undefined;
     return new CallAudit(context.audit, log, call, method?.localName ?? path);
+  }
+
+  /** A method of health or reflection is named with its service; what is no method is `none`. */
+  function measure({ request, outcome }: Call, seconds: number): void {
+    const method = methodOf(withoutPrefix(pathOf(request), pathPrefix));
+    const name =
+      method?.parent === DrscpService ? method.localName : method && `${method.parent.typeName}/${method.name}`;
+    context.metrics?.observeCall(name ?? "none", outcome, seconds);
   }
 
   async function serve(
@@ -104,10 +117,14 @@ export function createDispatcher(
     response.once("close", () => {
       rate.countStray(call);
       audit?.replied();
+      const ms = performance.now() - started;
+      measure(call, ms / 1_000);
       if (call.isOneOfMany) return;
-      const ms = Math.round(performance.now() - started);
       const { requestId, outcome } = call;
-      log.info({ method: pathOf(request), status: response.statusCode, outcome, ms, requestId }, "call");
+      log.info(
+        { method: pathOf(request), status: response.statusCode, outcome, ms: Math.round(ms), requestId },
+        "call",
+      );
     });
     serve(call, audit, request, response).catch((error: unknown) => {
       // A client that went away is no failure, and hears nothing.

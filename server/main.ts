@@ -3,6 +3,7 @@ import { CommanderError } from "commander";
 import { type Logger, pino } from "pino";
 import { openAuditLog } from "./audit/open-audit-log.ts";
 import { readConfig, type ServerConfig } from "./config.ts";
+import { serveMetrics } from "./metrics/metrics-server.ts";
 
 /** What the SQLite module's binary needs: an older Node dies of it without a word. */
 const oldestNode = [22, 19] as const;
@@ -32,6 +33,7 @@ async function run(config: ServerConfig): Promise<void> {
     pathPrefix,
     limits,
     maxBodyBytes,
+    metricsListen,
     reflection,
     simulated,
     temporaryData,
@@ -54,15 +56,19 @@ async function run(config: ServerConfig): Promise<void> {
     { ...settings, cluster },
     { logger: log, crashPoints: new CrashPoints((point) => dieAt(point, config.crashAt, log)) },
   );
+  const metrics = metricsListen && new (await import("./metrics/metrics.ts")).Metrics(engine);
   const server = await createServer(
-    { engine, log, audit, callers, reflection },
+    { engine, log, audit, callers, reflection, metrics },
     { listen, tls, pathPrefix, limits, maxBodyBytes },
   );
-  log.info({ cleartext: server.cleartext, tls: server.tls, simulator: simulator?.url }, "listening");
+  const metricsServer = metrics && (await serveMetrics(metrics, metricsListen, log));
+  const addresses = { cleartext: server.cleartext, tls: server.tls, metrics: metricsServer?.address };
+  log.info({ ...addresses, simulator: simulator?.url }, "listening");
 
   const stop = async (signal: NodeJS.Signals) => {
     log.info({ signal }, "stopping");
     await server.close();
+    await metricsServer?.close();
     callers?.close();
     await engine.close();
     await simulator?.close();

@@ -1,4 +1,4 @@
-import type { JobKind, JobState } from "../model.ts";
+import type { JobCount, JobKind, JobState } from "../model.ts";
 import type { Database, Statement } from "./database.ts";
 import { jobColumns, jobRecord, listedColumns, listedJob } from "./job-record.ts";
 import type { JobRecord, JobRow, ListedJob, ListedRow, NewJob } from "./job-record.ts";
@@ -29,6 +29,10 @@ interface RepeatParameters extends Omit<Repeat, "caller"> {
   readonly requestId: string;
 }
 
+interface CountRow extends Omit<JobCount, "lastUpdated"> {
+  readonly updatedMs: number;
+}
+
 const sameArguments = `kind = @kind AND caller_name = @callerName AND requested_name = @requestedName
   AND item_name = @itemName AND (kind = 'backup' OR backup_crn = @backupCrn)`;
 
@@ -44,6 +48,7 @@ export class JobStore {
   readonly #terminate: Statement<{ backupCrn: string; now: number }>;
   readonly #remove: Statement<{ backupCrn: string }>;
   readonly #removeWaiting: Statement<{ crn: string }>;
+  readonly #counts: Statement<object, CountRow>;
   readonly #lists = new Map<string, Statement<object, ListedRow>>();
 
   constructor(database: Database) {
@@ -67,6 +72,9 @@ export class JobStore {
       SELECT 1 FROM job
       WHERE backup_crn = @backupCrn AND kind = 'deletion' AND state IN ('COMPLETED', 'PARTIALLY_FAILED')
         AND updated_ms >= @since LIMIT 1`);
+    this.#counts = database.prepare(`
+      SELECT kind, state, iif(item_name = '', entity, item_name) AS item, count(*) AS count, max(updated_ms) AS updatedMs
+      FROM job GROUP BY kind, state, item`);
     this.#terminate = database.prepare(`
       UPDATE job SET state = 'TERMINATING', updated_ms = @now
       WHERE backup_crn = @backupCrn AND kind IN ('backup', 'restore') AND state NOT IN ('NOT_STARTED', 'IN_PROGRESS')`);
@@ -116,6 +124,11 @@ export class JobStore {
   /** The jobs, in order of arrival, that make, restore or delete the backup and are not finished. */
   unfinished(backupCrn: string): JobRecord[] {
     return this.#unfinished.all({ backupCrn }).map(jobRecord);
+  }
+
+  /** How many jobs of each kind, state and item there are. Reads every row. */
+  counts(): JobCount[] {
+    return this.#counts.all({}).map(({ updatedMs, ...count }) => ({ ...count, lastUpdated: new Date(updatedMs) }));
   }
 
   /** Whether a deletion of the backup has succeeded since then. */

@@ -13,6 +13,7 @@ interface LogLine {
   readonly level: number;
   readonly msg: string;
   readonly cleartext?: { readonly port: number };
+  readonly metrics?: { readonly port: number };
   readonly keyFile?: string;
 }
 
@@ -95,6 +96,16 @@ test("whatever the umask, what the service makes is its user's alone, and a back
       msg: expect.stringContaining("keep a copy of this file elsewhere, without it they are lost"),
     }),
   );
+});
+
+test("metrics are served where they are asked for, and tell of the backup that was made", async () => {
+  const { call, lines } = await listening(temporaryFolder(), "--metrics-listen=127.0.0.1:0");
+  const port = lines.find(({ msg }) => msg === "listening")?.metrics?.port;
+  const scrape = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  expect(await scrape()).toContain("process_resident_memory_bytes");
+  await call("createBackup", { backupName: "watched" });
+  const complete = 'drs_jobs{kind="backup",state="COMPLETED",item="cdp"} 1';
+  await expect.poll(scrape, { timeout: 30_000 }).toContain(complete);
 });
 
 test("a key file that is malformed, or missing, ends the start with its name; one that others can read is told", async () => {

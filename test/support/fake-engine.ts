@@ -1,7 +1,7 @@
 import type { Access } from "../../engine/access.ts";
 import { DrsError } from "../../engine/errors.ts";
 import type { Engine } from "../../engine/engine.ts";
-import type { Backup, Caller, Page, PageRequest, Restore } from "../../engine/model.ts";
+import type { Backup, Caller, JobCount, Page, PageRequest, Restore } from "../../engine/model.ts";
 
 const account = "crn:altus:drs:us-west-1:00000000-0000-0000-0000-000000000000";
 
@@ -118,6 +118,16 @@ export class FakeEngine implements Engine {
   getLogs(jobCrn: string): string {
     if (jobCrn.includes(":backup:")) this.describeBackup(jobCrn);
     return this.logs;
+  }
+
+  countJobs(): readonly JobCount[] {
+    return this.backups.map(({ state, updatedAt }) => ({
+      kind: "backup",
+      state,
+      item: "cdp",
+      count: 1,
+      lastUpdated: updatedAt,
+    }));
   }
 
   isHealthy(): boolean {

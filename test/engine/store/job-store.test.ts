@@ -164,3 +164,15 @@ test("notes are read by prefix in key order, while they are changed", () => {
   expect([...notes.entries(seq, "")].map(([key]) => key)).toEqual(["pod", "pod0"]);
   expect(notes.get(other.seq, "pod/0000")).toEqual({ index: -1 });
 });
+
+test("jobs are counted by kind, state and item, with the time of the latest", () => {
+  const { jobs } = temporaryStore();
+  expect(jobs.counts()).toEqual([]);
+  for (const number of [1, 3, 2]) jobs.insert(newBackup(number, { state: "COMPLETED" }));
+  jobs.insert(newBackup(4, { itemName: "vault-system" }));
+  const { createdAt } = newBackup(3);
+  expect(jobs.counts()).toEqual([
+    { kind: "backup", state: "COMPLETED", item: "cdp", count: 3, lastUpdated: createdAt },
+    { kind: "backup", state: "NOT_STARTED", item: "vault-system", count: 1, lastUpdated: newBackup(4).createdAt },
+  ]);
+});

@@ -1,0 +1,65 @@
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { Engine } from "../../engine/engine.ts";
+
+type JobLabel = "kind" | "state" | "item";
+
+const jobLabels: readonly JobLabel[] = ["kind", "state", "item"];
+/** Seconds: most calls read a row, and `listBackupEntities` asks the cluster. */
+const callBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10];
+
+/**
+ * What Prometheus scrapes: calls as they were answered, jobs as the bookkeeping has them at that moment, and the process.
+ * Labels come from closed sets and from what the cluster calls its namespaces: callers cannot make series without end.
+ */
+export class Metrics {
+  readonly #engine: Pick<Engine, "countJobs">;
+  readonly #registry = new Registry();
+  readonly #calls: Histogram<"method" | "code">;
+  readonly #jobs: Gauge<JobLabel>;
+  readonly #updated: Gauge<JobLabel>;
+
+  constructor(engine: Pick<Engine, "countJobs">) {
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    this.#engine = engine;
+    this.#calls = new Histogram({
+      name: "drs_call_duration_seconds",
+      help: "Calls by method and code of the result; REFUSED for what could not be understood.",
+      labelNames: ["method", "code"],
+      buckets: callBuckets,
+      registers,
+    });
+    this.#jobs = new Gauge({
+      name: "drs_jobs",
+      help: "Backups, restores and deletions in the bookkeeping, by state and item.",
+      labelNames: jobLabels,
+      registers,
+    });
+    this.#updated = new Gauge({
+      name: "drs_jobs_last_updated_timestamp_seconds",
+      help: "When the latest of these jobs was last moved on: of COMPLETED ones, when it was finished.",
+      labelNames: jobLabels,
+      registers,
+    });
+  }
+
+  /** Notes a call that is over. */
+  observeCall(method: string, code: string, seconds: number): void {
+    this.#calls.observe({ method, code }, seconds);
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** In Prometheus' text format: https://prometheus.io/docs/instrumenting/exposition_formats/ */
+  async text(): Promise<string> {
+    this.#jobs.reset();
+    this.#updated.reset();
+    for (const { kind, state, item, count, lastUpdated } of this.#engine.countJobs()) {
+      this.#jobs.set({ kind, state, item }, count);
+      this.#updated.set({ kind, state, item }, lastUpdated.getTime() / 1_000);
+    }
+    return this.#registry.metrics();
+  }
+}
