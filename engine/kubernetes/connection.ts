@@ -142,6 +142,7 @@ export class Connection {
       headers,
       body: request.body ?? null,
       signal: request.signal ?? null,
+      reset: false, // else undici closes the connection after each DELETE with a body
       ...(request.watch === true && { bodyTimeout: watchTimeoutMs }),
     });
   }

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { onTestFinished } from "vitest";
 import { Cluster } from "../../../engine/kubernetes/cluster.ts";
 
@@ -13,7 +13,7 @@ export interface Asked {
 }
 type Answer = (asked: Asked, response: ServerResponse, count: number) => void;
 
-/** A server that answers as a test says, and a cluster that asks it. What it was asked is kept. */
+/** A server that answers as a test says, and a cluster that asks it. What it was asked is kept, and who came. */
 export async function apiServer(answer: Answer) {
   const asked: Asked[] = [];
   const server = createServer((request, response) => {
@@ -24,6 +24,8 @@ export async function apiServer(answer: Answer) {
       answer(one, response, asked.length);
     });
   });
+  const connections = new Set<Socket>();
+  server.on("connection", (socket) => connections.add(socket));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const cluster = await Cluster.open({ server: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }, 4);
@@ -32,7 +34,7 @@ export async function apiServer(answer: Answer) {
     server.closeAllConnections();
     server.close();
   });
-  return { cluster, asked };
+  return { cluster, asked, connections };
 }
 
 async function read(request: IncomingMessage): Promise<string> {

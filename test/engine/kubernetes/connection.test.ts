@@ -25,6 +25,18 @@ test("a connection that is closed, or breaks in the middle of an answer, is trie
   expect(await cluster.get(configMaps, "n", "a", noSignal)).toEqual(object);
 });
 
+test("requests of every kind leave their connection open for the next ones", async () => {
+  const { cluster, asked, connections } = await apiServer((_, response) => reply(response, 200, object));
+  for (let round = 0; round < 10; round++) {
+    await cluster.get(configMaps, "n", "a", noSignal);
+    await cluster.create(configMaps, "n", object, noSignal);
+    await cluster.patch(configMaps, "n", "a", {}, noSignal);
+    await cluster.delete(configMaps, "n", "a", noSignal);
+  }
+  expect(asked).toHaveLength(40);
+  expect(connections.size).toBeLessThan(5); // no more than may ask at once
+});
+
 test("a deletion of a collection whose answer breaks off is asked for again", async () => {
   const body = JSON.stringify({ items: [object, object] });
   const { cluster } = await apiServer((_, response, count) =>
