@@ -1,58 +1,20 @@
 import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { Manifest, Part, PartResource } from "../../../engine/archive/format.ts";
+import type { PartResource } from "../../../engine/archive/format.ts";
 import { Scene, texts } from "../simulated-control-plane.ts";
+import { admin, bindings, everybody, type Forgery, forge, globally } from "./forgery.ts";
 
-const { signal } = new AbortController();
 const rbac = "rbac.authorization.k8s.io/v1";
 const secrets: PartResource = { apiVersion: "v1", kind: "Secret", resource: "secrets", namespaced: true };
 const configMaps: PartResource = { apiVersion: "v1", kind: "ConfigMap", resource: "configmaps", namespaced: true };
-const globally = (apiVersion: string, kind: string, resource: string): PartResource => ({
-  apiVersion,
-  kind,
-  resource,
-  namespaced: false,
-});
 const roles = globally(rbac, "ClusterRole", "clusterroles");
-const bindings = globally(rbac, "ClusterRoleBinding", "clusterrolebindings");
 const webhooks = globally(
   "admissionregistration.k8s.io/v1",
   "MutatingWebhookConfiguration",
   "mutatingwebhookconfigurations",
 );
 
-/** What somebody puts into an archive that is not encrypted: more objects of a kind, or another manifest. */
-interface Forgery {
-  readonly type?: PartResource;
-  readonly object?: object;
-  readonly manifest?: Partial<Manifest>;
-}
-
-/** Writes an archive anew, with digests that fit. */
-async function forge(scene: Scene, crn: string, { type, object, manifest = {} }: Forgery): Promise<void> {
-  const folder = `backups/${crn.slice(-36)}`;
-  const archives = await scene.openArchives();
-  const reader = await archives.open(folder, signal);
-  const writer = archives.writer(folder);
-  const parts = new Map<string, Part>(reader.parts.map((part) => [`${part.apiVersion} ${part.resource}`, part]));
-  if (type) {
-    const key = `${type.apiVersion} ${type.resource}`;
-    const present = parts.get(key);
-    const lines = present ? await Array.fromAsync(reader.objects(present, signal)) : [];
-    const more = JSON.stringify({ apiVersion: type.apiVersion, kind: type.kind, ...object });
-    const written = await writer.writePart(type, stream([...lines, Buffer.from(more)]), signal);
-    if (written) parts.set(key, written);
-  }
-  await writer.writeManifest({ ...reader.manifest, parts: [...parts.values()], ...manifest }, signal);
-}
-
-async function* stream(lines: readonly Buffer[]): AsyncGenerator<Buffer> {
-  yield* lines;
-}
-
-const everybody = [{ kind: "Group", name: "system:authenticated" }];
-const admin = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" };
 const outside = { clientConfig: { service: { namespace: "kube-system", name: "x" } } };
 
 const forgeries: readonly (Forgery & { readonly what: string; readonly message: RegExp })[] = [
@@ -72,13 +34,13 @@ const forgeries: readonly (Forgery & { readonly what: string; readonly message: 
   {
     what: "a role binding for everybody elsewhere",
     type: { apiVersion: rbac, kind: "RoleBinding", resource: "rolebindings", namespaced: true },
-    object: { metadata: { name: "x", namespace: "default" }, subjects: everybody, roleRef: admin },
+    object: { metadata: { name: "x", namespace: "default" }, subjects: [everybody], roleRef: admin },
     message: /RoleBinding x is for namespace "default", which is not in the backup/,
   },
   {
     what: "a cluster role binding for everybody",
     type: bindings,
-    object: { metadata: { name: "x" }, subjects: everybody, roleRef: admin },
+    object: { metadata: { name: "x" }, subjects: [everybody], roleRef: admin },
     message: /ClusterRoleBinding x is nothing that the objects of the backup need/,
   },
   {
@@ -151,7 +113,9 @@ test("an archive with what no backup holds is refused, and nothing is touched", 
   await cp(folder, whole, { recursive: true });
   const before = await scene.versions();
   for (const { what, message, ...forgery } of forgeries) {
-    await forge(scene, crn, forgery);
+    const archives = await scene.openArchives();
+    await forge(archives, archives, `backups/${crn.slice(-36)}`, forgery);
+    await scene.restart({ forgetful: true });
     const restore = await scene.restore(crn);
     expect([what, restore.state, texts(restore.errors)]).toEqual([what, "FAILED", [expect.stringMatching(message)]]);
     expect(scene.engine.getLogs(restore.crn)).toContain("nothing in the namespaces was touched");
