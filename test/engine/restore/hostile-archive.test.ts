@@ -1,4 +1,6 @@
-import { cp, rm } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { cp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { PartResource } from "../../../engine/archive/format.ts";
@@ -15,6 +17,8 @@ const webhooks = globally(
   "mutatingwebhookconfigurations",
 );
 
+const ours = { kind: "ServiceAccount", namespace: "cdp", name: "default" };
+const inside = { name: "inside.x", clientConfig: { service: { namespace: "cdp", name: "x" } } };
 const outside = { clientConfig: { service: { namespace: "kube-system", name: "x" } } };
 
 const forgeries: readonly (Forgery & { readonly what: string; readonly message: RegExp })[] = [
@@ -55,6 +59,29 @@ const forgeries: readonly (Forgery & { readonly what: string; readonly message: 
     object: { metadata: { name: "x" }, webhooks: [outside] },
     message: /MutatingWebhookConfiguration x is nothing that the objects of the backup need/,
   },
+  {
+    what: "a cluster role binding for one of the backup's accounts and everybody",
+    type: bindings,
+    object: { metadata: { name: "x" }, subjects: [ours, everybody], roleRef: admin },
+    message:
+      /clusterrolebindings\.ndjson\.zst is damaged: line \d+: ClusterRoleBinding x is also for "Group system:authenticated", which is not believed .* take it out/,
+  },
+  {
+    what: "a cluster role binding for accounts of the backup and of another namespace",
+    type: bindings,
+    object: { metadata: { name: "x" }, subjects: [ours, { ...ours, namespace: "default" }], roleRef: admin },
+    message: /ClusterRoleBinding x is also for "ServiceAccount default\/default"/,
+  },
+  ...[
+    { name: "leak.x", clientConfig: { url: "https://attacker.example" } },
+    { name: "leak.x", clientConfig: { service: { namespace: "kube-system", name: "x" } } },
+    { name: "leak.x" },
+  ].map((leak) => ({
+    what: `a webhook into the backup and ${JSON.stringify(leak)}`,
+    type: webhooks,
+    object: { metadata: { name: "x" }, webhooks: [inside, leak] },
+    message: /line \d+: MutatingWebhookConfiguration x is also for "what webhook leak\.x calls", .* take it out/,
+  })),
   {
     what: "a namespace outside the backup",
     type: globally("v1", "Namespace", "namespaces"),
@@ -123,4 +150,52 @@ test("an archive with what no backup holds is refused, and nothing is touched", 
     await cp(whole, folder, { recursive: true });
   }
   expect(await scene.versions()).toEqual(before);
+});
+
+const clusterRoleBindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
+const viewers = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "view" };
+
+test.each([
+  { what: "encrypted", isEncrypted: true, forgetful: true },
+  { what: "made by the service itself", isEncrypted: false, forgetful: false },
+])("what a control plane shares with others comes back from an archive that is $what", async (options) => {
+  const scene = await Scene.open(options);
+  await scene.create(clusterRoleBindings, {
+    metadata: { name: "shared" },
+    subjects: [ours, everybody],
+    roleRef: viewers,
+  });
+  const { crn } = await scene.backup();
+  await scene.remove(`${clusterRoleBindings}/shared`);
+  await scene.restart(options);
+  expect(texts((await scene.restore(crn)).errors)).toEqual([]);
+  expect(await scene.get(`${clusterRoleBindings}/shared`)).toMatchObject({ subjects: [ours, everybody] });
+});
+
+test("an object that may be forged is taken out as docs/archive-format.md says, and the rest is restored", async () => {
+  const scene = await Scene.open({ isEncrypted: false });
+  await scene.create(clusterRoleBindings, {
+    metadata: { name: "shared" },
+    subjects: [ours, everybody],
+    roleRef: viewers,
+  });
+  const { crn } = await scene.backup();
+  await scene.remove(`${clusterRoleBindings}/shared`);
+  await scene.restart({ forgetful: true });
+  const [refusal = ""] = texts((await scene.restore(crn)).errors);
+  const [, part, line] =
+    /(objects\/\S+) is damaged: line (\d+): ClusterRoleBinding shared is also for/.exec(refusal) ?? [];
+  const page = await readFile(join(import.meta.dirname, "../../../docs/archive-format.md"), "utf8");
+  const [, commands = ""] = /^ {4}from=.*\n((?: {4}.*\n)+)/m.exec(page) ?? [];
+  const from = crn.slice(-36);
+  const to = randomUUID();
+  execFileSync("sh", ["-ec", commands], {
+    cwd: join(scene.folder, "archives/backups"),
+    env: { ...process.env, HOME: scene.folder, from, to, part, line },
+  });
+  expect(await readFile(join(scene.folder, "taken-out.json"), "utf8")).toContain('"name":"shared"');
+  await scene.restart();
+  const restore = await scene.restore(crn.replace(from, to));
+  expect(texts(restore.errors)).toEqual([]);
+  expect(await scene.names(clusterRoleBindings)).not.toContain("shared");
 });
