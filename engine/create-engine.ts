@@ -1,6 +1,7 @@
 import { ClusterAccess } from "./access.ts";
 import { Archives } from "./archive/archives.ts";
 import { listArchives } from "./archive/catalog.ts";
+import { KnownArchives } from "./archive/known-archives.ts";
 import type { EngineConfig } from "./config.ts";
 import { CrashPoints } from "./crash-points.ts";
 import type { Engine } from "./engine.ts";
@@ -55,7 +56,7 @@ export async function createEngine(config: EngineConfig, overrides: EngineOverri
     const cluster = await Cluster.open(config.cluster, config.limits.clusterConcurrency, (what, write) =>
       crashPoints.around(what, write),
     );
-    const archives = new Archives(storage, encryption);
+    const archives = new Archives(storage, encryption, new KnownArchives(store.archives));
     return await startEngine(config, overrides, { store, storage, archives, cluster, crashPoints });
   } catch (error) {
     store.database.close();

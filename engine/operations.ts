@@ -7,6 +7,7 @@ import { DrsError } from "./errors.ts";
 import { KeptAnswers } from "./kept-answers.ts";
 import { renderLog } from "./jobs/job-log.ts";
 import type { Backup, BackupSummary, Caller, JobCount, Page, PageRequest, Restore, RestoreSummary } from "./model.ts";
+import { faultOfName } from "./name-check.ts";
 import { nextToken, pageLimit, pageStart } from "./paging.ts";
 import type { JobRecord, ListedJob, NewJob } from "./store/job-record.ts";
 import type { JobFilter, Repeat } from "./store/job-store.ts";
@@ -30,8 +31,6 @@ export interface OperationsParts {
   close(): Promise<void>;
 }
 
-/** Of names that callers give or look for, in UTF-16 code units. The API's reference states none. */
-const maxNameLength = 255;
 /** Within this time, in milliseconds, a job like one that has not started is a client's retry. */
 const retryWindow = 60_000;
 
@@ -259,12 +258,8 @@ export class Operations implements Engine {
 }
 
 function checkName(text: string, what: string): void {
-  if (text.length > maxNameLength) {
-    throw new DrsError("INVALID_ARGUMENT", `${what} is longer than ${maxNameLength} characters`);
-  }
-  if (/\p{Cc}/u.test(text) || !text.isWellFormed()) {
-    throw new DrsError("INVALID_ARGUMENT", `${what} holds control characters`);
-  }
+  const fault = faultOfName(text);
+  if (fault !== undefined) throw new DrsError("INVALID_ARGUMENT", `${what} ${fault}`);
 }
 
 /** `backup-20261123-201507`, in UTC. */

@@ -5,6 +5,7 @@ import type { ArchiveStorage } from "../storage/archive-storage.ts";
 import { backupsFolder, digestFile, manifestFile } from "./archive-paths.ts";
 import { damage, reasonOf } from "./damage.ts";
 import { formatVersion, type Manifest, maxManifestLength, type Part, sealedFormatVersion } from "./format.ts";
+import type { KnownArchives } from "./known-archives.ts";
 import { checkManifest } from "./manifest-check.ts";
 import { type Opening, readPart } from "./part-reader.ts";
 import { unseal } from "./sealed-file.ts";
@@ -17,26 +18,30 @@ export type ObjectCheck = (part: Part, object: object) => void;
 export class ArchiveReader {
   readonly folder: string;
   readonly manifest: Manifest;
+  /** Whether nobody else can have made it: its key proves it, or it is the one that was written here. */
+  readonly isAuthentic: boolean;
   readonly #storage: Pick<ArchiveStorage, "read">;
   readonly #opening: Opening;
 
-  private constructor(storage: Pick<ArchiveStorage, "read">, folder: string, manifest: Manifest, opening: Opening) {
+  private constructor(storage: Pick<ArchiveStorage, "read">, folder: string, opened: Opened) {
     this.#storage = storage;
     this.folder = folder;
-    this.manifest = manifest;
-    this.#opening = opening;
+    this.manifest = opened.manifest;
+    this.isAuthentic = opened.isAuthentic;
+    this.#opening = opened.opening;
   }
 
   /**
    * Reads and proves the manifest; the parts are not looked at yet. NOT_FOUND when there is no manifest, and so no
    * archive; FAILED_PRECONDITION when a newer service wrote it, when `encryption` does not have its key, and when it is not
-   * encrypted though it has to be; DATA_LOSS when it is damaged, or not what was written here.
+   * encrypted though it has to be; DATA_LOSS when it is damaged, not what was written here, or not the one that is `known`.
    */
   static async open(
     storage: Pick<ArchiveStorage, "read">,
     folder: string,
     signal: AbortSignal,
     encryption?: ArchiveEncryption,
+    known?: KnownArchives,
   ): Promise<ArchiveReader> {
     const file = `${folder}/${manifestFile}`;
     const bytes = await readSmall(storage, file, signal);
@@ -47,12 +52,16 @@ export class ArchiveReader {
     const outer = parse(bytes, file, sealedFormatVersion);
     if (outer.formatVersion !== sealedFormatVersion) {
       if (encryption?.readsUnencrypted === false) throw unencrypted(folder);
-      return new ArchiveReader(storage, folder, manifestOf(outer, folder, file), (stored) => stored);
+      const manifest = manifestOf(outer, folder, file);
+      const isAuthentic = known?.recognise(folder, digest, false) ?? false;
+      return new ArchiveReader(storage, folder, { manifest, isAuthentic, opening: (stored) => stored });
     }
     const keys = encryption?.keys;
     const inner = parse(await unsealManifest(outer, file, keys), file, formatVersion);
+    const manifest = manifestOf(inner, folder, file);
+    known?.recognise(folder, digest, true);
     const opening: Opening = (stored, part) => unseal(stored, part, keys);
-    return new ArchiveReader(storage, folder, manifestOf(inner, folder, file), opening);
+    return new ArchiveReader(storage, folder, { manifest, isAuthentic: true, opening });
   }
 
   get parts(): readonly Part[] {
@@ -104,6 +113,12 @@ async function readDigest(storage: Pick<ArchiveStorage, "read">, key: string, si
     if (error instanceof DrsError && error.code === "NOT_FOUND") throw damage(key, "it is missing", error);
     throw error;
   }
+}
+
+interface Opened {
+  readonly manifest: Manifest;
+  readonly isAuthentic: boolean;
+  readonly opening: Opening;
 }
 
 interface Versioned {

@@ -5,6 +5,7 @@ import { DrsError } from "../errors.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
 import { digestFile, manifestFile, partFile, sealedSuffix } from "./archive-paths.ts";
 import { type Manifest, maxManifestLength, type Part, type PartResource } from "./format.ts";
+import type { KnownArchives } from "./known-archives.ts";
 import { type Line, lineBatches } from "./line-batches.ts";
 import { checkManifest } from "./manifest-check.ts";
 import { seal } from "./sealed-file.ts";
@@ -20,11 +21,13 @@ export class ArchiveWriter {
   readonly #storage: ArchiveStorage;
   readonly #folder: string;
   readonly #keys: KeyRing | undefined;
+  readonly #known: KnownArchives | undefined;
 
-  constructor(storage: ArchiveStorage, folder: string, keys?: KeyRing) {
+  constructor(storage: ArchiveStorage, folder: string, keys?: KeyRing, known?: KnownArchives) {
     this.#storage = storage;
     this.#folder = folder;
     this.#keys = keys;
+    this.#known = known;
   }
 
   /**
@@ -77,6 +80,7 @@ export class ArchiveWriter {
     const bytes = current ? await sealManifest(plain, manifest.parts, file, current) : plain;
     const digest = createHash("sha256").update(bytes).digest("hex");
     const line = Buffer.from(`${digest}  ${manifestFile}\n`);
+    this.#known?.wrote(this.#folder, digest);
     await this.#storage.write(`${this.#folder}/${digestFile}`, once(line), signal);
     await this.#storage.write(file, once(bytes), signal);
   }
@@ -86,6 +90,7 @@ export class ArchiveWriter {
     await this.#storage.delete(`${this.#folder}/${manifestFile}`, signal);
     const rest = await Array.fromAsync(this.#storage.list(`${this.#folder}/`, signal));
     for (const key of rest) await this.#storage.delete(key, signal);
+    this.#known?.forget(this.#folder);
   }
 }
 

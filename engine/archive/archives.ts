@@ -3,34 +3,40 @@ import { DrsError } from "../errors.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
 import { ArchiveReader } from "./archive-reader.ts";
 import { ArchiveWriter } from "./archive-writer.ts";
+import type { KnownArchives } from "./known-archives.ts";
 
 /** The archives in a storage, and the keys that they are written and read with: what jobs know of either. */
 export class Archives {
   readonly #storage: ArchiveStorage;
   readonly #encryption: ArchiveEncryption | undefined;
+  readonly #known: KnownArchives | undefined;
 
-  /** Without `encryption` archives are written as they are, and encrypted ones cannot be read. */
-  constructor(storage: ArchiveStorage, encryption?: ArchiveEncryption) {
+  /**
+   * Without `encryption` archives are written as they are, and encrypted ones cannot be read. Without `known` any archive
+   * is believed to be the one that belongs there.
+   */
+  constructor(storage: ArchiveStorage, encryption?: ArchiveEncryption, known?: KnownArchives) {
     this.#storage = storage;
     this.#encryption = encryption;
+    this.#known = known;
   }
 
   writer(folder: string): ArchiveWriter {
-    return new ArchiveWriter(this.#storage, folder, this.#encryption?.keys);
+    return new ArchiveWriter(this.#storage, folder, this.#encryption?.keys, this.#known);
   }
 
   /** Errors as `ArchiveReader.open`. */
   open(folder: string, signal: AbortSignal): Promise<ArchiveReader> {
-    return ArchiveReader.open(this.#storage, folder, signal, this.#encryption);
+    return ArchiveReader.open(this.#storage, folder, signal, this.#encryption, this.#known);
   }
 
   /** The same for an archive that has been there: what is gone is away with its storage, and UNAVAILABLE. */
   openAgain(folder: string, signal: AbortSignal): Promise<ArchiveReader> {
-    return ArchiveReader.open(known(this.#storage), folder, signal, this.#encryption);
+    return ArchiveReader.open(waitedFor(this.#storage), folder, signal, this.#encryption, this.#known);
   }
 }
 
-function known(storage: ArchiveStorage): Pick<ArchiveStorage, "read"> {
+function waitedFor(storage: ArchiveStorage): Pick<ArchiveStorage, "read"> {
   return {
     async read(key, signal) {
       try {

@@ -19,6 +19,10 @@ export const sealedFormatVersion = 2;
 export const maxLineLength = 8 * 1024 * 1024;
 /** A manifest names some hundred parts and a line for each claim. */
 export const maxManifestLength = 8 * 1024 * 1024;
+/** A text in a manifest, in UTF-16 code units. A message is cut at half of that. More is none of ours. */
+export const maxTextLength = 16 * 1024;
+/** A control plane has a handful. */
+export const maxNamespaces = 1_000;
 
 /** One resource of the API: what a part holds. */
 export interface PartResource {

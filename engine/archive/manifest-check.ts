@@ -1,25 +1,34 @@
 import { type JobState, jobStates } from "../model.ts";
+import { faultOfName } from "../name-check.ts";
 import { partFile, plainName } from "./archive-paths.ts";
-import type { Manifest, Part, SavedMessage, SavedVolume } from "./format.ts";
+import {
+  type Manifest,
+  maxNamespaces,
+  maxTextLength,
+  type Part,
+  type SavedMessage,
+  type SavedVolume,
+} from "./format.ts";
 
 /**
  * The manifest, if the value has a manifest's shape; throws an Error that says what is wrong. An archive is input: what
- * passes here holds no path out of its folder, nothing that would lead a path of the API server elsewhere, and no number
- * that is none. Unknown members are ignored, as a later service may add some without raising the format's version.
+ * passes here holds no path out of its folder, nothing that would lead a path of the API server elsewhere, no number
+ * that is none, and no text that is longer than ours. Unknown members are ignored, as a later service may add some without
+ * raising the format's version.
  */
 export function checkManifest(value: unknown): Manifest {
   const manifest = record(value, "the manifest");
   const checked = {
     formatVersion: count(manifest, "formatVersion"),
-    backupCrn: text(manifest, "backupCrn"),
-    backupName: text(manifest, "backupName"),
-    backupJob: text(manifest, "backupJob"),
+    backupCrn: matching(manifest, "backupCrn", crn),
+    backupName: name(manifest, "backupName"),
+    backupJob: name(manifest, "backupJob"),
     state: oneOf(manifest, "state", jobStates satisfies readonly JobState[]),
-    entity: text(manifest, "entity"),
+    entity: name(manifest, "entity"),
     includedNamespaces: list(manifest, "includedNamespaces").map((name) => matching({ name }, "name", label)),
     createdTime: time(manifest, "createdTime"),
     finishedTime: time(manifest, "finishedTime"),
-    kubernetesVersion: text(manifest, "kubernetesVersion"),
+    kubernetesVersion: name(manifest, "kubernetesVersion"),
     parts: list(manifest, "parts").map(checkPart),
     volumes: list(manifest, "volumes").map(checkVolume),
     messages: list(manifest, "messages").map(checkMessage),
@@ -27,6 +36,8 @@ export function checkManifest(value: unknown): Manifest {
   if (new Set(checked.parts.map(({ file }) => plainName(file))).size !== checked.parts.length) {
     throw new Error("parts holds a kind twice");
   }
+  if (checked.includedNamespaces.length > maxNamespaces)
+    throw new Error(`it has more than ${maxNamespaces} namespaces`);
   const outside = checked.volumes.find(({ namespace }) => !checked.includedNamespaces.includes(namespace));
   if (outside) throw new Error(`volumes holds a claim of namespace ${outside.namespace}, which is not in the backup`);
   return checked;
@@ -36,6 +47,8 @@ export function checkManifest(value: unknown): Manifest {
 const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const subdomain = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 const groupVersion = /^([a-z0-9][a-z0-9.-]{0,252}\/)?[a-z0-9]{1,63}$/;
+/** By its characters and length; `parseCrn` knows more. */
+const crn = /^crn:[A-Za-z0-9._:-]{1,512}$/;
 const kindName = /^[A-Za-z][A-Za-z0-9]{0,62}$/;
 
 function checkPart(value: unknown): Part {
@@ -63,9 +76,9 @@ function checkVolume(value: unknown): SavedVolume {
     namespace: matching(volume, "namespace", label),
     claim: matching(volume, "claim", subdomain),
     persistentVolume: matching(volume, "persistentVolume", subdomain),
-    storageClass: text(volume, "storageClass"),
-    driver: text(volume, "driver"),
-    snapshotClass: text(volume, "snapshotClass"),
+    storageClass: name(volume, "storageClass"),
+    driver: name(volume, "driver"),
+    snapshotClass: name(volume, "snapshotClass"),
     snapshotHandle: text(volume, "snapshotHandle"),
     restoreSize: volume["restoreSize"] === null ? null : count(volume, "restoreSize"),
     snapshotTime: time(volume, "snapshotTime"),
@@ -76,7 +89,7 @@ function checkMessage(value: unknown): SavedMessage {
   const message = record(value, "a message");
   return {
     level: oneOf(message, "level", ["warning", "error"]),
-    namespace: text(message, "namespace"),
+    namespace: name(message, "namespace"),
     text: text(message, "text"),
     time: time(message, "time"),
   };
@@ -98,6 +111,15 @@ function list(fields: Fields, name: string): readonly unknown[] {
 function text(fields: Fields, name: string): string {
   const value = fields[name];
   if (typeof value !== "string") throw new Error(`${name} is no text`);
+  if (value.length > maxTextLength) throw new Error(`${name} is longer than ${maxTextLength} characters`);
+  return value;
+}
+
+/** What the API takes for a name, of which lists are full. */
+function name(fields: Fields, member: string): string {
+  const value = text(fields, member);
+  const fault = faultOfName(value);
+  if (fault !== undefined) throw new Error(`${member} ${fault}`);
   return value;
 }
 

@@ -21,6 +21,10 @@ interface Subject {
 interface ServiceClient {
   service?: { namespace?: string };
 }
+interface Webhook {
+  name: string;
+  clientConfig?: ServiceClient;
+}
 
 /** How the cluster-scoped kinds are read: by name, or looked through. In this order, as some say what later ones are needed. */
 export const verbsOfNeeds: Readonly<Record<string, "get" | "list">> = {
@@ -115,6 +119,23 @@ export class ClusterScopedNeeds {
     }
   }
 
+  /** Whom else than these namespaces a needed object gives rights to, or sends what is written, in words. */
+  othersIn(type: ResourceType, object: KubernetesObject): readonly string[] {
+    switch (resourceName(type)) {
+      case "clusterrolebindings.rbac.authorization.k8s.io":
+        return subjectsOf(object)
+          .filter((subject) => !this.#isOurs(subject))
+          .map(({ kind, namespace, name }) => `${kind} ${namespace === undefined ? "" : `${namespace}/`}${name}`);
+      case "validatingwebhookconfigurations.admissionregistration.k8s.io":
+      case "mutatingwebhookconfigurations.admissionregistration.k8s.io":
+        return webhooksOf(object)
+          .filter((webhook) => !callsInto(webhook, this.#namespaces))
+          .map(({ name }) => `what webhook ${name} calls`);
+      default:
+        return [];
+    }
+  }
+
   #need(resource: string, name: unknown): void {
     if (typeof name !== "string" || name === "" || name.startsWith("system-")) return;
     const names = this.#names.get(resource);
@@ -130,14 +151,15 @@ export class ClusterScopedNeeds {
   }
 
   #bindsOurs(binding: KubernetesObject): boolean {
-    const ours = subjectsOf(binding).some(({ kind, name, namespace = "" }) =>
-      kind === "ServiceAccount"
-        ? this.#namespaces.has(namespace)
-        : name.startsWith("system:serviceaccounts:") &&
-          this.#namespaces.has(name.slice("system:serviceaccounts:".length)),
-    );
+    const ours = subjectsOf(binding).some((subject) => this.#isOurs(subject));
     if (ours) this.#need("clusterroles.rbac.authorization.k8s.io", (binding["roleRef"] as RoleRef | undefined)?.name);
     return ours;
+  }
+
+  #isOurs({ kind, name, namespace = "" }: Subject): boolean {
+    if (kind === "ServiceAccount") return this.#namespaces.has(namespace);
+    const group = "system:serviceaccounts:";
+    return name.startsWith(group) && this.#namespaces.has(name.slice(group.length));
   }
 }
 
@@ -150,8 +172,15 @@ export const webhookConfigurations = ["validatingwebhookconfigurations", "mutati
 
 /** Whether a webhook configuration calls a service in one of these namespaces. */
 export function callsServiceOf(configuration: KubernetesObject, namespaces: ReadonlySet<string>): boolean {
-  const webhooks = (configuration["webhooks"] ?? []) as { clientConfig?: ServiceClient }[];
-  return webhooks.some(({ clientConfig }) => namespaces.has(clientConfig?.service?.namespace ?? ""));
+  return webhooksOf(configuration).some((webhook) => callsInto(webhook, namespaces));
+}
+
+function webhooksOf(configuration: KubernetesObject): readonly Webhook[] {
+  return (configuration["webhooks"] ?? []) as Webhook[];
+}
+
+function callsInto({ clientConfig }: Webhook, namespaces: ReadonlySet<string>): boolean {
+  return namespaces.has(clientConfig?.service?.namespace ?? "");
 }
 
 /** The subjects of a role binding. */

@@ -4,12 +4,13 @@ import { DrsError } from "../errors.ts";
 import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { ClusterScopedNeeds, verbsOfNeeds } from "../objects/cluster-scoped-needs.ts";
 import { partsOf, type RestoreSource } from "./restore-source.ts";
-import { checkObject } from "./saved-object.ts";
+import { checkObject, quoted } from "./saved-object.ts";
 
 /**
  * Proves every byte of the archive, and that it holds what a backup of its namespaces can hold and nothing beyond: objects
- * of these namespaces, and the cluster-scoped ones that these need. DATA_LOSS names the part, the line and the reason;
- * FAILED_PRECONDITION names namespaces that are not the control plane's, as a restore empties them.
+ * of these namespaces, and the cluster-scoped ones that these need; those that are for others, too, only in an authentic
+ * one. DATA_LOSS names the part, the line and the reason; FAILED_PRECONDITION names namespaces that are not the control
+ * plane's, as a restore empties them.
  */
 export async function verifyContents(
   source: RestoreSource,
@@ -30,7 +31,11 @@ export async function verifyContents(
   );
   await reader.verify(
     signal,
-    (part, object) => isNeeded(needs, part, checkObject(part, object, namespaces)),
+    (part, object) => {
+      const checked = checkObject(part, object, namespaces);
+      isNeeded(needs, part, checked);
+      if (!reader.isAuthentic) isForNobodyElse(needs, part, checked);
+    },
     clusterScoped,
   );
 }
@@ -39,6 +44,16 @@ function isNeeded(needs: ClusterScopedNeeds, part: Part, object: KubernetesObjec
   if (part.namespaced) throw new Error(`${resourceName(part)} are in no namespace`);
   if (!needs.isNeeded(part, object))
     throw new Error(`${part.kind} ${object.metadata.name} is nothing that the objects of the backup need`);
+}
+
+/** Whether rights and calls of others are meant is not to be seen in an object, and anybody adds them to a genuine one. */
+function isForNobodyElse(needs: ClusterScopedNeeds, part: Part, object: KubernetesObject): void {
+  const others = needs.othersIn(part, object);
+  if (others.length > 0)
+    throw new Error(
+      `${part.kind} ${object.metadata.name} is also for ${quoted(others.join(", "))}, which is not believed of an archive ` +
+        `that is neither encrypted nor made by this service: if it is meant, take it out by hand (docs/archive-format.md)`,
+    );
 }
 
 function belongToControlPlane(

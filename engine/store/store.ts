@@ -1,3 +1,4 @@
+import { ArchiveStore } from "./archive-store.ts";
 import { Database } from "./database.ts";
 import { JobQueue } from "./job-queue.ts";
 import { JobStore } from "./job-store.ts";
@@ -13,6 +14,7 @@ export interface Store {
   readonly messages: MessageStore;
   readonly logs: LogStore;
   readonly notes: NoteStore;
+  readonly archives: ArchiveStore;
 }
 
 /** Opens the bookkeeping in a file; see `Database`. */
@@ -25,5 +27,6 @@ export function openStore(file: string): Store {
     messages: new MessageStore(database),
     logs: new LogStore(database),
     notes: new NoteStore(database),
+    archives: new ArchiveStore(database),
   };
 }

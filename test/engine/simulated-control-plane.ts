@@ -29,6 +29,8 @@ export interface SceneOptions extends SimulatorOptions {
   readonly statusOf?: readonly string[];
   /** Whether archives are encrypted, as they are unless somebody turns it off. */
   readonly isEncrypted?: boolean;
+  /** Whether archives that are not encrypted are read all the same. */
+  readonly readsUnencrypted?: boolean;
 }
 
 /** A simulated cluster with the sample control plane, and the service on it, with a real database and real archives. */
@@ -41,10 +43,11 @@ export class Scene {
   readonly #statusOf: readonly string[];
   readonly #encryption: EncryptionConfig | undefined;
   #engine: Engine | undefined;
+  #databases = 1;
 
   private constructor(
     simulator: Simulator,
-    { limits = {}, furtherNamespaces = [], statusOf = [], isEncrypted = true }: SceneOptions,
+    { limits = {}, furtherNamespaces = [], statusOf = [], isEncrypted = true, readsUnencrypted = false }: SceneOptions,
   ) {
     this.simulator = simulator;
     this.client = new KubernetesClient(simulator.url);
@@ -52,7 +55,7 @@ export class Scene {
     this.#furtherNamespaces = furtherNamespaces;
     this.#statusOf = statusOf;
     const keyFile = join(this.folder, "encryption-keys");
-    this.#encryption = isEncrypted ? { keyFile, makeKey: true, readsUnencrypted: false } : undefined;
+    this.#encryption = isEncrypted ? { keyFile, makeKey: true, readsUnencrypted } : undefined;
   }
 
   static async open(options: SceneOptions = {}): Promise<Scene> {
@@ -73,6 +76,7 @@ export class Scene {
   /** Ends the service, wherever its jobs are, and starts another one on the same database, or on an empty one. */
   async restart({ forgetful = false } = {}): Promise<void> {
     await this.#engine?.close();
+    if (forgetful) this.#databases++;
     const config = engineConfig(this.folder);
     const limits = {
       hookTimeout: 2_000,
@@ -87,7 +91,7 @@ export class Scene {
     this.#engine = await createEngine(
       {
         ...config,
-        ...(forgetful && { databasePath: join(this.folder, "another.db") }),
+        databasePath: this.databasePath,
         cluster: { server: this.simulator.url },
         controlPlane: { ...config.controlPlane, furtherNamespaces: this.#furtherNamespaces },
         restore: { ...config.restore, statusOf: this.#statusOf },
@@ -96,6 +100,10 @@ export class Scene {
       },
       { runner: { ...fastSettings, maxAttempts: 3 } },
     );
+  }
+
+  get databasePath(): string {
+    return join(this.folder, `${this.#databases}.db`);
   }
 
   startBackup(itemName = ""): Promise<string> {

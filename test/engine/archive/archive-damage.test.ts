@@ -181,6 +181,20 @@ test("a manifest of the wrong shape is refused, and later members are not", asyn
       { ...manifest, parts: [{ ...first, size: count }] },
     ]),
     { ...manifest, parts: [{ ...first, sha256: first.sha256.toUpperCase() }] },
+    ...["backupName", "backupJob", "entity", "kubernetesVersion"].flatMap((name) =>
+      ["x".repeat(256), "two\nlines", "\ud800"].map((text) => ({ ...manifest, [name]: text })),
+    ),
+    ...["x", `crn:${"x".repeat(600)}:backup:a`, "crn:\n:backup:a"].map((backupCrn) => ({ ...manifest, backupCrn })),
+    ...["storageClass", "driver", "snapshotClass"].map((name) => ({
+      ...manifest,
+      volumes: [{ ...volume, [name]: "x".repeat(256) }],
+    })),
+    { ...manifest, volumes: [{ ...volume, snapshotHandle: "x".repeat(20_000) }] },
+    ...[{ text: "x".repeat(20_000) }, { namespace: "x".repeat(256) }].map((wrongly) => ({
+      ...manifest,
+      messages: [{ ...manifest.messages[0], ...wrongly }],
+    })),
+    { ...manifest, includedNamespaces: Array.from({ length: 1_001 }, (_, i) => `namespace-${i}`) },
   ];
   for (const value of wrong) {
     await forge(root, JSON.stringify(value));
@@ -189,6 +203,24 @@ test("a manifest of the wrong shape is refused, and later members are not", asyn
   await forge(root, "{");
   expect(await proof(storage)).toMatchObject(damageOf("manifest.json"));
   await forge(root, JSON.stringify({ ...manifest, later: 1, parts: [{ ...first, later: {} }, second] }));
+  expect(await proof(storage)).toBeUndefined();
+});
+
+test("a manifest with the longest texts that the service writes is no damage", async () => {
+  const { root, storage } = await temporaryStorage();
+  const manifest = await writeArchive(storage, "a");
+  const longest = {
+    ...manifest,
+    backupCrn: `crn:${"p".repeat(128)}:drs:${"r".repeat(128)}:${"a".repeat(128)}:backup:a`,
+    backupName: "\u00e4".repeat(255),
+    volumes: manifest.volumes.map((volume) => ({ ...volume, storageClass: "", snapshotHandle: "/".repeat(8_192) })),
+    messages: ["", "cdp"].map((namespace) => ({
+      ...manifest.messages[0],
+      namespace,
+      text: `${"\n".repeat(8_192)}... (cut)`,
+    })),
+  };
+  await forge(root, JSON.stringify(longest));
   expect(await proof(storage)).toBeUndefined();
 });
 

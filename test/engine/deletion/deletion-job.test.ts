@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { forgeBeside } from "../restore/forgery.ts";
 import { Scene } from "../simulated-control-plane.ts";
 
 const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
@@ -66,4 +67,20 @@ test("a backup that failed is deleted, too", async () => {
   expect(state).toBe("FAILED");
   await scene.startDeletion(crn);
   await scene.until(() => scene.engine.listBackups(all).items.length === 0);
+});
+
+test("a deletion does not believe an archive that was exchanged: no other snapshot goes", async () => {
+  const scene = await Scene.open({ isEncrypted: false });
+  const kept = await scene.backup();
+  const { crn } = await scene.backup();
+  const { signal } = new AbortController();
+  const { manifest } = await (await scene.openArchives()).open(`backups/${kept.crn.slice(-36)}`, signal);
+  const folder = `backups/${crn.slice(-36)}`;
+  (await forgeBeside(scene, folder, { manifest: { volumes: manifest.volumes } }))();
+  const deletion = await scene.startDeletion(crn);
+  await scene.until(() => scene.engine.getLogs(deletion).includes("job ended FAILED"));
+  expect(scene.engine.getLogs(deletion)).toContain(
+    `${folder}/manifest.json was altered: it is not the one that was written here`,
+  );
+  expect(scene.simulator.volumes.snapshotHandles()).toHaveLength(6);
 });

@@ -1,58 +1,24 @@
-import { cp, rm } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { cp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { Manifest, Part, PartResource } from "../../../engine/archive/format.ts";
+import type { PartResource } from "../../../engine/archive/format.ts";
 import { Scene, texts } from "../simulated-control-plane.ts";
+import { admin, bindings, everybody, type Forgery, forge, globally } from "./forgery.ts";
 
-const { signal } = new AbortController();
 const rbac = "rbac.authorization.k8s.io/v1";
 const secrets: PartResource = { apiVersion: "v1", kind: "Secret", resource: "secrets", namespaced: true };
 const configMaps: PartResource = { apiVersion: "v1", kind: "ConfigMap", resource: "configmaps", namespaced: true };
-const globally = (apiVersion: string, kind: string, resource: string): PartResource => ({
-  apiVersion,
-  kind,
-  resource,
-  namespaced: false,
-});
 const roles = globally(rbac, "ClusterRole", "clusterroles");
-const bindings = globally(rbac, "ClusterRoleBinding", "clusterrolebindings");
 const webhooks = globally(
   "admissionregistration.k8s.io/v1",
   "MutatingWebhookConfiguration",
   "mutatingwebhookconfigurations",
 );
 
-/** What somebody puts into an archive that is not encrypted: more objects of a kind, or another manifest. */
-interface Forgery {
-  readonly type?: PartResource;
-  readonly object?: object;
-  readonly manifest?: Partial<Manifest>;
-}
-
-/** Writes an archive anew, with digests that fit. */
-async function forge(scene: Scene, crn: string, { type, object, manifest = {} }: Forgery): Promise<void> {
-  const folder = `backups/${crn.slice(-36)}`;
-  const archives = await scene.openArchives();
-  const reader = await archives.open(folder, signal);
-  const writer = archives.writer(folder);
-  const parts = new Map<string, Part>(reader.parts.map((part) => [`${part.apiVersion} ${part.resource}`, part]));
-  if (type) {
-    const key = `${type.apiVersion} ${type.resource}`;
-    const present = parts.get(key);
-    const lines = present ? await Array.fromAsync(reader.objects(present, signal)) : [];
-    const more = JSON.stringify({ apiVersion: type.apiVersion, kind: type.kind, ...object });
-    const written = await writer.writePart(type, stream([...lines, Buffer.from(more)]), signal);
-    if (written) parts.set(key, written);
-  }
-  await writer.writeManifest({ ...reader.manifest, parts: [...parts.values()], ...manifest }, signal);
-}
-
-async function* stream(lines: readonly Buffer[]): AsyncGenerator<Buffer> {
-  yield* lines;
-}
-
-const everybody = [{ kind: "Group", name: "system:authenticated" }];
-const admin = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" };
+const ours = { kind: "ServiceAccount", namespace: "cdp", name: "default" };
+const inside = { name: "inside.x", clientConfig: { service: { namespace: "cdp", name: "x" } } };
 const outside = { clientConfig: { service: { namespace: "kube-system", name: "x" } } };
 
 const forgeries: readonly (Forgery & { readonly what: string; readonly message: RegExp })[] = [
@@ -72,13 +38,13 @@ const forgeries: readonly (Forgery & { readonly what: string; readonly message: 
   {
     what: "a role binding for everybody elsewhere",
     type: { apiVersion: rbac, kind: "RoleBinding", resource: "rolebindings", namespaced: true },
-    object: { metadata: { name: "x", namespace: "default" }, subjects: everybody, roleRef: admin },
+    object: { metadata: { name: "x", namespace: "default" }, subjects: [everybody], roleRef: admin },
     message: /RoleBinding x is for namespace "default", which is not in the backup/,
   },
   {
     what: "a cluster role binding for everybody",
     type: bindings,
-    object: { metadata: { name: "x" }, subjects: everybody, roleRef: admin },
+    object: { metadata: { name: "x" }, subjects: [everybody], roleRef: admin },
     message: /ClusterRoleBinding x is nothing that the objects of the backup need/,
   },
   {
@@ -93,6 +59,29 @@ const forgeries: readonly (Forgery & { readonly what: string; readonly message: 
     object: { metadata: { name: "x" }, webhooks: [outside] },
     message: /MutatingWebhookConfiguration x is nothing that the objects of the backup need/,
   },
+  {
+    what: "a cluster role binding for one of the backup's accounts and everybody",
+    type: bindings,
+    object: { metadata: { name: "x" }, subjects: [ours, everybody], roleRef: admin },
+    message:
+      /clusterrolebindings\.ndjson\.zst is damaged: line \d+: ClusterRoleBinding x is also for "Group system:authenticated", which is not believed .* take it out/,
+  },
+  {
+    what: "a cluster role binding for accounts of the backup and of another namespace",
+    type: bindings,
+    object: { metadata: { name: "x" }, subjects: [ours, { ...ours, namespace: "default" }], roleRef: admin },
+    message: /ClusterRoleBinding x is also for "ServiceAccount default\/default"/,
+  },
+  ...[
+    { name: "leak.x", clientConfig: { url: "https://attacker.example" } },
+    { name: "leak.x", clientConfig: { service: { namespace: "kube-system", name: "x" } } },
+    { name: "leak.x" },
+  ].map((leak) => ({
+    what: `a webhook into the backup and ${JSON.stringify(leak)}`,
+    type: webhooks,
+    object: { metadata: { name: "x" }, webhooks: [inside, leak] },
+    message: /line \d+: MutatingWebhookConfiguration x is also for "what webhook leak\.x calls", .* take it out/,
+  })),
   {
     what: "a namespace outside the backup",
     type: globally("v1", "Namespace", "namespaces"),
@@ -151,7 +140,9 @@ test("an archive with what no backup holds is refused, and nothing is touched", 
   await cp(folder, whole, { recursive: true });
   const before = await scene.versions();
   for (const { what, message, ...forgery } of forgeries) {
-    await forge(scene, crn, forgery);
+    const archives = await scene.openArchives();
+    await forge(archives, archives, `backups/${crn.slice(-36)}`, forgery);
+    await scene.restart({ forgetful: true });
     const restore = await scene.restore(crn);
     expect([what, restore.state, texts(restore.errors)]).toEqual([what, "FAILED", [expect.stringMatching(message)]]);
     expect(scene.engine.getLogs(restore.crn)).toContain("nothing in the namespaces was touched");
@@ -159,4 +150,52 @@ test("an archive with what no backup holds is refused, and nothing is touched", 
     await cp(whole, folder, { recursive: true });
   }
   expect(await scene.versions()).toEqual(before);
+});
+
+const clusterRoleBindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
+const viewers = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "view" };
+
+test.each([
+  { what: "encrypted", isEncrypted: true, forgetful: true },
+  { what: "made by the service itself", isEncrypted: false, forgetful: false },
+])("what a control plane shares with others comes back from an archive that is $what", async (options) => {
+  const scene = await Scene.open(options);
+  await scene.create(clusterRoleBindings, {
+    metadata: { name: "shared" },
+    subjects: [ours, everybody],
+    roleRef: viewers,
+  });
+  const { crn } = await scene.backup();
+  await scene.remove(`${clusterRoleBindings}/shared`);
+  await scene.restart(options);
+  expect(texts((await scene.restore(crn)).errors)).toEqual([]);
+  expect(await scene.get(`${clusterRoleBindings}/shared`)).toMatchObject({ subjects: [ours, everybody] });
+});
+
+test("an object that may be forged is taken out as docs/archive-format.md says, and the rest is restored", async () => {
+  const scene = await Scene.open({ isEncrypted: false });
+  await scene.create(clusterRoleBindings, {
+    metadata: { name: "shared" },
+    subjects: [ours, everybody],
+    roleRef: viewers,
+  });
+  const { crn } = await scene.backup();
+  await scene.remove(`${clusterRoleBindings}/shared`);
+  await scene.restart({ forgetful: true });
+  const [refusal = ""] = texts((await scene.restore(crn)).errors);
+  const [, part, line] =
+    /(objects\/\S+) is damaged: line (\d+): ClusterRoleBinding shared is also for/.exec(refusal) ?? [];
+  const page = await readFile(join(import.meta.dirname, "../../../docs/archive-format.md"), "utf8");
+  const [, commands = ""] = /^ {4}from=.*\n((?: {4}.*\n)+)/m.exec(page) ?? [];
+  const from = crn.slice(-36);
+  const to = randomUUID();
+  execFileSync("sh", ["-ec", commands], {
+    cwd: join(scene.folder, "archives/backups"),
+    env: { ...process.env, HOME: scene.folder, from, to, part, line },
+  });
+  expect(await readFile(join(scene.folder, "taken-out.json"), "utf8")).toContain('"name":"shared"');
+  await scene.restart();
+  const restore = await scene.restore(crn.replace(from, to));
+  expect(texts(restore.errors)).toEqual([]);
+  expect(await scene.names(clusterRoleBindings)).not.toContain("shared");
 });
