@@ -137,6 +137,16 @@ test("a key file that is malformed, or missing, ends the start with its name; on
   expect(await readdir(data)).not.toContain("encryption-keys");
 });
 
+test("without a cluster the start ends with what to do, and nothing of a key is made or told", async () => {
+  const data = temporaryFolder();
+  const started = startOn({ KUBECONFIG: "", HOME: data }, `--data=${data}`, "--listen=127.0.0.1:0");
+  expect(await refusalOf(started)).toBe(
+    "error: no cluster was found: give --kubeconfig, set KUBECONFIG, or try --cluster simulated",
+  );
+  expect(started.lines).toEqual([]);
+  expect(await readdir(data)).not.toContain("encryption-keys");
+});
+
 test("starts that fail of a taken port, or of a wrong certificate, do not count as deaths of a running job", async () => {
   const data = temporaryFolder();
   const file = join(data, "drs.db");
