@@ -9,7 +9,7 @@ import { renderLog } from "../../engine/jobs/job-log.ts";
 import { openStore } from "../../engine/store/store.ts";
 import { crnOf, newBackup, temporaryFolder } from "../engine/store/temporary-store.ts";
 import { startArguments } from "../support/start-arguments.ts";
-import { certificateFile } from "../support/test-server.ts";
+import { keyFile } from "../support/test-server.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -164,9 +164,11 @@ test("starts that fail of a taken port, or of a wrong certificate, do not count 
   onTestFinished(() => void other.close());
   const { port } = other.address() as AddressInfo;
   const settings = [`--data=${data}`, `--kubeconfig=${kubeconfig}`];
-  const tls = ["--tls-listen=127.0.0.1:0", `--tls-cert=${certificateFile}`, `--tls-key=${certificateFile}`];
+  const tls = ["--tls-listen=127.0.0.1:0", `--tls-cert=${keyFile}`, `--tls-key=${keyFile}`];
 
-  expect(await refusalOf(startOn({}, ...settings, "--listen=off", ...tls))).toContain("no certificate and its key");
+  expect(await refusalOf(startOn({}, ...settings, "--listen=off", ...tls))).toBe(
+    `error: ${keyFile} and ${keyFile} are no certificate and its key, both PEM: no start line`,
+  );
   for (let start = 1; start <= 3; start += 1)
     expect(await refusalOf(startOn({}, ...settings, `--listen=127.0.0.1:${port}`))).toContain("EADDRINUSE");
 
