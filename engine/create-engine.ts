@@ -51,11 +51,12 @@ export async function createEngine(config: EngineConfig, overrides: EngineOverri
   const store = openStore(config.databasePath);
   try {
     const { crashPoints = new CrashPoints(), clock = () => new Date(), logger = silentLogger } = overrides;
-    const encryption = config.encryption && (await openEncryption(config.encryption, logger, clock()));
     const storage = crashPoints.watch(overrides.storage ?? (await openStorage(config.storage)));
     const cluster = await Cluster.open(config.cluster, config.limits.clusterConcurrency, (what, write) =>
       crashPoints.around(what, write),
     );
+    // Last, as it may make a key, and a start that fails for another reason should make none.
+    const encryption = config.encryption && (await openEncryption(config.encryption, logger, clock()));
     const archives = new Archives(storage, encryption, new KnownArchives(store.archives));
     return await startEngine(config, overrides, { store, storage, archives, cluster, crashPoints });
   } catch (error) {

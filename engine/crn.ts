@@ -39,3 +39,8 @@ export function parseCrn(text: string, ...expected: readonly CrnType[]): Crn {
   }
   return { type, uuid: match["uuid"] };
 }
+
+/** The uuid of a CRN that is known to be one. */
+export function uuidOf(crn: string): string {
+  return crn.slice(crn.lastIndexOf(":") + 1);
+}

@@ -133,12 +133,9 @@ export function readConfig(args: readonly string[]): ServerConfig {
     audit: options.audit,
     engine: {
       databasePath: join(data, "drs.db"),
-      storage: storageConfig(options, data),
-      ...encryptionConfig(options, data),
-      cluster: {
-        ...(options.kubeconfig && { kubeconfig: options.kubeconfig }),
-        ...(options.kubeContext && { context: options.kubeContext }),
-      },
+      storage: storageConfig(options, data, program),
+      ...encryptionConfig(options, data, program),
+      cluster: clusterAddress(options, program),
       controlPlane: {
         namespace: options.namespace,
         vaultNamespace: options.vaultNamespace,
@@ -166,6 +163,7 @@ const simulatedData = join(tmpdir(), `data-recovery-service-${process.pid}`);
 function tlsConfig({ tlsListen, tlsCert, tlsKey, clientCa }: Options, program: Command): TlsConfig | undefined {
   if (tlsListen === "off") {
     if (clientCa) program.error("error: --client-ca needs --tls-listen");
+    if (tlsCert || tlsKey) program.error("error: --tls-cert and --tls-key need --tls-listen");
     return undefined;
   }
   if (tlsCert && tlsKey) {
@@ -174,9 +172,13 @@ function tlsConfig({ tlsListen, tlsCert, tlsKey, clientCa }: Options, program: C
   return program.error("error: --tls-listen needs --tls-cert and --tls-key");
 }
 
-function storageConfig(options: Options, data: string): StorageConfig {
+function storageConfig(options: Options, data: string, program: Command): StorageConfig {
   const storage = options.storage ?? { kind: "folder", path: join(data, "archives") };
-  if (storage.kind === "folder") return storage;
+  if (storage.kind === "folder") {
+    if (options.s3Endpoint || options.s3Region || options.s3Addressing === "path")
+      program.error("error: --s3-endpoint, --s3-region and --s3-addressing need --storage s3://...");
+    return storage;
+  }
   return {
     ...storage,
     forcePathStyle: options.s3Addressing === "path",
@@ -189,11 +191,22 @@ function storageConfig(options: Options, data: string): StorageConfig {
 function encryptionConfig(
   { encryptionKeys, unencryptedArchives }: Options,
   data: string,
+  program: Command,
 ): { readonly encryption?: EncryptionConfig } {
-  if (encryptionKeys === "off") return {};
+  if (encryptionKeys === "off") {
+    if (unencryptedArchives === "refuse")
+      program.error("error: --encryption-keys off leaves nothing to restore with --unencrypted-archives refuse");
+    return {};
+  }
   const readsUnencrypted = (unencryptedArchives ?? (encryptionKeys ? "refuse" : "read")) === "read";
   const keyFile = encryptionKeys ?? join(data, "encryption-keys");
   return { encryption: { keyFile, makeKey: encryptionKeys === undefined, readsUnencrypted } };
+}
+
+function clusterAddress({ cluster, kubeconfig, kubeContext }: Options, program: Command): EngineConfig["cluster"] {
+  if (cluster === "simulated" && (kubeconfig || kubeContext))
+    program.error("error: --kubeconfig and --kube-context name another cluster than --cluster simulated");
+  return { ...(kubeconfig && { kubeconfig }), ...(kubeContext && { context: kubeContext }) };
 }
 
 function describeOptions(): Command {

@@ -26,62 +26,39 @@ function readConfigOrExit(): ServerConfig {
   }
 }
 
-async function run(config: ServerConfig): Promise<void> {
-  const {
-    listen,
-    tls,
-    pathPrefix,
-    limits,
-    maxBodyBytes,
-    metricsListen,
-    reflection,
-    simulated,
-    temporaryData,
-    engine: settings,
-  } = config;
-  const log = pino({ level: config.logLevel });
-  const audit = config.audit === undefined ? undefined : openAuditLog(config.audit, log);
-  // Only now: these load the SQLite module, or a simulator that most processes do not need.
-  const { createEngine } = await import("../engine/create-engine.ts");
-  const { createServer } = await import("./server.ts");
-  const { openCallers } = await import("./callers/open-callers.ts");
-  const { CrashPoints } = await import("../engine/crash-points.ts");
-  const simulator = simulated
-    ? await (await import("../simulator/simulator.ts")).startSimulator({ sample: true })
-    : undefined;
-  const cluster = simulator ? { server: simulator.url } : settings.cluster;
-  // Before the engine, whose jobs go on at once: a setting that is wrong should stop the process while it does nothing.
-  const callers = await openCallers(config.callers, log, () => engine.access);
-  const engine = await createEngine(
-    { ...settings, cluster },
-    { logger: log, crashPoints: new CrashPoints((point) => dieAt(point, config.crashAt, log)) },
-  );
-  const metrics = metricsListen && new (await import("./metrics/metrics.ts")).Metrics(engine);
-  const server = await createServer(
-    { engine, log, audit, callers, reflection, metrics },
-    { listen, tls, pathPrefix, limits, maxBodyBytes },
-  );
-  const metricsServer = metrics && (await serveMetrics(metrics, metricsListen, log));
-  const addresses = { cleartext: server.cleartext, tls: server.tls, metrics: metricsServer?.address };
-  log.info({ ...addresses, simulator: simulator?.url }, "listening");
+/** What a start has opened, closed in the opposite order: at the end, or when the rest cannot be opened. */
+class Opened {
+  readonly #closers: (() => unknown)[] = [];
 
-  const stop = async (signal: NodeJS.Signals) => {
-    log.info({ signal }, "stopping");
-    await server.close();
-    await metricsServer?.close();
-    callers?.close();
-    await engine.close();
-    await simulator?.close();
-    if (temporaryData !== undefined) await rm(temporaryData, { recursive: true, force: true });
-    log.info({}, "stopped");
-  };
+  onClose(close: () => unknown): void {
+    this.#closers.push(close);
+  }
+
+  async close(): Promise<void> {
+    for (let close = this.#closers.pop(); close; close = this.#closers.pop()) await close();
+  }
+}
+
+async function run(config: ServerConfig): Promise<void> {
+  const log = pino({ level: config.logLevel });
+  const opened = new Opened();
+  try {
+    await start(config, log, opened);
+  } catch (error) {
+    await opened.close().catch((err: unknown) => log.error({ err }, "stopping failed"));
+    throw error;
+  }
   let stopped: Promise<void> | undefined;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
       // A second signal does not wait.
       if (stopped) process.exit(1);
-      stopped = stop(signal).then(
-        () => process.exit(0),
+      log.info({ signal }, "stopping");
+      stopped = opened.close().then(
+        () => {
+          log.info({}, "stopped");
+          process.exit(0);
+        },
         (error: unknown) => {
           log.fatal({ err: error }, "stopping failed");
           process.exit(1);
@@ -89,6 +66,47 @@ async function run(config: ServerConfig): Promise<void> {
       );
     });
   }
+}
+
+async function start(config: ServerConfig, log: Logger, opened: Opened): Promise<void> {
+  const { listen, pathPrefix, limits, maxBodyBytes, reflection, simulated, temporaryData, engine: settings } = config;
+  const { metricsListen } = config;
+  const audit = config.audit === undefined ? undefined : openAuditLog(config.audit, log);
+  // Only now: these load the SQLite module, or a simulator that most processes do not need.
+  const { createEngine } = await import("../engine/create-engine.ts");
+  const { createServer } = await import("./server.ts");
+  const { openTlsMaterial } = await import("./tls-material.ts");
+  const { openCallers } = await import("./callers/open-callers.ts");
+  const { CrashPoints } = await import("../engine/crash-points.ts");
+  if (temporaryData !== undefined) opened.onClose(() => rm(temporaryData, { recursive: true, force: true }));
+  const simulator = simulated
+    ? await (await import("../simulator/simulator.ts")).startSimulator({ sample: true })
+    : undefined;
+  opened.onClose(() => simulator?.close());
+  const cluster = simulator ? { server: simulator.url } : settings.cluster;
+  // Before the engine, whose jobs go on at once: a setting that is wrong should stop the process while it does nothing.
+  const tls = config.tls && {
+    address: config.tls.address,
+    material: await openTlsMaterial(config.tls, log),
+  };
+  const callers = await openCallers(config.callers, log, () => engine.access);
+  opened.onClose(() => callers?.close());
+  const engine = await createEngine(
+    { ...settings, cluster },
+    { logger: log, crashPoints: new CrashPoints((point) => dieAt(point, config.crashAt, log)) },
+  );
+  // Also when the port is taken: jobs that are left in good order have not died.
+  opened.onClose(() => engine.close());
+  const metrics = metricsListen && new (await import("./metrics/metrics.ts")).Metrics(engine);
+  const metricsServer = metrics && (await serveMetrics(metrics, metricsListen, log));
+  opened.onClose(() => metricsServer?.close());
+  const server = await createServer(
+    { engine, log, audit, callers, reflection, metrics },
+    { listen, tls, pathPrefix, limits, maxBodyBytes },
+  );
+  opened.onClose(() => server.close());
+  const addresses = { cleartext: server.cleartext, tls: server.tls, metrics: metricsServer?.address };
+  log.info({ ...addresses, simulator: simulator?.url }, "listening");
 }
 
 /** What the crash tests start the service with: it dies at one point as if its power were cut. */

@@ -5,7 +5,9 @@ import { createDispatcher } from "./dispatcher.ts";
 import { Connections } from "./limits/connections.ts";
 import { defaultLimits } from "./limits/options.ts";
 import { Listener } from "./listener.ts";
-import { openTlsMaterial } from "./tls-material.ts";
+import type { ReloadedFiles } from "./reloaded-files.ts";
+import type { Address } from "./settings.ts";
+import type { TlsMaterial } from "./tls-material.ts";
 
 /** How long a shutdown waits for calls that are being answered. */
 const closeGrace = 10_000;
@@ -18,20 +20,22 @@ export interface ListeningServer {
   close(): Promise<void>;
 }
 
+/** The settings of the ports; the files of TLS have been read, as they are proven before the engine runs. */
+type ListeningConfig = Pick<ServerConfig, "listen" | "maxBodyBytes"> &
+  Partial<Pick<ServerConfig, "pathPrefix" | "limits">> & {
+    readonly tls: { readonly address: Address; readonly material: ReloadedFiles<TlsMaterial> } | undefined;
+  };
+
 /** Serves the engine on the configured ports. Rejects, listening nowhere, when one of them cannot be had. */
-export async function createServer(
-  context: ServerContext,
-  config: Pick<ServerConfig, "listen" | "tls" | "maxBodyBytes"> & Partial<Pick<ServerConfig, "pathPrefix" | "limits">>,
-): Promise<ListeningServer> {
+export async function createServer(context: ServerContext, config: ListeningConfig): Promise<ListeningServer> {
   const stopping = new AbortController();
-  const { limits = defaultLimits, maxBodyBytes, pathPrefix } = config;
+  const { limits = defaultLimits, maxBodyBytes, pathPrefix, tls } = config;
   const dispatch = createDispatcher(context, { maxBodyBytes, limits, pathPrefix }, stopping.signal);
-  const material = config.tls && (await openTlsMaterial(config.tls, context.log));
   const connections = new Connections(limits, context.log);
   const listeners: Listener[] = [];
   const close = async () => {
     stopping.abort();
-    material?.close();
+    tls?.material.close();
     await Promise.all(listeners.map((listener) => listener.close(closeGrace)));
     connections.close();
   };
@@ -43,8 +47,8 @@ export async function createServer(
   try {
     const load = { limits, connections };
     const cleartext = config.listen && (await listen(new Listener(dispatch, load), config.listen));
-    const tls = config.tls && material && (await listen(new Listener(dispatch, load, material), config.tls.address));
-    return { cleartext, tls, close };
+    const secured = tls && (await listen(new Listener(dispatch, load, tls.material), tls.address));
+    return { cleartext, tls: secured, close };
   } catch (error) {
     await close();
     throw error;

@@ -22,6 +22,12 @@ export function parseAddress(text: string): Address | "off" {
   return { host: match[1] ?? (match[2] || "::"), port };
 }
 
+/** As it is typed: the opposite of `parseAddress`. */
+export function addressText({ host, port }: Address): string {
+  if (host === "::") return `:${port}`;
+  return `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+}
+
 /** `500ms`, `90s`, `10m`, `1h`, in milliseconds. */
 export function parseDuration(text: string): number {
   const match = /^(\d+)(ms|s|m|h)$/.exec(text);

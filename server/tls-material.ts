@@ -23,12 +23,9 @@ export function openTlsMaterial(config: TlsConfig, log: Logger): Promise<Reloade
       try {
         createSecureContext(material);
       } catch (cause) {
-        throw new Error(
-          `${certificateFile} and ${keyFile} are no certificate and its key, both PEM: ${String(cause)}`,
-          {
-            cause,
-          },
-        );
+        const { reason, message } = cause as Error & { readonly reason?: string };
+        const what = `${certificateFile} and ${keyFile} are no certificate and its key, both PEM`;
+        throw new Error(`${what}: ${reason ?? message}`, { cause });
       }
       return material;
     },

@@ -1,5 +1,6 @@
 import { backupFolder } from "../archive/archive-paths.ts";
 import type { Manifest } from "../archive/format.ts";
+import { uuidOf } from "../crn.ts";
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext, JobDefinition, Phase } from "../jobs/phase.ts";
@@ -30,7 +31,7 @@ function deletingSnapshots({ cluster, archives, limits }: JobParts): Phase {
       }
       const failures = await deleteSnapshots({
         cluster,
-        uuid: uuidOf(context),
+        uuid: uuidOf(context.job.backupCrn),
         volumes,
         timeoutMs: limits.snapshotTimeout,
         inFlight: limits.clusterConcurrency,
@@ -52,7 +53,7 @@ function deletingArchive({ storage, archives }: JobParts): Phase {
   return {
     name: "DELETING_ARCHIVE",
     async run(context) {
-      await archives.writer(backupFolder(uuidOf(context))).delete(context.signal);
+      await archives.writer(backupFolder(uuidOf(context.job.backupCrn))).delete(context.signal);
       context.info(`deleted the archive in ${storage.description}`);
     },
   };
@@ -61,13 +62,9 @@ function deletingArchive({ storage, archives }: JobParts): Phase {
 /** A backup that was cancelled, or that failed, has no archive. */
 async function readManifest(archives: JobParts["archives"], context: JobContext): Promise<Manifest | undefined> {
   try {
-    return (await archives.open(backupFolder(uuidOf(context)), context.signal)).manifest;
+    return (await archives.open(backupFolder(uuidOf(context.job.backupCrn)), context.signal)).manifest;
   } catch (error) {
     if (error instanceof DrsError && error.code === "NOT_FOUND") return undefined;
     throw error;
   }
-}
-
-function uuidOf({ job }: JobContext): string {
-  return job.backupCrn.slice(job.backupCrn.lastIndexOf(":") + 1);
 }

@@ -1,3 +1,4 @@
+import { uuidOf } from "../crn.ts";
 import type { Logger } from "../logger.ts";
 import type { JobRecord } from "../store/job-record.ts";
 import type { LogLevel } from "../store/log-store.ts";
@@ -59,8 +60,7 @@ export function createJobContext(parts: JobContextParts, job: JobRecord, signal:
 }
 
 function asJob({ crn, kind, name, displayName, backupCrn, entity, itemName, createdAt }: JobRecord): Job {
-  const uuid = crn.slice(crn.lastIndexOf(":") + 1);
-  return { crn, uuid, kind, name, displayName, backupCrn, entity, itemName, createdAt };
+  return { crn, uuid: uuidOf(crn), kind, name, displayName, backupCrn, entity, itemName, createdAt };
 }
 
 function cut(text: string): string {

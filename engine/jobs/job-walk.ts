@@ -116,7 +116,10 @@ class Walk {
     logJob(this.#parts, job, "info", `phase finished after ${seconds}`);
     const { phases } = this.#definition;
     const next = phases[phases.findIndex(({ name }) => name === job.phase) + 1];
-    if (next === undefined) return this.#move(job, { phase: job.phase, step: "FINISH" });
+    if (next === undefined) {
+      logJob(this.#parts, job, "info", "completing the job");
+      return this.#move(job, { phase: job.phase, step: "FINISH" });
+    }
     const moved = this.#move(job, { phase: next.name, step: "PHASE" });
     logJob(this.#parts, moved, "info", "phase started");
     return moved;

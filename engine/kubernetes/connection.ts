@@ -62,12 +62,22 @@ export class Connection {
 
   /**
    * Reads the configuration; connects to nothing yet. `inFlight`: how many requests but streams are under way at once.
-   * FAILED_PRECONDITION when there is no cluster in the configuration.
+   * FAILED_PRECONDITION when there is no cluster in the configuration, or one that would be spoken to in clear text.
    */
   static async open(address: ClusterAddress, inFlight: number): Promise<Connection> {
     const kubeConfig = await loadKubeConfig(address);
     const cluster = kubeConfig.getCurrentCluster();
-    if (!cluster) throw new DrsError("FAILED_PRECONDITION", "the kubeconfig names no cluster: set its current-context");
+    if (!cluster) {
+      const cure = "set its current-context, or --kube-context";
+      throw new DrsError("FAILED_PRECONDITION", `${fileOf(address)} names no cluster: ${cure}`);
+    }
+    if (cluster.server.startsWith("http:") && !cluster.skipTLSVerify) {
+      const what = `the cluster ${cluster.name} of ${fileOf(address)} is at ${cluster.server}`;
+      throw new DrsError(
+        "FAILED_PRECONDITION",
+        `${what}, which anybody on the way can read: give it an https:// address`,
+      );
+    }
     const tls: RequestOptions = {};
     await kubeConfig.applyToHTTPSOptions(tls);
     const { ca, cert, key, pfx, passphrase, servername, rejectUnauthorized } = tls;
@@ -167,13 +177,27 @@ async function loadKubeConfig(address: ClusterAddress): Promise<KubeConfig> {
     if (address.kubeconfig === undefined) config.loadFromDefault();
     else config.loadFromFile(address.kubeconfig);
   } catch (error) {
-    const file = address.kubeconfig ?? "the default kubeconfig";
-    throw new DrsError("FAILED_PRECONDITION", `${file} cannot be read: ${String(error)}`, { cause: error });
+    throw new DrsError("FAILED_PRECONDITION", `${fileOf(address)} cannot be read: ${String(error)}`, { cause: error });
+  }
+  if (address.kubeconfig === undefined && config.currentContext === nothingFound) {
+    const cure = "give --kubeconfig, set KUBECONFIG, or try --cluster simulated";
+    throw new DrsError("FAILED_PRECONDITION", `no cluster was found: ${cure}`);
   }
   if (address.context !== undefined) {
-    if (!config.getContextObject(address.context))
-      throw new DrsError("FAILED_PRECONDITION", `the kubeconfig has no context ${address.context}`);
+    if (!config.getContextObject(address.context)) {
+      const there = config.contexts.map(({ name }) => name).join(", ") || "none";
+      const what = `${fileOf(address)} has no context ${address.context}: there are ${there}`;
+      throw new DrsError("FAILED_PRECONDITION", what);
+    }
     config.setCurrentContext(address.context);
   }
   return config;
+}
+
+/** The context that the client library makes up when it finds neither a kubeconfig nor a pod's account. */
+const nothingFound = "loaded-context";
+
+/** The kubeconfig as a message names it. */
+function fileOf({ kubeconfig = "of KUBECONFIG or ~/.kube/config" }: ClusterAddress): string {
+  return `the kubeconfig ${kubeconfig}`;
 }

@@ -4,12 +4,12 @@ import { type KubernetesObject, type ResourceType, resourceName } from "../kuber
 import { waitFor } from "../kubernetes/waiting.ts";
 import { listed } from "./listed.ts";
 
-/** What STARTING_APPS waits for; a restore is COMPLETED only when all of them hold. */
+/** What STARTING_APPS waits for, of what was so when it was saved; a restore is COMPLETED only when all of them hold. */
 export const successConditions: readonly string[] = [
-  "every claim is bound",
-  "every deployment is available",
-  "every stateful set is ready",
-  "every daemon set is ready",
+  "every claim that was bound is bound",
+  "every deployment that was available is available",
+  "every stateful set that was ready is ready",
+  "every daemon set that was ready is ready",
 ];
 
 interface Status {

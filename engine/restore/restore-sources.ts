@@ -1,5 +1,6 @@
 import { backupFolder, safetyFolder } from "../archive/archive-paths.ts";
 import type { ArchiveReader } from "../archive/archive-reader.ts";
+import { uuidOf } from "../crn.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { RestoreSource } from "./restore-source.ts";
@@ -30,5 +31,5 @@ function sourceOf(reader: ArchiveReader, notesPrefix: string): RestoreSource {
 }
 
 function folderOf(crn: string): string {
-  return backupFolder(crn.slice(crn.lastIndexOf(":") + 1));
+  return backupFolder(uuidOf(crn));
 }

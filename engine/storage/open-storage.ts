@@ -9,7 +9,7 @@ export async function openStorage(config: StorageConfig): Promise<ArchiveStorage
       return new FilesystemArchiveStorage(config.path);
     case "s3": {
       const { S3ArchiveStorage } = await import("./s3-archive-storage.ts"); // its client is slow to load
-      return new S3ArchiveStorage(config);
+      return S3ArchiveStorage.open(config);
     }
   }
 }

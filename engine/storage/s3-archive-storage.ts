@@ -38,6 +38,16 @@ export class S3ArchiveStorage implements ArchiveStorage {
     this.#client = createClient(options);
   }
 
+  /** Opens the bucket; FAILED_PRECONDITION when nothing says its region. Nothing is asked of the server. */
+  static async open(options: S3StorageOptions): Promise<S3ArchiveStorage> {
+    const storage = new S3ArchiveStorage(options);
+    await storage.#client.config.region().catch((cause: unknown) => {
+      const text = `the region of ${storage.description} is not known: set --s3-region or AWS_REGION`;
+      throw new DrsError("FAILED_PRECONDITION", text, { cause });
+    });
+    return storage;
+  }
+
   async write(key: string, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
     checkKey(key);
     signal.throwIfAborted();

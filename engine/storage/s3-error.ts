@@ -21,7 +21,10 @@ const refused: Meaning = [
 ];
 const passing: Meaning = ["UNAVAILABLE", "STORAGE does not answer or is too busy"];
 const full: Meaning = ["RESOURCE_EXHAUSTED", "KEY cannot be written, STORAGE is full or over its quota: make room"];
-const elsewhere: Meaning = ["FAILED_PRECONDITION", "STORAGE is in another region: correct the region or the endpoint"];
+const elsewhere: Meaning = [
+  "FAILED_PRECONDITION",
+  "STORAGE is in another region: correct --s3-region or --s3-endpoint",
+];
 
 const meanings: Readonly<Record<string, Meaning>> = {
   NoSuchKey: missing,
@@ -35,7 +38,10 @@ const meanings: Readonly<Record<string, Meaning>> = {
   InvalidToken: refused,
   SignatureDoesNotMatch: refused,
   XAdminUserNotFound: refused,
-  CredentialsProviderError: ["PERMISSION_DENIED", "no credentials were found for STORAGE"],
+  CredentialsProviderError: [
+    "PERMISSION_DENIED",
+    "no credentials were found for STORAGE: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give a profile or a role",
+  ],
   RequestTimeTooSkewed: ["FAILED_PRECONDITION", "STORAGE refuses this machine's time: correct the clock"],
   PermanentRedirect: elsewhere,
   AuthorizationHeaderMalformed: elsewhere,
@@ -71,7 +77,7 @@ function meaningOfNetwork(error: Error): Meaning | undefined {
   return undefined;
 }
 
-/** Without an answer the text is the client's own, such as "Region is missing". */
+/** Without an answer the text is the client's own. */
 function unknownMeaning(error: Error, status: number | undefined): Meaning {
   return ["INTERNAL", `KEY in STORAGE cannot be used (${status === undefined ? error.message : error.name})`];
 }

@@ -1,9 +1,9 @@
 import type { Logger } from "../../engine/logger.ts";
 import { AuditLog } from "./audit-log.ts";
 
-/** Opens the audit log for the rest of the process. On SIGHUP it goes on in a new file: see `AuditLog.reopen`. */
+/** Opens the audit log for the rest of the process; throws what to do when it cannot. On SIGHUP it goes on in a new file: see `AuditLog.reopen`. */
 export function openAuditLog(path: string, log: Logger): AuditLog {
-  const audit = new AuditLog(path);
+  const audit = openOrSayWhy(path);
   process.on("SIGHUP", () => {
     try {
       audit.reopen();
@@ -13,4 +13,14 @@ export function openAuditLog(path: string, log: Logger): AuditLog {
     }
   });
   return audit;
+}
+
+function openOrSayWhy(path: string): AuditLog {
+  try {
+    return new AuditLog(path);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? ": make its folder" : ` (${code})`;
+    throw new Error(`audit log ${path} cannot be opened${why}`, { cause });
+  }
 }

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { addRightsOption, type RightsConfig, type RightsOptions } from "../rights/options.ts";
 import { duration, setting } from "../setting.ts";
-import { type Address, isLoopback, parseFile } from "../settings.ts";
+import { type Address, addressText, isLoopback, parseFile } from "../settings.ts";
 import { addTokenOptions, type TokenOptions, type TokensConfig, tokensConfig } from "./token-options.ts";
 
 /** How callers are known. */
@@ -76,7 +76,7 @@ export function whyNotServed(callers: CallersConfig, addresses: readonly (Addres
   const open = addresses.find((address) => address && !isLoopback(address.host));
   if (!open) return undefined;
   return (
-    `${open.host} port ${open.port} can be reached from other machines, and nothing says who may call: ` +
+    `${addressText(open)} can be reached from other machines, and nothing says who may call: ` +
     `set ${waysToSet}, or listen on 127.0.0.1`
   );
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { makeCrn, parseCrn } from "../../engine/crn.ts";
+import { makeCrn, parseCrn, uuidOf } from "../../engine/crn.ts";
 
 const config = { partition: "altus", region: "us-west-1", account: "acme" };
 
@@ -7,6 +7,7 @@ test("a CRN made here is read back", () => {
   const crn = makeCrn("deleteBackup", config);
   expect(crn).toMatch(/^crn:altus:drs:us-west-1:acme:deleteBackup:[0-9a-f-]{36}$/u);
   expect(parseCrn(crn)).toEqual({ type: "deleteBackup", uuid: crn.slice(-36) });
+  expect(uuidOf(crn)).toBe(crn.slice(-36));
   expect(makeCrn("backup", config)).not.toBe(makeCrn("backup", config));
 });
 

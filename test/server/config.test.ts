@@ -132,6 +132,23 @@ test("TLS needs its certificate and key", () => {
   expect(config.tls).toEqual({ address: { host: "127.0.0.1", port: 8443 }, certificateFile, keyFile });
 });
 
+describe("settings that contradict each other, or do nothing, are refused:", () => {
+  test.each([
+    [["--encryption-keys=off", "--unencrypted-archives=refuse"], "--encryption-keys off leaves nothing to restore"],
+    [[`--tls-cert=${certificateFile}`], "--tls-cert and --tls-key need --tls-listen"],
+    [[`--tls-key=${keyFile}`], "--tls-cert and --tls-key need --tls-listen"],
+    [["--s3-endpoint=http://127.0.0.1:9000"], "need --storage s3://"],
+    [["--s3-region=eu-1", "--storage=file:///archives"], "need --storage s3://"],
+    [["--s3-addressing=path"], "need --storage s3://"],
+    [["--cluster=simulated", `--kubeconfig=${keyFile}`], "another cluster than --cluster simulated"],
+    [["--cluster=simulated", "--kube-context=production"], "another cluster than --cluster simulated"],
+  ])("%s", (args, message) => {
+    const { written, exitCode } = refusal(args);
+    expect(written).toContain(message);
+    expect(exitCode).toBe(1);
+  });
+});
+
 describe("addresses that others can reach", () => {
   const tls = ["--tls-cert", certificateFile, "--tls-key", keyFile];
   const openings = [
@@ -147,6 +164,8 @@ describe("addresses that others can reach", () => {
   test.each(openings)("are refused while nothing says who may call: %s %s", (...args) => {
     const { written, exitCode } = refusal(args);
     expect(written).toMatch(/can be reached from other machines.*: set --client-ca.*, or listen on 127/);
+    const typed = args.find((word) => word.includes(":"))?.replace("[::]", "");
+    expect(written).toContain(`error: ${typed} can be reached`);
     expect(exitCode).toBe(1);
   });
 

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { silentLogger } from "../../engine/logger.ts";
 import { DrscpService } from "../../gen/drscp/v1/drscp_pb.ts";
 import { createServer } from "../../server/server.ts";
+import { openTlsMaterial } from "../../server/tls-material.ts";
 import { FakeEngine } from "../support/fake-engine.ts";
 import { post } from "../support/http-json.ts";
 import { certificate, certificateFile, keyFile, startTestServer, type TestServer } from "../support/test-server.ts";
@@ -201,7 +202,8 @@ test("a port that is taken is said, and the other one is given back", async () =
   await running.server.close();
   const other = await startTestServer(engine);
   const taken = { host: "127.0.0.1", port: Number(new URL(other.tlsUrl).port) };
-  const tls = { address: taken, certificateFile, keyFile };
+  const material = await openTlsMaterial({ address: taken, certificateFile, keyFile }, silentLogger);
+  const tls = { address: taken, material };
   const start = createServer({ engine, log: silentLogger }, { listen: free, tls, maxBodyBytes: 1 });
   await expect(start).rejects.toThrow(/EADDRINUSE/);
   await expect(post(`http://127.0.0.1:${free.port}`, "/")).rejects.toThrow(/ECONNREFUSED/);

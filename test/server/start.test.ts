@@ -1,11 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { temporaryFolder } from "../engine/store/temporary-store.ts";
+import { renderLog } from "../../engine/jobs/job-log.ts";
+import { openStore } from "../../engine/store/store.ts";
+import { crnOf, newBackup, temporaryFolder } from "../engine/store/temporary-store.ts";
 import { startArguments } from "../support/start-arguments.ts";
+import { keyFile } from "../support/test-server.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -17,14 +21,25 @@ interface LogLine {
   readonly keyFile?: string;
 }
 
+interface Started {
+  readonly process: ChildProcess;
+  readonly lines: LogLine[];
+  readonly errors: string[];
+}
+
 /** `npm start` with a simulated cluster, under a umask that hides nothing. */
-function start(
-  data: string,
-  ...flags: readonly string[]
-): { process: ChildProcess; lines: LogLine[]; errors: string[] } {
-  const own = ["--cluster=simulated", `--data=${data}`, "--listen=127.0.0.1:0", ...flags];
-  const command = ["-c", 'umask 000; exec "$@"', "sh", process.execPath, ...startArguments, ...own];
-  const started = spawn("sh", command, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+function start(data: string, ...flags: readonly string[]): Started {
+  return startOn({}, "--cluster=simulated", `--data=${data}`, "--listen=127.0.0.1:0", ...flags);
+}
+
+/** `npm start` with these settings and, in its environment, these variables. */
+function startOn(env: NodeJS.ProcessEnv, ...flags: readonly string[]): Started {
+  const command = ["-c", 'umask 000; exec "$@"', "sh", process.execPath, ...startArguments, ...flags];
+  const started = spawn("sh", command, {
+    cwd: root,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
   onTestFinished(async () => {
     if (started.exitCode === null && started.kill()) await once(started, "exit");
   });
@@ -33,6 +48,12 @@ function start(
   const errors: string[] = [];
   createInterface(started.stderr).on("line", (line) => errors.push(line));
   return { process: started, lines, errors };
+}
+
+/** What a start that fails says at its end. */
+async function refusalOf({ process: refused, errors }: Started): Promise<string> {
+  expect(await once(refused, "close")).toEqual([1, null]);
+  return errors.join("\n");
 }
 
 /** Starts the service and gives its API and its log when it listens. */
@@ -111,11 +132,7 @@ test("metrics are served where they are asked for, and tell of the backup that w
 test("a key file that is malformed, or missing, ends the start with its name; one that others can read is told", async () => {
   const data = temporaryFolder();
   const keys = join(data, "keys");
-  const refusal = async (): Promise<string> => {
-    const { process: refused, errors } = start(data, `--encryption-keys=${keys}`);
-    expect(await once(refused, "close")).toEqual([1, null]);
-    return errors.join("\n");
-  };
+  const refusal = () => refusalOf(start(data, `--encryption-keys=${keys}`));
   expect(await refusal()).toBe(`error: encryption keys ${keys}: the file cannot be read (ENOENT)`);
   await writeFile(keys, "first c2hvcnQ=\n");
   expect(await refusal()).toBe(
@@ -129,4 +146,53 @@ test("a key file that is malformed, or missing, ends the start with its name; on
   );
   expect(await readFile(keys, "utf8")).toContain("first");
   expect(await readdir(data)).not.toContain("encryption-keys");
+});
+
+test("without a cluster the start ends with what to do, and nothing of a key is made or told", async () => {
+  const data = temporaryFolder();
+  const started = startOn({ KUBECONFIG: "", HOME: data }, `--data=${data}`, "--listen=127.0.0.1:0");
+  expect(await refusalOf(started)).toBe(
+    "error: no cluster was found: give --kubeconfig, set KUBECONFIG, or try --cluster simulated",
+  );
+  expect(started.lines).toEqual([]);
+  expect(await readdir(data)).not.toContain("encryption-keys");
+});
+
+test("starts that fail of a taken port, or of a wrong certificate, do not count as deaths of a running job", async () => {
+  const data = temporaryFolder();
+  const file = join(data, "drs.db");
+  const before = openStore(file);
+  before.jobs.insert(newBackup(1));
+  // Nine deaths so far, which are in a row: a job is given up at its eleventh.
+  before.database
+    .prepare<object>("UPDATE job SET state = 'IN_PROGRESS', phase = 'PRE_VALIDATION', recoveries = 9")
+    .run({});
+  before.database.close();
+  const kubeconfig = join(data, "kubeconfig");
+  await writeFile(kubeconfig, unreachableCluster);
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  onTestFinished(() => void other.close());
+  const { port } = other.address() as AddressInfo;
+  const settings = [`--data=${data}`, `--kubeconfig=${kubeconfig}`];
+  const tls = ["--tls-listen=127.0.0.1:0", `--tls-cert=${keyFile}`, `--tls-key=${keyFile}`];
+
+  expect(await refusalOf(startOn({}, ...settings, "--listen=off", ...tls))).toBe(
+    `error: ${keyFile} and ${keyFile} are no certificate and its key, both PEM: no start line`,
+  );
+  for (let start = 1; start <= 3; start += 1)
+    expect(await refusalOf(startOn({}, ...settings, `--listen=127.0.0.1:${port}`))).toContain("EADDRINUSE");
+
+  const after = openStore(file);
+  onTestFinished(() => after.database.close());
+  expect(after.jobs.get(crnOf("backup", 1))).toMatchObject({ state: "IN_PROGRESS", recoveries: 10 });
+  expect(renderLog(after.logs, 1).match(/continued after a restart/g)).toHaveLength(3);
+}, 60_000);
+
+/** A cluster that does not answer: a job waits for it where it is. */
+const unreachableCluster = JSON.stringify({
+  "current-context": "away",
+  contexts: [{ name: "away", context: { cluster: "away", user: "nobody" } }],
+  clusters: [{ name: "away", cluster: { server: "https://127.0.0.1:1" } }],
+  users: [{ name: "nobody", user: {} }],
 });

@@ -63,7 +63,7 @@ export class FakeEngine implements Engine {
       phase: "FINISHED",
       includedNamespaces: backup.includedNamespaces,
       excludedResources: ["events"],
-      successConditions: ["every claim is bound"],
+      successConditions: ["every claim that was bound is bound"],
       createdAt: at,
       updatedAt: at,
       warnings: [],

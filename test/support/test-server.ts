@@ -5,6 +5,7 @@ import type { TlsConfig } from "../../server/config.ts";
 import type { ServerContext } from "../../server/context.ts";
 import { defaultLimits, type ServerLimits } from "../../server/limits/options.ts";
 import { createServer, type ListeningServer } from "../../server/server.ts";
+import { openTlsMaterial } from "../../server/tls-material.ts";
 
 /** A file of `tls/`. */
 export const file = (name: string) => new URL(`tls/${name}`, import.meta.url).pathname;
@@ -40,7 +41,8 @@ export async function startTestServer(engine: Engine, options: TestServerOptions
     ...more
   } = options;
   const anyPort = { host: "127.0.0.1", port: 0 };
-  const tls = { address: anyPort, certificateFile, keyFile, ...tlsFiles };
+  const files = { address: anyPort, certificateFile, keyFile, ...tlsFiles };
+  const tls = { address: files.address, material: await openTlsMaterial(files, log) };
   const load = { maxBodyBytes, limits: { ...defaultLimits, requestsPerSecond: Infinity, ...limits } };
   const server = await createServer(
     { engine, log, reflection: true, ...more },

@@ -33,6 +33,7 @@ test("a job walks its phases in order, then finishes, and ends COMPLETED", async
     "INFO  PRE_VALIDATION phase finished after N s",
     "INFO  SAVING_OBJECTS phase started",
     "INFO  SAVING_OBJECTS phase finished after N s",
+    "INFO  SAVING_OBJECTS completing the job",
     "INFO  FINISHED job ended COMPLETED",
   ]);
 });

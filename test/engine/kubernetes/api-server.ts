@@ -14,7 +14,7 @@ export interface Asked {
 type Answer = (asked: Asked, response: ServerResponse, count: number) => void;
 
 /** A server that answers as a test says, and a cluster that asks it. What it was asked is kept, and who came. */
-export async function apiServer(answer: Answer) {
+export async function apiServer(answer: Answer, inFlight = 4) {
   const asked: Asked[] = [];
   const server = createServer((request, response) => {
     void read(request).then((body) => {
@@ -28,7 +28,8 @@ export async function apiServer(answer: Answer) {
   server.on("connection", (socket) => connections.add(socket));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const cluster = await Cluster.open({ server: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }, 4);
+  const { port } = server.address() as AddressInfo;
+  const cluster = await Cluster.open({ server: `http://127.0.0.1:${port}` }, inFlight);
   onTestFinished(async () => {
     await cluster.close();
     server.closeAllConnections();

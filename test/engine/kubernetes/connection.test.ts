@@ -1,5 +1,10 @@
-import { expect, test } from "vitest";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import type { DrsError } from "../../../engine/errors.ts";
+import { type ClusterAddress, Connection } from "../../../engine/kubernetes/connection.ts";
 import { lacksRights } from "../../../engine/kubernetes/kubernetes-error.ts";
+import { temporaryFolder } from "../store/temporary-store.ts";
 import { apiServer, breakOff, configMaps, noSignal, reply, status } from "./api-server.ts";
 
 const object = { metadata: { name: "a", namespace: "n", uid: "u" } };
@@ -112,10 +117,89 @@ test("a deletion of what is gone, or is another object by now, is no error", asy
   });
 });
 
-test("a request ends when it is called off, also while it waits to be sent again", async () => {
-  const { cluster } = await apiServer((_, response) => reply(response, 429, "", { "retry-after": "30" }));
+test("a request ends when it is called off while it is under way", async () => {
+  const { cluster, asked } = await apiServer(() => {});
   const calling = new AbortController();
   const answer = cluster.get(configMaps, "n", "a", calling.signal);
-  setTimeout(() => calling.abort(new Error("called off")), 50);
-  await expect(answer).rejects.toThrow(/abort|called off/);
+  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  calling.abort(new Error("called off"));
+  await expect(answer).rejects.toThrow("called off");
+});
+
+test("a request ends when it is called off while it waits to be sent again", async () => {
+  const { cluster, asked } = await apiServer((_, response, count) => {
+    if (count === 1) reply(response, 429, "", { "retry-after": "30" });
+    else reply(response, 200, object);
+  }, 1);
+  const calling = new AbortController();
+  const answer = cluster.get(configMaps, "n", "a", calling.signal);
+  // There is one connection, so the answer to the first has been read by then.
+  await cluster.get(configMaps, "n", "a", noSignal);
+  calling.abort(new Error("called off"));
+  await expect(answer).rejects.toMatchObject({ name: "AbortError", cause: { message: "called off" } });
+  expect(asked).toHaveLength(2);
+});
+
+/** A kubeconfig of one context, whose cluster is at the address. */
+async function kubeconfig(server: string, more: object = {}): Promise<string> {
+  const file = join(temporaryFolder(), "kubeconfig");
+  const content = {
+    "current-context": "home",
+    contexts: [{ name: "home", context: { cluster: "house", user: "me" } }],
+    clusters: [{ name: "house", cluster: { server } }],
+    users: [{ name: "me", user: {} }],
+  };
+  await writeFile(file, JSON.stringify({ ...content, ...more }));
+  return file;
+}
+
+/** Why it is not opened. */
+async function refusal(address: ClusterAddress): Promise<string> {
+  const error = await Connection.open(address, 1).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: "FAILED_PRECONDITION" });
+  return (error as DrsError).message;
+}
+
+describe("what names no cluster that can be used is refused, with what to do:", () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  test("no kubeconfig, and no pod's account", async () => {
+    vi.stubEnv("KUBECONFIG", undefined);
+    vi.stubEnv("HOME", temporaryFolder());
+    const message = "no cluster was found: give --kubeconfig, set KUBECONFIG, or try --cluster simulated";
+    expect(await refusal({})).toBe(message);
+    expect(await refusal({ context: "home" })).toBe(message);
+  });
+
+  test("a kubeconfig that is not there", async () => {
+    const file = join(temporaryFolder(), "kubeconfig");
+    vi.stubEnv("KUBECONFIG", file);
+    expect(await refusal({})).toMatch(/the kubeconfig of KUBECONFIG or .* cannot be read: Error: ENOENT.*drs-/);
+  });
+
+  test("a context that it does not have, or none", async () => {
+    const file = await kubeconfig("https://127.0.0.1:1");
+    expect(await refusal({ kubeconfig: file, context: "work" })).toBe(
+      `the kubeconfig ${file} has no context work: there are home`,
+    );
+    vi.stubEnv("KUBECONFIG", file);
+    expect(await refusal({ context: "work" })).toBe(
+      "the kubeconfig of KUBECONFIG or ~/.kube/config has no context work: there are home",
+    );
+    const without = await kubeconfig("https://127.0.0.1:1", { "current-context": "" });
+    const noCluster = `the kubeconfig ${without} names no cluster: set its current-context, or --kube-context`;
+    expect(await refusal({ kubeconfig: without })).toBe(noCluster);
+  });
+
+  test("a cluster in clear text, unless it says that it is meant", async () => {
+    const clear = "http://127.0.0.1:1";
+    const file = await kubeconfig(clear);
+    const what = `the cluster house of the kubeconfig ${file} is at ${clear}`;
+    expect(await refusal({ kubeconfig: file })).toBe(
+      `${what}, which anybody on the way can read: give it an https:// address`,
+    );
+    const clusters = [{ name: "house", cluster: { server: clear, "insecure-skip-tls-verify": true } }];
+    const connection = await Connection.open({ kubeconfig: await kubeconfig(clear, { clusters }) }, 1);
+    await connection.close();
+  });
 });

@@ -70,6 +70,15 @@ test("a full disk is RESOURCE_EXHAUSTED and names the file", async () => {
   });
 });
 
+test("a file that its user may not use is PERMISSION_DENIED and names the file", () => {
+  // As the file system throws it; the superuser never gets it.
+  const denied = Object.assign(new Error("EACCES: permission denied"), { code: "EACCES", syscall: "open" });
+  expect(translateFileError(denied, "folder /data", "a/b")).toMatchObject({
+    code: "PERMISSION_DENIED",
+    message: expect.stringContaining("a/b in folder /data may not be used"),
+  });
+});
+
 test.skipIf(process.getuid?.() === 0)("a folder without the right to write is PERMISSION_DENIED", async () => {
   await chmod(root, 0o500);
   const storage = new FilesystemArchiveStorage(root);

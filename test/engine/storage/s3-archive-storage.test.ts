@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { openStorage } from "../../../engine/storage/open-storage.ts";
 import { S3ArchiveStorage } from "../../../engine/storage/s3-archive-storage.ts";
 
 // What a real S3 server does not do on demand. The contract of a storage is proven against a real one by the cluster tests.
@@ -8,6 +9,7 @@ import { S3ArchiveStorage } from "../../../engine/storage/s3-archive-storage.ts"
 const { signal } = new AbortController();
 const servers: Server[] = [];
 afterEach(() => {
+  vi.unstubAllEnvs();
   for (const server of servers.splice(0)) {
     server.closeAllConnections();
     server.close();
@@ -85,6 +87,19 @@ describe("a bucket's errors", () => {
     servers[0]?.close();
     await expect(storage.check(signal)).rejects.toMatchObject({ code: "UNAVAILABLE" });
   });
+});
+
+test("a bucket whose region nothing says is refused when it is opened, with the setting", async () => {
+  vi.stubEnv("AWS_REGION", undefined);
+  vi.stubEnv("AWS_CONFIG_FILE", "/dev/null");
+  vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+  const bucket = { kind: "s3", bucket: "drs", prefix: "p", forcePathStyle: false } as const;
+  await expect(openStorage(bucket)).rejects.toMatchObject({
+    code: "FAILED_PRECONDITION",
+    message: "the region of bucket drs/p is not known: set --s3-region or AWS_REGION",
+  });
+  const storage = await openStorage({ ...bucket, region: "eu-1" });
+  await storage.close();
 });
 
 async function* megabytes(count: number): AsyncGenerator<Buffer> {

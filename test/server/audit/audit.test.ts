@@ -243,6 +243,8 @@ describe("the file", () => {
   });
 
   test("that cannot be opened is said at once", () => {
-    expect(() => new AuditLog(join(folder, "missing", "audit.log"))).toThrow(/ENOENT.*missing/);
+    const missing = join(folder, "missing", "audit.log");
+    expect(() => openAuditLog(missing, silentLogger)).toThrow(`audit log ${missing} cannot be opened: make its folder`);
+    expect(() => openAuditLog(folder, silentLogger)).toThrow(`audit log ${folder} cannot be opened`);
   });
 });
