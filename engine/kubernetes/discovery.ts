@@ -22,6 +22,8 @@ export interface Discovery {
   readonly unavailable: readonly string[];
   /** Every apiVersion that serves the resource (`deployments.apps`), that of `resources` first. */
   versionsOf(name: string): readonly string[];
+  /** The resource in one of these versions. */
+  inVersion(name: string, apiVersion: string): DiscoveredResource | undefined;
 }
 
 interface ApiResourceList {
@@ -92,6 +94,7 @@ async function readGroups(get: Get, { groups = [] }: ApiGroupList): Promise<Disc
     resources: [...versions.values()].flatMap(([first]) => first ?? []),
     unavailable,
     versionsOf: (name) => versions.get(name)?.map(({ apiVersion }) => apiVersion) ?? [],
+    inVersion: (name, apiVersion) => versions.get(name)?.find((version) => version.apiVersion === apiVersion),
   };
 }
 

@@ -50,6 +50,7 @@ export class ClusterScopedNeeds {
   readonly #namespaces: ReadonlySet<string>;
   readonly #names = new Map<string, Set<string>>();
   readonly #drivers = new Set<unknown>();
+  readonly #added = new Map<string, Set<string>>();
 
   constructor(namespaces: readonly string[]) {
     this.#namespaces = new Set(namespaces);
@@ -78,6 +79,11 @@ export class ClusterScopedNeeds {
     }
   }
 
+  /** Counts an object of a cluster-scoped kind among those that are needed, though nothing refers to it. */
+  add(resource: string, name: string): void {
+    this.#added.set(resource, (this.#added.get(resource) ?? new Set()).add(name));
+  }
+
   /** The needed objects of each cluster-scoped kind but namespaces; to be taken one kind after the other, in this order. */
   async *kinds(
     cluster: Cluster,
@@ -99,6 +105,7 @@ export class ClusterScopedNeeds {
   isNeeded(type: ResourceType, object: KubernetesObject): boolean {
     const { name, labels } = object.metadata;
     const kind = resourceName(type);
+    if (this.#added.get(kind)?.has(name) === true) return true;
     switch (kind) {
       case "namespaces":
         return this.#namespaces.has(name);
@@ -144,7 +151,9 @@ export class ClusterScopedNeeds {
   }
 
   async *#byName(cluster: Cluster, type: ResourceType, signal: AbortSignal): AsyncGenerator<readonly Buffer[]> {
-    for (const name of [...(this.#names.get(resourceName(type)) ?? [])].sort()) {
+    const kind = resourceName(type);
+    const names = new Set([...(this.#names.get(kind) ?? []), ...(this.#added.get(kind) ?? [])]);
+    for (const name of [...names].sort()) {
       const bytes = await cluster.getRaw(type, "", name, signal);
       if (bytes !== undefined) yield [bytes];
     }

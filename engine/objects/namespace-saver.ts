@@ -5,7 +5,7 @@ import type { Cluster } from "../kubernetes/cluster.ts";
 import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
-import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { readAhead } from "../kubernetes/read-ahead.ts";
 import { ClusterScopedNeeds, type SavableObject } from "./cluster-scoped-needs.ts";
 import { namespaces as namespaceType } from "./entities.ts";
@@ -22,6 +22,8 @@ export interface SavingRequest {
   readonly discovery: Discovery;
   readonly writer: ArchiveWriter;
   readonly namespaces: readonly string[];
+  /** Cluster-scoped objects that are saved whether these need them or not. */
+  readonly further?: AsyncIterable<{ readonly type: ResourceType; readonly object: KubernetesObject }>;
   readonly signal: AbortSignal;
   /** Called after each kind, for the log. */
   readonly onPart: (part: Part) => void;
@@ -34,6 +36,7 @@ export interface SavingRequest {
 export async function saveNamespaces(request: SavingRequest): Promise<readonly Part[]> {
   const { cluster, discovery, writer, namespaces, signal } = request;
   const needs = new ClusterScopedNeeds(namespaces);
+  for await (const { type, object } of request.further ?? []) needs.add(resourceName(type), object.metadata.name);
   const parts: Part[] = [];
   const save = async (type: ResourceType, objects: AsyncIterable<SavableObject>) => {
     const part = await writer.writePart(describe(type), linesOf(type, objects), signal);

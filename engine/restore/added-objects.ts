@@ -1,6 +1,6 @@
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
-import type { ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { isUsedOnlyBy } from "../objects/cluster-scoped-users.ts";
 import { refusalOf } from "./object-restorer.ts";
 import type { RestoreSource } from "./restore-source.ts";
@@ -24,7 +24,10 @@ export function noteAdded(
   notes.set(`${notesPrefix}${addedNotes}${resource}.${apiVersion}/${name}`, added);
 }
 
-/** Deletes what the restore has made of its backup. What others have come to use meanwhile stays, with a warning. May run again. */
+/**
+ * Deletes what the restore has made of its backup. What others have come to use meanwhile stays, with a warning, and so does
+ * a namespace, which would take with it whatever they have put there. May run again.
+ */
 export async function removeAdded(
   { cluster }: Pick<JobParts, "cluster">,
   { notes, signal, info, warn }: JobContext,
@@ -34,6 +37,10 @@ export async function removeAdded(
     const object = await cluster.get(type, "", name, signal);
     if (!object) continue;
     const stays = `${type.kind} ${name} was made by the restore and stays`;
+    if (resourceName(type) === "namespaces") {
+      warn("", `${stays}: nothing that the restore has made is left in it`);
+      continue;
+    }
     if (!(await isUsedOnlyBy(new Set(namespaces), cluster, type, object, signal))) {
       warn("", `${stays}: others than these namespaces may use it`);
       continue;

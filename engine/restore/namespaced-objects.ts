@@ -12,7 +12,7 @@ import { objectsOf, type RestoreSource } from "./restore-source.ts";
 import { scaledWorkloads } from "./restore-order.ts";
 import { sanitize } from "./sanitize.ts";
 import { withDefaultsOnly } from "./sanitizers/limit-range.ts";
-import { inVersion, servedType } from "./served-types.ts";
+import { inVersion, type ServedType, servedType } from "./served-types.ts";
 
 /** After so many objects it is noted how far the restore has come. */
 const batchSize = 500;
@@ -48,7 +48,7 @@ export async function restoreObjects(restore: NamespacedRestore, parts: readonly
 }
 
 interface Unrestored {
-  readonly type: ResourceType;
+  readonly type: ServedType;
   readonly part: Part;
   readonly object: KubernetesObject;
   readonly position: number;
@@ -155,7 +155,7 @@ function refusedKey({ notesPrefix }: RestoreSource, type: ResourceType, object?:
 /** Gives the refusal of an object that the cluster does not take. */
 async function restoreOne(
   restore: NamespacedRestore,
-  type: ResourceType,
+  type: ServedType,
   archived: KubernetesObject,
 ): Promise<string | undefined> {
   const { parts, context, links } = restore;
@@ -180,7 +180,8 @@ async function restoreOne(
     const { metadata } = await new ObjectRestorer({ cluster, signal, warn }).restore(type, object);
     links.restored(archived.metadata.uid, metadata.uid);
     if (isFinished) await markFinished(cluster, type, archived, signal);
-    if (parts.restore.statusOf.includes(resourceName(type))) await restoreStatus(cluster, type, archived, signal);
+    if (type.hasStatus && parts.restore.statusOf.includes(resourceName(type)))
+      await restoreStatus(cluster, type, archived, signal);
     await restoreFieldOwners(cluster, type, archived, signal);
     return undefined;
   } catch (error) {

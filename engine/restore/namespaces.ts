@@ -3,6 +3,7 @@ import type { JobContext } from "../jobs/phase.ts";
 import { DrsError } from "../errors.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { isTerminating, namespaces as namespaceType } from "../objects/entities.ts";
+import { noteAdded } from "./added-objects.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { ObjectRestorer } from "./object-restorer.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
@@ -29,7 +30,10 @@ export async function restoreNamespaces(
         annotations: { ...withNulls(existing.metadata.annotations), ...annotations },
       };
       await cluster.patch(type, "", name, { metadata }, signal);
-    } else await restorer.restore(type, sanitize(type, object));
+    } else {
+      noteAdded(context, source, type, name);
+      await restorer.restore(type, sanitize(type, object));
+    }
     await restoreFieldOwners(cluster, type, object, signal);
     context.info(`namespace ${name} is there`);
   }

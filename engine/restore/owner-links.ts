@@ -56,7 +56,8 @@ export class OwnerLinks {
       const { namespace = "", name } = archived.metadata;
       const { apiVersion, kind, resource, namespaced } = type;
       const pending: Pending = { type: { apiVersion, kind, resource, namespaced }, namespace, name, owners };
-      this.#context.notes.set(`${this.#pendingNotes}${resource}.${apiVersion}/${namespace}/${name}`, pending);
+      // Ends in a slash, or to clear it would clear those of longer names too.
+      this.#context.notes.set(`${this.#pendingNotes}${resource}.${apiVersion}/${namespace}/${name}/`, pending);
     }
     return linked;
   }

@@ -4,18 +4,24 @@ import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { saveNamespaces } from "../objects/namespace-saver.ts";
-import type { RestoreSource } from "./restore-source.ts";
+import { clusterScopedOrder } from "./restore-order.ts";
+import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 
-/** Saves the objects that the restore will replace, for the case that it has to go back. Their volumes are kept instead. */
+/**
+ * Saves the objects that the restore will replace, for the case that it has to go back: also the cluster-scoped ones of the
+ * backup that nothing in the namespaces uses now. Their volumes are kept instead.
+ */
 export async function saveForSafety(
-  { namespaces }: RestoreSource,
+  source: RestoreSource,
   discovery: Discovery,
   { cluster, storage, archives, controlPlane }: JobParts,
   context: JobContext,
 ): Promise<void> {
   const { job, signal } = context;
+  const { namespaces } = source;
+  const further = objectsOf(source, partsOf(source, clusterScopedOrder), signal);
   const writer = archives.writer(safetyFolder(job.uuid));
-  const parts = await saveNamespaces({ cluster, discovery, writer, namespaces, signal, onPart: () => {} });
+  const parts = await saveNamespaces({ cluster, discovery, writer, namespaces, further, signal, onPart: () => {} });
   await writer.writeManifest(
     {
       formatVersion,

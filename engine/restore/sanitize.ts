@@ -36,10 +36,16 @@ const sanitizers: Readonly<Record<string, (object: KubernetesObject) => void>> =
   namespaces: (namespace) => delete namespace["spec"],
 };
 
-/** An archived object as one that can be created: without what the cluster had filled in. The given one is not changed. */
-export function sanitize(type: ResourceType, archived: KubernetesObject): KubernetesObject {
+/**
+ * An archived object as one that can be created: without what the cluster had filled in. The given one is not changed. A
+ * status that is no subresource is not the cluster's: its object is the only place where it is written.
+ */
+export function sanitize(
+  type: ResourceType & { readonly hasStatus?: boolean },
+  archived: KubernetesObject,
+): KubernetesObject {
   const object = copyOf(archived);
-  delete object["status"];
+  if (type.hasStatus !== false) delete object["status"];
   for (const field of serverSetMetadata) delete object.metadata[field];
   const finalizers = object.metadata.finalizers?.filter((name) => !clusterFinalizers.has(name));
   if (finalizers && finalizers.length > 0) object.metadata.finalizers = finalizers;

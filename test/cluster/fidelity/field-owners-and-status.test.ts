@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { aControlPlane, clusterPath, type SmallControlPlane } from "./support.ts";
 
 const namespace = "fidelity-applied";
-const definition = (plural: string, kind: string) => `
+const definition = (plural: string, kind: string, subresources = "{ status: {} }") => `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: { name: ${plural}.applied.example.com }
@@ -16,7 +16,7 @@ spec:
     - name: v1
       served: true
       storage: true
-      subresources: { status: {} }
+      subresources: ${subresources}
       schema:
         openAPIV3Schema: { type: object, x-kubernetes-preserve-unknown-fields: true }
 `;
@@ -80,6 +80,11 @@ kind: Gadget
 metadata: { name: gadget }
 spec: { version: ${version} }
 ---
+apiVersion: applied.example.com/v1
+kind: Gizmo
+metadata: { name: gizmo }
+status: { shards: 3, assigned: 9007199254740991 }
+---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: { name: ${namespace} }
@@ -99,11 +104,14 @@ let plane: SmallControlPlane;
 
 beforeAll(async () => {
   const flags = ["--restore-status=widgets.applied.example.com"];
-  plane = await aControlPlane(namespace, `${definition("widgets", "Widget")}---${definition("gadgets", "Gadget")}`, {
-    flags,
-  });
-  await plane.cluster.kubectl("wait", "--for=condition=Established", "crd/widgets.applied.example.com");
-  await plane.cluster.kubectl("wait", "--for=condition=Established", "crd/gadgets.applied.example.com");
+  const definitions = [
+    definition("widgets", "Widget"),
+    definition("gadgets", "Gadget"),
+    definition("gizmos", "Gizmo", "{}"),
+  ];
+  plane = await aControlPlane(namespace, definitions.join("---"), { flags });
+  for (const plural of ["widgets", "gadgets", "gizmos"])
+    await plane.cluster.kubectl("wait", "--for=condition=Established", `crd/${plural}.applied.example.com`);
   await apply("continuous-delivery", applied(1));
   for (const [kind, name] of [
     ["widgets", "widget"],
@@ -140,6 +148,11 @@ test("the status comes back of those custom resources for which it is asked, and
   ]);
   expect(widget["status"]).toEqual({ shards: 3, assigned: 9_007_199_254_740_991 });
   expect(gadget["status"]).toBeUndefined();
+});
+
+test("a status that is no subresource of its kind comes back without being asked for", async () => {
+  const gizmo = await plane.get("applied.example.com/v1/gizmos", "gizmo");
+  expect(gizmo["status"]).toEqual({ shards: 3, assigned: 9_007_199_254_740_991 });
 });
 
 test("a user's VolumeSnapshot is the same object before and after a restore", async () => {

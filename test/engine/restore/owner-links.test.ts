@@ -6,9 +6,10 @@ import { OwnerLinks } from "../../../engine/restore/owner-links.ts";
 const configMap = { apiVersion: "v1", kind: "ConfigMap", resource: "configmaps", namespaced: true };
 const node = { apiVersion: "v1", kind: "Node", resource: "nodes", namespaced: false, verbs: [], hasStatus: true };
 const owner = (kind: string, uid: string) => ({ apiVersion: "v1", kind, name: `the-${kind.toLowerCase()}`, uid });
-const dependent = (...owners: readonly ReturnType<typeof owner>[]) => ({
-  metadata: { name: "dependent", namespace: "n", ownerReferences: [...owners] },
+const named = (name: string, ...owners: readonly ReturnType<typeof owner>[]) => ({
+  metadata: { name, namespace: "n", ownerReferences: [...owners] },
 });
+const dependent = (...owners: readonly ReturnType<typeof owner>[]) => named("dependent", ...owners);
 
 /** A job that remembers its notes, and a cluster that remembers the owners it is given. */
 function parts() {
@@ -76,6 +77,22 @@ test("an owner that was there all the time, in no namespace, is found in the end
   expect(given).toEqual([["n/dependent", [owner("Node", "node-now")]]]);
   expect(warnings).toEqual([
     "n: ConfigMap dependent was owned by Secret the-secret, which is not in the backup: it has this owner no more",
+  ]);
+});
+
+test("an object that is linked leaves those alone whose names begin with its own", async () => {
+  const { context, cluster, given } = parts();
+  const links = new OwnerLinks(context, "");
+  const objects = [named("ingest", owner("Secret", "old")), named("ingest-plan", owner("Service", "old-2"))];
+  for (const object of objects) links.expect(object);
+  for (const object of objects) links.ownersFor(configMap, object);
+  links.restored("old", "new");
+  await links.linkPending(cluster, [], 4, false);
+  links.restored("old-2", "new-2");
+  await links.linkPending(cluster, [], 4, true);
+  expect(given).toEqual([
+    ["n/ingest", [owner("Secret", "new")]],
+    ["n/ingest-plan", [owner("Service", "new-2")]],
   ]);
 });
 
