@@ -70,7 +70,10 @@ export function restoreJob(parts: JobParts): JobDefinition {
         await restoreClusterScoped(parts, context, source, links, storageKinds);
         await restoreClaims(parts, context, source, links);
       }),
-      phase("RESTORING_OBJECTS", (source, context) => restoreFrom(source, parts, context)),
+      phase("RESTORING_OBJECTS", async (source, context) => {
+        await removeWebhooks(parts, context, source.namespaces);
+        await restoreFrom(source, parts, context);
+      }),
       phase("STARTING_APPS", async (source, context) => {
         await startApps(source, parts, context);
         await bindIdleClaims(source, parts, context);
