@@ -10,22 +10,6 @@ import { keepVolumes } from "./kept-volumes.ts";
 /** Names the claims that stay as they are, as nothing could bring their data back. */
 export type LeftClaims = (namespace: string, claim: string) => boolean;
 
-/** Takes their owners from the claims that stay, or they would go with these. `OwnerLinks` gives them new ones. */
-export async function disownLeftClaims(
-  { cluster, limits }: JobParts,
-  { signal }: JobContext,
-  namespaces: readonly string[],
-  isLeft: LeftClaims,
-): Promise<void> {
-  for (const namespace of namespaces) {
-    const claims = cluster.list(persistentVolumeClaims, namespace, signal);
-    await forEachInFlight(claims, limits.clusterConcurrency, async ({ metadata: { name, ownerReferences } }) => {
-      if (ownerReferences === undefined || !isLeft(namespace, name)) return;
-      await cluster.patch(persistentVolumeClaims, namespace, name, { metadata: { ownerReferences: null } }, signal);
-    });
-  }
-}
-
 /** Deletes the claims of the namespaces, but for those that are left, and keeps their volumes. May run again. */
 export async function deleteClaims(
   parts: JobParts,
