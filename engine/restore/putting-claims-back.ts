@@ -81,7 +81,7 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
         `claims of ${namespace} did not bind to their old volumes: ${late.join(", ")}`,
       );
   }
-  await releaseKeptVolumes(parts, context);
+  await releaseKeptVolumes(parts, context, () => false);
 }
 
 /** The claims that were there before the restore, by namespace and name. */

@@ -87,7 +87,7 @@ export function restoreJob(parts: JobParts): JobDefinition {
       const source = await provenSource(parts, context);
       context.notes.set(restoredNote, true);
       await settleBoundClaims(parts, context, source);
-      await releaseKeptVolumes(parts, context);
+      await releaseKeptVolumes(parts, context, await leftClaims(source, context));
       await restoreWebhooks(source, parts, context);
       await deleteSafetyArchive(parts, context);
     },

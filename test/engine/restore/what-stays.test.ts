@@ -8,6 +8,7 @@ const deployments = "/apis/apps/v1/namespaces/cdp/deployments";
 const claims = "/api/v1/namespaces/cdp/persistentvolumeclaims";
 const claim = `${claims}/cdp-artifacts`;
 const configMaps = "/api/v1/namespaces/cdp/configmaps";
+const volumes = "/api/v1/persistentvolumes";
 const snapshots = "/apis/snapshot.storage.k8s.io/v1/namespaces/cdp/volumesnapshots";
 const classes = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses";
 const wentBack = "the restore failed: the control plane is as it was before it";
@@ -83,6 +84,7 @@ async function restoreBeside(
 }
 
 const isStopping = (method: string, path: string) => method === "PATCH" && path.startsWith(`${deployments}/`);
+const isDeleting = (method: string, path: string) => method === "DELETE" && path.startsWith(environments);
 
 test("a claim without a snapshot stays, though an operator owns it again while it is being stopped", async () => {
   const scene = await Scene.open();
@@ -97,6 +99,46 @@ test("a claim without a snapshot stays, though an operator owns it again while i
   expect(await uidOf(scene, claim)).toBe(uid);
   expect(await ownersOf(scene, claim)).toEqual([await uidOf(scene, environment)]);
   expect(scene.simulator.volumes.read("cdp", "cdp-artifacts", "only").toString()).toBe("copy");
+});
+
+test("a claim without a snapshot that goes all the same is put on its volume again", async () => {
+  const scene = await Scene.open();
+  await removeClasses(scene);
+  scene.simulator.volumes.write("cdp", "cdp-artifacts", "only", "copy");
+  const backup = await scene.backup();
+  const volume = await volumeOf(scene);
+  const crn = await restoreBeside(scene, backup.crn, isDeleting, () => scene.remove(claim));
+  const restore = await scene.restored(crn);
+  expect(texts(restore.errors)).toEqual([]);
+  expect(texts(restore.warnings)).toContainEqual(
+    `cdp: claim cdp-artifacts is on its volume ${volume} again, whose data is not in the backup`,
+  );
+  expect(scene.simulator.volumes.read("cdp", "cdp-artifacts", "only").toString()).toBe("copy");
+  expect(await policyOf(scene, volume)).toBe("Delete");
+});
+
+test("the volume of a claim without a snapshot is kept where somebody has made another claim in its place", async () => {
+  const scene = await Scene.open();
+  await removeClasses(scene);
+  const backup = await scene.backup();
+  const volume = await volumeOf(scene);
+  const crn = await restoreBeside(scene, backup.crn, isDeleting, async () => {
+    await scene.remove(claim);
+    await scene.until(async () => !(await scene.names(claims)).includes("cdp-artifacts"));
+    await scene.create(claims, {
+      metadata: { name: "cdp-artifacts" },
+      spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+    });
+    await scene.until(async () => (await volumeOf(scene)) !== "");
+  });
+  const restore = await scene.restored(crn);
+  await scene.simulator.settled();
+  expect(restore.state).toBe("PARTIALLY_FAILED");
+  expect(texts(restore.warnings)).toContainEqual(
+    expect.stringContaining(`cdp: volume ${volume} is not claim cdp-artifacts's any more, and has the only copy`),
+  );
+  expect(await volumeOf(scene)).not.toBe(volume);
+  expect(await policyOf(scene, volume)).toBe("Retain");
 });
 
 test("users' snapshots outlast a restore that deletes their owners, and are theirs again", async () => {
@@ -213,3 +255,12 @@ test("what claims and users' snapshots own is theirs again", async () => {
   for (const [name, owner] of Object.entries(owners))
     expect([name, await ownersOf(scene, `${configMaps}/${name}`)]).toEqual([name, [await uidOf(scene, owner)]]);
 });
+
+async function volumeOf(scene: Scene): Promise<string> {
+  return ((await scene.get(claim))["spec"] as { volumeName?: string }).volumeName ?? "";
+}
+
+async function policyOf(scene: Scene, volume: string): Promise<string | undefined> {
+  const { spec } = await scene.get(`${volumes}/${volume}`);
+  return (spec as { persistentVolumeReclaimPolicy?: string }).persistentVolumeReclaimPolicy;
+}
