@@ -10,22 +10,6 @@ import { keepVolumes } from "./kept-volumes.ts";
 /** Names the claims that stay as they are, as nothing could bring their data back. */
 export type LeftClaims = (namespace: string, claim: string) => boolean;
 
-/** Takes their owners from the claims that stay, or they would go with these. `OwnerLinks` gives them new ones. */
-export async function disownLeftClaims(
-  { cluster, limits }: JobParts,
-  { signal }: JobContext,
-  namespaces: readonly string[],
-  isLeft: LeftClaims,
-): Promise<void> {
-  for (const namespace of namespaces) {
-    const claims = cluster.list(persistentVolumeClaims, namespace, signal);
-    await forEachInFlight(claims, limits.clusterConcurrency, async ({ metadata: { name, ownerReferences } }) => {
-      if (ownerReferences === undefined || !isLeft(namespace, name)) return;
-      await cluster.patch(persistentVolumeClaims, namespace, name, { metadata: { ownerReferences: null } }, signal);
-    });
-  }
-}
-
 /** Deletes the claims of the namespaces, but for those that are left, and keeps their volumes. May run again. */
 export async function deleteClaims(
   parts: JobParts,
@@ -45,30 +29,48 @@ export async function deleteClaims(
       await cluster.delete(persistentVolumeClaims, namespace, claim.metadata.name, signal);
       count++;
     });
-    const wait = { type: persistentVolumeClaims, namespace, timeoutMs: limits.podsStopTimeout, signal };
-    await releaseClaims(parts, context, namespace, isOurs);
-    const left = await waitUntilGone(cluster, wait, isOurs);
-    if (left.length > 0)
-      throw new DrsError(
-        "FAILED_PRECONDITION",
-        `claims of ${namespace} are still there ${limits.podsStopTimeout / 1000} s after their deletion: ` +
-          left
-            .map(({ metadata }) => `${metadata.name} (held by ${metadata.finalizers?.join(", ") ?? "nothing"})`)
-            .join(", "),
-      );
+    await claimsGone(parts, context, namespace, isOurs);
     if (count > 0)
       context.info(`deleted ${count} claims of ${namespace}; their volumes are kept until the restore is over`);
   }
 }
 
-/** Kubernetes' own finalizers hold a claim while it is in use; those stay. */
-const ownFinalizer = /^(kubernetes|snapshot\.storage\.kubernetes)\.io\//;
+/**
+ * Waits until claims are gone that have been deleted. What holds them for too long, but for a pod that uses them, is taken from
+ * them with a warning. FAILED_PRECONDITION names those that are there still.
+ */
+export async function claimsGone(
+  parts: JobParts,
+  context: JobContext,
+  namespace: string,
+  isOurs: (claim: KubernetesObject) => boolean,
+): Promise<void> {
+  const { cluster, limits } = parts;
+  await releaseClaims(parts, context, namespace, isOurs);
+  const timeoutMs = limits.podsStopTimeout;
+  const wait = { type: persistentVolumeClaims, namespace, timeoutMs, signal: context.signal };
+  const left = await waitUntilGone(cluster, wait, isOurs);
+  if (left.length === 0) return;
+  const names = left.map(
+    ({ metadata }) => `${metadata.name} (held by ${metadata.finalizers?.join(", ") ?? "nothing"})`,
+  );
+  throw new DrsError(
+    "FAILED_PRECONDITION",
+    `claims of ${namespace} are still there ${timeoutMs / 1000} s after their deletion: ${names.join(", ")}`,
+  );
+}
+
+/**
+ * Kubernetes' own finalizers hold a claim while a pod uses it; those stay. The snapshot controller's holds it while any
+ * VolumeSnapshot of it is not ready, which may be for ever.
+ */
+const ownFinalizer = /^kubernetes\.io\//;
 
 function foreignFinalizers({ metadata }: KubernetesObject): readonly string[] {
   return (metadata.finalizers ?? []).filter((name) => !ownFinalizer.test(name));
 }
 
-/** Takes the finalizers from deleted claims that nobody else takes away in time, as their controllers are stopped. */
+/** Takes the finalizers from deleted claims that nobody else takes away in time. */
 async function releaseClaims(
   { cluster, limits }: JobParts,
   { signal, warn }: JobContext,

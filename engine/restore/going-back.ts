@@ -5,13 +5,14 @@ import type { JobContext } from "../jobs/phase.ts";
 import { StoreError } from "../store/store-errors.ts";
 import { removeAdded } from "./added-objects.ts";
 import { deleteObjects } from "./deleting-objects.ts";
-import { disownLeftClaims } from "./deleting-claims.ts";
+import { disown } from "./disowning.ts";
 import { keptVolumes } from "./kept-volumes.ts";
 import { putClaimsBack, removeNewClaims } from "./putting-claims-back.ts";
 import { restoreNamespaces } from "./namespaces.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import { refusalOf } from "./object-restorer.ts";
-import { objectsOf, type RestoreSource } from "./restore-source.ts";
+import { userSnapshots } from "./restore-order.ts";
+import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { safetySource } from "./restore-sources.ts";
 import { removeSnapshotObjects, restoreClaims } from "./restoring-claims.ts";
 import { restoreFrom } from "./restoring-objects.ts";
@@ -59,6 +60,9 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<void
 async function putBack(source: RestoreSource, parts: JobParts, context: JobContext): Promise<boolean> {
   const links = new OwnerLinks(context, source.notesPrefix);
   for await (const { object } of objectsOf(source, source.reader.parts, context.signal)) links.expect(object);
+  // They are there still, but may have lost their owners.
+  const staying = partsOf(source, ["persistentvolumeclaims", ...userSnapshots]);
+  for await (const { type, object } of objectsOf(source, staying, context.signal)) links.relink(type, object);
   const isAllThere = context.notes.get(deletingNote) !== true;
   if (!isAllThere && context.notes.get(clearedNote) !== true) {
     await clearAway(source, parts, context);
@@ -93,7 +97,7 @@ async function clearAway(source: RestoreSource, parts: JobParts, context: JobCon
     if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
     context.warn("", `while going back ${error.message}`);
   }
-  await disownLeftClaims(parts, context, namespaces, () => true);
+  await disown(parts, context, namespaces, () => true);
   await deleteObjects(parts, context, namespaces);
   await removeAdded(parts, context, namespaces);
 }

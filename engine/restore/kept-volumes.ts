@@ -1,7 +1,9 @@
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import { isBound } from "../volumes/claims-from-snapshots.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../volumes/snapshot-resources.ts";
+import type { LeftClaims } from "./deleting-claims.ts";
 
 /** A volume that a restore may take its claim from, and that is kept until the restore is over. */
 export interface KeptVolume {
@@ -45,12 +47,32 @@ export async function keepVolumes(
   }
 }
 
-/** Gives up the kept volumes when the restore is over: each gets its own reclaim policy back. */
-export async function releaseKeptVolumes({ cluster, limits }: JobParts, context: JobContext): Promise<void> {
+/**
+ * Gives up the kept volumes when the restore is over: each gets its own reclaim policy back. But the data of claims that were
+ * to be left is nowhere else: where such a claim is no longer on its volume, that stays, with a warning that names it.
+ */
+export async function releaseKeptVolumes(
+  { cluster, limits }: JobParts,
+  context: JobContext,
+  isLeft: LeftClaims,
+): Promise<void> {
+  const { signal, warn } = context;
   const kept = keptVolumes(context);
-  await forEachInFlight(kept, limits.clusterConcurrency, async ({ persistentVolume, reclaimPolicy }) => {
+  await forEachInFlight(kept, limits.clusterConcurrency, async (volume) => {
+    const { persistentVolume, namespace, claim: name, reclaimPolicy } = volume;
+    if (isLeft(namespace, name) && reclaimPolicy !== "Retain") {
+      const claim = await cluster.get(persistentVolumeClaims, namespace, name, signal);
+      const { volumeName } = (claim?.["spec"] ?? {}) as { volumeName?: string };
+      if (!isBound(claim) || volumeName !== persistentVolume) {
+        warn(
+          namespace,
+          `volume ${persistentVolume} is not claim ${name}'s any more, and has the only copy of its data: it is kept by the policy Retain`,
+        );
+        return;
+      }
+    }
     const policy = { spec: { persistentVolumeReclaimPolicy: reclaimPolicy } };
-    await cluster.patch(persistentVolumes, "", persistentVolume, policy, context.signal);
+    await cluster.patch(persistentVolumes, "", persistentVolume, policy, signal);
   });
   if (kept.length > 0) context.info(`${kept.length} replaced volumes were given back to their reclaim policies`);
   context.notes.clear(keptNotes);

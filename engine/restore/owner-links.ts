@@ -52,14 +52,18 @@ export class OwnerLinks {
     const owners = archived.metadata.ownerReferences ?? [];
     if (owners.length === 0) return [];
     const linked = owners.flatMap((owner) => this.#linked(owner) ?? []);
-    if (linked.length < owners.length) {
-      const { namespace = "", name } = archived.metadata;
-      const { apiVersion, kind, resource, namespaced } = type;
-      const pending: Pending = { type: { apiVersion, kind, resource, namespaced }, namespace, name, owners };
-      // Ends in a slash, or to clear it would clear those of longer names too.
-      this.#context.notes.set(`${this.#pendingNotes}${resource}.${apiVersion}/${namespace}/${name}/`, pending);
-    }
+    if (linked.length < owners.length) this.relink(type, archived);
     return linked;
+  }
+
+  /** Notes an object's owners for `linkPending`, as it is made without some of them, or they are taken from it. */
+  relink(type: ResourceType, { metadata }: KubernetesObject): void {
+    const { namespace = "", name, ownerReferences: owners = [] } = metadata;
+    if (owners.length === 0) return;
+    const { apiVersion, kind, resource, namespaced } = type;
+    const pending: Pending = { type: { apiVersion, kind, resource, namespaced }, namespace, name, owners };
+    // Ends in a slash, or to clear it would clear those of longer names too.
+    this.#context.notes.set(`${this.#pendingNotes}${resource}.${apiVersion}/${namespace}/${name}/`, pending);
   }
 
   /** Takes down what an archived object's uid has become. */
@@ -70,8 +74,8 @@ export class OwnerLinks {
   }
 
   /**
-   * Links the objects whose owners have come since. With `last`, an owner that is still missing is looked for among the
-   * cluster-scoped objects that were there before, and else told as a warning and left out.
+   * Links the objects whose owners have come since. With `last`, an owner that is still missing is looked for by its name
+   * among all that is there, and else told as a warning and left out.
    */
   async linkPending(
     cluster: Cluster,
@@ -84,7 +88,8 @@ export class OwnerLinks {
     await forEachInFlight(pending, inFlight, async ([key, { type, namespace, name, owners }]) => {
       const linked: OwnerReference[] = [];
       for (const owner of owners) {
-        const found = this.#linked(owner) ?? (last ? await this.#clusterScoped(cluster, resources, owner) : undefined);
+        const found =
+          this.#linked(owner) ?? (last ? await this.#named(cluster, resources, owner, namespace) : undefined);
         if (found) linked.push(found);
         else if (!last) return;
         else
@@ -104,15 +109,16 @@ export class OwnerLinks {
     return uid === undefined ? undefined : { ...owner, uid };
   }
 
-  async #clusterScoped(
+  async #named(
     cluster: Cluster,
     resources: readonly DiscoveredResource[],
     owner: OwnerReference,
+    namespace: string,
   ): Promise<OwnerReference | undefined> {
-    const type = resources.find(
-      ({ apiVersion, kind, namespaced }) => !namespaced && apiVersion === owner.apiVersion && kind === owner.kind,
-    );
-    const uid = type && (await cluster.get(type, "", owner.name, this.#context.signal))?.metadata.uid;
+    const type = resources.find(({ apiVersion, kind }) => apiVersion === owner.apiVersion && kind === owner.kind);
+    if (!type) return undefined;
+    const found = await cluster.get(type, type.namespaced ? namespace : "", owner.name, this.#context.signal);
+    const uid = found?.metadata.uid;
     return uid === undefined ? undefined : { ...owner, uid };
   }
 }

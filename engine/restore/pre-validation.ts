@@ -16,6 +16,7 @@ import { saveForSafety } from "./safety-archive.ts";
 import { type Definitions, savedDefinitions } from "./saved-definitions.ts";
 import { servedType } from "./served-types.ts";
 import { classFor, existingClasses } from "./storage-classes.ts";
+import { tellUnreadySnapshots } from "./unready-snapshots.ts";
 
 /**
  * Proves that the restore can be made before anything is touched: every byte of the archive and that it holds nothing but
@@ -39,6 +40,7 @@ export async function preValidation(source: RestoreSource, parts: JobParts, cont
   kindsAreServed(source, discovery, definitions, context);
   await storageClassesExist(source, parts, signal);
   await snapshotsExist(source, parts, context);
+  await tellUnreadySnapshots(source, parts, context);
   const links = new OwnerLinks(context, source.notesPrefix);
   for await (const { object } of objectsOf(source, reader.parts, signal)) links.expect(object);
   await dryRun(source, discovery, definitions, parts, context);

@@ -4,8 +4,8 @@ import type { JobContext } from "../jobs/phase.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { unboundClaims } from "../volumes/claims-from-snapshots.ts";
-import { deleteAndWait } from "../volumes/detach-snapshot.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../volumes/snapshot-resources.ts";
+import { claimsGone } from "./deleting-claims.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { keptVolumes, releaseKeptVolumes } from "./kept-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
@@ -22,7 +22,8 @@ export async function removeNewClaims(source: RestoreSource, parts: JobParts, co
   const { signal } = context;
   const keptNames = new Set(keptVolumes(context).map((volume) => volume.persistentVolume));
   const before = await claimsBefore(source, signal);
-  for (const namespace of source.namespaces)
+  for (const namespace of source.namespaces) {
+    const deleted = new Set<string | undefined>();
     await forEachInFlight(
       cluster.list(persistentVolumeClaims, namespace, signal),
       limits.clusterConcurrency,
@@ -39,9 +40,12 @@ export async function removeNewClaims(source: RestoreSource, parts: JobParts, co
           const policy = { spec: { persistentVolumeReclaimPolicy: "Delete" } };
           await cluster.patch(persistentVolumes, "", volumeName, policy, signal);
         }
-        await deleteAndWait(cluster, persistentVolumeClaims, namespace, name, limits.podsStopTimeout, signal);
+        await cluster.delete(persistentVolumeClaims, namespace, name, signal);
+        deleted.add(claim.metadata.uid);
       },
     );
+    if (deleted.size > 0) await claimsGone(parts, context, namespace, ({ metadata }) => deleted.has(metadata.uid));
+  }
 }
 
 /** Gives the kept volumes to claims like those they were taken from. May run again. */
@@ -77,7 +81,7 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
         `claims of ${namespace} did not bind to their old volumes: ${late.join(", ")}`,
       );
   }
-  await releaseKeptVolumes(parts, context);
+  await releaseKeptVolumes(parts, context, () => false);
 }
 
 /** The claims that were there before the restore, by namespace and name. */

@@ -4,8 +4,9 @@ import type { JobContext, JobDefinition, Phase } from "../jobs/phase.ts";
 import type { RestorePhase } from "../model.ts";
 import { bindIdleClaims } from "./binding-idle-claims.ts";
 import { restoreClusterScoped } from "./cluster-scoped.ts";
-import { deleteClaims, disownLeftClaims, type LeftClaims } from "./deleting-claims.ts";
+import { deleteClaims, type LeftClaims } from "./deleting-claims.ts";
 import { deleteObjects } from "./deleting-objects.ts";
+import { disown } from "./disowning.ts";
 import { deletingNote, goBack, whereAllLies } from "./going-back.ts";
 import { keepVolumes, keptVolumes, releaseKeptVolumes } from "./kept-volumes.ts";
 import { restoreNamespaces } from "./namespaces.ts";
@@ -52,11 +53,14 @@ export function restoreJob(parts: JobParts): JobDefinition {
         if (context.notes.get(storedNote) !== true) await toStorageVersions(parts, context, source.namespaces);
         context.notes.set(storedNote, true);
         await keepVolumes(parts, context, source.namespaces);
-        await disownLeftClaims(parts, context, source.namespaces, isLeft);
+        await disown(parts, context, source.namespaces, isLeft, new OwnerLinks(context, source.notesPrefix));
         await stopApps(parts, context, source.namespaces);
       }),
       phase("DELETING_OBJECTS", async (source, context) => {
+        const links = new OwnerLinks(context, source.notesPrefix);
         context.notes.set(deletingNote, true);
+        await removeWebhooks(parts, context, source.namespaces);
+        await disown(parts, context, source.namespaces, await leftClaims(source, context), links);
         await deleteObjects(parts, context, source.namespaces);
       }),
       phase("DELETING_OBJECTS_PVC", async (source, context) => {
@@ -70,7 +74,10 @@ export function restoreJob(parts: JobParts): JobDefinition {
         await restoreClusterScoped(parts, context, source, links, storageKinds);
         await restoreClaims(parts, context, source, links);
       }),
-      phase("RESTORING_OBJECTS", (source, context) => restoreFrom(source, parts, context)),
+      phase("RESTORING_OBJECTS", async (source, context) => {
+        await removeWebhooks(parts, context, source.namespaces);
+        await restoreFrom(source, parts, context);
+      }),
       phase("STARTING_APPS", async (source, context) => {
         await startApps(source, parts, context);
         await bindIdleClaims(source, parts, context);
@@ -80,7 +87,7 @@ export function restoreJob(parts: JobParts): JobDefinition {
       const source = await provenSource(parts, context);
       context.notes.set(restoredNote, true);
       await settleBoundClaims(parts, context, source);
-      await releaseKeptVolumes(parts, context);
+      await releaseKeptVolumes(parts, context, await leftClaims(source, context));
       await restoreWebhooks(source, parts, context);
       await deleteSafetyArchive(parts, context);
     },

@@ -49,6 +49,10 @@ export async function restoreClaims(
     waitedFor = await makeClaims(parts, context, source, links, existing);
     existing = await existingClaims(cluster, source, signal);
   } while (uninvitedOf(existing).length > 0);
+  for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal)) {
+    const { namespace = "", name, uid } = object.metadata;
+    links.restored(uid, existing.get(`${namespace}/${name}`)?.metadata.uid);
+  }
   for (const [namespace, here] of Map.groupBy(waitedFor, (volume) => volume.namespace)) {
     const late = await unboundClaims(request, namespace, new Set(here.map(({ claim }) => claim)));
     if (late.length > 0)

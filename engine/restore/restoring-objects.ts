@@ -17,7 +17,7 @@ export async function restoreFrom(source: RestoreSource, parts: JobParts, contex
   const discovery = await discoverSaved(source, parts, context.signal);
   const restore = { parts, context, source, discovery, links };
   for (const wave of restoreWaves(source.reader.parts)) await restoreObjects(restore, wave);
-  await tellLostSnapshots(source, parts, context);
+  await findSnapshots(source, parts, context, links);
   await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, false);
 }
 
@@ -36,10 +36,17 @@ async function discoverSaved(source: RestoreSource, { cluster }: JobParts, signa
 }
 
 /** Users' own snapshots were left alone; one that has gone meanwhile cannot be made again, as its data went with it. */
-async function tellLostSnapshots(source: RestoreSource, { cluster }: JobParts, context: JobContext): Promise<void> {
+async function findSnapshots(
+  source: RestoreSource,
+  { cluster }: JobParts,
+  context: JobContext,
+  links: OwnerLinks,
+): Promise<void> {
   for await (const { type, object } of objectsOf(source, partsOf(source, userSnapshots), context.signal)) {
-    const { namespace = "", name } = object.metadata;
-    if (await cluster.get(type, namespace, name, context.signal)) continue;
+    const { namespace = "", name, uid } = object.metadata;
+    const existing = await cluster.get(type, namespace, name, context.signal);
+    links.restored(uid, existing?.metadata.uid);
+    if (existing) continue;
     context.warn(
       namespace,
       `${type.kind} ${name}, a user's own, is gone and was not restored: the backup does not hold its data`,

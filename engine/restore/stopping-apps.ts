@@ -5,11 +5,12 @@ import type { JobContext } from "../jobs/phase.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { hasStatus, isDenied } from "../kubernetes/kubernetes-error.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { callsServiceOf, webhookConfigurations } from "../objects/cluster-scoped-needs.ts";
 import { isMirrorPod } from "../objects/object-selection.ts";
 import { listed } from "./listed.ts";
-import { pods, runningKinds, stop, whoStarts } from "./running-kinds.ts";
+import { pods, type RunningKind, runningKinds, stop, whoStarts } from "./running-kinds.ts";
 
 /** Between stopping something and stopping it again: who starts it shall not wear out the API server. */
 const firstPauseMs = 100;
@@ -30,13 +31,22 @@ export async function stopApps(
   const { signal } = context;
   const limit = Date.now() + limits.podsStopTimeout;
   const told = new Set<string>();
+  const stopOne = async (object: KubernetesObject, type: RunningKind) => {
+    try {
+      return await stop(cluster, type, object, signal);
+    } catch (error) {
+      if (!hasStatus(error, 500) && !isDenied(error)) throw error;
+      await removeWebhooks({ cluster }, context, namespaces); // one that was made anew may have refused it
+      return stop(cluster, type, object, signal);
+    }
+  };
   for (let round = 1; ; round++) {
     const stopped = new Map<string, number>();
     const started = new Set<string>();
     for (const namespace of namespaces)
       for (const type of runningKinds)
         await forEachInFlight(cluster.list(type, namespace, signal), limits.clusterConcurrency, async (object) => {
-          const path = await stop(cluster, type, object, signal);
+          const path = await stopOne(object, type);
           if (!path) return;
           const what = `${type.resource} in ${namespace}`;
           stopped.set(what, (stopped.get(what) ?? 0) + 1);
@@ -53,6 +63,7 @@ export async function stopApps(
       const names = await podsLeft(cluster, namespace, timeoutMs, signal);
       if (names.length > 0) left.set(namespace, names);
     }
+    await removeWebhooks({ cluster }, context, namespaces); // what ran until now may have made them anew
     if (stopped.size === 0 && left.size === 0) return;
     if (Date.now() >= limit) {
       if (started.size > 0) throw startedAgain([...started], limits.podsStopTimeout);
@@ -64,7 +75,7 @@ export async function stopApps(
 
 /**
  * Takes away the admission webhooks served from the namespaces: they would refuse, or delay, everything from here on. To
- * be called before anything else is changed.
+ * be called before anything else is changed, and again where somebody may have made them anew.
  */
 export async function removeWebhooks(
   { cluster }: Pick<JobParts, "cluster">,

@@ -3,8 +3,8 @@ import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-import { deleteAndWait } from "../volumes/detach-snapshot.ts";
 import { persistentVolumeClaims } from "../volumes/snapshot-resources.ts";
+import { claimsGone } from "./deleting-claims.ts";
 import { listed } from "./listed.ts";
 import { whoStarts } from "./running-kinds.ts";
 import { stopApps } from "./stopping-apps.ts";
@@ -35,6 +35,9 @@ export async function removeUninvited(
   context.info(`made by somebody else while this restore runs, and deleted: ${names}`);
   await stopApps(parts, context, namespaces);
   await forEachInFlight(claims, limits.clusterConcurrency, ({ metadata: { namespace = "", name } }) =>
-    deleteAndWait(cluster, persistentVolumeClaims, namespace, name, limits.podsStopTimeout, signal),
+    cluster.delete(persistentVolumeClaims, namespace, name, signal),
   );
+  const uids = new Set(claims.map(({ metadata }) => metadata.uid));
+  for (const namespace of new Set(claims.map(({ metadata }) => metadata.namespace ?? "")))
+    await claimsGone(parts, context, namespace, ({ metadata }) => uids.has(metadata.uid));
 }

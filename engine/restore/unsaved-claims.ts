@@ -4,12 +4,14 @@ import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../volumes/snapshot-resources.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
+import { keptVolumes } from "./kept-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { sanitize } from "./sanitize.ts";
 
 /**
  * A claim whose data is not in the backup. One that exists is left as it is. Else it is made again: on its old volume when
- * that was a static one, such as a network share that holds its data still; empty otherwise, with a warning.
+ * that has its data still, as a static one does, such as a network share, or one that was taken from it while this restore
+ * runs, and kept; empty otherwise, with a warning.
  */
 export async function createClaimWithoutSnapshot(
   cluster: Cluster,
@@ -21,25 +23,40 @@ export async function createClaimWithoutSnapshot(
   const { signal } = context;
   const { namespace = "", name } = claim.metadata;
   if (await cluster.get(persistentVolumeClaims, namespace, name, signal)) return;
-  const { volumeName = "" } = archived["spec"] as { volumeName?: string };
-  const volume = volumeName === "" ? undefined : await archivedVolume(source, volumeName, signal);
-  if (volume && !isProvisioned(volume)) {
+  const { volumeName: formerName = "" } = archived["spec"] as { volumeName?: string };
+  const volume =
+    (await keptVolume(cluster, context, namespace, name)) ?? (await staticVolume(source, formerName, signal));
+  if (volume) {
+    const volumeName = volume.metadata.name;
     await createOnce(cluster, persistentVolumes, "", forClaim(volume, namespace, name), signal);
     await freeFor(cluster, volumeName, namespace, name, signal);
     claim = { ...claim, spec: { ...(claim["spec"] as object), volumeName } };
     context.warn(namespace, `claim ${name} is on its volume ${volumeName} again, whose data is not in the backup`);
-  } else if (volumeName !== "") context.warn(namespace, `claim ${name} is empty: its data is not in the backup`);
+  } else if (formerName !== "") context.warn(namespace, `claim ${name} is empty: its data is not in the backup`);
   await createOnce(cluster, persistentVolumeClaims, namespace, claim, signal);
   await restoreFieldOwners(cluster, persistentVolumeClaims, archived, signal);
 }
 
-async function archivedVolume(
+/** The volume that a claim had when this restore began, if that is there. */
+async function keptVolume(
+  cluster: Cluster,
+  context: JobContext,
+  namespace: string,
+  name: string,
+): Promise<KubernetesObject | undefined> {
+  const kept = keptVolumes(context).find((volume) => volume.namespace === namespace && volume.claim === name);
+  return kept && cluster.get(persistentVolumes, "", kept.persistentVolume, context.signal);
+}
+
+/** The archived volume of this name, if no driver made it. */
+async function staticVolume(
   source: RestoreSource,
   name: string,
   signal: AbortSignal,
 ): Promise<KubernetesObject | undefined> {
+  if (name === "") return undefined;
   for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumes"]), signal))
-    if (object.metadata.name === name) return object;
+    if (object.metadata.name === name) return isProvisioned(object) ? undefined : object;
   return undefined;
 }
 

@@ -155,19 +155,22 @@ test("a status that is no subresource of its kind comes back without being asked
   expect(gizmo["status"]).toEqual({ shards: 3, assigned: 9_007_199_254_740_991 });
 });
 
-test("a user's VolumeSnapshot is the same object before and after a restore", async () => {
+test("a user's VolumeSnapshot is the same object before and after a restore, whoever owns it", async () => {
   const kind = "snapshot.storage.k8s.io/v1/volumesnapshots";
   const source = { persistentVolumeClaimName: "data" };
+  const ownerReferences = [await widget()];
   await plane.cluster.kubernetes.create(plane.path(kind), {
     apiVersion: "snapshot.storage.k8s.io/v1",
     kind: "VolumeSnapshot",
-    metadata: { name: "mine" },
+    metadata: { name: "mine", ownerReferences },
     spec: { source, volumeSnapshotClassName: "dir" },
   });
   const before = await plane.until(kind, "mine", ({ status }) => status?.readyToUse === true);
   await plane.restore();
   const after = await plane.get(kind, "mine");
   expect(after.metadata["uid"]).toBe(before.metadata["uid"]);
+  expect(after.metadata.ownerReferences).toEqual([await widget()]);
+  expect([await widget()]).not.toEqual(ownerReferences);
   expect(after["status"]).toEqual(before["status"]);
   const content = clusterPath(
     "snapshot.storage.k8s.io/v1/volumesnapshotcontents",
@@ -175,6 +178,12 @@ test("a user's VolumeSnapshot is the same object before and after a restore", as
   );
   expect((await plane.cluster.kubernetes.get(content))["status"].readyToUse).toBe(true);
 });
+
+/** The widget, as an owner. */
+async function widget() {
+  const { apiVersion, kind, metadata } = await plane.get("applied.example.com/v1/widgets", "widget");
+  return { apiVersion, kind, name: metadata.name, uid: metadata["uid"] };
+}
 
 /** Server-side apply, as Argo CD, Flux and Helm do it. */
 async function apply(manager: string, manifests: string): Promise<void> {

@@ -1,5 +1,8 @@
+import { rm, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { aControlPlane, type SmallControlPlane } from "./support.ts";
+import { claimFolder } from "../support/volumes.ts";
+import { aControlPlane, clusterPath, type SmallControlPlane } from "./support.ts";
 
 /** Nobody is there to take these finalizers away. */
 const manifests = `
@@ -17,6 +20,11 @@ apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: { name: held, finalizers: [example.com/claim] }
 spec: { accessModes: [ReadWriteOnce], resources: { requests: { storage: 1Mi } } }
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: { name: snapped }
+spec: { accessModes: [ReadWriteOnce], resources: { requests: { storage: 1Mi } } }
 `;
 const held = {
   "v1/configmaps": "example.com/config",
@@ -27,7 +35,8 @@ let plane: SmallControlPlane;
 
 beforeAll(async () => {
   plane = await aControlPlane("fidelity-finalizers", manifests, { flags: ["--finalizer-timeout=1s"] });
-  await plane.until("v1/persistentvolumeclaims", "held", ({ status }) => status?.phase === "Bound");
+  for (const name of ["held", "snapped"])
+    await plane.until("v1/persistentvolumeclaims", name, ({ status }) => status?.phase === "Bound");
   await plane.backUp();
 });
 
@@ -50,3 +59,46 @@ test("a finalizer whose controller is stopped holds the restore for a limited ti
     expect(metadata.finalizers).toContain(finalizer);
   }
 });
+
+test("the snapshot controller holds a claim for a snapshot that never gets ready, and the restore no longer than that", async () => {
+  const { cluster } = plane;
+  const volume = basename(await claimFolder(cluster, plane.namespace, "snapped"));
+  const failure = join(cluster.storageFolder, "failing", volume);
+  await writeFile(failure, JSON.stringify({ code: "INTERNAL", message: "the pool's mirror is broken" }));
+  const snapshots = "snapshot.storage.k8s.io/v1/volumesnapshots";
+  const protection = "snapshot.storage.kubernetes.io/pvc-as-source-protection";
+  try {
+    await cluster.kubernetes.create(plane.path(snapshots), {
+      apiVersion: "snapshot.storage.k8s.io/v1",
+      kind: "VolumeSnapshot",
+      metadata: { name: "never" },
+      spec: { source: { persistentVolumeClaimName: "snapped" }, volumeSnapshotClassName: "dir" },
+    });
+    const isHeld = ({ metadata }: { metadata: { finalizers?: string[] } }) =>
+      metadata.finalizers?.includes(protection) === true;
+    await plane.until("v1/persistentvolumeclaims", "snapped", isHeld);
+    await plane.until(snapshots, "never", ({ status }) => status?.error !== undefined);
+    const restore = await plane.restore({ state: "PARTIALLY_FAILED" });
+    expect(restore.errors).toEqual([]);
+    expect(restore.warnings).toContainEqual(expect.stringContaining(`snapped was held by ${protection} for 1 s`));
+    expect(await plane.log(restore)).toMatch(
+      /VolumeSnapshot \S+\/never of claim snapped is not ready .*mirror is broken/,
+    );
+    expect(basename(await claimFolder(cluster, plane.namespace, "snapped"))).not.toBe(volume);
+  } finally {
+    await rm(failure, { force: true });
+    await removeWithContent(snapshots, "never");
+  }
+});
+
+/** The volume of what is to be snapped is gone: nobody else would let the snapshot and its content go. */
+async function removeWithContent(snapshots: string, name: string): Promise<void> {
+  const { kubernetes } = plane.cluster;
+  const { status } = await plane.get(snapshots, name);
+  const content = status?.boundVolumeSnapshotContentName as string | undefined;
+  const contents = content && clusterPath("snapshot.storage.k8s.io/v1/volumesnapshotcontents", content);
+  for (const path of [plane.path(snapshots, name), ...(contents ? [contents] : [])]) {
+    await kubernetes.delete(path);
+    await kubernetes.patch(path, { metadata: { finalizers: null } }).catch(() => undefined); // it may be gone by now
+  }
+}

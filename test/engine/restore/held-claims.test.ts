@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { Scene, texts } from "../simulated-control-plane.ts";
+
+const api = "/apis/apps/v1/namespaces/cdp/deployments/cdp-api";
+const claim = "/api/v1/namespaces/cdp/persistentvolumeclaims/cdp-artifacts";
+const snapshots = "/apis/snapshot.storage.k8s.io/v1/namespaces/cdp/volumesnapshots";
+/** The snapshot controller's, which the simulated one knows nothing of. */
+const sourceProtection = "snapshot.storage.kubernetes.io/pvc-as-source-protection";
+const held = { metadata: { finalizers: ["kubernetes.io/pvc-protection", sourceProtection] } };
+
+test("a claim that a user's snapshot holds for ever is let go, with a warning", async () => {
+  const scene = await Scene.open({ limits: { podsStopTimeout: 1_500 } });
+  const backup = await scene.backup();
+  await scene.create(snapshots, {
+    apiVersion: "snapshot.storage.k8s.io/v1",
+    kind: "VolumeSnapshot",
+    metadata: { name: "never" },
+    spec: { volumeSnapshotClassName: "none", source: { persistentVolumeClaimName: "cdp-artifacts" } },
+  });
+  await scene.change(claim, held);
+  const restore = await scene.restore(backup.crn);
+  expect(texts(restore.errors)).toEqual([]);
+  expect(texts(restore.warnings)).toContainEqual(
+    `cdp: PersistentVolumeClaim cdp-artifacts was held by ${sourceProtection} for 0.15 s after its deletion: the finalizers were removed`,
+  );
+  expect(scene.engine.getLogs(restore.crn)).toMatch(
+    /PRE_VALIDATION +VolumeSnapshot cdp\/never of claim cdp-artifacts is not ready/,
+  );
+  expect(await scene.names(snapshots)).toEqual(["never"]);
+});
+
+test("a claim that a user's snapshot holds for ever does not keep a restore from going back", async () => {
+  const scene = await Scene.open({ limits: { podsStopTimeout: 1_500 } });
+  const backup = await scene.backup();
+  scene.simulator.volumes.write("cdp", "cdp-artifacts", "newer", "than the backup");
+  const crn = await scene.startRestore(backup.crn);
+  await scene.until(() => scene.engine.getLogs(crn).includes("RESTORING_OBJECTS phase started"));
+  await scene.change(claim, held);
+  scene.simulator.intercept(({ method, path }) =>
+    method === "PATCH" && path === api && !scene.engine.getLogs(crn).includes("going back")
+      ? { status: 403, body: { kind: "Status", reason: "Forbidden", message: "not now" } }
+      : undefined,
+  );
+  const { errors } = await scene.restored(crn);
+  expect(texts(errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
+  expect(scene.simulator.volumes.read("cdp", "cdp-artifacts", "newer").toString()).toBe("than the backup");
+});

@@ -1,0 +1,82 @@
+import { expect, test } from "vitest";
+import { Scene, texts } from "../simulated-control-plane.ts";
+
+const configurations = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+const claims = "/api/v1/namespaces/cdp/persistentvolumeclaims";
+const configuration = {
+  apiVersion: "admissionregistration.k8s.io/v1",
+  kind: "ValidatingWebhookConfiguration",
+  metadata: { name: "made-again" },
+  webhooks: [
+    {
+      name: "made.again",
+      clientConfig: { service: { namespace: "cdp", name: "operator" } },
+      rules: [{ apiGroups: ["*"], apiVersions: ["*"], operations: ["*"], resources: ["*"] }],
+      sideEffects: "None",
+      admissionReviewVersions: ["v1"],
+    },
+  ],
+};
+const refusal = {
+  status: 500,
+  body: { kind: "Status", reason: "InternalError", message: 'failed calling webhook "made.again": no endpoints' },
+};
+const forbidden = { status: 403, body: { kind: "Status", reason: "Forbidden", message: "not now" } };
+
+interface Asked {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+type Moment = (asked: Asked, log: string) => boolean;
+
+/** Restores while somebody makes a webhook at each of some moments, which refuses every write into the namespaces. */
+async function restoreBesideAnother(scene: Scene, moments: readonly Moment[], fails: Moment = () => false) {
+  const { crn: backupCrn } = await scene.backup();
+  const ahead = [...moments];
+  let crn = "";
+  let webhook: "gone" | "coming" | "there" = "gone";
+  scene.simulator.intercept((asked) => {
+    const { method, path } = asked;
+    const log = scene.engine.getLogs(crn);
+    if (method === "DELETE" && path === `${configurations}/made-again`) webhook = "gone";
+    if (webhook === "gone" && ahead[0]?.(asked, log) === true) {
+      ahead.shift();
+      webhook = "coming";
+      void scene.create(configurations, configuration).then(() => {
+        webhook = "there";
+      });
+    }
+    if (webhook === "coming" && path !== configurations) return { status: 503 };
+    if (fails(asked, log)) return forbidden;
+    return webhook === "there" && method !== "GET" && path.includes("/namespaces/") ? refusal : undefined;
+  });
+  crn = await scene.startRestore(backupCrn);
+  const { errors } = await scene.restored(crn);
+  expect(ahead).toEqual([]);
+  return texts(errors);
+}
+
+const looksAtPods: Moment = ({ method, path }) => method === "GET" && path === "/api/v1/namespaces/cdp/pods";
+
+test("webhooks that are made again while their makers are stopped, or later, refuse nothing of a restore", async () => {
+  const isStopping: Moment = (asked, log) => log.includes("STOPPING_APPS phase started") && looksAtPods(asked, log);
+  let made = 0;
+  const areClaimsMade: Moment = ({ method, path }) => {
+    if (method === "POST" && path.endsWith("/persistentvolumeclaims")) made++;
+    return made >= 3 && method === "GET" && path === claims;
+  };
+  expect(await restoreBesideAnother(await Scene.open(), [isStopping, areClaimsMade])).toEqual([]);
+});
+
+test("webhooks that are made again while a restore goes back do not keep it from that", async () => {
+  const isGoingBack: Moment = (asked, log) => log.includes("going back") && looksAtPods(asked, log);
+  const isStarting: Moment = ({ method, path }, log) =>
+    method === "PATCH" &&
+    path.endsWith("/deployments/cdp-api") &&
+    log.includes("STARTING_APPS phase started") &&
+    !log.includes("going back");
+  expect((await restoreBesideAnother(await Scene.open(), [isGoingBack], isStarting)).at(-1)).toBe(
+    "the restore failed: the control plane is as it was before it",
+  );
+});
