@@ -9,7 +9,7 @@ import { DrsError } from "../engine/errors.ts";
 import { DrscpService, file_drscp_v1_drscp } from "../gen/drscp/v1/drscp_pb.ts";
 import { file_health_v1_health, Health } from "../gen/health/v1/health_pb.ts";
 import { CallAudit, currentAudit } from "./audit/call-audit.ts";
-import { Call, currentCall, type Response, type ServerRequest } from "./call.ts";
+import { type Call, currentCall, type ServerRequest } from "./call.ts";
 import { createGate } from "./callers/gate.ts";
 import type { ServerContext } from "./context.ts";
 import { toConnectError, toJsonError } from "./errors.ts";
@@ -19,6 +19,7 @@ import { translateErrors } from "./interceptors/translate-errors.ts";
 import { wholeLists } from "./interceptors/whole-lists.ts";
 import { cutOff, isGone, writeJson } from "./json-reply.ts";
 import type { ServerLimits } from "./limits/options.ts";
+import { OpenCalls } from "./limits/open-calls.ts";
 import { RateLimit } from "./limits/rate-limit.ts";
 import { addReflection } from "./reflection.ts";
 import { bodyOf, drainOnceAnswered } from "./request-body.ts";
@@ -26,7 +27,7 @@ import { mendRequestErrors } from "./request-errors.ts";
 import { drscpRoutes } from "./routes.ts";
 import { jsonRoutes, serveJson } from "./transcoding.ts";
 
-export type Dispatch = (request: ServerRequest, response: Response) => void;
+export type Dispatch = (call: Call) => void;
 
 export interface DispatcherSettings {
   readonly maxBodyBytes: number;
@@ -47,7 +48,7 @@ export function createDispatcher(
   const { log } = context;
   const interceptors = [auditCalls, translateErrors(log), auditChanges];
   const rate = new RateLimit(limits.requestsPerSecond, log);
-  const gate = rate.gate(createGate(context.callers, log));
+  const gate = new OpenCalls(limits.watches).gate(rate.gate(createGate(context.callers, log)));
   const routes = drscpRoutes(context);
   const byJsonPath = jsonRoutes(DrscpService, routes);
   const router = createConnectRouter({
@@ -77,12 +78,8 @@ export function createDispatcher(
     return new CallAudit(context.audit, log, call, method?.localName ?? path);
   }
 
-  async function serve(
-    call: Call,
-    audit: CallAudit | undefined,
-    request: ServerRequest,
-    response: Response,
-  ): Promise<void> {
+  async function serve(call: Call, audit: CallAudit | undefined): Promise<void> {
+    const { request, response } = call;
     const path = withoutPrefix(pathOf(request), pathPrefix);
     checkAuthority(request);
     const values = createContextValues().set(currentCall, call).set(currentAudit, audit);
@@ -95,8 +92,8 @@ export function createDispatcher(
     await universalResponseToNodeResponse(reply, response);
   }
 
-  return (request, response) => {
-    const call = new Call(request);
+  return (call) => {
+    const { request, response } = call;
     const audit = auditOf(call);
     const started = performance.now();
     response.setHeader("x-altus-request-id", call.requestId);
@@ -109,7 +106,7 @@ export function createDispatcher(
       const { requestId, outcome } = call;
       log.info({ method: pathOf(request), status: response.statusCode, outcome, ms, requestId }, "call");
     });
-    serve(call, audit, request, response).catch((error: unknown) => {
+    serve(call, audit).catch((error: unknown) => {
       // A client that went away is no failure, and hears nothing.
       if (isGone(response)) return;
       const translated = toConnectError(error, call.requestId, log);
