@@ -20,12 +20,18 @@ import { wholeLists } from "./interceptors/whole-lists.ts";
 import { cutOff, isGone, writeJson } from "./json-reply.ts";
 import type { ServerLimits } from "./limits/options.ts";
 import { OpenCalls } from "./limits/open-calls.ts";
+import { PendingBytes } from "./limits/pending-bytes.ts";
 import { RateLimit } from "./limits/rate-limit.ts";
 import { addReflection } from "./reflection.ts";
-import { bodyOf, drainOnceAnswered } from "./request-body.ts";
+import { drainOnceAnswered } from "./request-body.ts";
 import { mendRequestErrors } from "./request-errors.ts";
 import { drscpRoutes } from "./routes.ts";
 import { jsonRoutes, serveJson } from "./transcoding.ts";
+
+/** Bytes of the longest question about health, or to reflection: both are names. */
+const maxNameBytes = 4_096;
+/** Bytes of all questions about health at once, kept apart so that strangers do not use up what callers have. */
+const maxHealthBytes = 1_048_576;
 
 export type Dispatch = (call: Call) => void;
 
@@ -51,6 +57,8 @@ export function createDispatcher(
   const gate = new OpenCalls(limits.watches).gate(rate.gate(createGate(context.callers, log)));
   const routes = drscpRoutes(context);
   const byJsonPath = jsonRoutes(DrscpService, routes);
+  const pending = new PendingBytes(limits.pendingBytes);
+  const pendingOfHealth = new PendingBytes(maxHealthBytes);
   const router = createConnectRouter({
     requestGate: (call) => {
       mendRequestErrors(call);
@@ -66,8 +74,10 @@ export function createDispatcher(
   router.service(
     Health,
     health(() => context.engine.isHealthy(), stopping),
+    { readMaxBytes: maxNameBytes },
   );
-  if (context.reflection !== false) addReflection(router, [file_drscp_v1_drscp, file_health_v1_health]);
+  if (context.reflection !== false)
+    addReflection(router, [file_drscp_v1_drscp, file_health_v1_health], { readMaxBytes: maxNameBytes });
   const byRpcPath = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   /** Health and reflection tell nothing of the control plane, and probes would drown everything else. */
@@ -84,11 +94,14 @@ export function createDispatcher(
     checkAuthority(request);
     const values = createContextValues().set(currentCall, call).set(currentAudit, audit);
     const spec = byJsonPath.get(path);
-    if (spec) return serveJson(spec, { maxBodyBytes, gate, interceptors }, values, request, response);
+    if (spec) return serveJson(spec, { maxBodyBytes, pending, gate, interceptors }, values, call);
     const handler = byRpcPath.get(path);
     if (!handler) throw new DrsError("NOT_FOUND", `no such path: ${path}`);
     const universal = universalRequestFromNodeRequest(request, response, undefined, values);
-    const reply = await handler({ ...universal, body: bodyOf(request) });
+    // Connect would make room for all that is announced, before any of it is here.
+    universal.header.delete("content-length");
+    const bytes = handler.service.typeName === Health.typeName ? pendingOfHealth : pending;
+    const reply = await handler({ ...universal, body: bytes.of(call) });
     await universalResponseToNodeResponse(reply, response);
   }
 

@@ -72,6 +72,7 @@ test("the limits of the load are taken from their flags", () => {
     headerBytes: ["--max-header-bytes", "8000", 8_000],
     connections: ["--max-connections", "10", 10],
     streams: ["--max-streams", "20", 20],
+    pendingBytes: ["--max-pending-bytes", "100000", 100_000],
     watches: ["--max-watches", "25", 25],
     requestsPerSecond: ["--max-requests-per-second", "30", 30],
     receiveTimeout: ["--receive-timeout", "40s", 40_000],
