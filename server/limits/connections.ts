@@ -29,8 +29,8 @@ interface Connection {
  * The open connections of all ports: not too many of them, and none for longer than it is good for.
  *
  * At their limit, a connection on which nothing is being answered makes room for a new one: first one that has never
- * asked, then any, the one that has been so for longest. A request that is not here wholly, a reply that only waits for
- * its reader, and a stream are no answering. When all are being answered, the new one is refused.
+ * asked, then any, the one that has been so for longest. A request that is not here wholly, or whose caller is not known
+ * yet, a reply that only waits for its reader, and a stream are no answering. When all are being answered, the new one is refused.
  */
 export class Connections {
   readonly #limits: ServerLimits;
@@ -164,7 +164,7 @@ export class Connections {
 /** Whether it is the server's turn in any of its exchanges. */
 function isAnswered({ exchanges }: Connection): boolean {
   for (const { call } of exchanges) {
-    if (call.request.complete && !call.response.writableEnded && !call.mayLast) return true;
+    if (call.letIn && call.request.complete && !call.response.writableEnded && !call.mayLast) return true;
   }
   return false;
 }

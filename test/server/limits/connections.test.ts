@@ -7,6 +7,7 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { Health } from "../../../gen/health/v1/health_pb.ts";
+import type { Authenticator } from "../../../server/callers/authenticator.ts";
 import type { Callers } from "../../../server/callers/gate.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { post } from "../../support/http-json.ts";
@@ -227,6 +228,32 @@ test.each([
     expect(engine.backups.map(({ name }) => name)).toEqual(["y".repeat(200_000)]);
   },
 );
+
+test("callers who are not known yet do not keep others out", async () => {
+  const asks = Promise.withResolvers<void>();
+  onTestFinished(() => asks.resolve());
+  let asked = 0;
+  const slow: Authenticator = {
+    way: "bearer token",
+    async authenticate({ headers: { authorization: name = "" } }) {
+      asked += 1;
+      if (name !== "alice") await asks.promise;
+      return { name, groups: [], provenBy: "bearer token" };
+    },
+  };
+  const running = await startTestServer(new FakeEngine(), {
+    limits: { connections: 3 },
+    callers: { authenticators: [slow] },
+  });
+  onTestFinished(() => running.server.close());
+  for (let opened = 0; opened < 3; opened += 1) {
+    const socket = await silent(running.url);
+    socket.write(`${head}Content-Length: 2\r\n\r\n{}`);
+  }
+  await expect.poll(() => asked).toBe(3);
+  const { status } = await post(running.url, path, { headers: { authorization: "alice" } });
+  expect(status).toBe(200);
+});
 
 test("a call of reflection has no more time than others while it is not known who calls", async () => {
   const asks = Promise.withResolvers<undefined>();
