@@ -186,10 +186,12 @@ test("bearer tokens need to know whose they are and whom they are for, and right
     tokens: { oidc: { issuer: "https://issuer.example", audiences: ["drs"], nameClaim: "sub", prefix: "oidc:" } },
     rights: "kubernetes",
   });
-  expect(readConfig(["--listen=:8080", "--token-review-audiences=drs, other"]).callers).toMatchObject({
+  expect(readConfig(["--listen=:8080", "--token-review-audiences=drs, other", "--rights=all"]).callers).toMatchObject({
     tokens: { reviewAudiences: ["drs", "other"] },
-    rights: undefined,
+    rights: "all",
   });
+  for (const tokens of [oidc, ["--token-review-audiences=drs"]])
+    expect(refusal(tokens).written).toContain("set --rights to a file, to kubernetes, or to all");
   expect(refusal(oidc.slice(0, 1)).written).toContain("--oidc-issuer needs --oidc-audiences");
   expect(refusal(oidc.slice(1)).written).toContain("need --oidc-issuer");
   expect(refusal(["--rights=kubernetes"]).written).toContain(
