@@ -15,12 +15,14 @@ export interface ClusterRight {
 
 /**
  * Who a token belongs to and what a user may do, asked of the cluster; answers count for some seconds. UNAVAILABLE when
- * the cluster does not answer, INTERNAL when it does not let the service ask.
+ * the cluster does not answer, or too many wait for it, INTERNAL when it does not let the service ask.
+ *
+ * A `signal` is aborted when nobody waits for the answer any more.
  */
 export interface Access {
   /** Whose token it is; undefined when it is nobody's, or not meant for one of the audiences. */
-  reviewToken(token: string, audiences: readonly string[]): Promise<User | undefined>;
-  isAllowed(user: User, right: ClusterRight): Promise<boolean>;
+  reviewToken(token: string, audiences: readonly string[], signal?: AbortSignal): Promise<User | undefined>;
+  isAllowed(user: User, right: ClusterRight, signal?: AbortSignal): Promise<boolean>;
 }
 
 /** How long a caller waits for the cluster's answer, in milliseconds. */
@@ -33,6 +35,8 @@ const rightLifetime = 10_000;
 const size = 2_000;
 /** Callers leave most of the connections to the cluster to the jobs, which must not wait for a flood of guessed tokens. */
 const atOnce = 8;
+/** Questions that wait for their turn: more than a busy service has, and a second's work for the cluster. */
+const waiting = 250;
 
 /** See `Access`. Of a token only its digest is kept. */
 export class ClusterAccess implements Access {
@@ -42,22 +46,22 @@ export class ClusterAccess implements Access {
 
   constructor(cluster: Pick<Cluster, "reviewToken" | "isAllowedTo">, clock: () => Date) {
     this.#cluster = cluster;
-    this.#tokens = new ReviewCache({ lifetime: tokenLifetime, timeout, size, atOnce, clock });
-    this.#rights = new ReviewCache({ lifetime: rightLifetime, timeout, size, atOnce, clock });
+    this.#tokens = new ReviewCache({ lifetime: tokenLifetime, timeout, size, atOnce, waiting, clock });
+    this.#rights = new ReviewCache({ lifetime: rightLifetime, timeout, size, atOnce, waiting, clock });
   }
 
-  async reviewToken(token: string, audiences: readonly string[]): Promise<User | undefined> {
-    return this.#tokens.get(digest([token, audiences]), (signal) =>
-      translateErrors("tokenreviews.authentication.k8s.io", () => this.#cluster.reviewToken(token, audiences, signal)),
-    );
+  async reviewToken(token: string, audiences: readonly string[], caller?: AbortSignal): Promise<User | undefined> {
+    const ask = (signal: AbortSignal) =>
+      translateErrors("tokenreviews.authentication.k8s.io", () => this.#cluster.reviewToken(token, audiences, signal));
+    return this.#tokens.get(digest([token, audiences]), ask, caller);
   }
 
-  async isAllowed(user: User, right: ClusterRight): Promise<boolean> {
-    return this.#rights.get(digest([user, right]), (signal) =>
+  async isAllowed(user: User, right: ClusterRight, caller?: AbortSignal): Promise<boolean> {
+    const ask = (signal: AbortSignal) =>
       translateErrors("subjectaccessreviews.authorization.k8s.io", () =>
         this.#cluster.isAllowedTo(user, { ...right, namespace: "" }, signal),
-      ),
-    );
+      );
+    return this.#rights.get(digest([user, right]), ask, caller);
   }
 }
 

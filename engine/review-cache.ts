@@ -1,3 +1,5 @@
+import { Turns } from "./turns.ts";
+
 export interface ReviewCacheOptions {
   /** How long an answer counts, in milliseconds. */
   readonly lifetime: number;
@@ -7,6 +9,8 @@ export interface ReviewCacheOptions {
   readonly timeout: number;
   /** How many questions are asked at once; the others wait for their turn. */
   readonly atOnce: number;
+  /** How many wait; one more is refused. */
+  readonly waiting: number;
   readonly clock: () => Date;
 }
 
@@ -15,9 +19,16 @@ interface Kept<Answer> {
   readonly until: number;
 }
 
+/** What is being asked, or waits for its turn. */
+interface Question<Answer> {
+  readonly answer: Promise<Answer>;
+  readonly abandoned: AbortController;
+  callers: number;
+}
+
 /**
  * Remembers the cluster's answers for a short time, and lets all who have the same question meanwhile wait for one answer.
- * Failures are not remembered.
+ * Failures are not remembered. A question that nobody waits for any more is given up.
  *
  * Answers that say yes (that are truthy) are kept apart from the others, so that nobody pushes them out with guesses.
  */
@@ -25,38 +36,62 @@ export class ReviewCache<Answer> {
   readonly #options: ReviewCacheOptions;
   readonly #yes = new Map<string, Kept<Answer>>();
   readonly #no = new Map<string, Kept<Answer>>();
-  readonly #asking = new Map<string, Promise<Answer>>();
-  readonly #waiting: (() => void)[] = [];
-  #free: number;
+  readonly #asking = new Map<string, Question<Answer>>();
+  readonly #turns: Turns;
 
   constructor(options: ReviewCacheOptions) {
     this.#options = options;
-    this.#free = options.atOnce;
+    this.#turns = new Turns(options);
   }
 
-  /** The answer for a key: the kept one, or else what `ask` gives. */
-  async get(key: string, ask: (signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
+  /**
+   * The answer for a key: the kept one, or else what `ask` gives. Throws what `ask` throws, and UNAVAILABLE when too many wait
+   * or the turn does not come in time.
+   *
+   * @param caller Aborted when this caller does not wait any more.
+   */
+  async get(key: string, ask: (signal: AbortSignal) => Promise<Answer>, caller?: AbortSignal): Promise<Answer> {
     const kept = this.#yes.get(key) ?? this.#no.get(key);
     if (kept && this.#now() < kept.until) return kept.answer;
-    const asking = this.#asking.get(key) ?? this.#ask(key, ask);
-    this.#asking.set(key, asking);
-    return asking;
+    const question = this.#asking.get(key) ?? this.#begin(key, ask);
+    question.callers += 1;
+    const leave = () => {
+      question.callers -= 1;
+      if (question.callers > 0) return;
+      this.#forget(key, question);
+      question.abandoned.abort();
+    };
+    caller?.addEventListener("abort", leave, { once: true });
+    try {
+      return await question.answer;
+    } finally {
+      caller?.removeEventListener("abort", leave);
+    }
   }
 
-  async #ask(key: string, ask: (signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
-    const signal = AbortSignal.timeout(this.#options.timeout);
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  #begin(key: string, ask: (signal: AbortSignal) => Promise<Answer>): Question<Answer> {
+    const abandoned = new AbortController();
+    const signal = AbortSignal.any([abandoned.signal, AbortSignal.timeout(this.#options.timeout)]);
+    const question = { answer: this.#ask(key, ask, signal), abandoned, callers: 0 };
+    this.#asking.set(key, question);
+    const forget = () => this.#forget(key, question);
+    question.answer.then(forget, forget);
+    return question;
+  }
+
+  async #ask(key: string, ask: (signal: AbortSignal) => Promise<Answer>, signal: AbortSignal): Promise<Answer> {
+    await this.#turns.take(signal);
     try {
       const answer = await ask(signal);
       this.#keep(key, answer);
       return answer;
     } finally {
-      this.#asking.delete(key);
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free++;
+      this.#turns.end();
     }
+  }
+
+  #forget(key: string, question: Question<Answer>): void {
+    if (this.#asking.get(key) === question) this.#asking.delete(key);
   }
 
   #keep(key: string, answer: Answer): void {

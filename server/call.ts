@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { createContextKey } from "@connectrpc/connect";
 import type { Caller } from "../engine/model.ts";
 import type { Identity } from "./callers/authenticator.ts";
@@ -8,9 +9,13 @@ import type { Identity } from "./callers/authenticator.ts";
 export type ServerRequest = IncomingMessage | Http2ServerRequest;
 export type Response = ServerResponse | Http2ServerResponse;
 
+/** What Node calls with each request. */
+export type RequestListener = (request: ServerRequest, response: Response) => void;
+
 /** One request on its way through the server. */
 export class Call {
   readonly request: ServerRequest;
+  readonly response: Response;
   /** Where it comes from, in the eyes of the network: a proxy's address, where there is one. */
   readonly address: string;
   /** Returned with every reply and logged: the client's own where it sent a usable one, else made here. */
@@ -19,15 +24,24 @@ export class Call {
   outcome = "REFUSED";
   /** Who calls, proven; missing until that is known, and where nobody is asked. */
   identity: Identity | undefined;
+  /** The method that it was let in to; missing until then. */
+  letIn: DescMethod | undefined;
   /** Refused like many others of the same caller: it leaves no trace, so that a flood fills no disk. */
   isOneOfMany = false;
   readonly #clientsId: string;
 
-  constructor(request: ServerRequest) {
+  constructor(request: ServerRequest, response: Response) {
     this.request = request;
+    this.response = response;
     this.address = request.socket.remoteAddress ?? "";
     this.#clientsId = clientsRequestId(request.headers);
     this.requestId = this.#clientsId || randomUUID();
+  }
+
+  /** Whether it may go on for as long as its client likes: a stream that was let in, and has all that it begins with. */
+  get mayLast(): boolean {
+    const kind = this.letIn?.methodKind;
+    return kind === "bidi_streaming" || (kind === "server_streaming" && this.request.complete);
   }
 
   /** What a client's retry is recognised by. An id made by this service is not the client's, so it is left out. */

@@ -1,25 +1,29 @@
 import { createServer as createHttpServer, type Server } from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
-import type { Dispatch } from "./dispatcher.ts";
+import type { RequestListener } from "./call.ts";
 import type { ProtocolOptions } from "./limits/protocol-options.ts";
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
 /** A server whose one port speaks HTTP/1.1 and HTTP/2 with prior knowledge: the first bytes of a connection tell which. */
 export function createCleartextServer(
-  dispatch: Dispatch,
+  onRequest: RequestListener,
   onSession: (session: ServerHttp2Session) => void,
   options: ProtocolOptions,
 ): Server {
-  const server = createHttpServer(options, dispatch);
-  const http2 = createHttp2Server(options, dispatch).on("session", onSession);
+  const server = createHttpServer(options, onRequest);
+  const http2 = createHttp2Server(options, onRequest).on("session", onSession);
   const http1Listeners = server.listeners("connection");
   server.removeAllListeners("connection");
   server.on("connection", (socket: Socket) => {
     sniff(socket, (isHttp2) => {
-      if (isHttp2) http2.emit("connection", socket);
-      else for (const listener of http1Listeners) listener.call(server, socket);
+      if (!isHttp2) for (const listener of http1Listeners) listener.call(server, socket);
+      else {
+        // As in a server of HTTP/2 alone: the end of what a client says ends what it has begun to ask, too.
+        socket.allowHalfOpen = false;
+        http2.emit("connection", socket);
+      }
     });
   });
   return server;

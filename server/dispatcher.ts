@@ -10,7 +10,7 @@ import { DrsError } from "../engine/errors.ts";
 import { DrscpService, file_drscp_v1_drscp } from "../gen/drscp/v1/drscp_pb.ts";
 import { file_health_v1_health, Health } from "../gen/health/v1/health_pb.ts";
 import { CallAudit, currentAudit } from "./audit/call-audit.ts";
-import { Call, currentCall, type Response, type ServerRequest } from "./call.ts";
+import { type Call, currentCall, type ServerRequest } from "./call.ts";
 import { createGate } from "./callers/gate.ts";
 import type { ServerContext } from "./context.ts";
 import { toConnectError, toJsonError } from "./errors.ts";
@@ -20,14 +20,21 @@ import { translateErrors } from "./interceptors/translate-errors.ts";
 import { wholeLists } from "./interceptors/whole-lists.ts";
 import { cutOff, isGone, writeJson } from "./json-reply.ts";
 import type { ServerLimits } from "./limits/options.ts";
+import { OpenCalls } from "./limits/open-calls.ts";
+import { PendingBytes } from "./limits/pending-bytes.ts";
 import { RateLimit } from "./limits/rate-limit.ts";
 import { addReflection } from "./reflection.ts";
-import { bodyOf, drainOnceAnswered } from "./request-body.ts";
+import { drainOnceAnswered } from "./request-body.ts";
 import { mendRequestErrors } from "./request-errors.ts";
 import { drscpRoutes } from "./routes.ts";
 import { jsonRoutes, serveJson } from "./transcoding.ts";
 
-export type Dispatch = (request: ServerRequest, response: Response) => void;
+/** Bytes of the longest question about health, or to reflection: both are names. */
+const maxNameBytes = 4_096;
+/** Bytes of all questions about health at once, kept apart so that strangers do not use up what callers have. */
+const maxHealthBytes = 1_048_576;
+
+export type Dispatch = (call: Call) => void;
 
 export interface DispatcherSettings {
   readonly maxBodyBytes: number;
@@ -48,9 +55,11 @@ export function createDispatcher(
   const { log } = context;
   const interceptors = [auditCalls, translateErrors(log), auditChanges];
   const rate = new RateLimit(limits.requestsPerSecond, log);
-  const gate = rate.gate(createGate(context.callers, log));
+  const gate = new OpenCalls(limits.watches).gate(rate.gate(createGate(context.callers, log)));
   const routes = drscpRoutes(context);
   const byJsonPath = jsonRoutes(DrscpService, routes);
+  const pending = new PendingBytes(limits.pendingBytes);
+  const pendingOfHealth = new PendingBytes(maxHealthBytes);
   const router = createConnectRouter({
     requestGate: (call) => {
       mendRequestErrors(call);
@@ -66,8 +75,10 @@ export function createDispatcher(
   router.service(
     Health,
     health(() => context.engine.isHealthy(), stopping),
+    { readMaxBytes: maxNameBytes },
   );
-  if (context.reflection !== false) addReflection(router, [file_drscp_v1_drscp, file_health_v1_health]);
+  if (context.reflection !== false)
+    addReflection(router, [file_drscp_v1_drscp, file_health_v1_health], { readMaxBytes: maxNameBytes });
   const byRpcPath = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   function methodOf(path: string): DescMethod | undefined {
@@ -90,26 +101,25 @@ export function createDispatcher(
     context.metrics?.observeCall(name ?? "none", outcome, seconds);
   }
 
-  async function serve(
-    call: Call,
-    audit: CallAudit | undefined,
-    request: ServerRequest,
-    response: Response,
-  ): Promise<void> {
+  async function serve(call: Call, audit: CallAudit | undefined): Promise<void> {
+    const { request, response } = call;
     const path = withoutPrefix(pathOf(request), pathPrefix);
     checkAuthority(request);
     const values = createContextValues().set(currentCall, call).set(currentAudit, audit);
     const spec = byJsonPath.get(path);
-    if (spec) return serveJson(spec, { maxBodyBytes, gate, interceptors }, values, request, response);
+    if (spec) return serveJson(spec, { maxBodyBytes, pending, gate, interceptors }, values, call);
     const handler = byRpcPath.get(path);
     if (!handler) throw new DrsError("NOT_FOUND", `no such path: ${path}`);
     const universal = universalRequestFromNodeRequest(request, response, undefined, values);
-    const reply = await handler({ ...universal, body: bodyOf(request) });
+    // Connect would make room for all that is announced, before any of it is here.
+    universal.header.delete("content-length");
+    const bytes = handler.service.typeName === Health.typeName ? pendingOfHealth : pending;
+    const reply = await handler({ ...universal, body: bytes.of(call) });
     await universalResponseToNodeResponse(reply, response);
   }
 
-  return (request, response) => {
-    const call = new Call(request);
+  return (call) => {
+    const { request, response } = call;
     const audit = auditOf(call);
     const started = performance.now();
     response.setHeader("x-altus-request-id", call.requestId);
@@ -126,7 +136,7 @@ export function createDispatcher(
         "call",
       );
     });
-    serve(call, audit, request, response).catch((error: unknown) => {
+    serve(call, audit).catch((error: unknown) => {
       // A client that went away is no failure, and hears nothing.
       if (isGone(response)) return;
       const translated = toConnectError(error, call.requestId, log);

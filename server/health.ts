@@ -1,10 +1,7 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { DrscpService } from "../gen/drscp/v1/drscp_pb.ts";
 import { type Health, HealthCheckResponse_ServingStatus as Status } from "../gen/health/v1/health_pb.ts";
-
-/** How often a watch looks whether the answer has changed. */
-const watchInterval = 1_000;
+import { HealthChanges } from "./health-changes.ts";
 
 /**
  * gRPC health for the whole server (an empty name) and the one service.
@@ -13,24 +10,25 @@ const watchInterval = 1_000;
  */
 export function health(isHealthy: () => boolean, stopping: AbortSignal): ServiceImpl<typeof Health> {
   const names = ["", DrscpService.typeName];
-  const current = () => ({ status: !stopping.aborted && isHealthy() ? Status.SERVING : Status.NOT_SERVING });
+  const look = () => (!stopping.aborted && isHealthy() ? Status.SERVING : Status.NOT_SERVING);
+  const changes = new HealthChanges(look, stopping);
   return {
     check({ service }) {
-      if (names.includes(service)) return current();
+      if (names.includes(service)) return { status: changes.now() };
       throw new ConnectError(`no service ${service}`, Code.NotFound);
     },
     async *watch({ service }, { signal }) {
-      const ended = AbortSignal.any([signal, stopping]);
-      let last = names.includes(service) ? current() : { status: Status.SERVICE_UNKNOWN };
-      yield last;
-      while (!ended.aborted) {
-        // The only way for the delay to fail is the signal.
-        await delay(watchInterval, undefined, { signal: ended }).catch(() => undefined);
-        const now = names.includes(service) ? current() : last;
-        if (now.status !== last.status) yield now;
-        last = now;
+      const isKnown = names.includes(service);
+      changes.now();
+      let last: Status | undefined;
+      while (!signal.aborted) {
+        const status = isKnown ? changes.seen : Status.SERVICE_UNKNOWN;
+        if (status !== last) yield { status };
+        else if (stopping.aborted) return;
+        else await changes.next(signal);
+        last = status;
       }
     },
-    list: () => ({ statuses: Object.fromEntries(names.map((name) => [name, current()])) }),
+    list: () => ({ statuses: Object.fromEntries(names.map((name) => [name, { status: changes.now() }])) }),
   };
 }

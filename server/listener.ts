@@ -6,7 +6,7 @@ import { createCleartextServer } from "./cleartext-server.ts";
 import type { Dispatch } from "./dispatcher.ts";
 import type { ReloadedFiles } from "./reloaded-files.ts";
 import type { TlsMaterial } from "./tls-material.ts";
-import type { Response, ServerRequest } from "./call.ts";
+import { Call, type RequestListener, type Response } from "./call.ts";
 import type { Connections } from "./limits/connections.ts";
 import type { ServerLimits } from "./limits/options.ts";
 import { type ProtocolOptions, protocolOptions } from "./limits/protocol-options.ts";
@@ -29,10 +29,11 @@ export class Listener {
 
   /** In clear text, or over TLS: connections that come after a change of its files get the new ones. */
   constructor(dispatch: Dispatch, { limits, connections }: Load, tls?: ReloadedFiles<TlsMaterial>) {
-    const onRequest: Dispatch = (request, response) => {
-      connections.startRequest(request, response);
-      this.#track(request, response);
-      dispatch(request, response);
+    const onRequest: RequestListener = (request, response) => {
+      const call = new Call(request, response);
+      connections.startCall(call);
+      this.#track(call);
+      dispatch(call);
     };
     const onSession = (session: ServerHttp2Session) => {
       connections.startSession(session);
@@ -71,7 +72,7 @@ export class Listener {
     clearTimeout(timer);
   }
 
-  #track(request: ServerRequest, response: Response): void {
+  #track({ request, response }: Call): void {
     this.#replies.add(response);
     response.once("close", () => {
       this.#replies.delete(response);
@@ -82,14 +83,14 @@ export class Listener {
 
 function createReloadedServer(
   tls: ReloadedFiles<TlsMaterial>,
-  dispatch: Dispatch,
+  onRequest: RequestListener,
   options: ProtocolOptions,
 ): Http2SecureServer {
   // A client's certificate is looked at with each call, so that a wrong one is answered, and other ways may go without.
   const requestCert = tls.value.ca !== undefined;
   const server = createSecureServer(
     { ...options, ...tls.value, requestCert, rejectUnauthorized: false, allowHTTP1: true },
-    dispatch,
+    onRequest,
   );
   tls.onChange((material) => server.setSecureContext(material));
   return server;

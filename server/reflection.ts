@@ -1,6 +1,6 @@
 import { create, createRegistry, type DescFile, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { Code, type ConnectRouter } from "@connectrpc/connect";
+import { Code, type ConnectRouter, type ConnectRouterOptions } from "@connectrpc/connect";
 import {
   ServerReflection,
   type ServerReflectionRequest,
@@ -15,25 +15,41 @@ import {
 type MessageResponse = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
 
 /** Registers gRPC server reflection, v1 and v1alpha, for the services of the given files. */
-export function addReflection(router: ConnectRouter, files: readonly DescFile[]): void {
+export function addReflection(
+  router: ConnectRouter,
+  files: readonly DescFile[],
+  options?: Partial<ConnectRouterOptions>,
+): void {
   const answer = answerer(files);
-  router.service(ServerReflection, {
-    async *serverReflectionInfo(requests) {
-      for await (const request of requests) yield answer(request);
+  router.service(
+    ServerReflection,
+    {
+      async *serverReflectionInfo(requests) {
+        for await (const request of requests) yield answer(request);
+      },
     },
-  });
-  router.service(ServerReflectionV1Alpha, {
-    async *serverReflectionInfo(requests) {
-      // The two versions are the same on the wire; only the type's name differs.
-      for await (const request of requests) {
-        const { messageResponse } = answer({
-          ...request,
-          $typeName: "grpc.reflection.v1.ServerReflectionRequest",
-        } as never);
-        yield { validHost: request.host, originalRequest: request, messageResponse } as ServerReflectionResponseV1Alpha;
-      }
+    options,
+  );
+  router.service(
+    ServerReflectionV1Alpha,
+    {
+      async *serverReflectionInfo(requests) {
+        // The two versions are the same on the wire; only the type's name differs.
+        for await (const request of requests) {
+          const { messageResponse } = answer({
+            ...request,
+            $typeName: "grpc.reflection.v1.ServerReflectionRequest",
+          } as never);
+          yield {
+            validHost: request.host,
+            originalRequest: request,
+            messageResponse,
+          } as ServerReflectionResponseV1Alpha;
+        }
+      },
     },
-  });
+    options,
+  );
 }
 
 function answerer(files: readonly DescFile[]): (request: ServerReflectionRequest) => ServerReflectionResponse {

@@ -20,11 +20,11 @@ import { invokeUnaryImplementation } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { DrsError } from "../engine/errors.ts";
 import { http as httpRule } from "../gen/google/api/annotations_pb.ts";
-import type { Response, ServerRequest } from "./call.ts";
+import type { Call, ServerRequest } from "./call.ts";
 import type { Gate } from "./callers/gate.ts";
 import { writeJson, writeJsonPieces } from "./json-reply.ts";
 import { itemsField, requestForMore } from "./list-pages.ts";
-import { bodyOf } from "./request-body.ts";
+import type { PendingBytes } from "./limits/pending-bytes.ts";
 import { requestFromJson } from "./strict-json.ts";
 
 /** Lists, states and empty texts are written too: clients print what is there. */
@@ -34,6 +34,7 @@ type UnarySpec = MethodImplSpec & { kind: "unary"; method: DescMethodUnary };
 
 export interface TranscodingOptions {
   readonly maxBodyBytes: number;
+  readonly pending: PendingBytes;
   readonly gate: Gate;
   readonly interceptors: Interceptor[];
 }
@@ -61,9 +62,9 @@ export async function serveJson(
   spec: UnarySpec,
   options: TranscodingOptions,
   values: ContextValues,
-  request: ServerRequest,
-  response: Response,
+  call: Call,
 ): Promise<void> {
+  const { request, response } = call;
   if (request.method !== "POST") {
     const message = `use POST, not ${request.method}`;
     return writeJson(response, 405, JSON.stringify({ code: "UNIMPLEMENTED", message }), { allow: "POST" });
@@ -81,7 +82,7 @@ export async function serveJson(
   });
   await options.gate(context);
   checkHeaders(request);
-  const input = requestFromJson(spec.method.input, await readBody(request, options.maxBodyBytes));
+  const input = requestFromJson(spec.method.input, await readBody(options.pending.of(call), options.maxBodyBytes));
   const invoke = (message: Message) => invokeUnaryImplementation(spec, context, message, options.interceptors);
   const output = await invoke(input);
   if (requestForMore(input, output)) return writeJsonPieces(response, listInPieces(spec.method, input, output, invoke));
@@ -119,10 +120,10 @@ function checkHeaders({ headers }: ServerRequest): void {
 }
 
 /** Reads the body, but never more than the limit. */
-async function readBody(request: ServerRequest, maxBytes: number): Promise<Uint8Array> {
+async function readBody(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of bodyOf(request)) {
+  for await (const chunk of body) {
     size += chunk.length;
     if (size > maxBytes) throw new DrsError("INVALID_ARGUMENT", `the body is larger than ${maxBytes} bytes`);
     chunks.push(chunk);

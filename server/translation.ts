@@ -10,9 +10,9 @@ export function required(value: string, member: string): string {
   return value;
 }
 
-/** A filter's states. Protocols pass unknown numbers on; they are refused here. */
+/** A filter's states, each once. Protocols pass unknown numbers on; they are refused here. */
 export function jobStatesOf(values: readonly JobState_Value[]): readonly JobState[] {
-  return values.map((value) => {
+  return [...new Set(values)].map((value) => {
     const state = jobStates.find((name) => JobState_Value[name] === value);
     if (state) return state;
     throw new DrsError("INVALID_ARGUMENT", `jobStates: ${value} is none of ${jobStates.join(", ")}`);

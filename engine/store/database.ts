@@ -22,6 +22,7 @@ export interface Statement<Parameters extends object, Result = never> {
 export class Database {
   readonly file: string;
   readonly #sqlite: Sqlite.Database;
+  readonly #anyJob: Sqlite.Statement<[]>;
   #writes = 0;
 
   /** Opens the file, makes it if need be, and brings its tables up to date. Throws StoreError. */
@@ -29,13 +30,14 @@ export class Database {
     this.file = file;
     this.#sqlite = this.#checked(() => open(file));
     try {
-      this.#checked(() => {
+      this.#anyJob = this.#checked(() => {
         // Before the journal mode: WAL then needs no shared memory, and the first read locks out every other process.
         this.#sqlite.pragma("locking_mode = EXCLUSIVE");
         this.#sqlite.pragma("journal_mode = WAL");
         this.#sqlite.pragma("synchronous = FULL");
         this.#sqlite.pragma("foreign_keys = ON");
         migrate(this.#sqlite, file);
+        return this.#sqlite.prepare<[]>("SELECT 1 FROM job LIMIT 1");
       });
     } catch (error) {
       this.#sqlite.close();
@@ -89,7 +91,7 @@ export class Database {
   /** Whether the database answers. */
   isHealthy(): boolean {
     try {
-      return this.#sqlite.prepare("SELECT 1 FROM job LIMIT 1").all().length <= 1;
+      return this.#anyJob.all().length <= 1;
     } catch {
       return false;
     }

@@ -5,8 +5,8 @@ import type { Authenticator, Identity } from "./authenticator.ts";
 export interface TokenVerifier {
   /** Whether a token is of this kind, as it says itself: nothing is proven by that. */
   recognises(token: string): boolean;
-  /** Whom a token proves. Throws what `Authenticator.authenticate` throws. */
-  verify(token: string): Promise<Omit<Identity, "provenBy">>;
+  /** Whom a token proves. Throws what `Authenticator.authenticate` throws; `signal` is its signal. */
+  verify(token: string, signal: AbortSignal): Promise<Omit<Identity, "provenBy">>;
 }
 
 /**
@@ -16,12 +16,12 @@ export interface TokenVerifier {
 export function bearerTokens(verifiers: readonly TokenVerifier[]): Authenticator {
   return {
     way: "bearer token",
-    async authenticate({ headers }) {
+    async authenticate({ headers }, signal) {
       const token = tokenIn(headers.authorization);
       if (token === undefined) return undefined;
       const verifier = verifiers.find((verifier) => verifier.recognises(token));
       if (!verifier) throw notValid("it is of nobody whose tokens are taken");
-      return { ...(await verifier.verify(token)), provenBy: "bearer token" };
+      return { ...(await verifier.verify(token, signal)), provenBy: "bearer token" };
     },
   };
 }

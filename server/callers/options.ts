@@ -61,6 +61,12 @@ export function callersConfig(options: CallerOptions, program: Command): Callers
   if (rights && !knowsCallers(config)) {
     program.error(`error: --rights are of callers who are known, and none is: set ${waysToSet}`);
   }
+  if (config.tokens && !rights) {
+    program.error(
+      "error: a bearer token may be had by anybody whom its issuer knows, in a cluster by whoever may start a pod: " +
+        "set --rights to a file, to kubernetes, or to all, if each of them may do everything",
+    );
+  }
   return config;
 }
 

@@ -5,8 +5,8 @@ import { notValid, type TokenVerifier } from "./bearer-token.ts";
 export function tokenReview(access: () => Access, audiences: readonly string[]): TokenVerifier {
   return {
     recognises: () => true,
-    async verify(token) {
-      const user = await access().reviewToken(token, audiences);
+    async verify(token, signal) {
+      const user = await access().reviewToken(token, audiences, signal);
       if (!user) throw notValid(`the cluster knows no such token for ${audiences.join(", ")}`);
       return { name: user.username, groups: user.groups, clusterUser: user };
     },

@@ -1,10 +1,9 @@
 import type { ServerHttp2Session } from "node:http2";
 import type { Server, Socket } from "node:net";
 import type { Logger } from "../../engine/logger.ts";
-import type { Response, ServerRequest } from "../call.ts";
+import type { Call } from "../call.ts";
 import { cutOff } from "../json-reply.ts";
 import type { ServerLimits } from "./options.ts";
-import { streamingPaths } from "./streaming-paths.ts";
 
 /** How often overdue connections are looked for, in milliseconds, when no limit is shorter. */
 const sweepInterval = 1_000;
@@ -12,10 +11,8 @@ const sweepInterval = 1_000;
 const keepAliveDelay = 60_000;
 
 interface Exchange {
-  readonly request: ServerRequest;
-  readonly response: Response;
+  readonly call: Call;
   readonly since: number;
-  readonly isStream: boolean;
 }
 
 interface Connection {
@@ -32,8 +29,8 @@ interface Connection {
  * The open connections of all ports: not too many of them, and none for longer than it is good for.
  *
  * At their limit, a connection on which nothing is being answered makes room for a new one: first one that has never
- * asked, then any, the one that has been so for longest. A request that is not here wholly, a reply that only waits for
- * its reader, and a stream are no answering. When all are being answered, the new one is refused.
+ * asked, then any, the one that has been so for longest. A request that is not here wholly, or whose caller is not known
+ * yet, a reply that only waits for its reader, and a stream are no answering. When all are being answered, the new one is refused.
  */
 export class Connections {
   readonly #limits: ServerLimits;
@@ -74,16 +71,15 @@ export class Connections {
   }
 
   /** Tells of a request, whose headers are here. */
-  startRequest(request: ServerRequest, response: Response): void {
-    const key = keyOf(request.socket);
+  startCall(call: Call): void {
+    const key = keyOf(call.request.socket);
     const connection = this.#open.get(key);
     if (!connection) return;
-    const isStream = streamingPaths.has(request.url ?? "");
-    const exchange = { request, response, since: performance.now(), isStream };
+    const exchange = { call, since: performance.now() };
     connection.hasAsked = true;
     connection.exchanges.add(exchange);
     this.#moveToEnd(key, connection);
-    response.once("close", () => {
+    call.response.once("close", () => {
       connection.exchanges.delete(exchange);
       connection.since = performance.now();
     });
@@ -136,7 +132,7 @@ export class Connections {
     const now = performance.now();
     for (const connection of this.#open.values()) {
       for (const exchange of connection.exchanges) {
-        if (this.#isOverdue(exchange, now)) cutOff(exchange.response);
+        if (this.#isOverdue(exchange, now)) cutOff(exchange.call.response);
         else stopSending(exchange);
       }
       if (connection.exchanges.size === 0) this.#closeIfIdle(connection, now);
@@ -148,8 +144,9 @@ export class Connections {
     this.#closedForOthers = 0;
   }
 
-  #isOverdue({ request, response, since, isStream }: Exchange, now: number): boolean {
-    if (isStream) return false;
+  #isOverdue({ call, since }: Exchange, now: number): boolean {
+    if (call.mayLast) return false;
+    const { request, response } = call;
     const { receiveTimeout, requestTimeout } = this.#limits;
     const isWaitedFor = !request.complete && !response.writableEnded;
     return now - since > (isWaitedFor ? Math.min(receiveTimeout, requestTimeout) : requestTimeout);
@@ -166,8 +163,8 @@ export class Connections {
 
 /** Whether it is the server's turn in any of its exchanges. */
 function isAnswered({ exchanges }: Connection): boolean {
-  for (const { request, response, isStream } of exchanges) {
-    if (request.complete && !response.writableEnded && !isStream) return true;
+  for (const { call } of exchanges) {
+    if (call.letIn && call.request.complete && !call.response.writableEnded && !call.mayLast) return true;
   }
   return false;
 }
@@ -177,7 +174,7 @@ function isAnswered({ exchanges }: Connection): boolean {
  * fill the window that all streams of the connection share, and Node would keep the stream, and with it the connection,
  * even when the client has gone.
  */
-function stopSending({ request, response }: Exchange): void {
+function stopSending({ call: { request, response } }: Exchange): void {
   if (!("stream" in response) || request.complete) return;
   const { stream } = response;
   if (stream.closed || stream.state.localClose === 1) stream.destroy();

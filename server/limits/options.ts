@@ -10,6 +10,10 @@ export interface ServerLimits {
   readonly connections: number;
   /** Requests at once on one HTTP/2 connection. */
   readonly streams: number;
+  /** Bytes of all requests that are not answered yet, the first few KiB of each left out. */
+  readonly pendingBytes: number;
+  /** Open calls of health's and reflection's methods, of each so many. */
+  readonly watches: number;
   /** Of one caller, in the long run; twice as many may come at once. */
   readonly requestsPerSecond: number;
   /** For a new connection's first request to begin, and for every request to be here wholly. */
@@ -24,6 +28,8 @@ export const defaultLimits: ServerLimits = {
   headerBytes: 16_384,
   connections: 512,
   streams: 100,
+  pendingBytes: 67_108_864,
+  watches: 1_000,
   requestsPerSecond: 100,
   receiveTimeout: 30_000,
   idleTimeout: 300_000,
@@ -34,6 +40,8 @@ export interface LimitOptions {
   readonly maxHeaderBytes: number;
   readonly maxConnections: number;
   readonly maxStreams: number;
+  readonly maxPendingBytes: number;
+  readonly maxWatches: number;
   readonly maxRequestsPerSecond: number;
   readonly maxQueuedJobs: number;
   readonly receiveTimeout: number;
@@ -47,6 +55,8 @@ export function addLimitOptions(program: Command): Command {
     .addOption(count("--max-header-bytes", "of a request's headers", defaultLimits.headerBytes))
     .addOption(count("--max-connections", "open at once, on all ports together", defaultLimits.connections))
     .addOption(count("--max-streams", "requests at once on one HTTP/2 connection", defaultLimits.streams))
+    .addOption(count("--max-pending-bytes", "of all requests that are not answered yet", defaultLimits.pendingBytes))
+    .addOption(count("--max-watches", "of health open at once; of reflection, too", defaultLimits.watches))
     .addOption(count("--max-requests-per-second", "of one caller", defaultLimits.requestsPerSecond))
     .addOption(count("--max-queued-jobs", "that wait for the ones before them", 100))
     .addOption(duration("--receive-timeout", "a client that does not get its request out", "30s"))
@@ -59,11 +69,14 @@ function count(flag: string, description: string, preset: number): Option {
 }
 
 export function serverLimits(options: LimitOptions): ServerLimits {
-  const { maxStreams, maxRequestsPerSecond, receiveTimeout, idleTimeout, requestTimeout } = options;
+  const { maxStreams, maxPendingBytes, maxWatches, maxRequestsPerSecond, receiveTimeout, idleTimeout, requestTimeout } =
+    options;
   return {
     headerBytes: options.maxHeaderBytes,
     connections: options.maxConnections,
     streams: maxStreams,
+    pendingBytes: maxPendingBytes,
+    watches: maxWatches,
     requestsPerSecond: maxRequestsPerSecond,
     receiveTimeout,
     idleTimeout,

@@ -11,8 +11,8 @@ import { RequestRate } from "./request-rate.ts";
 /**
  * Holds each caller to a rate: RESOURCE_EXHAUSTED beyond it.
  *
- * Who is proven counts by name, from wherever; all else counts against the address it comes from. An address that has had
- * its share is not asked who it is. Health is left out: a flood must not make Kubernetes end the service.
+ * Who is proven counts by name, from wherever; all else counts against the address it comes from, and so does a call until
+ * its caller is proven. An address that has had its share is not asked who it is. Health is left out: a flood must not make Kubernetes end the service.
  */
 export class RateLimit {
   readonly #perSecond: number;
@@ -52,12 +52,15 @@ export class RateLimit {
 
   async #admit(call: Call, ask: () => Promise<void>): Promise<void> {
     const source = networkOf(call.address);
-    if (this.#rate.isSpent(source)) this.#refuse(call, source);
+    if (!this.#rate.take(source)) this.#refuse(call, source);
     try {
       await ask();
     } finally {
-      const caller = call.identity ? `name ${call.identity.name}` : source;
-      if (!this.#rate.take(caller)) this.#refuse(call, caller);
+      if (call.identity) {
+        this.#rate.giveBack(source);
+        const caller = `name ${call.identity.name}`;
+        if (!this.#rate.take(caller)) this.#refuse(call, caller);
+      }
     }
   }
 

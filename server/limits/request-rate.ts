@@ -32,9 +32,10 @@ export class RequestRate {
     return true;
   }
 
-  /** Whether the next request would be one too many. */
-  isSpent(caller: string): boolean {
-    return !this.#isWithin(this.#afterOneMore(caller));
+  /** Counts a request no more that was counted. */
+  giveBack(caller: string): void {
+    const fullAt = this.#fullAt.get(caller);
+    if (fullAt !== undefined) this.#fullAt.set(caller, fullAt - this.#interval);
   }
 
   /** How many callers are remembered. */

@@ -28,10 +28,10 @@ const clusterRights: Readonly<Record<Right, readonly ClusterRight[]>> = {
  * https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
  */
 export function clusterRightsOf(access: () => Access): Authorize {
-  return async (caller, right) => {
+  return async (caller, right, signal) => {
     const user = clusterUser(caller);
     for (const needed of clusterRights[right]) {
-      if (await access().isAllowed(user, needed)) continue;
+      if (await access().isAllowed(user, needed, signal)) continue;
       const resource = `${needed.resource}.${group}${needed.subresource === undefined ? "" : `/${needed.subresource}`}`;
       throw denied(caller, right, `, in the cluster: ${needed.verb} ${resource}`);
     }

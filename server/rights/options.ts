@@ -2,8 +2,8 @@ import type { Command } from "commander";
 import { setting } from "../setting.ts";
 import { parseFile } from "../settings.ts";
 
-/** Who may do what: a file says it (`rights-file.ts`), or the cluster (`cluster-rights.ts`). */
-export type RightsConfig = { readonly file: string } | "kubernetes";
+/** Who may do what: a file says it (`rights-file.ts`), or the cluster (`cluster-rights.ts`); or all, whoever is known. */
+export type RightsConfig = { readonly file: string } | "kubernetes" | "all";
 
 export interface RightsOptions {
   readonly rights?: RightsConfig;
@@ -13,11 +13,11 @@ export function addRightsOption(program: Command): Command {
   return program.addOption(
     setting(
       "--rights <file>",
-      'who may do what: a JSON file, or "kubernetes" to ask the cluster (default: who is known may do everything)',
+      'who may do what: a JSON file, "kubernetes" to ask the cluster, or "all": who is known may do everything (default: all, and none with bearer tokens)',
     ).argParser(parseRights),
   );
 }
 
 function parseRights(text: string): RightsConfig {
-  return text === "kubernetes" ? text : { file: parseFile(text) };
+  return text === "kubernetes" || text === "all" ? text : { file: parseFile(text) };
 }

@@ -76,7 +76,8 @@ test("callers with the same token share one question, and guessed tokens are few
   const access = new ClusterAccess(cluster, () => new Date(0));
   const whose = (token: string) => access.reviewToken(token, audiences);
   expect(await Promise.all([whose("good"), whose("good")])).toEqual([user, user]);
-  await Promise.all(Array.from({ length: 2_500 }, (_, number) => whose(`guess ${number}`)));
+  for (let guessed = 0; guessed < 2_500; guessed += 250)
+    await Promise.all(Array.from({ length: 250 }, (_, number) => whose(`guess ${guessed + number}`)));
   expect(most).toBe(8);
   await whose("good");
   expect(asked.filter((token) => token === "good")).toHaveLength(1);
@@ -84,6 +85,32 @@ test("callers with the same token share one question, and guessed tokens are few
   expect(asked).toHaveLength(2_501);
   await whose("guess 0");
   expect(asked).toHaveLength(2_502);
+});
+
+test("so many questions wait, and none for a caller who has gone", async () => {
+  const asked: string[] = [];
+  const answers = Promise.withResolvers<undefined>();
+  const cluster = {
+    reviewToken(token: string): Promise<undefined> {
+      asked.push(token);
+      return answers.promise;
+    },
+    isAllowedTo: () => Promise.resolve(false),
+  };
+  const access = new ClusterAccess(cluster, () => new Date(0));
+  const whose = (token: string, signal?: AbortSignal) => access.reviewToken(token, audiences, signal);
+  const gone = new AbortController();
+  const first = Array.from({ length: 8 }, (_, number) => whose(`first ${number}`));
+  const left = Promise.allSettled(Array.from({ length: 250 }, (_, number) => whose(`left ${number}`, gone.signal)));
+  const busy = { code: "UNAVAILABLE", message: expect.stringContaining("try again later") };
+  await expect(whose("one more")).rejects.toMatchObject(busy);
+  const shared = whose("left 0");
+  gone.abort();
+  const again = whose("left 1");
+  answers.resolve(undefined);
+  await Promise.all([...first, shared, again]);
+  expect((await left).filter(({ status }) => status === "rejected")).toHaveLength(249);
+  expect(asked.slice(8)).toEqual(["left 0", "left 1"]);
 });
 
 test("a cluster that does not answer is UNAVAILABLE, is not taken for a no, and is asked again", async () => {

@@ -72,6 +72,8 @@ test("the limits of the load are taken from their flags", () => {
     headerBytes: ["--max-header-bytes", "8000", 8_000],
     connections: ["--max-connections", "10", 10],
     streams: ["--max-streams", "20", 20],
+    pendingBytes: ["--max-pending-bytes", "100000", 100_000],
+    watches: ["--max-watches", "25", 25],
     requestsPerSecond: ["--max-requests-per-second", "30", 30],
     receiveTimeout: ["--receive-timeout", "40s", 40_000],
     idleTimeout: ["--idle-timeout", "50s", 50_000],
@@ -203,10 +205,12 @@ test("bearer tokens need to know whose they are and whom they are for, and right
     tokens: { oidc: { issuer: "https://issuer.example", audiences: ["drs"], nameClaim: "sub", prefix: "oidc:" } },
     rights: "kubernetes",
   });
-  expect(readConfig(["--listen=:8080", "--token-review-audiences=drs, other"]).callers).toMatchObject({
+  expect(readConfig(["--listen=:8080", "--token-review-audiences=drs, other", "--rights=all"]).callers).toMatchObject({
     tokens: { reviewAudiences: ["drs", "other"] },
-    rights: undefined,
+    rights: "all",
   });
+  for (const tokens of [oidc, ["--token-review-audiences=drs"]])
+    expect(refusal(tokens).written).toContain("set --rights to a file, to kubernetes, or to all");
   expect(refusal(oidc.slice(0, 1)).written).toContain("--oidc-issuer needs --oidc-audiences");
   expect(refusal(oidc.slice(1)).written).toContain("need --oidc-issuer");
   expect(refusal(["--rights=kubernetes"]).written).toContain(

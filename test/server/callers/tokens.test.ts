@@ -21,7 +21,7 @@ beforeEach(async () => {
     reviewToken: async (token, audiences) => (token === "good" && audiences.includes("drs") ? nightly : undefined),
     isAllowed: async () => false,
   };
-  const { callers: config } = readConfig(["--token-review-audiences=other,drs"]);
+  const { callers: config } = readConfig(["--token-review-audiences=other,drs", "--rights=all"]);
   const callers = await openCallers(config, silentLogger, () => engine.access);
   warn.mockReset();
   running = await startTestServer(engine, { callers, log: { ...silentLogger, warn } });

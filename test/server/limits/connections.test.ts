@@ -7,6 +7,8 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { Health } from "../../../gen/health/v1/health_pb.ts";
+import type { Authenticator } from "../../../server/callers/authenticator.ts";
+import type { Callers } from "../../../server/callers/gate.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { post } from "../../support/http-json.ts";
 import { certificate, startTestServer, type TestServer, type TestServerOptions } from "../../support/test-server.ts";
@@ -154,12 +156,16 @@ describe.each(ports)("over %s", (port) => {
     expect(await status(running, port)).toBe(200);
   });
 
-  test.each([path, "/drscp.v1.DrscpService/ListBackups"])(
+  test.each([
+    [path, "application/json"],
+    ["/drscp.v1.DrscpService/ListBackups", "application/json"],
+    ["/grpc.health.v1.Health/Watch", "application/grpc"],
+  ])(
     "a client that drips its body loses the stream, and keeps the connection, in HTTP/2: %s",
-    async (dripped) => {
+    async (dripped, type) => {
       const running = await start({ receiveTimeout: 200 });
       const session = await openHttp2(running, port);
-      const stream = session.request({ ":method": "POST", ":path": dripped, "content-type": "application/json" });
+      const stream = session.request({ ":method": "POST", ":path": dripped, "content-type": type });
       stream.write("{");
       await closed(stream);
       const next = session.request({ ":method": "POST", ":path": path }).end();
@@ -167,6 +173,16 @@ describe.each(ports)("over %s", (port) => {
       expect(headers[":status"]).toBe(200);
     },
   );
+
+  test("a client that leaves in the middle of a request is not waited for, in HTTP/2", { timeout: 8_000 }, async () => {
+    const running = await start({});
+    const session = await openHttp2(running, port);
+    const stream = session.request({ ":method": "POST", ":path": path });
+    stream.on("error", () => undefined).write("{");
+    await new Promise((resolve) => session.ping(resolve));
+    session.destroy();
+    await expect(running.server.close()).resolves.toBeUndefined();
+  });
 
   test("a connection on which nothing is asked any more is let go", async () => {
     const running = await start({ idleTimeout: 200 });
@@ -212,6 +228,45 @@ test.each([
     expect(engine.backups.map(({ name }) => name)).toEqual(["y".repeat(200_000)]);
   },
 );
+
+test("callers who are not known yet do not keep others out", async () => {
+  const asks = Promise.withResolvers<void>();
+  onTestFinished(() => asks.resolve());
+  let asked = 0;
+  const slow: Authenticator = {
+    way: "bearer token",
+    async authenticate({ headers: { authorization: name = "" } }) {
+      asked += 1;
+      if (name !== "alice") await asks.promise;
+      return { name, groups: [], provenBy: "bearer token" };
+    },
+  };
+  const running = await startTestServer(new FakeEngine(), {
+    limits: { connections: 3 },
+    callers: { authenticators: [slow] },
+  });
+  onTestFinished(() => running.server.close());
+  for (let opened = 0; opened < 3; opened += 1) {
+    const socket = await silent(running.url);
+    socket.write(`${head}Content-Length: 2\r\n\r\n{}`);
+  }
+  await expect.poll(() => asked).toBe(3);
+  const { status } = await post(running.url, path, { headers: { authorization: "alice" } });
+  expect(status).toBe(200);
+});
+
+test("a call of reflection has no more time than others while it is not known who calls", async () => {
+  const asks = Promise.withResolvers<undefined>();
+  onTestFinished(() => asks.resolve(undefined));
+  const callers: Callers = { authenticators: [{ way: "bearer token", authenticate: () => asks.promise }] };
+  const running = await startTestServer(new FakeEngine(), { limits: { receiveTimeout: 200 }, callers });
+  onTestFinished(() => running.server.close());
+  const session = await openHttp2(running, "clear text");
+  const reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+  const stream = session.request({ ":method": "POST", ":path": reflection, "content-type": "application/grpc" });
+  await closed(stream);
+  expect(stream.rstCode).not.toBe(0);
+});
 
 test("a watch of health outlives the time that a request has, and makes room when there is none", async () => {
   const { engine, entered, resume } = slowEngine();

@@ -1,9 +1,10 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { DrscpService } from "../../../gen/drscp/v1/drscp_pb.ts";
 import { Health } from "../../../gen/health/v1/health_pb.ts";
 import { DrsError } from "../../../engine/errors.ts";
+import type { Authenticator } from "../../../server/callers/authenticator.ts";
 import type { Callers } from "../../../server/callers/gate.ts";
 import { RequestRate } from "../../../server/limits/request-rate.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
@@ -89,6 +90,38 @@ test("what proves nobody counts against its address, which is not asked any more
   expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([401, 429]));
   expect((await createBackup("alice")).status).toBe(429);
   expect(engine.backups).toHaveLength(0);
+});
+
+test("of very many who come at once only so many are asked who they are, and who is proven takes none of their share", async () => {
+  let asked = 0;
+  const { promise: answers, resolve: resume } = Promise.withResolvers<void>();
+  const slow: Authenticator = {
+    way: "bearer token",
+    async authenticate({ headers: { authorization: name = "" } }) {
+      asked += 1;
+      await answers;
+      return { name, groups: [], provenBy: "bearer token" };
+    },
+  };
+  const running = await startTestServer(engine, {
+    limits: { requestsPerSecond: 10 },
+    callers: { authenticators: [slow] },
+  });
+  onTestFinished(() => running.server.close());
+  const list = (authorization: string) =>
+    post(running.url, "/api/v1/drscp/listBackups", { headers: { authorization } });
+  const since = performance.now();
+  let refused = 0;
+  const replies = Array.from({ length: 500 }, async (_, number) => {
+    const { status } = await list(`caller ${number}`);
+    if (status === 429) refused += 1;
+    return status;
+  });
+  await expect.poll(() => refused + asked, { timeout: 20_000 }).toBe(500);
+  expect(asked).toBeLessThanOrEqual(20 + Math.ceil((performance.now() - since) / 100));
+  resume();
+  expect((await Promise.all(replies)).filter((status) => status === 200)).toHaveLength(asked);
+  for (let number = 0; number < 100; number += 1) expect((await list(`another ${number}`)).status).toBe(200);
 });
 
 test("health is answered to whoever asks however often", async () => {

@@ -1,30 +1,13 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { setImmediate as turn } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { expect, onTestFinished, test } from "vitest";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { post } from "../../support/http-json.ts";
+import { memoryInUse } from "../../support/memory-in-use.ts";
 import { certificate, startTestServer } from "../../support/test-server.ts";
 
 const clients = 500;
 const rounds = 10;
-
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
-
-/** Bytes that are in use once nobody talks any more. */
-async function memoryInUse(): Promise<number> {
-  let least = Infinity;
-  for (let look = 0; look < 10; look += 1) {
-    await turn();
-    collectGarbage();
-    const { heapUsed, external } = process.memoryUsage();
-    least = Math.min(least, heapUsed + external);
-  }
-  return least;
-}
 
 async function silent(url: string): Promise<Socket> {
   const socket = connect(Number(new URL(url).port), "127.0.0.1");

@@ -260,18 +260,24 @@ describe("by the cluster's roles", () => {
   });
 });
 
-test("without rights a caller who is known may do everything, and a start says so", async () => {
+/** What a start warns of with these settings, and what a stranger may do then. */
+async function started(...args: readonly string[]) {
   const warnings: string[] = [];
-  const { callers: config } = readConfig(["--token-review-audiences=drs"]);
-  const callers = await openCallers(
-    config,
-    {
-      ...silentLogger,
-      warn: (_fields, text) => void warnings.push(text),
-    },
-    () => engine.access,
-  );
+  const warn = (_fields: object, text: string) => void warnings.push(text);
+  const callers = await openCallers(readConfig(args).callers, { ...silentLogger, warn }, () => engine.access);
+  if (callers) onTestFinished(() => callers.close());
   running = await startTestServer(engine, { callers });
+  return warnings;
+}
+
+test("callers whose tokens are taken may do everything only where that was said", async () => {
+  expect(await started("--token-review-audiences=drs", "--rights=all")).toEqual([]);
   expect(await allowedTo("carol")).toEqual(methods);
-  expect(warnings).toEqual([expect.stringContaining("every caller who is known may do everything")]);
+});
+
+test("without rights the callers of access keys may do everything, and a start says so", async () => {
+  await writeFile(file, '{"keys": []}');
+  expect(await started(`--access-keys=${file}`)).toEqual([
+    expect.stringContaining("every caller who is known may do everything"),
+  ]);
 });

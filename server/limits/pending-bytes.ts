@@ -1,0 +1,48 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Call } from "../call.ts";
+import { bodyOf } from "../request-body.ts";
+
+/** So much of each request is not counted. Hardly any is longer. */
+const uncounted = 4_096;
+/** What a piece of a request takes in memory, however short it is. */
+const pieceBytes = 512;
+
+/**
+ * The bytes of all requests that are not answered yet: so many at most, and the request with one more is refused,
+ * RESOURCE_EXHAUSTED, before anything is done. Usual requests are taken however many long ones there are.
+ */
+export class PendingBytes {
+  readonly #max: number;
+  #pending = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** A request's bytes as they come: see `bodyOf`. */
+  async *of({ request, response }: Call): AsyncGenerator<Uint8Array> {
+    let size = 0;
+    let counted = 0;
+    let isOver = false;
+    response.once("close", () => {
+      isOver = true;
+      this.#pending -= counted;
+    });
+    for await (const piece of bodyOf(request)) {
+      if (isOver) return;
+      size += piece.length + pieceBytes;
+      const more = Math.max(0, size - uncounted - counted);
+      if (more > 0 && this.#pending + more > this.#max) this.#refuse();
+      counted += more;
+      this.#pending += more;
+      yield piece;
+    }
+  }
+
+  #refuse(): never {
+    throw new ConnectError(
+      `requests of ${this.#max} bytes wait for their answers already: try again later, or raise --max-pending-bytes`,
+      Code.ResourceExhausted,
+    );
+  }
+}
