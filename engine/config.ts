@@ -43,6 +43,8 @@ export interface EncryptionConfig {
   readonly keyFile: string;
   /** Whether the file is made, with a new key, when it is missing. */
   readonly makeKey: boolean;
+  /** Whether what is made goes with the process, so that nobody needs a copy. */
+  readonly isTemporary?: boolean;
   /** Whether archives that are not encrypted are read, too. */
   readonly readsUnencrypted: boolean;
 }

@@ -200,7 +200,8 @@ function encryptionConfig(
   }
   const readsUnencrypted = (unencryptedArchives ?? (encryptionKeys ? "refuse" : "read")) === "read";
   const keyFile = encryptionKeys ?? join(data, "encryption-keys");
-  return { encryption: { keyFile, makeKey: encryptionKeys === undefined, readsUnencrypted } };
+  const isTemporary = data === simulatedData;
+  return { encryption: { keyFile, makeKey: encryptionKeys === undefined, isTemporary, readsUnencrypted } };
 }
 
 function clusterAddress({ cluster, kubeconfig, kubeContext }: Options, program: Command): EngineConfig["cluster"] {
@@ -219,7 +220,7 @@ function describeOptions(): Command {
 
     .optionsGroup("Listening:")
     .addOption(
-      setting("--listen <host:port>", 'clear text, HTTP/1.1 and HTTP/2; "off" for none')
+      setting("--listen <host:port>", 'clear text, HTTP/1.1 and HTTP/2; ":8080" for every interface, "off" for none')
         .argParser(parseAddress)
         .default(parseAddress("127.0.0.1:8080"), "127.0.0.1:8080"),
     )
@@ -256,7 +257,7 @@ function describeOptions(): Command {
     .addOption(
       setting(
         "--data <folder>",
-        "holds the database drs.db (default: .drs; a temporary one for the simulated cluster)",
+        "holds the database drs.db and the key encryption-keys (default: .drs; a temporary one for the simulated cluster)",
       ),
     )
     .addOption(
@@ -354,8 +355,8 @@ function describeOptions(): Command {
 
     .optionsGroup("Time limits:")
     .addOption(duration("--hook-timeout", "a hook that names no limit of its own", "30s"))
-    .addOption(duration("--snapshot-timeout", "all snapshots of a backup", "10m"))
-    .addOption(duration("--pods-stop-timeout", "the pods of stopped applications", "5m"))
+    .addOption(duration("--snapshot-timeout", "all snapshots of a backup, and all claims of a restore", "10m"))
+    .addOption(duration("--pods-stop-timeout", "the pods of stopped applications, and their claims", "5m"))
     .addOption(duration("--finalizer-timeout", "a finalizer nobody removes", "60s"))
     .addOption(duration("--apps-start-timeout", "restored applications becoming ready", "10m"));
 }

@@ -11,7 +11,10 @@ const program = new Command("decrypt")
   .description("Writes an encrypted archive of a backup once more without encryption, to be read by hand.")
   .argument("<archive>", "its folder, .../backups/<uuid> or .../safety/<uuid>")
   .requiredOption("--encryption-keys <file>", "the service's keys", parseFile)
-  .requiredOption("--to <folder>", "where backups/<uuid> is made: keep it as secret as the control plane's secrets")
+  .requiredOption(
+    "--to <folder>",
+    "where backups/<uuid> or safety/<uuid> is made: keep it as secret as the control plane's secrets",
+  )
   .action(async (archive: string, { encryptionKeys, to }: Options) => {
     const made = await decryptArchive(archive, encryptionKeys, to, new AbortController().signal);
     process.stdout.write(`${made}\n`);

@@ -12,15 +12,18 @@ export interface ArchiveEncryption {
 
 /** Reads the keys, and makes the first one where that is wished. Errors as `readKeyFile`. */
 export async function openEncryption(
-  { keyFile, makeKey, readsUnencrypted }: EncryptionConfig,
+  { keyFile, makeKey, isTemporary = false, readsUnencrypted }: EncryptionConfig,
   logger: Logger,
   now: Date,
 ): Promise<ArchiveEncryption> {
-  if (makeKey && (await makeKeyFile(keyFile, now)))
-    logger.warn(
-      { keyFile },
-      "made a key that encrypts all backups: keep a copy of this file elsewhere, without it they are lost",
-    );
+  if (makeKey && (await makeKeyFile(keyFile, now))) {
+    if (isTemporary) logger.info({ keyFile }, "made a key that encrypts all backups and goes with them");
+    else
+      logger.warn(
+        { keyFile },
+        "made a key that encrypts all backups: keep a copy of this file elsewhere, without it they are lost",
+      );
+  }
   const keys = await readKeyFile(keyFile);
   if (await isOpenToOthers(keyFile))
     logger.warn({ keyFile }, "other users can read or change the encryption keys: give the file mode 600");

@@ -93,7 +93,7 @@ async function storageClassesExist(source: RestoreSource, { cluster }: JobParts,
       throw new DrsError(
         "FAILED_PRECONDITION",
         `claim ${volume.namespace}/${volume.claim} needs a storage class of driver ${volume.driver}: ` +
-          `neither ${volume.storageClass === "" ? "any" : volume.storageClass} nor another one exists in the cluster or in the backup`,
+          `${volume.storageClass === "" ? "none" : `neither ${volume.storageClass} nor another one`} exists in the cluster or in the backup; create one`,
       );
 }
 

@@ -43,7 +43,10 @@ export function addCallerOptions(program: Command): Command {
     )
     .addOption(duration("--signature-window", "how far a signed request's date may be from now", "5m"))
     .addOption(
-      setting("--path-prefix <path>", "what clients ask for in front of the service's paths, such as /drs")
+      setting(
+        "--path-prefix <path>",
+        "what clients ask for in front of the service's paths, such as /drs, where a proxy is between",
+      )
         .argParser(parsePathPrefix)
         .default("", "none"),
     );

@@ -145,12 +145,16 @@ test("a full queue leaves a backup as it is that could not be deleted", async ()
 });
 
 test("an item that is no entity is refused with those that exist; the control plane needs no cluster", async () => {
-  let listEntities = (): Promise<readonly string[]> => Promise.reject(new DrsError("UNAVAILABLE", "no answer"));
-  const engine = await smallEngine(temporaryFolder(), { listEntities: () => listEntities() });
+  let isAway = true;
+  const listEntities = async (): Promise<readonly string[]> => {
+    if (isAway) throw new DrsError("UNAVAILABLE", "no answer");
+    return ["cdp", "vault-system"];
+  };
+  const engine = await smallEngine(temporaryFolder(), { listEntities });
   await expect(engine.createBackup({ ...request, itemName: "vault-system" })).rejects.toThrow("no answer");
   const crn = await engine.createBackup({ ...request, itemName: "cdp" });
   expect(engine.describeBackup(crn).includedNamespaces).toEqual(["cdp"]);
-  listEntities = () => Promise.resolve(["cdp", "vault-system"]);
+  isAway = false;
   const vault = await engine.createBackup({ ...request, itemName: "vault-system" });
   expect(engine.describeBackup(vault).includedNamespaces).toEqual(["vault-system"]);
   await expect(engine.createBackup({ ...request, itemName: "kube-system" })).rejects.toThrow(

@@ -94,8 +94,12 @@ test("further namespaces are a list of names", () => {
 });
 
 test("the key is made beside the database, unless a file is named: then what is not encrypted is refused", () => {
-  expect(encryption("--data=/d")).toEqual({ keyFile: "/d/encryption-keys", makeKey: true, readsUnencrypted: true });
-  expect(encryption("--encryption-keys=/k")).toEqual({ keyFile: "/k", makeKey: false, readsUnencrypted: false });
+  expect(encryption("--data=/d")).toMatchObject({
+    keyFile: "/d/encryption-keys",
+    makeKey: true,
+    readsUnencrypted: true,
+  });
+  expect(encryption("--encryption-keys=/k")).toMatchObject({ keyFile: "/k", makeKey: false, readsUnencrypted: false });
   expect(encryption("--encryption-keys=/k", "--unencrypted-archives=read")).toMatchObject({ readsUnencrypted: true });
   expect(encryption("--unencrypted-archives=refuse")).toMatchObject({ makeKey: true, readsUnencrypted: false });
   expect(encryption("--encryption-keys=off")).toBeUndefined();

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, onTestFinished, test, vi } from "vitest";
@@ -158,6 +159,17 @@ test("without a cluster the start ends with what to do, and nothing of a key is 
   expect(await readdir(data)).not.toContain("encryption-keys");
 });
 
+test("what a start on the simulated cluster makes goes with it, also when it fails, and nobody is told to keep its key", async () => {
+  const port = await takenPort();
+  const started = startOn({}, "--cluster=simulated", `--listen=127.0.0.1:${port}`);
+  expect(await refusalOf(started)).toContain("EADDRINUSE");
+  const data = join(tmpdir(), `data-recovery-service-${started.process.pid}`);
+  const made = expect.objectContaining({ keyFile: join(data, "encryption-keys") }) as unknown;
+  expect(started.lines).toContainEqual(made);
+  expect(started.lines.filter(({ level }) => level > 30)).toEqual([]);
+  await expect(stat(data)).rejects.toThrow("ENOENT");
+});
+
 test("starts that fail of a taken port, or of a wrong certificate, do not count as deaths of a running job", async () => {
   const data = temporaryFolder();
   const file = join(data, "drs.db");
@@ -170,10 +182,7 @@ test("starts that fail of a taken port, or of a wrong certificate, do not count 
   before.database.close();
   const kubeconfig = join(data, "kubeconfig");
   await writeFile(kubeconfig, unreachableCluster);
-  const other = createServer().listen(0, "127.0.0.1");
-  await once(other, "listening");
-  onTestFinished(() => void other.close());
-  const { port } = other.address() as AddressInfo;
+  const port = await takenPort();
   const settings = [`--data=${data}`, `--kubeconfig=${kubeconfig}`];
   const tls = ["--tls-listen=127.0.0.1:0", `--tls-cert=${keyFile}`, `--tls-key=${keyFile}`];
 
@@ -188,6 +197,14 @@ test("starts that fail of a taken port, or of a wrong certificate, do not count 
   expect(after.jobs.get(crnOf("backup", 1))).toMatchObject({ state: "IN_PROGRESS", recoveries: 10 });
   expect(renderLog(after.logs, 1).match(/continued after a restart/g)).toHaveLength(3);
 }, 60_000);
+
+/** A port that somebody else listens on. */
+async function takenPort(): Promise<number> {
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  onTestFinished(() => void other.close());
+  return (other.address() as AddressInfo).port;
+}
 
 /** A cluster that does not answer: a job waits for it where it is. */
 const unreachableCluster = JSON.stringify({
