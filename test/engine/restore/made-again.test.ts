@@ -58,9 +58,15 @@ async function restoreBesideAnother(scene: Scene, moments: readonly Moment[], fa
 }
 
 const looksAtPods: Moment = ({ method, path }) => method === "GET" && path === "/api/v1/namespaces/cdp/pods";
+const isStopping: Moment = (asked, log) => log.includes("STOPPING_APPS phase started") && looksAtPods(asked, log);
+const isGoingBack: Moment = (asked, log) => log.includes("going back") && looksAtPods(asked, log);
+const isStarting: Moment = ({ method, path }, log) =>
+  method === "PATCH" &&
+  path.endsWith("/deployments/cdp-api") &&
+  log.includes("STARTING_APPS phase started") &&
+  !log.includes("going back");
 
 test("webhooks that are made again while their makers are stopped, or later, refuse nothing of a restore", async () => {
-  const isStopping: Moment = (asked, log) => log.includes("STOPPING_APPS phase started") && looksAtPods(asked, log);
   let made = 0;
   const areClaimsMade: Moment = ({ method, path }) => {
     if (method === "POST" && path.endsWith("/persistentvolumeclaims")) made++;
@@ -70,12 +76,6 @@ test("webhooks that are made again while their makers are stopped, or later, ref
 });
 
 test("webhooks that are made again while a restore goes back do not keep it from that", async () => {
-  const isGoingBack: Moment = (asked, log) => log.includes("going back") && looksAtPods(asked, log);
-  const isStarting: Moment = ({ method, path }, log) =>
-    method === "PATCH" &&
-    path.endsWith("/deployments/cdp-api") &&
-    log.includes("STARTING_APPS phase started") &&
-    !log.includes("going back");
   expect((await restoreBesideAnother(await Scene.open(), [isGoingBack], isStarting)).at(-1)).toBe(
     "the restore failed: the control plane is as it was before it",
   );
