@@ -16,6 +16,11 @@ interface LogLine {
   readonly keyFile?: string;
 }
 
+interface AuditLine {
+  readonly event?: string;
+  readonly method?: string;
+}
+
 /** `npm start` with a simulated cluster, under a umask that hides nothing. */
 function start(
   data: string,
@@ -95,6 +100,15 @@ test("whatever the umask, what the service makes is its user's alone, and a back
       msg: expect.stringContaining("keep a copy of this file elsewhere, without it they are lost"),
     }),
   );
+});
+
+test("calls are audited to standard output, among the log's lines, as deploy/kubernetes.yaml has it", async () => {
+  const { call, lines } = await listening(join(temporaryFolder(), "data"), "--audit=-");
+  const { backupCrn } = await call("createBackup", { backupName: "audited" });
+  const ofCall = () => (lines as unknown as AuditLine[]).filter(({ method }) => method === "createBackup");
+  const logged = () => lines.filter(({ msg }) => msg === "call");
+  await vi.waitFor(() => expect([ofCall().length, logged().length]).toEqual([2, 1]), { timeout: 20_000 });
+  expect(ofCall()).toMatchObject([{ event: "accepted" }, { event: "ended", createdCrn: backupCrn, result: "OK" }]);
 });
 
 test("a key file that is malformed, or missing, ends the start with its name; one that others can read is told", async () => {
