@@ -160,7 +160,7 @@ describe.each(ports)("over %s", (port) => {
   });
 
   test("a client that has asked before has all the time for what it asks next", async () => {
-    const running = await start({ receiveTimeout: 200, idleTimeout: 2_000 });
+    const running = await start({ receiveTimeout: 200, idleTimeout: 20_000 });
     const socket = await open(running, port);
     for (let asked = 0; asked < 2; asked += 1) {
       socket.write(`${head}Content-Length: 2\r\n\r\n{}`);
@@ -306,7 +306,7 @@ test("callers who are not known yet do not keep others out", async () => {
     const socket = await silent(running.url);
     socket.write(`${head}Content-Length: 2\r\n\r\n{}`);
   }
-  await expect.poll(() => asked).toBe(3);
+  await expect.poll(() => asked, { timeout: 20_000 }).toBe(3);
   const { status } = await post(running.url, path, { headers: { authorization: "alice" } });
   expect(status).toBe(200);
 });
