@@ -23,6 +23,10 @@ interface Connection {
   hasAsked: boolean;
   /** When it was opened, or what was last asked was answered. */
   since: number;
+  /** What had been read of it then. */
+  heard: number;
+  /** In HTTP/1.1, when something of a next request was seen first; undefined while there is nothing. */
+  begunAt: number | undefined;
 }
 
 /**
@@ -77,11 +81,13 @@ export class Connections {
     if (!connection) return;
     const exchange = { call, since: performance.now() };
     connection.hasAsked = true;
+    connection.begunAt = undefined;
     connection.exchanges.add(exchange);
     this.#moveToEnd(key, connection);
     call.response.once("close", () => {
       connection.exchanges.delete(exchange);
       connection.since = performance.now();
+      connection.heard = connection.socket.bytesRead;
     });
   }
 
@@ -96,7 +102,14 @@ export class Connections {
       return false;
     }
     const key = keyOf(socket);
-    const connection = { socket, exchanges: new Set<Exchange>(), hasAsked: false, since: performance.now() };
+    const connection = {
+      socket,
+      exchanges: new Set<Exchange>(),
+      hasAsked: false,
+      since: performance.now(),
+      heard: 0,
+      begunAt: undefined,
+    };
     this.#open.set(key, connection);
     socket.setKeepAlive(true, keepAliveDelay);
     socket.once("close", () => {
@@ -152,9 +165,12 @@ export class Connections {
     return now - since > (isWaitedFor ? Math.min(receiveTimeout, requestTimeout) : requestTimeout);
   }
 
-  #closeIfIdle({ socket, session, hasAsked, since }: Connection, now: number): void {
-    const limit = hasAsked || session ? this.#limits.idleTimeout : this.#limits.receiveTimeout;
-    if (now - since <= limit) return;
+  #closeIfIdle(connection: Connection, now: number): void {
+    const { socket, session, hasAsked, heard } = connection;
+    const { idleTimeout, receiveTimeout } = this.#limits;
+    if (!session && hasAsked && socket.bytesRead > heard) connection.begunAt ??= now;
+    const limit = session || (hasAsked && connection.begunAt === undefined) ? idleTimeout : receiveTimeout;
+    if (now - (connection.begunAt ?? connection.since) <= limit) return;
     // A session says goodbye first. One that is closed already had its time since the last sweep.
     if (session && !session.closed) session.close();
     else socket.destroy();

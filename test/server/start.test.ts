@@ -28,6 +28,11 @@ interface Started {
   readonly errors: string[];
 }
 
+interface AuditLine {
+  readonly event?: string;
+  readonly method?: string;
+}
+
 /** `npm start` with a simulated cluster, under a umask that hides nothing. */
 function start(data: string, ...flags: readonly string[]): Started {
   return startOn({}, "--cluster=simulated", `--data=${data}`, "--listen=127.0.0.1:0", ...flags);
@@ -128,6 +133,15 @@ test("metrics are served where they are asked for, and tell of the backup that w
   await call("createBackup", { backupName: "watched" });
   const complete = 'drs_jobs{kind="backup",state="COMPLETED",item="cdp"} 1';
   await expect.poll(scrape, { timeout: 30_000 }).toContain(complete);
+});
+
+test("calls are audited to standard output, among the log's lines, as deploy/kubernetes.yaml has it", async () => {
+  const { call, lines } = await listening(join(temporaryFolder(), "data"), "--audit=-");
+  const { backupCrn } = await call("createBackup", { backupName: "audited" });
+  const ofCall = () => (lines as unknown as AuditLine[]).filter(({ method }) => method === "createBackup");
+  const logged = () => lines.filter(({ msg }) => msg === "call");
+  await vi.waitFor(() => expect([ofCall().length, logged().length]).toEqual([2, 1]), { timeout: 20_000 });
+  expect(ofCall()).toMatchObject([{ event: "accepted" }, { event: "ended", createdCrn: backupCrn, result: "OK" }]);
 });
 
 test("a key file that is malformed, or missing, ends the start with its name; one that others can read is told", async () => {

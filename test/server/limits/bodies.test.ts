@@ -6,6 +6,7 @@ import { post } from "../../support/http-json.ts";
 import { startTestServer, type TestServer, type TestServerOptions } from "../../support/test-server.ts";
 
 const engine = new FakeEngine();
+const patient = { timeout: 20_000 };
 
 async function start(limits: TestServerOptions["limits"] = {}): Promise<TestServer> {
   const running = await startTestServer(engine, { limits });
@@ -48,17 +49,17 @@ test.each(["/api/v1/drscp/createBackup", "/drscp.v1.DrscpService/CreateBackup"])
       void status(stream).then((code) => answers.set(stream, code));
       stream.write(long.subarray(0, -1));
     }
-    await expect.poll(() => answers.size, { timeout: 20_000 }).toBeGreaterThanOrEqual(25);
+    await expect.poll(() => answers.size, patient).toBeGreaterThanOrEqual(25);
     expect(new Set(answers.values())).toEqual(new Set([429]));
     expect(engine.backups).toHaveLength(before);
     expect((await post(running.url, path, { body: '{"backupName": "usual"}' })).status).toBe(200);
 
     // Those that were not refused are as good as any; and when all are over, there is room again.
     for (const stream of streams) if (!answers.has(stream)) stream.end(long.subarray(-1));
-    await expect.poll(() => answers.size, { timeout: 20_000 }).toBe(30);
+    await expect.poll(() => answers.size, patient).toBe(30);
     const served = [...answers.values()].filter((code) => code === 200).length;
     expect(engine.backups).toHaveLength(before + 1 + served);
-    await expect.poll(async () => (await post(running.url, path, { body: long })).status).toBe(200);
+    await expect.poll(async () => (await post(running.url, path, { body: long })).status, patient).toBe(200);
   },
 );
 

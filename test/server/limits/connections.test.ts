@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { setTimeout as delay } from "node:timers/promises";
@@ -7,6 +7,7 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { Health } from "../../../gen/health/v1/health_pb.ts";
+import { silentLogger } from "../../../engine/logger.ts";
 import type { Authenticator } from "../../../server/callers/authenticator.ts";
 import type { Callers } from "../../../server/callers/gate.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
@@ -148,6 +149,28 @@ describe.each(ports)("over %s", (port) => {
     expect(await status(running, port)).toBe(200);
   });
 
+  test("a client that has asked before, and drips its headers, is let go", async () => {
+    const running = await start({ receiveTimeout: 200 });
+    const socket = await open(running, port);
+    socket.write(`${head}Content-Length: 2\r\n\r\n{}`);
+    await once(socket, "data");
+    socket.write(head);
+    await Promise.all([drip(socket, "X: 1\r\n"), ended(socket)]);
+    expect(await status(running, port)).toBe(200);
+  });
+
+  test("a client that has asked before has all the time for what it asks next", async () => {
+    const running = await start({ receiveTimeout: 200, idleTimeout: 20_000 });
+    const socket = await open(running, port);
+    for (let asked = 0; asked < 2; asked += 1) {
+      socket.write(`${head}Content-Length: 2\r\n\r\n{}`);
+      const [reply] = (await once(socket, "data")) as [Buffer];
+      expect(reply.toString()).toContain("200 OK");
+      // As long as silent clients have, twice.
+      for (let round = 0; round < 2; round += 1) await ended(await silent(running.url));
+    }
+  });
+
   test("a client that drips its body is let go, in HTTP/1.1", async () => {
     const running = await start({ receiveTimeout: 200 });
     const socket = await open(running, port);
@@ -202,6 +225,39 @@ describe.each(ports)("over %s", (port) => {
     await closed(stream);
     expect(stream.rstCode).not.toBe(0);
   });
+
+  test("a reply that nobody reads is given up, in HTTP/1.1", async () => {
+    const engine = new FakeEngine();
+    // More than the buffers of both ends take.
+    engine.logs = "x".repeat(50_000_000);
+    const over: object[] = [];
+    const log = { ...silentLogger, info: (fields: object) => void over.push(fields) };
+    const running = await startTestServer(engine, { limits: { requestTimeout: 300 }, log });
+    onTestFinished(() => running.server.close());
+    const socket = await open(running, port);
+    const body = JSON.stringify({ crn: "crn:altus:drs:us-west-1:a:restore:1" });
+    socket.pause();
+    socket.write(`POST /api/v1/drscp/getLogs HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    await expect.poll(() => over.length, { timeout: 20_000 }).toBe(1);
+    let read = 0;
+    socket.on("data", (bytes: Buffer) => (read += bytes.length));
+    await ended(socket);
+    expect(read).toBeLessThan(engine.logs.length);
+  });
+
+  test("a call that takes too long ends without an answer: the connection in HTTP/1.1, the stream in HTTP/2", async () => {
+    const { engine, entered, resume } = slowEngine();
+    onTestFinished(() => resume());
+    const running = await start({ requestTimeout: 300 }, engine);
+    await expect(status(running, port)).rejects.toMatchObject({ code: "ECONNRESET" });
+    const session = await openHttp2(running, port);
+    const stream = session.request({ ":method": "POST", ":path": path }).end();
+    await closed(stream);
+    expect(stream.rstCode).toBe(constants.NGHTTP2_INTERNAL_ERROR);
+    expect(entered()).toBe(2);
+    resume();
+    await once(session.request({ ":method": "POST", ":path": path }).end(), "response");
+  });
 });
 
 test.each([
@@ -250,7 +306,7 @@ test("callers who are not known yet do not keep others out", async () => {
     const socket = await silent(running.url);
     socket.write(`${head}Content-Length: 2\r\n\r\n{}`);
   }
-  await expect.poll(() => asked).toBe(3);
+  await expect.poll(() => asked, { timeout: 20_000 }).toBe(3);
   const { status } = await post(running.url, path, { headers: { authorization: "alice" } });
   expect(status).toBe(200);
 });
