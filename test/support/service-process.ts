@@ -26,7 +26,7 @@ export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** The service as `npm start` starts it, in a process of its own, on the simulated cluster. */
+/** The service as `npm start` starts it, in a process of its own, on a simulated cluster unless its flags name another. */
 export class ServiceProcess {
   readonly #child: ChildProcess;
   readonly #folder: string;
