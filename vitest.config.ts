@@ -1,10 +1,10 @@
 import { defineConfig } from "vitest/config";
 
-/** The fast tests: nothing but Node is needed. The test cluster's have a configuration of their own. */
+/** The fast tests: nothing but Node is needed. Those that need more have configurations of their own. */
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/cluster/**", "test/fuzz/**"],
+    exclude: ["test/cluster/**", "test/fuzz/**", "test/cdp/**"],
     reporters: ["default", "./test/closing-line.ts"],
     // A test of whole jobs takes a few seconds, and ten times as many on a machine that is busy with others.
     testTimeout: 60_000,

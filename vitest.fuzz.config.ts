@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     include: ["test/fuzz/**/*.test.ts"],
     reporters: ["default", "./test/closing-line.ts"],
+    // Each file loads the machine by itself.
+    fileParallelism: false,
     testTimeout: 600_000,
     hookTimeout: 60_000,
   },

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { randomUUID } from "node:crypto";
 import type { JobState } from "../../engine/model.ts";
 import { openStore } from "../../engine/store/store.ts";
+import { kubeconfig } from "../../test/support/kubeconfig.ts";
 
 export interface ScratchBackup {
   readonly name: string;
@@ -55,7 +56,7 @@ export class ScratchData {
 
   static async #empty(): Promise<ScratchData> {
     const data = new ScratchData(await mkdtemp(join(tmpdir(), "drs-bench-")));
-    await writeFile(join(data.folder, "kubeconfig"), JSON.stringify(kubeconfig), { mode: 0o600 });
+    await data.write("kubeconfig", kubeconfig("https://127.0.0.1:1"));
     return data;
   }
 
@@ -72,6 +73,13 @@ export class ScratchData {
     return [`--data=${this.folder}`, `--kubeconfig=${join(this.folder, "kubeconfig")}`, rate];
   }
 
+  /** Adds a file, and gives its path. */
+  async write(name: string, content: object): Promise<string> {
+    const file = join(this.folder, name);
+    await writeFile(file, JSON.stringify(content), { mode: 0o600 });
+    return file;
+  }
+
   async remove(): Promise<void> {
     await rm(this.folder, { recursive: true });
   }
@@ -85,12 +93,3 @@ function phaseOf(state: JobState): "PENDING" | "SAVING_OBJECTS" | "FINISHED" {
   if (state === "NOT_STARTED") return "PENDING";
   return state === "IN_PROGRESS" ? "SAVING_OBJECTS" : "FINISHED";
 }
-
-const kubeconfig = {
-  apiVersion: "v1",
-  kind: "Config",
-  clusters: [{ name: "refusing", cluster: { server: "https://127.0.0.1:1" } }],
-  users: [{ name: "nobody", user: {} }],
-  contexts: [{ name: "refusing", context: { cluster: "refusing", user: "nobody" } }],
-  "current-context": "refusing",
-};

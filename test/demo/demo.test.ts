@@ -1,5 +1,5 @@
+import { statSync } from "node:fs";
 import { PassThrough } from "node:stream";
-import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { runDemo } from "../../demo/demo.ts";
 import { differences } from "../../demo/differences.ts";
@@ -9,11 +9,18 @@ import { Screen } from "../../demo/screen.ts";
 import { startSimulator } from "../../simulator/simulator.ts";
 import type { Simulator } from "../../simulator/simulator.ts";
 
-test("the demo brings everything back and shows every phase", async () => {
+test("the demo brings everything back, shows every phase, and makes a key for its user alone and says so", async () => {
   const out = new PassThrough();
+  let shown = "";
+  let keyMode: string | undefined;
+  out.on("data", (line: Buffer) => {
+    shown += line.toString();
+    // Looked at as soon as it is told of: it goes with the demo.
+    const keyFile = /It has made a key, (.+), and encrypts backups with it/.exec(shown)?.[1];
+    if (keyFile !== undefined) keyMode ??= (statSync(keyFile).mode & 0o777).toString(8);
+  });
   const isSame = await runDemo(new Screen(out), { pace: 2 });
-  out.end();
-  const shown = await text(out);
+  expect(keyMode).toBe("600");
   expect(shown).toMatch(/Nothing differs: \d+ objects/);
   expect([...shown.matchAll(/✔ ([A-Z_]{2,})/g)].map(([, phase]) => phase)).toEqual([
     "PRE_VALIDATION",

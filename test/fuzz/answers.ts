@@ -16,6 +16,8 @@ export interface Answer {
 /** gRPC's own numbers: https://grpc.io/docs/guides/status-codes/ */
 const ok = 0;
 const deadlineExceeded = 4;
+const unauthenticated = 16;
+const unauthenticatedHttp = 401;
 /** The service is well and nothing is stopped, so no code that says otherwise is right. */
 const faults: Readonly<Record<number, string>> = { 2: "UNKNOWN", 13: "INTERNAL", 14: "UNAVAILABLE", 15: "DATA_LOSS" };
 /** The codes of Connect, as Connect's protocol spells them: https://connectrpc.com/docs/protocol/#error-codes */
@@ -46,6 +48,19 @@ export function faultOf(request: FuzzRequest, answer: Answer): string | undefine
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+export type Verdict = "succeeded" | "caller not known" | "failed";
+
+/** How the call went, on any protocol. Of a well-formed answer. */
+export function verdictOf({ status, headers, trailers, body }: Answer): Verdict {
+  const type = headers["content-type"] ?? "";
+  if (!type.startsWith("application/grpc")) {
+    return status === 200 ? "succeeded" : status === unauthenticatedHttp ? "caller not known" : "failed";
+  }
+  const frames = type.startsWith("application/grpc-web") ? checkFrames(body) : [];
+  const code = Number({ ...headers, ...trailers, ...trailersIn(frames) }["grpc-status"]);
+  return code === ok ? "succeeded" : code === unauthenticated ? "caller not known" : "failed";
 }
 
 function check(request: FuzzRequest, answer: Answer): void {
@@ -99,14 +114,19 @@ function checkGrpc(request: FuzzRequest, { status, headers, trailers, body }: An
 function checkGrpcWeb(request: FuzzRequest, { status, headers, body }: Answer): void {
   holds(status === 200, `gRPC-Web's answers have status 200, not ${status}`);
   const frames = checkFrames(body);
+  const trailers = trailersIn(frames);
+  const isOk = checkStatus(request, { ...headers, ...trailers });
+  checkMessages(request, trailers ? frames.slice(0, -1) : frames, isOk, headers);
+}
+
+/** Of gRPC-Web, where they are in the body. */
+function trailersIn(frames: readonly Frame[]): IncomingHttpHeaders | undefined {
   const last = frames.at(-1);
-  const isInBody = last !== undefined && (last.flags & 0x80) !== 0;
-  const lines = isInBody ? last.content.toString("latin1").trim().split("\r\n") : [];
-  const trailers = Object.fromEntries(
+  if (last === undefined || (last.flags & 0x80) === 0) return undefined;
+  const lines = last.content.toString("latin1").trim().split("\r\n");
+  return Object.fromEntries(
     lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]),
   );
-  const isOk = checkStatus(request, { ...headers, ...trailers });
-  checkMessages(request, isInBody ? frames.slice(0, -1) : frames, isOk, headers);
 }
 
 /** Whether the status is OK; it has to be there, and no fault. */

@@ -89,6 +89,40 @@ function requestObject(message: DescMessage, crns: readonly string[]): Arbitrary
   return fc.record(members, { requiredKeys: [] }) as Arbitrary<JsonObject>;
 }
 
+/** How often an element comes in a list: up to what the longest request holds of the shortest elements, and more. */
+const listLength = fc.constantFrom(1_000, 80_000, 500_000, 600_000);
+
+/** For each list of a message, a request that has one element very often. */
+function longLists(message: DescMessage, list: (field: DescField, length: number) => Buffer): Arbitrary<Buffer>[] {
+  const lists = message.fields.filter(({ fieldKind }) => fieldKind === "list");
+  return lists.map((field) => listLength.map((length) => list(field, length)));
+}
+
+function longJsonLists(message: DescMessage): Arbitrary<Buffer>[] {
+  return ['"COMPLETED"', '"NO_SUCH_STATE"', "3", "{}"].flatMap((element) =>
+    longLists(message, ({ jsonName }, length) =>
+      Buffer.from(`{"${jsonName}":[${`${element},`.repeat(length - 1)}${element}]}`),
+    ),
+  );
+}
+
+/** Packed, an element a byte, as numbers are: https://protobuf.dev/programming-guides/encoding/#packed */
+function longBinaryLists(message: DescMessage): Arbitrary<Buffer>[] {
+  return [3, 99].flatMap((element) =>
+    longLists(message, ({ number }, half) => {
+      const length = 2 * half;
+      const head = [(number << 3) | 2, (length & 0x7f) | 0x80, ((length >> 7) & 0x7f) | 0x80, length >> 14];
+      return Buffer.concat([Buffer.from(head), Buffer.alloc(length, element)]);
+    }),
+  );
+}
+
+/** Few have long ones, as each of these costs as much time as a hundred others. */
+function withLongLists(short: Arbitrary<Buffer>, long: readonly Arbitrary<Buffer>[]): Arbitrary<Buffer> {
+  if (long.length === 0) return short;
+  return fc.oneof({ weight: 30, arbitrary: short }, { weight: 1, arbitrary: fc.oneof(...long) });
+}
+
 /** JSON of a request: valid for the most part, or of wrong types, deep, with members given twice, or not JSON at all. */
 function jsonBody(message: DescMessage, crns: readonly string[]): Arbitrary<Buffer> {
   const valid = requestObject(message, crns).map((object) => JSON.stringify(object));
@@ -111,7 +145,12 @@ function jsonBody(message: DescMessage, crns: readonly string[]): Arbitrary<Buff
     { weight: 1, arbitrary: twice },
     { weight: 1, arbitrary: fc.oneof(fc.json(), oddText) },
   );
-  return damaged(text.map((json) => Buffer.from(json)));
+  return damaged(
+    withLongLists(
+      text.map((json) => Buffer.from(json)),
+      longJsonLists(message),
+    ),
+  );
 }
 
 /** A request as protobuf's bytes, valid for the most part. */
@@ -123,7 +162,8 @@ function binaryBody(message: DescMessage, crns: readonly string[]): Arbitrary<Bu
       return Buffer.from(JSON.stringify(object)); // of a wrong type
     }
   });
-  return damaged(fc.oneof({ weight: 8, arbitrary: valid }, { weight: 2, arbitrary: bytes(300) }));
+  const short = fc.oneof({ weight: 8, arbitrary: valid }, { weight: 2, arbitrary: bytes(300) });
+  return damaged(withLongLists(short, longBinaryLists(message)));
 }
 
 function bytes(maxLength: number): Arbitrary<Buffer> {

@@ -4,18 +4,9 @@
 # usage: schemathesis.sh [OPTIONS of `st run`], such as --seed=N of an earlier run
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-version=4.32.5
-home=${XDG_CACHE_HOME:-$HOME/.cache}/data-recovery-service/schemathesis-$version
-
-skip() {
-  printf '%s: skipped\n0 passed, 0 failed, 1 skipped\n' "$1"
+if ! tools=$(test/support/python-tool.sh schemathesis 4.32.5); then
+  printf '0 passed, 0 failed, 1 skipped\n'
   exit 0
-}
-python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || skip "no Python 3.10 or newer with venv"
-if [ ! -x "$home/bin/st" ]; then
-  rm -rf "$home"
-  python3 -m venv "$home"
-  "$home/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version" || { rm -rf "$home"; skip "pip cannot install schemathesis $version"; }
 fi
 
 data=$(mktemp -d)
@@ -31,7 +22,7 @@ done
 
 # Left out: what protobuf's JSON mapping takes besides the document's (null, numbers as strings) is no fault, and a CRN
 # that is only a string is refused although it fits its schema.
-if "$home/bin/st" run gen/openapi.json --url "http://127.0.0.1:$port" --max-examples 200 \
+if "$tools/st" run gen/openapi.json --url "http://127.0.0.1:$port" --max-examples 200 \
   --exclude-checks negative_data_rejection,positive_data_acceptance "$@" && kill -0 "$service"; then
   printf '1 passed, 0 failed, 0 skipped\n'
 else

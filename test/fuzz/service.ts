@@ -1,189 +1,98 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { Agent, request as http1Request } from "node:http";
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  connect as connectHttp2,
-  type IncomingHttpHeaders,
-} from "node:http2";
-import { connect } from "node:net";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { startArguments } from "../support/start-arguments.ts";
-import type { Answer } from "./answers.ts";
-import type { FuzzRequest } from "./requests.ts";
+import { type Simulator, startSimulator } from "../../simulator/simulator.ts";
+import { eventually } from "../cluster/support/eventually.ts";
+import { kubeconfig } from "../support/kubeconfig.ts";
+import { ServiceProcess } from "../support/service-process.ts";
+import { certificate } from "../support/test-server.ts";
+import { Connections } from "./connections.ts";
+import { Inspector } from "./inspector.ts";
 
-const root = join(import.meta.dirname, "../..");
-/** A request that is not answered by then counts as a fault. */
-const patienceMs = 20_000;
-/** So much of a request is sent before the service has asked for more: https://www.rfc-editor.org/rfc/rfc9113#section-6.9.2 */
-const initialWindow = 65_535;
-/** To reset more streams of one connection is taken for an attack: https://nodejs.org/api/http2.html (streamResetBurst) */
-const resetsOfSession = 500;
-/** Of pino: https://getpino.io/#/docs/api?id=level-string */
-const errorLevel = 50;
-
-/** The service as `npm start` starts it, in a process of its own, on the simulated cluster. */
+/**
+ * The service in a process of its own, with connections to it and a look at its memory. Its cluster is simulated in this
+ * process: a cluster holds what backups leave in it.
+ */
 export class FuzzedService {
-  readonly #child: ChildProcess;
+  readonly #cluster: Simulator;
   readonly #folder: string;
-  readonly #port: number;
-  /** The lines of its log that tell of a fault of its own. */
-  readonly faults: readonly string[];
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 16 });
-  #session: ClientHttp2Session | undefined;
-  #resets = 0;
+  readonly #process: ServiceProcess;
+  readonly #inspector: Inspector;
+  readonly cleartext: Connections;
+  /** Only where `--tls-listen` is among the flags. */
+  readonly tls: Connections;
 
-  private constructor(child: ChildProcess, folder: string, port: number, faults: readonly string[]) {
-    this.#child = child;
+  private constructor(cluster: Simulator, folder: string, process: ServiceProcess, inspector: Inspector) {
+    this.#cluster = cluster;
     this.#folder = folder;
-    this.#port = port;
-    this.faults = faults;
+    this.#process = process;
+    this.#inspector = inspector;
+    this.cleartext = new Connections(process.port);
+    this.tls = new Connections(process.tlsPort, certificate);
   }
 
   static async start(flags: readonly string[]): Promise<FuzzedService> {
+    const cluster = await startSimulator({ sample: true });
     const folder = await mkdtemp(join(tmpdir(), "drs-fuzz-"));
-    const own = ["--listen=127.0.0.1:0", "--cluster=simulated", `--data=${folder}`];
-    const child = spawn(process.execPath, [...startArguments, ...own, ...flags], {
-      cwd: root,
-      env: { ...process.env, DRS_MAX_REQUESTS_PER_SECOND: "100000" }, // or most would be refused unread
-      stdio: ["ignore", "pipe", "inherit"],
+    const file = join(folder, "kubeconfig");
+    await writeFile(file, JSON.stringify(kubeconfig(cluster.url)));
+    const process = await ServiceProcess.start(["--cluster=auto", `--kubeconfig=${file}`, ...flags], {
+      nodeFlags: ["--inspect=127.0.0.1:0"],
+      env: { DRS_MAX_REQUESTS_PER_SECOND: "100000" }, // or most would be refused unread
     });
-    const killWithUs = () => child.kill("SIGKILL");
-    process.once("exit", killWithUs);
-    child.once("exit", () => process.off("exit", killWithUs));
-    const faults: string[] = [];
-    const port = await new Promise<number>((resolve, reject) => {
-      createInterface(child.stdout).on("line", (line) => {
-        const { level, msg, cleartext } = JSON.parse(line) as {
-          level: number;
-          msg: string;
-          cleartext?: { port: number };
-        };
-        if (msg === "listening" && cleartext) resolve(cleartext.port);
-        if (level >= errorLevel) faults.push(line);
-      });
-      child.once("exit", (code) => reject(new Error(`the service ended at once, with ${code}`)));
-    });
-    return new FuzzedService(child, folder, port, faults);
+    return new FuzzedService(cluster, folder, process, await Inspector.open(process.inspector ?? ""));
   }
 
   get isAlive(): boolean {
-    return this.#child.exitCode === null && this.#child.signalCode === null;
+    return this.#process.isAlive;
+  }
+
+  /** The lines of its log that tell of a fault of its own. */
+  get faults(): readonly string[] {
+    return this.#process.faults;
   }
 
   /** What the process holds in memory, in bytes. */
   async memory(): Promise<number> {
-    const status = await readFile(`/proc/${this.#child.pid}/status`, "utf8");
+    const status = await readFile(`/proc/${this.#process.pid}/status`, "utf8");
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024;
   }
 
-  /** Calls a method as JSON. */
+  /** What of it is no garbage, in bytes. */
+  liveMemory(): Promise<number> {
+    return this.#inspector.liveMemory();
+  }
+
+  /** Calls a method as JSON, with these headers. */
   // oxlint-disable-next-line typescript/no-explicit-any -- the tests look into the answers
-  async api(method: string, body: object = {}): Promise<any> {
-    const headers = { "content-type": "application/json" };
-    const path = `/api/v1/drscp/${method}`;
-    const answer = await this.send({ http: 1, method: "POST", path, headers, body: Buffer.from(JSON.stringify(body)) });
+  async api(method: string, body: object = {}, headers: Readonly<Record<string, string>> = {}): Promise<any> {
+    const answer = await this.cleartext.send({
+      http: 1,
+      method: "POST",
+      path: `/api/v1/drscp/${method}`,
+      headers: { "content-type": "application/json", ...headers },
+      body: Buffer.from(JSON.stringify(body)),
+    });
     if (answer.status !== 200) throw new Error(`${method}: ${answer.status} ${answer.body.toString()}`);
     return JSON.parse(answer.body.toString());
   }
 
-  /** Sends a request and gives the whole answer; rejects when there is none. */
-  async send(request: FuzzRequest): Promise<Answer> {
-    const signal = AbortSignal.timeout(patienceMs);
-    return request.http === 1 ? this.#overHttp1(request, signal) : this.#overHttp2(request, signal);
-  }
-
-  /** Writes bytes to a connection of its own and gives what comes back until either side has had enough. */
-  async sendRaw(bytes: Buffer): Promise<Buffer> {
-    const socket = connect(this.#port, "127.0.0.1");
-    const chunks: Buffer[] = [];
-    socket.on("data", (chunk) => chunks.push(chunk)).on("error", () => {});
-    socket.setTimeout(200, () => socket.destroy()); // it waits for more
-    socket.write(bytes);
-    await new Promise((resolve) => socket.once("close", resolve)); // after an error too
-    return Buffer.concat(chunks);
+  /** Makes a backup for requests to ask for, and gives its CRN when it is done. */
+  async makeBackup(headers: (method: string) => Readonly<Record<string, string>> = () => ({})): Promise<string> {
+    const { backupCrn } = await this.api("createBackup", { backupName: "fuzzed" }, headers("createBackup"));
+    await eventually("the backup is made", async () => {
+      const { backup } = await this.api("describeBackup", { backupCrn }, headers("describeBackup"));
+      return backup.backupPhase === "FINISHED";
+    });
+    return backupCrn;
   }
 
   async stop(): Promise<void> {
-    this.#agent.destroy();
-    this.#session?.destroy();
-    if (this.isAlive) {
-      this.#child.kill("SIGKILL");
-      await once(this.#child, "exit");
-    }
-    await rm(this.#folder, { recursive: true, force: true });
-  }
-
-  async #overHttp1(fuzzed: FuzzRequest, signal: AbortSignal): Promise<Answer> {
-    const { method, path, headers, body } = fuzzed;
-    const request = http1Request({
-      host: "127.0.0.1",
-      port: this.#port,
-      agent: this.#agent,
-      method,
-      path,
-      headers: { ...headers, "content-length": String(body.length) },
-      signal,
-    });
-    return new Promise((resolve, reject) => {
-      request.once("error", (error) => {
-        // The service may close a connection that nobody has used for a while, just as it is used again.
-        if (request.reusedSocket && "code" in error && error.code === "ECONNRESET")
-          resolve(this.#overHttp1(fuzzed, signal));
-        else reject(error);
-      });
-      request.once("response", (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk)).once("error", reject);
-        response.once("end", () => {
-          const { statusCode: status = 0, headers: answered, trailers } = response;
-          resolve({ status, headers: answered, trailers, body: Buffer.concat(chunks) });
-        });
-      });
-      request.end(body);
-    });
-  }
-
-  async #overHttp2({ method, path, headers, body }: FuzzRequest, signal: AbortSignal): Promise<Answer> {
-    const stream = this.#http2().request(
-      { ":method": method, ":path": path, ...headers },
-      { signal, endStream: false },
-    );
-    return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
-      let head: IncomingHttpHeaders & { ":status"?: number | undefined } = {};
-      let trailers: IncomingHttpHeaders = {};
-      stream.once("error", reject);
-      stream.once("response", (received) => (head = received));
-      stream.once("trailers", (received) => (trailers = received));
-      stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-      stream.once("end", () => {
-        const { ":status": status } = head;
-        if (status === undefined) return; // the stream was closed without an answer
-        resolve({ status, headers: head, trailers, body: Buffer.concat(chunks) });
-        // The service may not have wanted all of a long request.
-        if (body.length > initialWindow) this.#reset(stream);
-      });
-      stream.once("close", () => reject(new Error(`the stream was closed with ${stream.rstCode}`)));
-      stream.end(body);
-    });
-  }
-
-  #reset(stream: ClientHttp2Stream): void {
-    stream.close();
-    this.#resets += 1;
-    if (this.#resets % resetsOfSession === 0) this.#session?.close();
-  }
-
-  #http2(): ClientHttp2Session {
-    if (!this.#session || this.#session.closed || this.#session.destroyed) {
-      this.#session = connectHttp2(`http://127.0.0.1:${this.#port}`);
-      this.#session.on("error", () => {});
-    }
-    return this.#session;
+    this.cleartext.close();
+    this.tls.close();
+    this.#inspector.close();
+    await this.#process.stop();
+    await this.#cluster.close();
+    await rm(this.#folder, { recursive: true });
   }
 }

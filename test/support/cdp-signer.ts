@@ -22,6 +22,8 @@ export function signingKey(method: SigningKey["method"], id: string): SigningKey
 
 /** What is left as it is when not given. */
 export interface Variation {
+  /** Of HTTP; POST when not given. */
+  readonly httpMethod?: string;
   readonly date?: string;
   readonly id?: string;
   readonly authMethod?: string;
@@ -35,7 +37,9 @@ export interface Variation {
 export function signedHeaders(key: SigningKey, path: string, contentType: string, variation: Variation = {}) {
   const date = variation.date ?? new Date().toUTCString();
   const authMethod = variation.authMethod ?? key.method;
-  const text = Buffer.from(["POST", contentType, date, variation.path ?? path, authMethod].join("\n"));
+  const text = Buffer.from(
+    [variation.httpMethod ?? "POST", contentType, date, variation.path ?? path, authMethod].join("\n"),
+  );
   const signature = {
     ed25519v1: () => sign(null, text, key.privateKey),
     rsav1: () => sign("sha256", text, key.privateKey),
