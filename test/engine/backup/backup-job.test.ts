@@ -1,3 +1,5 @@
+import { rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { phasesIn, Scene, texts } from "../simulated-control-plane.ts";
 
@@ -147,6 +149,48 @@ test("a backup that fails while it takes its snapshots out of the cluster leaves
   await scene.until(() => scene.engine.describeBackup(crn).state === "FAILED");
   expect(texts(scene.engine.describeBackup(crn).errors)).toEqual([expect.stringContaining(held)]);
   await expectNothingLeft(scene);
+});
+
+/** Starts a backup and does something once its objects are saved and its snapshots are begun. */
+async function backupDuring(scene: Scene, change: (archives: string, crn: string) => Promise<void>): Promise<string> {
+  let crn = "";
+  let changing: Promise<void> | undefined;
+  scene.simulator.intercept(({ method, path }) => {
+    if (method === "POST" && path.endsWith("/volumesnapshots") && crn !== "")
+      changing ??= change(join(scene.folder, "archives"), crn);
+    return undefined;
+  });
+  crn = await scene.startBackup();
+  await scene.until(() => changing !== undefined);
+  await changing;
+  return crn;
+}
+
+test("a backup whose storage goes away waits for it, and is whole", async () => {
+  const scene = await Scene.open();
+  const crn = await backupDuring(scene, (archives) => rename(archives, `${archives}.away`));
+  await scene.until(() => scene.engine.getLogs(crn).includes("is the storage there?"));
+  const archives = join(scene.folder, "archives");
+  await rename(`${archives}.away`, archives);
+  await scene.until(() => scene.engine.describeBackup(crn).phase === "FINISHED");
+  expect(scene.engine.describeBackup(crn)).toMatchObject({ state: "COMPLETED", errors: [] });
+  expect(texts((await scene.restore(crn)).errors)).toEqual([]);
+});
+
+test("a backup of which a part is lost or cut before it is complete fails, names the part and leaves nothing", async () => {
+  for (const [change, text] of [
+    [(part: string) => rm(part), /objects\/apps\.v1\.deployments\.\S+ is gone from folder /],
+    [(part: string) => writeFile(part, "cut"), /objects\/apps\.v1\.deployments\.\S+ in folder \S+ has 3 bytes, not /],
+  ] as const) {
+    const scene = await Scene.open();
+    const crn = await backupDuring(scene, (archives, backup) =>
+      change(join(archives, "backups", backup.slice(-36), "objects", "apps.v1.deployments.ndjson.zst.enc")),
+    );
+    await scene.until(() => scene.engine.describeBackup(crn).phase === "FINISHED");
+    const { state, errors } = scene.engine.describeBackup(crn);
+    expect([state, texts(errors)]).toEqual(["FAILED", [expect.stringMatching(text)]]);
+    await expectNothingLeft(scene);
+  }
 });
 
 test("a claim whose data cannot be saved is a warning that names it, and stays as it is when the backup is restored", async () => {
