@@ -151,6 +151,27 @@ test("a backup that fails while it takes its snapshots out of the cluster leaves
   await expectNothingLeft(scene);
 });
 
+test("a backup whose service dies within the burst takes all of its snapshots anew, and leaves none of those before", async () => {
+  const scene = await Scene.open();
+  const group = "/apis/snapshot.storage.k8s.io/v1/namespaces";
+  let isHeld = true;
+  scene.simulator.intercept(({ method, path }) =>
+    isHeld && method === "POST" && path === `${group}/vault-system/volumesnapshots` ? { status: 503 } : undefined,
+  );
+  const crn = await scene.startBackup();
+  await scene.until(() => scene.simulator.volumes.snapshotHandles().length === 2);
+  await scene.engine.close();
+  const before = scene.simulator.volumes.snapshotHandles();
+  isHeld = false;
+  await scene.restart();
+  await scene.until(() => scene.engine.describeBackup(crn).phase === "FINISHED");
+  expect(scene.engine.describeBackup(crn)).toMatchObject({ state: "COMPLETED", warnings: [], errors: [] });
+  const after = scene.simulator.volumes.snapshotHandles();
+  expect(after).toHaveLength(3);
+  expect(after.filter((handle) => before.includes(handle))).toEqual([]);
+  expect(await scene.names(contents)).toEqual([]);
+});
+
 /** Starts a backup and does something once its objects are saved and its snapshots are begun. */
 async function backupDuring(scene: Scene, change: (archives: string, crn: string) => Promise<void>): Promise<string> {
   let crn = "";
