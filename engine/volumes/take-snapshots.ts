@@ -46,10 +46,11 @@ export async function discardBegun({ job, signal }: JobContext, request: Snapsho
   const { cluster, claims, inFlight } = request;
   const timeoutMs = Math.max(request.timeoutMs, shortestDiscardLimitMs);
   const namespaces = new Set(claims.map(({ namespace }) => namespace));
-  const onHeld = (_namespace: string, error: DrsError): never => {
-    throw error;
-  };
-  await discardSnapshots({ cluster, uuid: job.uuid, namespaces, timeoutMs, inFlight, signal, onHeld });
+  await discardSnapshots({ cluster, uuid: job.uuid, namespaces, timeoutMs, inFlight, signal, onHeld: giveUp });
+}
+
+function giveUp(_namespace: string, error: DrsError): never {
+  throw error;
 }
 
 /**
