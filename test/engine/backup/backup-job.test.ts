@@ -214,6 +214,42 @@ test("a backup of which a part is lost or cut before it is complete fails, names
   }
 });
 
+/** A backup that fails as it takes its snapshots, and may not look for them then so many times. */
+async function failingBackup(scene: Scene, refusals: number) {
+  const refused = (message: string) => ({
+    status: 403,
+    body: { kind: "Status", code: 403, reason: "Forbidden", message },
+  });
+  let left = 0;
+  scene.simulator.intercept(({ method, path }) => {
+    if (method === "POST" && path.endsWith("/vault-system/volumesnapshots")) {
+      left = refusals;
+      return refused("exceeded quota");
+    }
+    const isLooking = method === "GET" && path.endsWith("/volumesnapshots");
+    return isLooking && left-- > 0 ? refused("volumesnapshots is forbidden") : undefined;
+  });
+  const { crn, state, errors } = await scene.backup();
+  const [first, ...more] = texts(errors);
+  expect([state, first]).toEqual(["FAILED", expect.stringContaining("exceeded quota")]);
+  return { uuid: crn.slice(-36), more };
+}
+
+test("a backup that fails and has lost its rights waits for them, and leaves nothing", async () => {
+  const scene = await Scene.open();
+  const { more } = await failingBackup(scene, 1);
+  expect(more).toEqual([]);
+  await expectNothingLeft(scene);
+});
+
+test("a backup that fails and does not get its rights back says what may be left", async () => {
+  const scene = await Scene.open();
+  const { uuid, more } = await failingBackup(scene, Number.POSITIVE_INFINITY);
+  expect(more).toEqual([expect.stringContaining("the backup was not cleaned up: ")]);
+  expect(more[0]).toContain(`VolumeSnapshots with the label drs.cloudera.com/job=${uuid} and their contents`);
+  expect(more[0]).toContain(`backups/${uuid} in folder `);
+});
+
 test("a claim whose data cannot be saved is a warning that names it, and stays as it is when the backup is restored", async () => {
   const scene = await Scene.open();
   const spec = {
