@@ -214,12 +214,13 @@ test("a backup of which a part is lost or cut before it is complete fails, names
   }
 });
 
+const refused = (message: string) => ({
+  status: 403,
+  body: { kind: "Status", code: 403, reason: "Forbidden", message },
+});
+
 /** A backup that fails as it takes its snapshots, and may not look for them then so many times. */
 async function failingBackup(scene: Scene, refusals: number) {
-  const refused = (message: string) => ({
-    status: 403,
-    body: { kind: "Status", code: 403, reason: "Forbidden", message },
-  });
   let left = 0;
   scene.simulator.intercept(({ method, path }) => {
     if (method === "POST" && path.endsWith("/vault-system/volumesnapshots")) {
