@@ -40,6 +40,7 @@ export class CrashPoints {
       write: (key, content, signal) => this.around(`write ${nameOf(key)}`, () => storage.write(key, content, signal)),
       delete: (key, signal) => this.around(`remove ${nameOf(key)}`, () => storage.delete(key, signal)),
       read: (key, signal) => storage.read(key, signal),
+      size: (key, signal) => storage.size(key, signal),
       list: (prefix, signal) => storage.list(prefix, signal),
       listFolder: (prefix, signal) => storage.listFolder(prefix, signal),
       check: (signal) => storage.check(signal),

@@ -2,10 +2,12 @@ import { createHash } from "node:crypto";
 import { constants, createZstdCompress, type ZstdCompress } from "node:zlib";
 import type { KeyRing } from "../encryption/key-ring.ts";
 import { DrsError } from "../errors.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
 import { digestFile, manifestFile, partFile, sealedSuffix } from "./archive-paths.ts";
 import { type Manifest, maxManifestLength, type Part, type PartResource } from "./format.ts";
 import type { KnownArchives } from "./known-archives.ts";
+import { knownFiles } from "./known-files.ts";
 import { type Line, lineBatches } from "./line-batches.ts";
 import { checkManifest } from "./manifest-check.ts";
 import { seal } from "./sealed-file.ts";
@@ -69,12 +71,13 @@ export class ArchiveWriter {
   }
 
   /**
-   * Completes the archive. The digest goes first: a manifest that is there can be proven. INTERNAL, and nothing written,
-   * for a manifest that a reader would refuse.
+   * Completes the archive. The digest goes first: a manifest that is there can be proven. Nothing is written while a part is
+   * not there (UNAVAILABLE), or not whole (DATA_LOSS), nor a manifest that a reader would refuse (INTERNAL).
    */
   async writeManifest(manifest: Manifest, signal: AbortSignal): Promise<void> {
     const plain = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
     proveReadable(plain);
+    await forEachInFlight(manifest.parts, looksAtOnce, (part) => this.#proveWhole(part, signal));
     const current = this.#keys?.current;
     const file = `${this.#folder}/${manifestFile}`;
     const bytes = current ? await sealManifest(plain, manifest.parts, file, current) : plain;
@@ -83,6 +86,17 @@ export class ArchiveWriter {
     this.#known?.wrote(this.#folder, digest);
     await this.#storage.write(`${this.#folder}/${digestFile}`, once(line), signal);
     await this.#storage.write(file, once(bytes), signal);
+  }
+
+  /** The storage may have gone, or been exchanged, since the part was written. */
+  async #proveWhole({ file, size }: Part, signal: AbortSignal): Promise<void> {
+    const key = `${this.#folder}/${file}`;
+    const found = await knownFiles(this.#storage).size(key, signal);
+    if (found === size) return;
+    throw new DrsError(
+      "DATA_LOSS",
+      `${key} in ${this.#storage.description} has ${found} bytes, not the ${size} written`,
+    );
   }
 
   /** Removes the archive, whole or unfinished; may run again. The manifest goes first: half an archive is none. */
@@ -96,6 +110,7 @@ export class ArchiveWriter {
 
 /** JSON shrinks to a tenth at any level; the lowest keeps up with the API server on a fraction of a core. */
 const compressionLevel = 1;
+const looksAtOnce = 8;
 const outputSize = 128 * 1024;
 
 function compressor(): ZstdCompress {

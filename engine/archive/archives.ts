@@ -1,9 +1,9 @@
 import type { ArchiveEncryption } from "../encryption/archive-encryption.ts";
-import { DrsError } from "../errors.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
 import { ArchiveReader } from "./archive-reader.ts";
 import { ArchiveWriter } from "./archive-writer.ts";
 import type { KnownArchives } from "./known-archives.ts";
+import { knownFiles } from "./known-files.ts";
 
 /** The archives in a storage, and the keys that they are written and read with: what jobs know of either. */
 export class Archives {
@@ -32,21 +32,6 @@ export class Archives {
 
   /** The same for an archive that has been there: what is gone is away with its storage, and UNAVAILABLE. */
   openAgain(folder: string, signal: AbortSignal): Promise<ArchiveReader> {
-    return ArchiveReader.open(waitedFor(this.#storage), folder, signal, this.#encryption, this.#known);
+    return ArchiveReader.open(knownFiles(this.#storage), folder, signal, this.#encryption, this.#known);
   }
-}
-
-function waitedFor(storage: ArchiveStorage): Pick<ArchiveStorage, "read"> {
-  return {
-    async read(key, signal) {
-      try {
-        return await storage.read(key, signal);
-      } catch (error) {
-        if (!(error instanceof DrsError) || error.code !== "NOT_FOUND") throw error;
-        throw new DrsError("UNAVAILABLE", `${key} is gone from ${storage.description}: is the storage there?`, {
-          cause: error,
-        });
-      }
-    },
-  };
 }

@@ -1,7 +1,10 @@
 import { backupFolder } from "../archive/archive-paths.ts";
 import { type Manifest, type Part, formatVersion } from "../archive/format.ts";
+import { DrsError } from "../errors.ts";
 import { finalState, type JobContext, type JobDefinition } from "../jobs/phase.ts";
 import type { JobParts } from "../jobs/parts.ts";
+import { jobLabel } from "../objects/object-selection.ts";
+import { StoreError } from "../store/store-errors.ts";
 import { keepSnapshots, savedVolumes } from "../volumes/take-snapshots.ts";
 import { abandonSnapshots } from "../volumes/abandon-snapshots.ts";
 import { backupNotes } from "./backup-notes.ts";
@@ -22,11 +25,31 @@ export function backupJob(parts: JobParts): JobDefinition {
       await writeManifest(parts, context);
     },
     async fail(context) {
-      await resumeApplications(parts, context);
-      await abandonSnapshots(context, parts);
-      await parts.archives.writer(backupFolder(context.job.uuid)).delete(context.signal);
+      await resumeApplications(parts, context, context.error);
+      try {
+        await abandonSnapshots(context, parts);
+        await parts.archives.writer(backupFolder(context.job.uuid)).delete(context.signal);
+      } catch (error) {
+        if (!(error instanceof DrsError) || error instanceof StoreError) throw error;
+        const text = `the backup was not cleaned up: ${error.message}. ${whatMayBeLeft(parts, context)}`;
+        throw new DrsError(error.code, text, { cause: error });
+      }
     },
+    leftUndone: (context) => whatMayBeLeft(parts, context),
   };
+}
+
+/** For a person who cleans up after a backup that could not do it. */
+function whatMayBeLeft({ storage }: JobParts, context: JobContext): string {
+  const { uuid } = context.job;
+  const stored = savedVolumes(context).map(
+    ({ snapshotHandle, ...of }) => `${snapshotHandle} of ${of.namespace}/${of.claim}`,
+  );
+  const snapshots = stored.length === 0 ? "" : `, in the storage system the snapshots ${stored.join(", ")}`;
+  return (
+    `What it has begun may be left, to be deleted: VolumeSnapshots with the label ${jobLabel}=${uuid} and their contents` +
+    `${snapshots}, and ${backupFolder(uuid)} in ${storage.description}`
+  );
 }
 
 async function writeManifest({ archives, controlPlane }: JobParts, context: JobContext): Promise<void> {

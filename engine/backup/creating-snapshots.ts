@@ -1,23 +1,29 @@
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext, Phase } from "../jobs/phase.ts";
 import type { SnapshotableClaim } from "../volumes/claims.ts";
-import { type SnapshotRequest, takeSnapshots } from "../volumes/take-snapshots.ts";
+import { awaitSnapshots, cutSnapshots, discardBegun, type SnapshotRequest } from "../volumes/take-snapshots.ts";
 import { backupNotes } from "./backup-notes.ts";
 import { quiesceApplications, resumeApplications } from "./hooks.ts";
 
-/** Quiesces what asks for it, takes every volume's snapshot in one burst, and lets the applications go on. */
+/**
+ * Quiesces what asks for it, takes every volume's snapshot in one burst, and lets the applications go on. Until every one is
+ * cut a run begins anew, as snapshots from before and after a pause are of different moments; from then on none is taken.
+ */
 export function creatingSnapshots(parts: JobParts): Phase {
   return {
     name: "CREATING_SNAPSHOTS",
     async run(context) {
       const { notes } = context;
       const request = snapshotRequest(parts, context);
-      if (request.claims.length > 0 && notes.get(backupNotes.cut) !== true)
-        await quiesceApplications(parts, context, notes.get<string[]>(backupNotes.namespaces) ?? []);
-      await takeSnapshots(context, request, async () => {
-        notes.set(backupNotes.cut, true);
+      if (request.claims.length > 0 && notes.get(backupNotes.cut) !== true) {
         await resumeApplications(parts, context);
-      });
+        await discardBegun(context, request);
+        await quiesceApplications(parts, context, notes.get<string[]>(backupNotes.namespaces) ?? []);
+        await cutSnapshots(context, request);
+        notes.set(backupNotes.cut, true);
+      }
+      await resumeApplications(parts, context);
+      await awaitSnapshots(context, request);
     },
   };
 }

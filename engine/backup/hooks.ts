@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
@@ -16,9 +17,18 @@ interface Hook {
   readonly timeoutMs: number;
 }
 
+/** A post hook that is due. Once it was given up it is tried no more than once in a later run. */
+interface HeldHook extends Hook {
+  readonly isGivenUp?: boolean;
+}
+
 /** Where the notes keep the pods whose applications are held, and what lets them go again. */
 const heldNotes = "hook/";
 const hooksAtOnce = 8;
+/** A post hook that fails is tried again for so many times the time limit of hooks: for five minutes, unless that is set. */
+const patience = 10;
+const firstPauseMs = 500;
+const longestPauseMs = 15_000;
 
 /** Whether any pod of the namespaces asks for a command. */
 export async function hasHooks(cluster: Cluster, namespaces: readonly string[], signal: AbortSignal): Promise<boolean> {
@@ -38,45 +48,105 @@ export async function quiesceApplications(
   namespaces: readonly string[],
 ): Promise<void> {
   const { notes, signal } = context;
-  const hooks: Hook[] = [];
+  const asking: { readonly key: string; readonly before?: Hook | undefined; readonly after?: Hook | undefined }[] = [];
   for (const namespace of namespaces)
     for await (const pod of cluster.list(pods, namespace, signal)) {
-      if ((pod["status"] as { phase?: string } | undefined)?.phase !== "Running") continue;
+      if (phaseOf(pod) !== "Running") continue;
       const before = hookOf(pod, "pre", limits.hookTimeout);
       const after = hookOf(pod, "post", limits.hookTimeout);
-      if (after) notes.set(`${heldNotes}${namespace}/${pod.metadata.name}/`, after);
-      if (before) hooks.push(before);
+      if (before ?? after) asking.push({ key: `${heldNotes}${namespace}/${pod.metadata.name}/`, before, after });
     }
-  await forEachInFlight(hooks, hooksAtOnce, (hook) => runHook(cluster, context, hook, "pre"));
-}
-
-/** Runs the post hook of every pod that is held, once. None of them fails the backup any more: each failure is told. */
-export async function resumeApplications({ cluster }: Pick<JobParts, "cluster">, context: JobContext): Promise<void> {
-  const held = [...context.notes.entries<Hook>(heldNotes)];
-  await forEachInFlight(held, hooksAtOnce, async ([key, hook]) => {
-    await runHook(cluster, context, { ...hook, onError: "Continue" }, "post");
-    context.notes.clear(key);
+  await forEachInFlight(asking, hooksAtOnce, async ({ key, before, after }) => {
+    if (after) notes.set(key, after);
+    if (!before) return;
+    try {
+      await runHook(cluster, context, before, "pre");
+    } catch (error) {
+      if (!(error instanceof DrsError)) throw error;
+      const text = `the pre hook of pod ${before.pod} failed: ${error.message}`;
+      if (before.onError === "Fail")
+        throw new DrsError("FAILED_PRECONDITION", `${before.namespace}: ${text}`, { cause: error });
+      context.warn(before.namespace, text);
+    }
   });
 }
 
-async function runHook(
-  cluster: JobParts["cluster"],
+/**
+ * Runs the post hook of every pod that is held, again and again until it has run or its pod is gone. None fails the backup
+ * any more: `tell` is told of each that is given up, with the command to run by hand.
+ */
+export async function resumeApplications(
+  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
   context: JobContext,
-  hook: Hook,
-  when: "pre" | "post",
+  tell: JobContext["warn"] = context.warn,
 ): Promise<void> {
+  const { notes, signal } = context;
+  const start = Date.now();
+  const patienceMs = patience * limits.hookTimeout;
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+    let areLeft = false;
+    await forEachInFlight([...notes.entries<HeldHook>(heldNotes)], hooksAtOnce, async ([key, hook]) => {
+      const reason = await failureOf(cluster, context, hook);
+      if (reason === undefined) {
+        notes.clear(key);
+        return;
+      }
+      if (hook.isGivenUp !== true && Date.now() - start < patienceMs) {
+        areLeft = true;
+        return;
+      }
+      notes.set(key, { ...hook, isGivenUp: true });
+      tell(hook.namespace, `the post hook of pod ${hook.pod} failed: ${reason}. ${howToResume(hook)}`);
+    });
+    if (!areLeft) return;
+    await sleep(pauseMs, undefined, { signal });
+  }
+}
+
+/** Runs a post hook. Undefined when it has run, or its pod is there no more. */
+async function failureOf(cluster: Cluster, context: JobContext, hook: Hook): Promise<string | undefined> {
   try {
-    const output = await cluster.exec(hook, context.signal);
-    context.info(
-      `${when} hook of pod ${hook.namespace}/${hook.pod} ran${output === "" ? "" : ` and said ${output.length} characters`}`,
-    );
+    await runHook(cluster, context, hook, "post");
+    return undefined;
   } catch (error) {
     if (!(error instanceof DrsError)) throw error;
-    const text = `the ${when} hook of pod ${hook.pod} failed: ${error.message}`;
-    if (hook.onError === "Fail")
-      throw new DrsError("FAILED_PRECONDITION", `${hook.namespace}: ${text}`, { cause: error });
-    context.warn(hook.namespace, text);
+    if (!(await isGone(cluster, hook, context.signal))) return error.message;
+    context.info(`pod ${hook.namespace}/${hook.pod} is gone, and its post hook is not needed any more`);
+    return undefined;
   }
+}
+
+/** Whether a pod is not there, or has ended; false while the cluster does not say. */
+async function isGone(cluster: Cluster, { namespace, pod }: Hook, signal: AbortSignal): Promise<boolean> {
+  try {
+    for await (const found of cluster.list(pods, namespace, signal, { fieldSelector: `metadata.name=${pod}` }))
+      return phaseOf(found) === "Succeeded" || phaseOf(found) === "Failed";
+    return true;
+  } catch (error) {
+    if (!(error instanceof DrsError)) throw error;
+    return false;
+  }
+}
+
+function phaseOf(pod: KubernetesObject): string | undefined {
+  return (pod["status"] as { phase?: string } | undefined)?.phase;
+}
+
+function howToResume({ namespace, pod, container, command }: Hook): string {
+  const words = command.map((word) =>
+    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`,
+  );
+  return (
+    "The application may still be held as its pre hook has left it: run " +
+    `kubectl exec -n ${namespace} ${pod} -c ${container} -- ${words.join(" ")}`
+  );
+}
+
+async function runHook(cluster: Cluster, context: JobContext, hook: Hook, when: "pre" | "post"): Promise<void> {
+  const output = await cluster.exec(hook, context.signal);
+  context.info(
+    `${when} hook of pod ${hook.namespace}/${hook.pod} ran${output === "" ? "" : ` and said ${output.length} characters`}`,
+  );
 }
 
 function hookOf(

@@ -11,7 +11,7 @@ import { finalState } from "./phase.ts";
 import type { JobContext, JobDefinition } from "./phase.ts";
 
 export interface WalkSettings {
-  /** How often in a row a step is tried when it reports UNAVAILABLE. */
+  /** How often in a row a step is tried when it reports what may pass. */
   readonly maxAttempts: number;
   /** Between these attempts. */
   readonly backoff: Backoff;
@@ -92,9 +92,7 @@ class Walk {
       } catch (error) {
         if (this.#signal.aborted) return "stopped";
         if (error instanceof StoreError) throw error;
-        if (!(error instanceof DrsError) || error.code !== "UNAVAILABLE" || attempt >= settings.maxAttempts) {
-          return { error };
-        }
+        if (!(error instanceof DrsError) || !mayPass(error, job) || attempt >= settings.maxAttempts) return { error };
         const delay = delayAfter(attempt, settings.backoff, random);
         const next = `trying again in ${(delay / 1_000).toFixed(1)} s`;
         logJob(this.#parts, job, "warning", `attempt ${attempt} of ${settings.maxAttempts}: ${error.message}; ${next}`);
@@ -145,6 +143,11 @@ class Walk {
     logJob(this.#parts, { ...job, phase: "FINISHED" }, "info", `job ended ${state}`);
     conclude(store, { ...job, state, updatedAt: clock() }, state);
   }
+}
+
+/** In a clean-up, rights that were taken away may be given back, like a cluster that is away. */
+function mayPass({ code }: DrsError, { step }: JobRecord): boolean {
+  return code === "UNAVAILABLE" || (step === "FAIL" && code === "PERMISSION_DENIED");
 }
 
 /** What the API may show of an error: our own texts only, as those of others may hold anything. */

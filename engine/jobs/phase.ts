@@ -81,8 +81,8 @@ export interface JobDefinition {
   finish(context: JobContext): Promise<void>;
   /**
    * Runs once the job has failed (its error is recorded) and before the state says FAILED: puts back or cleans up. May
-   * run again after a crash. UNAVAILABLE is tried again as in a phase; what it throws else, or in the end, is recorded as
-   * one more error.
+   * run again after a crash. UNAVAILABLE is tried again as in a phase, and so is PERMISSION_DENIED; what it throws else, or
+   * in the end, is recorded as one more error.
    */
   fail(context: JobContext): Promise<void>;
   /** What the message adds when `fail` is given up, as the process died of it each time: what is left for a person to do. */

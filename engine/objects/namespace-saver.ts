@@ -9,7 +9,7 @@ import { type KubernetesObject, type ResourceType, resourceName } from "../kuber
 import { readAhead } from "../kubernetes/read-ahead.ts";
 import { ClusterScopedNeeds, type SavableObject } from "./cluster-scoped-needs.ts";
 import { namespaces as namespaceType } from "./entities.ts";
-import { isSavedObject, isSavedResource } from "./object-selection.ts";
+import { isSavedObject, isSavedResource, isUnselecting } from "./object-selection.ts";
 import { occupiedKinds } from "./occupied-kinds.ts";
 
 /** Each kind that is being saved holds a compressor and an upload. */
@@ -52,7 +52,15 @@ export async function saveNamespaces(request: SavingRequest): Promise<readonly P
     kindsAtOnce,
     signal,
   );
-  await forEachInFlight(kinds, kindsAtOnce, (resource) => save(resource, savedObjects(request, resource, needs)));
+  const unselecting = new Set<string>();
+  const saveKind = (kind: DiscoveredResource) => save(kind, savedObjects(request, kind, { needs, unselecting }));
+  // Services first: which endpoints are the cluster's depends on them.
+  for (const services of kinds.filter(isService)) await saveKind(services);
+  await forEachInFlight(
+    kinds.filter((kind) => !isService(kind)),
+    kindsAtOnce,
+    saveKind,
+  );
   for await (const [type, objects] of needs.kinds(cluster, discovery, signal)) await save(type, objects);
   return parts.sort((a, b) => (a.file < b.file ? -1 : 1));
 }
@@ -68,13 +76,24 @@ async function* existingNamespaces(
   }
 }
 
+function isService(kind: DiscoveredResource): boolean {
+  return resourceName(kind) === "services";
+}
+
+/** What is learnt of the objects as they are saved. */
+interface Learnt {
+  readonly needs: ClusterScopedNeeds;
+  /** Services without a selector; see `isSavedObject`. */
+  readonly unselecting: Set<string>;
+}
+
 function savedObjects(
   request: SavingRequest,
   resource: DiscoveredResource,
-  needs: ClusterScopedNeeds,
+  learnt: Learnt,
 ): AsyncGenerator<SavableObject> {
   return readAhead(
-    Iterator.from(request.namespaces).map((namespace) => savedObjectsIn(namespace, request, resource, needs)),
+    Iterator.from(request.namespaces).map((namespace) => savedObjectsIn(namespace, request, resource, learnt)),
     namespacesAhead,
   );
 }
@@ -83,13 +102,14 @@ async function* savedObjectsIn(
   namespace: string,
   { cluster, signal }: SavingRequest,
   resource: DiscoveredResource,
-  needs: ClusterScopedNeeds,
+  { needs, unselecting }: Learnt,
 ): AsyncGenerator<SavableObject> {
   try {
     for await (const page of cluster.listRaw(resource, namespace, signal))
       for (const bytes of page) {
         const object = JSON.parse(bytes.toString()) as KubernetesObject;
-        if (!isSavedObject(resource, object)) continue;
+        if (!isSavedObject(resource, object, unselecting)) continue;
+        if (isUnselecting(resource, object)) unselecting.add(`${namespace}/${object.metadata.name}`);
         needs.note(resource, object);
         yield { bytes, object };
       }

@@ -32,10 +32,35 @@ export function isSavedResource(resource: DiscoveredResource): boolean {
   );
 }
 
-/** Whether an object belongs into an archive: not what the cluster makes itself, and not what is on its way out. */
-export function isSavedObject(type: ResourceType, object: KubernetesObject): boolean {
+/**
+ * Whether an object belongs into an archive: not what the cluster makes itself, and not what is on its way out. Of the
+ * services in `unselecting` (`namespace/name`), which have no selector, nobody makes the endpoints again.
+ */
+export function isSavedObject(
+  type: ResourceType,
+  object: KubernetesObject,
+  unselecting: ReadonlySet<string> = new Set(),
+): boolean {
   if (object.metadata.deletionTimestamp !== undefined) return false;
-  return !isMadeByCluster(type, object);
+  return !isMadeByCluster(type, object) || unselecting.has(serviceOf(type, object) ?? "");
+}
+
+/** The service whose endpoints an object holds. Mirrored slices are made out of Endpoints. */
+function serviceOf(type: ResourceType, { metadata }: KubernetesObject): string | undefined {
+  const { namespace = "", name, labels = {} } = metadata;
+  if (resourceName(type) === "endpoints") return `${namespace}/${name}`;
+  if (resourceName(type) !== "endpointslices.discovery.k8s.io" || labels[slicedBy]?.includes("mirroring") === true)
+    return undefined;
+  return `${namespace}/${labels["kubernetes.io/service-name"] ?? ""}`;
+}
+
+const slicedBy = "endpointslice.kubernetes.io/managed-by";
+
+/** Whether a service leaves its endpoints to others; those that are there once a selector was taken away stay. */
+export function isUnselecting(type: ResourceType, object: KubernetesObject): boolean {
+  return (
+    resourceName(type) === "services" && (object["spec"] as { selector?: object } | undefined)?.selector === undefined
+  );
 }
 
 /** Whether the cluster makes the object itself, out of others that are saved, or it is this service's own. */
@@ -59,13 +84,14 @@ export function isMadeByCluster(type: ResourceType, object: KubernetesObject): b
         "endpoints.kubernetes.io/last-change-trigger-time" in annotations
       );
     case "endpointslices.discovery.k8s.io":
-      return /^endpointslice(mirroring)?-controller\.k8s\.io$/.test(
-        labels["endpointslice.kubernetes.io/managed-by"] ?? "",
-      );
+      return /^endpointslice(mirroring)?-controller\.k8s\.io$/.test(labels[slicedBy] ?? "");
     case "configmaps":
       return name === rootCertificate;
     case "secrets":
-      return object["type"] === "kubernetes.io/service-account-token" && isLegacyTokenName(name, annotations);
+      return (
+        object["type"] === "kubernetes.io/service-account-token" &&
+        isMadeForAccount(annotations["kubernetes.io/service-account.name"] ?? "", "token", name)
+      );
     case "volumesnapshots.snapshot.storage.k8s.io":
       return jobLabel in labels;
     case "rolebindings.rbac.authorization.k8s.io":
@@ -83,8 +109,12 @@ export function isMirrorPod({ metadata }: KubernetesObject): boolean {
 /** The config map with the API server's certificate, which the cluster puts into every namespace. */
 export const rootCertificate = "kube-root-ca.crt";
 
-/** Clusters before 1.24 made a token for each service account, named after it with five letters more. */
-function isLegacyTokenName(name: string, annotations: Record<string, string>): boolean {
-  const account = annotations["kubernetes.io/service-account.name"] ?? "";
-  return name.startsWith(`${account}-token-`) && name.length === account.length + "-token-".length + 5;
+/**
+ * Whether a Secret's name is one that the cluster itself makes up for a service account: clusters before 1.24 made a token for
+ * each, OpenShift a `dockercfg`. Five characters are drawn at the end, of these only:
+ * https://github.com/kubernetes/apimachinery/blob/master/pkg/util/rand/rand.go
+ */
+export function isMadeForAccount(account: string, use: "token" | "dockercfg", name: string): boolean {
+  const prefix = `${account}-${use}-`;
+  return name.startsWith(prefix) && /^[bcdfghjklmnpqrstvwxz2456789]{5}$/.test(name.slice(prefix.length));
 }

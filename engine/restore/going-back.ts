@@ -49,10 +49,8 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<void
     notes.set(backNote, true);
   } catch (error) {
     if (!(error instanceof DrsError) || error instanceof StoreError) throw error;
-    // Rights that were taken away may be given back, like a cluster that is away.
-    const code = error.code === "PERMISSION_DENIED" ? "UNAVAILABLE" : error.code;
     const where = whereAllLies(parts, context);
-    throw new DrsError(code, `going back failed too: ${error.message}. ${where}`, { cause: error });
+    throw new DrsError(error.code, `going back failed too: ${error.message}. ${where}`, { cause: error });
   }
 }
 

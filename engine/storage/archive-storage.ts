@@ -17,6 +17,8 @@ export interface ArchiveStorage {
   write(key: string, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
   /** Opens a file from its start. Rejects with NOT_FOUND before the stream is given out. */
   read(key: string, signal: AbortSignal): Promise<Readable>;
+  /** How many bytes a file has. */
+  size(key: string, signal: AbortSignal): Promise<number>;
   /** The keys below a prefix that ends in a slash, all depths, in key order. Unfinished writes are not among them. */
   list(prefix: string, signal: AbortSignal): AsyncIterable<string>;
   /** The names directly below a prefix that ends in a slash, without the prefix: files, and folders (`name/`). */

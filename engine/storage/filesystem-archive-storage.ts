@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { access, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { DrsError } from "../errors.ts";
 import type { ArchiveStorage } from "./archive-storage.ts";
 import { isMissing, translateFileError } from "./file-error.ts";
 import { proveUsable } from "./storage-check.ts";
@@ -10,18 +11,29 @@ import { checkKey, checkPrefix, isKey } from "./storage-key.ts";
 import { translatedStream } from "./translated-stream.ts";
 
 /**
- * Archives in a folder, which is made if it is missing. Only the service's own user may read them.
+ * Archives in a folder, which is made if it is missing when it is first used or opened, and never again: a folder that
+ * vanishes later (an unmount, a rename) is UNAVAILABLE. Only the service's own user may read them.
  *
  * A file is written below `.unfinished`, which no key can name, and renamed when it is durable. What a killed process
- * left there is removed by `check`.
+ * left there is removed by `check`. That it is there tells the folder from the empty one that a mount leaves behind.
  */
 export class FilesystemArchiveStorage implements ArchiveStorage {
   readonly description: string;
   readonly #root: string;
+  #opened: Promise<void> | undefined;
 
   constructor(root: string) {
     this.#root = resolve(root);
     this.description = `folder ${this.#root}`;
+  }
+
+  /** Makes the folder if it is missing; once that has succeeded, no more. */
+  open(): Promise<void> {
+    this.#opened ??= makeFolder(join(this.#root, unfinishedFolder)).catch((error: unknown) => {
+      this.#opened = undefined;
+      throw error;
+    });
+    return this.#opened;
   }
 
   async write(key: string, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
@@ -29,7 +41,8 @@ export class FilesystemArchiveStorage implements ArchiveStorage {
     const unfinished = join(this.#root, unfinishedFolder, randomUUID());
     try {
       signal.throwIfAborted();
-      await makeFolder(dirname(unfinished));
+      await this.open();
+      await this.#proveThere();
       const file = await open(unfinished, "wx", 0o600);
       await pipeline(content, file.createWriteStream({ flush: true, highWaterMark: writeSize }), { signal });
       await this.#moveInto(this.#path(key), unfinished);
@@ -44,10 +57,21 @@ export class FilesystemArchiveStorage implements ArchiveStorage {
     const translate = (error: unknown): unknown => translateFileError(error, this.description, key);
     try {
       signal.throwIfAborted();
+      if (this.#opened) await this.#proveThere();
       const file = await open(this.#path(key), "r");
       return translatedStream(file.createReadStream({ highWaterMark: readSize }), translate, signal);
     } catch (error) {
       throw translate(error);
+    }
+  }
+
+  async size(key: string, signal: AbortSignal): Promise<number> {
+    checkKey(key);
+    try {
+      signal.throwIfAborted();
+      return (await stat(this.#path(key))).size;
+    } catch (error) {
+      throw translateFileError(error, this.description, key);
     }
   }
 
@@ -78,6 +102,7 @@ export class FilesystemArchiveStorage implements ArchiveStorage {
     signal.throwIfAborted();
     const path = this.#path(key);
     try {
+      if (this.#opened) await this.#proveThere();
       await rm(path, { force: true });
       await this.#removeEmptyFolders(dirname(path));
     } catch (error) {
@@ -100,10 +125,25 @@ export class FilesystemArchiveStorage implements ArchiveStorage {
     return join(this.#root, key);
   }
 
+  /** Without this a folder would be made where a file system is mounted otherwise, and hold half an archive. */
+  async #proveThere(): Promise<void> {
+    try {
+      await access(join(this.#root, unfinishedFolder));
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      throw new DrsError(
+        "UNAVAILABLE",
+        `${this.description} is not the one that was opened, or is gone: is the storage there? If it was replaced on purpose, start the service again`,
+        { cause: error },
+      );
+    }
+  }
+
   /** Renames durably. A deletion next door may take the emptied folder away again before the file is in it. */
   async #moveInto(path: string, unfinished: string): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
+        await this.#proveThere();
         await makeFolder(dirname(path));
         await rename(unfinished, path);
         await syncFolder(dirname(path));

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { DeleteObjectCommand, paginateListObjectsV2, S3Client } from "@aws-sdk/client-s3";
+import { DeleteObjectCommand, HeadObjectCommand, paginateListObjectsV2, S3Client } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { DrsError } from "../errors.ts";
 import type { ArchiveStorage } from "./archive-storage.ts";
@@ -74,6 +74,15 @@ export class S3ArchiveStorage implements ArchiveStorage {
     checkKey(key);
     const translate = (error: unknown): unknown => translateS3Error(error, this.description, key, signal);
     return readInPieces(this.#client, { Bucket: this.#bucket, Key: this.#prefix + key }, translate, signal);
+  }
+
+  async size(key: string, signal: AbortSignal): Promise<number> {
+    checkKey(key);
+    const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: this.#prefix + key });
+    const { ContentLength = 0 } = await this.#translated(key, signal, () =>
+      this.#client.send(command, { abortSignal: signal }),
+    );
+    return ContentLength;
   }
 
   async *list(prefix: string, signal: AbortSignal): AsyncGenerator<string> {

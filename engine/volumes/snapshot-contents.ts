@@ -20,40 +20,40 @@ export interface ContentsRequest {
   readonly signal: AbortSignal;
 }
 
+/** The driver's controller asks it again and again, after a second at first, and takes a complaint back that has passed. */
+const complaintPatienceMs = 30_000;
+
 /**
  * Makes a VolumeSnapshotContent of each snapshot in the storage and waits for the driver to look at it. Gives the
- * driver's complaint for each volume whose snapshot it does not find or cannot use, by namespace and claim.
+ * driver's complaint for each volume whose snapshot it does not find or cannot use, by namespace and claim. A complaint
+ * about what is to be used has to last for a while; what is to be deleted need not be usable.
  * https://kubernetes.io/docs/concepts/storage/volume-snapshots/#static
  */
 export async function importContents(request: ContentsRequest): Promise<ReadonlyMap<string, string>> {
-  const { cluster, uuid, volumes, timeoutMs, inFlight, signal } = request;
+  const { cluster, uuid, volumes, deletionPolicy, timeoutMs, inFlight, signal } = request;
   await forEachInFlight(volumes, inFlight, (volume) => createContent(request, volume));
   const statuses = new Map<string, SnapshotStatus>();
-  const nameOf = (volume: SavedVolume) => nameFor(uuid, volume.namespace, volume.claim);
-  const isSettled = (volume: SavedVolume) => {
-    const { readyToUse, error } = statuses.get(nameOf(volume)) ?? {};
-    return readyToUse === true || error !== undefined;
-  };
-  await waitFor(
-    cluster,
-    {
-      type: volumeSnapshotContents,
-      namespace: "",
-      options: { labelSelector: `${jobLabel}=${uuid}` },
-      timeoutMs,
-      signal,
-    },
-    (object) => {
-      statuses.set(object.metadata.name, object["status"] ?? {});
-    },
-    () => volumes.every(isSettled),
-  );
+  const statusOf = (volume: SavedVolume) => statuses.get(nameFor(uuid, volume.namespace, volume.claim)) ?? {};
+  const isReady = (volume: SavedVolume) => statusOf(volume).readyToUse === true;
+  const isComplaint = (volume: SavedVolume) => !isReady(volume) && statusOf(volume).error !== undefined;
+  const options = { labelSelector: `${jobLabel}=${uuid}` };
+  const follow = (limitMs: number, isDone: () => boolean) =>
+    waitFor(
+      cluster,
+      { type: volumeSnapshotContents, namespace: "", options, timeoutMs: limitMs, signal },
+      (object) => {
+        statuses.set(object.metadata.name, object["status"] ?? {});
+      },
+      isDone,
+    );
+  await follow(timeoutMs, () => volumes.every((volume) => isReady(volume) || isComplaint(volume)));
+  if (deletionPolicy === "Retain" && volumes.some(isComplaint))
+    await follow(Math.min(complaintPatienceMs, timeoutMs), () => volumes.every(isReady));
   const complaints = new Map<string, string>();
   for (const volume of volumes) {
-    const status = statuses.get(nameOf(volume));
-    if (status?.readyToUse === true) continue;
+    if (isReady(volume)) continue;
     const silence = `the CSI driver ${volume.driver} did not answer within ${timeoutMs / 1000} s`;
-    complaints.set(`${volume.namespace}/${volume.claim}`, status?.error?.message ?? silence);
+    complaints.set(`${volume.namespace}/${volume.claim}`, statusOf(volume).error?.message ?? silence);
   }
   return complaints;
 }

@@ -9,6 +9,7 @@ import { waitFor } from "../kubernetes/waiting.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import type { SnapshotableClaim } from "./claims.ts";
 import { detachSnapshots } from "./detach-snapshot.ts";
+import { discardSnapshots, shortestDiscardLimitMs } from "./discard-snapshots.ts";
 import { nameFor, type SnapshotStatus, volumeSnapshotContents, volumeSnapshots } from "./snapshot-resources.ts";
 
 export interface SnapshotRequest {
@@ -23,22 +24,33 @@ const volumeNotes = "volume/";
 const contentNotes = "content/";
 
 /**
- * Takes a snapshot of every claim, all at once, and resolves when all are ready. `onCut` is called once when every one has
- * been cut: from then on the applications may write again. May run again after a crash: what was begun is taken up.
+ * Takes a snapshot of every claim, all at once, and resolves when every one has been cut: from then on the applications may
+ * write again. All are of one moment only when there are none yet: see `discardBegun`.
  *
- * FAILED_PRECONDITION names the claims whose snapshots were not ready in time, with the driver's own words.
+ * FAILED_PRECONDITION names the claims whose snapshots were not cut in time, with the driver's own words.
  */
-export async function takeSnapshots(
-  context: JobContext,
-  request: SnapshotRequest,
-  onCut: () => Promise<void>,
-): Promise<void> {
+export async function cutSnapshots(context: JobContext, request: SnapshotRequest): Promise<void> {
   const { job, signal } = context;
   const { cluster, claims, inFlight } = request;
   await forEachInFlight(claims, inFlight, (claim) => createSnapshot(cluster, job.uuid, claim, signal));
   await waitUntil(context, request, claims, isCut);
-  await onCut();
-  await waitUntil(context, request, claims, isReady);
+}
+
+/** Resolves when all snapshots can be used. FAILED_PRECONDITION as above. */
+export async function awaitSnapshots(context: JobContext, request: SnapshotRequest): Promise<void> {
+  await waitUntil(context, request, request.claims, isReady);
+}
+
+/** Deletes what an earlier run has begun to take. FAILED_PRECONDITION names what is not gone in time. */
+export async function discardBegun({ job, signal }: JobContext, request: SnapshotRequest): Promise<void> {
+  const { cluster, claims, inFlight } = request;
+  const timeoutMs = Math.max(request.timeoutMs, shortestDiscardLimitMs);
+  const namespaces = new Set(claims.map(({ namespace }) => namespace));
+  await discardSnapshots({ cluster, uuid: job.uuid, namespaces, timeoutMs, inFlight, signal, onHeld: giveUp });
+}
+
+function giveUp(_namespace: string, error: DrsError): never {
+  throw error;
 }
 
 /**

@@ -70,6 +70,37 @@ test("a failing hook that says Fail ends the backup, thaws what was frozen and l
   expect(log.match(/pre/g)?.length ?? 0).toBe(log.match(/post/g)?.length ?? 0);
 });
 
+test("a post hook that fails is run again until it succeeds", async () => {
+  const tries = join(cluster.folder, "tries");
+  await rm(tries, { force: true });
+  await annotate({
+    "pre.hook.backup.velero.io/command": `["/bin/sh", "-c", "echo frozen > ${uploads}/frozen"]`,
+    "post.hook.backup.velero.io/command": `["/bin/sh", "-c", "echo >> ${tries}; [ $(wc -l < ${tries}) -gt 2 ] && rm ${uploads}/frozen"]`,
+  });
+  const { backupCrn } = await service.api("createBackup");
+  const { warnings, errors } = await service.waitForJob(backupCrn);
+  expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
+  expect(await contentOf(tries)).toBe("\n\n\n");
+  expect(await contentOf(join(uploads, "frozen"))).toBeUndefined();
+});
+
+test("a post hook that fails for good is told with the command to run by hand", async () => {
+  await service.stop();
+  service = await startService({ cluster, flags: ["--hook-timeout=2s"] });
+  await annotate({
+    "post.hook.backup.velero.io/command": `["/bin/sh", "-c", "echo still frozen; exit 3"]`,
+    "post.hook.backup.velero.io/timeout": "10s",
+  });
+  const { backupCrn } = await service.api("createBackup");
+  const { warnings, errors } = await service.waitForJob(backupCrn, { state: "PARTIALLY_FAILED" });
+  expect(errors).toEqual([]);
+  expect(warnings).toHaveLength(1);
+  const text = JSON.stringify(warnings);
+  expect(text).toMatch(/post hook of pod toolbox failed: .*still frozen/);
+  expect(text).toContain("kubectl exec -n cdp toolbox -c ");
+  expect(text).toContain(" -- /bin/sh -c 'echo still frozen; exit 3'");
+});
+
 test("a hook that takes longer than its time limit has failed", async () => {
   await annotate({
     "pre.hook.backup.velero.io/command": '["/bin/sleep", "60"]',

@@ -21,6 +21,7 @@ export function archiveStorageContract(name: string, open: () => Promise<Archive
         const bytes = randomBytes(length);
         await storage.write("sizes/file", chunksOf(bytes, 300_000), signal);
         expect((await readAll("sizes/file")).equals(bytes)).toBe(true);
+        expect(await storage.size("sizes/file", signal)).toBe(length);
       }
     });
 
@@ -31,10 +32,9 @@ export function archiveStorageContract(name: string, open: () => Promise<Archive
     });
 
     test("says NOT_FOUND for a file that is not there, naming it, before there is a stream", async () => {
-      await expect(storage.read("missing/file", signal)).rejects.toMatchObject({
-        code: "NOT_FOUND",
-        message: expect.stringContaining("missing/file"),
-      });
+      const missing = { code: "NOT_FOUND", message: expect.stringContaining("missing/file") };
+      await expect(storage.read("missing/file", signal)).rejects.toMatchObject(missing);
+      await expect(storage.size("missing/file", signal)).rejects.toMatchObject(missing);
     });
 
     test("lists all depths in key order and a folder's own names", async () => {
@@ -127,6 +127,7 @@ export function archiveStorageContract(name: string, open: () => Promise<Archive
         const refused = { code: "INVALID_ARGUMENT" };
         await expect(storage.write(key, chunksOf(Buffer.from("x")), signal)).rejects.toMatchObject(refused);
         await expect(storage.read(key, signal)).rejects.toMatchObject(refused);
+        await expect(storage.size(key, signal)).rejects.toMatchObject(refused);
         await expect(storage.delete(key, signal)).rejects.toMatchObject(refused);
       }
       for (const prefix of ["", "/", "a", "../", "a/../"]) {

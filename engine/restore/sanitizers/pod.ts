@@ -1,4 +1,5 @@
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { isMadeForAccount } from "../../objects/object-selection.ts";
 
 interface Container {
   volumeMounts?: { name: string }[];
@@ -20,7 +21,7 @@ export function sanitizePod(pod: KubernetesObject): void {
   for (const field of filledIn) delete spec[field];
   const isToken = ({ name, projected, secret }: NonNullable<PodSpec["volumes"]>[number]) =>
     (projected !== undefined && name.startsWith("kube-api-access-")) ||
-    secret?.secretName?.startsWith(`${spec.serviceAccountName ?? "default"}-token-`) === true;
+    isMadeForAccount(spec.serviceAccountName ?? "default", "token", secret?.secretName ?? "");
   const tokens = new Set((spec.volumes ?? []).filter(isToken).map((volume) => volume.name));
   if (tokens.size === 0) return;
   spec.volumes = (spec.volumes ?? []).filter((volume) => !tokens.has(volume.name));

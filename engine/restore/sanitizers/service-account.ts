@@ -1,10 +1,11 @@
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { isMadeForAccount } from "../../objects/object-selection.ts";
 
 /** Tokens that the cluster made for the old account are not there any more. */
 export function sanitizeServiceAccount(account: KubernetesObject): void {
   const { name } = account.metadata;
   const isMadeByCluster = (secret: string) =>
-    secret.startsWith(`${name}-`) && /^(token|dockercfg)-[a-z0-9]{5}$/.test(secret.slice(name.length + 1));
+    isMadeForAccount(name, "token", secret) || isMadeForAccount(name, "dockercfg", secret);
   for (const field of ["secrets", "imagePullSecrets"]) {
     const references = account[field] as { name?: string }[] | undefined;
     if (references) account[field] = references.filter((reference) => !isMadeByCluster(reference.name ?? ""));

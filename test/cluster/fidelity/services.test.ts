@@ -14,7 +14,9 @@ beforeAll(async () => {
   before = new Map((await plane.list(services)).map((service) => [service.metadata.name, service]));
   await plane.backUp();
   await plane.kubectl("delete", "endpoints/outside", "endpointslice/outside-ipv4");
-  await plane.kubectl("delete", "service", "kept", "headless", "elsewhere", "outside", "address-taken", "port-taken");
+  await plane.kubectl("delete", "endpoints/deselected", "endpointslice/deselected-ipv4");
+  const others = ["headless", "elsewhere", "outside", "deselected"];
+  await plane.kubectl("delete", "service", "kept", ...others, "address-taken", "port-taken");
   await takeAllocations();
   restored = await plane.restore({ state: "PARTIALLY_FAILED" });
 });
@@ -54,13 +56,16 @@ test("headless services and external names stay what they are", async () => {
   expect(spec).toMatchObject({ type: "ExternalName", externalName: "db.example.com" });
 });
 
-test("a service without a selector keeps the endpoints that were given to it", async () => {
-  expect((await plane.get(services, "outside"))["spec"].selector).toBeUndefined();
-  const { subsets } = await plane.get("v1/endpoints", "outside");
-  expect(subsets).toMatchObject([{ addresses: [{ ip: "192.0.2.10" }], ports: [{ port: 5432 }] }]);
-  const slice = await plane.get("discovery.k8s.io/v1/endpointslices", "outside-ipv4");
-  expect(slice).toMatchObject({ endpoints: [{ addresses: ["192.0.2.11"] }], ports: [{ port: 5433 }] });
-});
+test.each(["outside", "deselected"])(
+  "a service without a selector, %s, keeps the endpoints that were given to it, or it once selected",
+  async (name) => {
+    expect((await plane.get(services, name))["spec"].selector).toBeUndefined();
+    const { subsets } = await plane.get("v1/endpoints", name);
+    expect(subsets).toMatchObject([{ addresses: [{ ip: "192.0.2.10" }], ports: [{ port: 5432 }] }]);
+    const slice = await plane.get("discovery.k8s.io/v1/endpointslices", `${name}-ipv4`);
+    expect(slice).toMatchObject({ endpoints: [{ addresses: ["192.0.2.11"] }], ports: [{ port: 5433 }] });
+  },
+);
 
 function serviceOf(name: string, spec: object): object {
   return { apiVersion: "v1", kind: "Service", metadata: { name }, spec };
@@ -119,6 +124,27 @@ subsets: [{ addresses: [{ ip: 192.0.2.10 }], ports: [{ port: 5432 }] }]
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: { name: outside-ipv4, labels: { kubernetes.io/service-name: outside } }
+addressType: IPv4
+endpoints: [{ addresses: [192.0.2.11] }]
+ports: [{ port: 5433 }]
+---
+apiVersion: v1
+kind: Service
+metadata: { name: deselected }
+spec: { ports: [{ port: 5432 }] }
+---
+apiVersion: v1
+kind: Endpoints
+metadata: { name: deselected, labels: { endpoints.kubernetes.io/managed-by: endpoint-controller } }
+subsets: [{ addresses: [{ ip: 192.0.2.10 }], ports: [{ port: 5432 }] }]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata:
+  name: deselected-ipv4
+  labels:
+    kubernetes.io/service-name: deselected
+    endpointslice.kubernetes.io/managed-by: endpointslice-controller.k8s.io
 addressType: IPv4
 endpoints: [{ addresses: [192.0.2.11] }]
 ports: [{ port: 5433 }]

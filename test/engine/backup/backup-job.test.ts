@@ -1,3 +1,5 @@
+import { rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { phasesIn, Scene, texts } from "../simulated-control-plane.ts";
 
@@ -147,6 +149,106 @@ test("a backup that fails while it takes its snapshots out of the cluster leaves
   await scene.until(() => scene.engine.describeBackup(crn).state === "FAILED");
   expect(texts(scene.engine.describeBackup(crn).errors)).toEqual([expect.stringContaining(held)]);
   await expectNothingLeft(scene);
+});
+
+test("a backup whose service dies within the burst takes all of its snapshots anew, and leaves none of those before", async () => {
+  const scene = await Scene.open();
+  const group = "/apis/snapshot.storage.k8s.io/v1/namespaces";
+  let isHeld = true;
+  scene.simulator.intercept(({ method, path }) =>
+    isHeld && method === "POST" && path === `${group}/vault-system/volumesnapshots` ? { status: 503 } : undefined,
+  );
+  const crn = await scene.startBackup();
+  await scene.until(() => scene.simulator.volumes.snapshotHandles().length === 2);
+  await scene.engine.close();
+  const before = scene.simulator.volumes.snapshotHandles();
+  isHeld = false;
+  await scene.restart();
+  await scene.until(() => scene.engine.describeBackup(crn).phase === "FINISHED");
+  expect(scene.engine.describeBackup(crn)).toMatchObject({ state: "COMPLETED", warnings: [], errors: [] });
+  const after = scene.simulator.volumes.snapshotHandles();
+  expect(after).toHaveLength(3);
+  expect(after.filter((handle) => before.includes(handle))).toEqual([]);
+  expect(await scene.names(contents)).toEqual([]);
+});
+
+/** Starts a backup and does something once its objects are saved and its snapshots are begun. */
+async function backupDuring(scene: Scene, change: (archives: string, crn: string) => Promise<void>): Promise<string> {
+  let crn = "";
+  let changing: Promise<void> | undefined;
+  scene.simulator.intercept(({ method, path }) => {
+    if (method === "POST" && path.endsWith("/volumesnapshots") && crn !== "")
+      changing ??= change(join(scene.folder, "archives"), crn);
+    return undefined;
+  });
+  crn = await scene.startBackup();
+  await scene.until(() => changing !== undefined);
+  await changing;
+  return crn;
+}
+
+test("a backup whose storage goes away waits for it, and is whole", async () => {
+  const scene = await Scene.open();
+  const crn = await backupDuring(scene, (archives) => rename(archives, `${archives}.away`));
+  await scene.until(() => scene.engine.getLogs(crn).includes("is the storage there?"));
+  const archives = join(scene.folder, "archives");
+  await rename(`${archives}.away`, archives);
+  await scene.until(() => scene.engine.describeBackup(crn).phase === "FINISHED");
+  expect(scene.engine.describeBackup(crn)).toMatchObject({ state: "COMPLETED", errors: [] });
+  expect(texts((await scene.restore(crn)).errors)).toEqual([]);
+});
+
+test("a backup of which a part is lost or cut before it is complete fails, names the part and leaves nothing", async () => {
+  for (const [change, text] of [
+    [(part: string) => rm(part), /objects\/apps\.v1\.deployments\.\S+ is gone from folder /],
+    [(part: string) => writeFile(part, "cut"), /objects\/apps\.v1\.deployments\.\S+ in folder \S+ has 3 bytes, not /],
+  ] as const) {
+    const scene = await Scene.open();
+    const crn = await backupDuring(scene, (archives, backup) =>
+      change(join(archives, "backups", backup.slice(-36), "objects", "apps.v1.deployments.ndjson.zst.enc")),
+    );
+    await scene.until(() => scene.engine.describeBackup(crn).phase === "FINISHED");
+    const { state, errors } = scene.engine.describeBackup(crn);
+    expect([state, texts(errors)]).toEqual(["FAILED", [expect.stringMatching(text)]]);
+    await expectNothingLeft(scene);
+  }
+});
+
+const refused = (message: string) => ({
+  status: 403,
+  body: { kind: "Status", code: 403, reason: "Forbidden", message },
+});
+
+/** A backup that fails as it takes its snapshots, and may not look for them then so many times. */
+async function failingBackup(scene: Scene, refusals: number) {
+  let left = 0;
+  scene.simulator.intercept(({ method, path }) => {
+    if (method === "POST" && path.endsWith("/vault-system/volumesnapshots")) {
+      left = refusals;
+      return refused("exceeded quota");
+    }
+    const isLooking = method === "GET" && path.endsWith("/volumesnapshots");
+    return isLooking && left-- > 0 ? refused("volumesnapshots is forbidden") : undefined;
+  });
+  const { crn, state, errors } = await scene.backup();
+  const [first, ...more] = texts(errors);
+  expect([state, first]).toEqual(["FAILED", expect.stringContaining("exceeded quota")]);
+  return { uuid: crn.slice(-36), more };
+}
+
+test("a backup that fails and has lost its rights waits for them, and leaves nothing", async () => {
+  const scene = await Scene.open();
+  const { more } = await failingBackup(scene, 1);
+  expect(more).toEqual([]);
+  await expectNothingLeft(scene);
+});
+
+test("a backup that fails and does not get its rights back says what may be left", async () => {
+  const scene = await Scene.open();
+  const { uuid, more } = await failingBackup(scene, Number.POSITIVE_INFINITY);
+  expect(more).toEqual([expect.stringContaining("the backup was not cleaned up: ")]);
+  expect(more[0]).toContain(`VolumeSnapshots with the label drs.cloudera.com/job=${uuid} and their contents`);
+  expect(more[0]).toContain(`backups/${uuid} in folder `);
 });
 
 test("a claim whose data cannot be saved is a warning that names it, and stays as it is when the backup is restored", async () => {

@@ -68,6 +68,35 @@ test("an archive holds the namespaces' objects and the cluster-scoped ones that 
   expect(environment).toContain('"ratio":0.50');
 });
 
+test("endpoints that a service without a selector keeps are saved, as nobody makes them again", async () => {
+  const scene = await Scene.open();
+  const spec = { ports: [{ port: 5432 }] };
+  const core = "/api/v1/namespaces/cdp";
+  const subsets = [{ addresses: [{ ip: "192.0.2.7" }], ports: [{ port: 5432 }] }];
+  const slice = { addressType: "IPv4", endpoints: [{ addresses: ["192.0.2.7"] }], ports: [{ port: 5432 }] };
+  for (const [name, selector] of [
+    ["selecting", { app: "nobody" }],
+    ["unselecting", undefined],
+  ] as const) {
+    await scene.create(`${core}/services`, { metadata: { name }, spec: { ...spec, ...(selector && { selector }) } });
+    const annotations = { "endpoints.kubernetes.io/last-change-trigger-time": "2026-01-02T03:04:05Z" };
+    await scene.create(`${core}/endpoints`, { metadata: { name, annotations }, subsets });
+    for (const controller of ["endpointslice-controller", "endpointslicemirroring-controller"]) {
+      const labels = {
+        "kubernetes.io/service-name": name,
+        "endpointslice.kubernetes.io/managed-by": `${controller}.k8s.io`,
+      };
+      const metadata = { name: `${name}-${controller}`, labels };
+      await scene.create("/apis/discovery.k8s.io/v1/namespaces/cdp/endpointslices", { metadata, ...slice });
+    }
+  }
+  const { crn, errors } = await scene.backup();
+  expect(texts(errors)).toEqual([]);
+  const saved = await archive(scene, crn);
+  expect(namesOf(saved.get("endpoints"))).toEqual(["unselecting"]);
+  expect(namesOf(saved.get("endpointslices.discovery.k8s.io"))).toEqual(["unselecting-endpointslice-controller"]);
+});
+
 test("a list that loses its place while it is saved has every object once", async () => {
   const scene = await Scene.open({ pageLimit: 2 });
   let pages = 0;

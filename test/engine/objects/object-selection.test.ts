@@ -46,7 +46,7 @@ test("what the cluster makes out of other objects is not saved", () => {
     ["configmaps", { name: "kube-root-ca.crt" }],
     [
       "secrets",
-      { name: "x-token-ab1cd", annotations: { "kubernetes.io/service-account.name": "x" } },
+      { name: "x-token-b7kfd", annotations: { "kubernetes.io/service-account.name": "x" } },
       { type: "kubernetes.io/service-account-token" },
     ],
     ["volumesnapshots.snapshot.storage.k8s.io", { labels: { "drs.cloudera.com/job": "u" } }],
@@ -73,6 +73,11 @@ test("what looks like it, and is somebody's own, is saved", () => {
     [
       "secrets",
       { name: "x-token", annotations: { "kubernetes.io/service-account.name": "x" } },
+      { type: "kubernetes.io/service-account-token" },
+    ],
+    [
+      "secrets",
+      { name: "x-token-build", annotations: { "kubernetes.io/service-account.name": "x" } },
       { type: "kubernetes.io/service-account-token" },
     ],
     ["volumesnapshots.snapshot.storage.k8s.io", {}],

@@ -99,12 +99,13 @@ test("a pod is scheduled anew and gets a fresh token; its own volumes stay", () 
     priorityClassName: "high",
     volumes: [
       { name: "kube-api-access-abcde", projected: {} },
-      { name: "x-token-abcde", secret: { secretName: "x-token-abcde" } },
+      { name: "x-token-x7k2p", secret: { secretName: "x-token-x7k2p" } },
       { name: "data", persistentVolumeClaim: { claimName: "c" } },
       { name: "mine", projected: {} },
+      { name: "ci", secret: { secretName: "x-token-build" } },
     ],
     containers: [{ name: "c", volumeMounts: [{ name: "data" }, { name: "kube-api-access-abcde" }, { name: "mine" }] }],
-    initContainers: [{ name: "i", volumeMounts: [{ name: "x-token-abcde" }] }],
+    initContainers: [{ name: "i", volumeMounts: [{ name: "x-token-x7k2p" }] }],
   };
   expect(sanitized("pods", "v1", { spec, status: { phase: "Running" } })["spec"]).toEqual({
     serviceAccountName: "x",
@@ -113,6 +114,7 @@ test("a pod is scheduled anew and gets a fresh token; its own volumes stay", () 
     volumes: [
       { name: "data", persistentVolumeClaim: { claimName: "c" } },
       { name: "mine", projected: {} },
+      { name: "ci", secret: { secretName: "x-token-build" } },
     ],
     containers: [{ name: "c", volumeMounts: [{ name: "data" }, { name: "mine" }] }],
     initContainers: [{ name: "i", volumeMounts: [] }],
@@ -140,10 +142,11 @@ test("a service account loses the cluster's tokens and keeps what users gave it,
     { name: "a-dockercfg-x7k2p" },
     { name: "mine" },
     { name: "a-token-for-ci" },
+    { name: "a-token-admin" },
   ];
   const account = sanitized("serviceaccounts", "v1", { secrets, imagePullSecrets: [{ name: "registry" }] });
   expect(account).toMatchObject({
-    secrets: [{ name: "mine" }, { name: "a-token-for-ci" }],
+    secrets: [{ name: "mine" }, { name: "a-token-for-ci" }, { name: "a-token-admin" }],
     imagePullSecrets: [{ name: "registry" }],
   });
   const existing = {
@@ -152,7 +155,7 @@ test("a service account loses the cluster's tokens and keeps what users gave it,
     automountServiceAccountToken: false,
   };
   expect(mergedServiceAccount(existing, account)).toMatchObject({
-    secrets: [{ name: "a-token-new11" }, { name: "mine" }, { name: "a-token-for-ci" }],
+    secrets: [{ name: "a-token-new11" }, { name: "mine" }, { name: "a-token-for-ci" }, { name: "a-token-admin" }],
     imagePullSecrets: [{ name: "registry" }],
     automountServiceAccountToken: null,
   });

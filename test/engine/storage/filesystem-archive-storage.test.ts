@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -84,4 +84,35 @@ test.skipIf(process.getuid?.() === 0)("a folder without the right to write is PE
   const storage = new FilesystemArchiveStorage(root);
   await expect(storage.check(signal)).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
   await chmod(root, 0o700);
+});
+
+test("a folder that vanishes is UNAVAILABLE and not made again, whether an empty one is left in its place or none", async () => {
+  const storage = new FilesystemArchiveStorage(root);
+  await storage.write("backups/a/file", bytes("x"), signal);
+  const gone = { code: "UNAVAILABLE", message: expect.stringContaining(`folder ${root} is`) };
+  async function* vanishing(): AsyncGenerator<Buffer> {
+    yield Buffer.from("begun");
+    await rename(root, `${root}.away`);
+  }
+  await expect(storage.write("backups/a/other", vanishing(), signal)).rejects.toMatchObject(gone);
+  for (const leaveNothing of [true, false]) {
+    if (!leaveNothing) await mkdir(root);
+    await expect(storage.write("backups/a/other", bytes("y"), signal)).rejects.toMatchObject(gone);
+    await expect(storage.check(signal)).rejects.toMatchObject(gone);
+    await expect(storage.read("backups/a/file", signal)).rejects.toMatchObject(gone);
+    await expect(storage.delete("backups/a/file", signal)).rejects.toMatchObject(gone);
+    expect(await readdir(root).catch(() => "no folder")).toEqual(leaveNothing ? "no folder" : []);
+  }
+  await rename(`${root}.away`, root);
+  await storage.write("backups/a/other", bytes("y"), signal);
+  expect(await Array.fromAsync(storage.list("backups/", signal))).toEqual(["backups/a/file", "backups/a/other"]);
+});
+
+test("a folder that cannot be made when it is opened is made when it is used", async () => {
+  await writeFile(join(root, "in-the-way"), "");
+  const storage = new FilesystemArchiveStorage(join(root, "in-the-way"));
+  await expect(storage.open()).rejects.toThrow("in-the-way");
+  await rm(join(root, "in-the-way"));
+  await storage.write("backups/a/file", bytes("x"), signal);
+  expect(await storage.size("backups/a/file", signal)).toBe(1);
 });

@@ -1,0 +1,58 @@
+import { DrsError } from "../errors.ts";
+import type { Cluster } from "../kubernetes/cluster.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import type { ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { jobLabel } from "../objects/object-selection.ts";
+import { contentOf, deleteAndWait } from "./detach-snapshot.ts";
+import { volumeSnapshotContents, volumeSnapshots } from "./snapshot-resources.ts";
+
+/**
+ * A driver that fails to take a snapshot tries again after ever longer pauses, and deletes what it has begun only at its next
+ * try: a short limit for the snapshots would be too short for that.
+ */
+export const shortestDiscardLimitMs = 60_000;
+
+export interface DiscardRequest {
+  readonly cluster: Cluster;
+  readonly uuid: string;
+  readonly namespaces: Iterable<string>;
+  /** For each object to be gone. */
+  readonly timeoutMs: number;
+  readonly inFlight: number;
+  readonly signal: AbortSignal;
+  /** Told of each object that is not gone in time. */
+  readonly onHeld: (namespace: string, error: DrsError) => void;
+}
+
+/** Deletes the VolumeSnapshots of a job in some namespaces, with their contents and the snapshots in the storage. */
+export async function discardSnapshots(request: DiscardRequest): Promise<void> {
+  const { cluster, uuid, inFlight, signal } = request;
+  const ours = { labelSelector: `${jobLabel}=${uuid}` };
+  for (const namespace of request.namespaces)
+    await forEachInFlight(cluster.list(volumeSnapshots, namespace, signal, ours), inFlight, async (snapshot) => {
+      // The controller's own name for it, as it may have made a content that the snapshot does not tell of yet.
+      const content = contentOf(snapshot) ?? `snapcontent-${snapshot.metadata.uid}`;
+      const dropWithContent = () =>
+        cluster.patch(volumeSnapshotContents, "", content, { spec: { deletionPolicy: "Delete" } }, signal);
+      await dropWithContent();
+      await deleteInTime(request, volumeSnapshots, namespace, snapshot.metadata.name);
+      await dropWithContent();
+      // The snapshot controller deletes it, too, but some time later; this waits until the storage has done so.
+      await deleteInTime(request, volumeSnapshotContents, "", content);
+    });
+}
+
+/** Deletes an object and waits until it is gone; `onHeld` is told of one that is not in time. */
+export async function deleteInTime(
+  { cluster, timeoutMs, signal, onHeld }: Pick<DiscardRequest, "cluster" | "timeoutMs" | "signal" | "onHeld">,
+  type: ResourceType,
+  namespace: string,
+  name: string,
+): Promise<void> {
+  try {
+    await deleteAndWait(cluster, type, namespace, name, timeoutMs, signal);
+  } catch (error) {
+    if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
+    onHeld(namespace, error);
+  }
+}
