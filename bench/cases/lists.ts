@@ -33,8 +33,8 @@ export const lists: BenchCase = {
         const call = encode("JSON", "listBackups", { ...filter, pageSize: page });
         const rounds: Round[] = [];
         for (let round = 0; round < bench.rounds; round += 1) {
-          const urls = [manyServed.url, fewServed.url];
-          const [ours, yardstick] = await serve({ ...call, urls, connections: 1, seconds: bench.quick ? 0.5 : 3 });
+          const targets = [{ url: manyServed.url }, { url: fewServed.url }];
+          const [ours, yardstick] = await serve({ ...call, targets, connections: 1, seconds: bench.quick ? 0.5 : 3 });
           if (!ours || !yardstick) throw new Error("the load generator left a server out");
           rounds.push({ ours: 1_000 / ours.perSecond, yardstick: 1_000 / yardstick.perSecond });
         }

@@ -47,15 +47,15 @@ export const reads: BenchCase = {
 
 async function measure(
   bench: Bench,
-  call: Omit<Load, "urls" | "seconds">,
+  call: Omit<Load, "targets" | "seconds">,
   servers: readonly [service: ServerProcess, constant: ServerProcess],
 ): Promise<Omit<Result, "name">> {
   const rounds: Round[] = [];
   const cpuPerRequest: Round[] = [];
-  const urls = servers.map(({ url }) => url);
+  const targets = servers.map(({ url }) => ({ url }));
   for (let round = 0; round < bench.rounds; round += 1) {
     const before = await cpuOf(servers);
-    const [ours, yardstick] = await serve({ ...call, urls, seconds: bench.quick ? 0.6 : 4 });
+    const [ours, yardstick] = await serve({ ...call, targets, seconds: bench.quick ? 0.6 : 4 });
     const after = await cpuOf(servers);
     if (ours === undefined || yardstick === undefined) throw new Error("the load generator left a server out");
     rounds.push({ ours: ours.perSecond, yardstick: yardstick.perSecond });

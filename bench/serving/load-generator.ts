@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
+import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import type { Load, Served } from "./load.ts";
+import { connect as connectTls } from "node:tls";
+import type { Load, LoadTarget, Served } from "./load.ts";
 
 /**
  * A program that prints how many requests a second servers answer. It does as little as possible for each, so that it is
@@ -36,8 +38,9 @@ function grpc(session: ClientHttp2Session): Ask {
 }
 
 /** HTTP/1.1, kept alive. */
-function json(socket: Socket, host: string): Ask {
-  const headers = ["Content-Type: application/json", `Content-Length: ${body.length}`];
+function json(socket: Socket, host: string, shown: Readonly<Record<string, string>>): Ask {
+  const added = Object.entries(shown).map(([name, value]) => `${name}: ${value}`);
+  const headers = ["Content-Type: application/json", `Content-Length: ${body.length}`, ...added];
   const head = [`POST ${load.path} HTTP/1.1`, `Host: ${host}`, ...headers].join("\r\n");
   const request = Buffer.concat([Buffer.from(`${head}\r\n\r\n`), body]);
   let missing = 0;
@@ -63,16 +66,23 @@ function lengthOf(chunk: Buffer): number {
   return headEnd + Number(length);
 }
 
-async function open(url: string): Promise<Ask> {
+async function open({ url, headers = {}, tls }: LoadTarget): Promise<Ask> {
   const { hostname, port, host } = new URL(url);
   if (load.protocol === "gRPC") {
     const session = connectHttp2(url);
     await once(session, "connect");
     return grpc(session);
   }
-  const socket = connect(Number(port), hostname);
-  await once(socket, "connect");
-  return json(socket, host);
+  const address = { host: hostname, port: Number(port) };
+  if (!tls) {
+    const socket = connect(address);
+    await once(socket, "connect");
+    return json(socket, host, headers);
+  }
+  const files = Object.entries(tls).map(([name, file]) => [name, readFileSync(file)]);
+  const socket = connectTls({ ...address, ...(Object.fromEntries(files) as object) });
+  await once(socket, "secureConnect");
+  return json(socket, host, headers);
 }
 
 /** A server and what it has answered. */
@@ -85,8 +95,8 @@ class Target {
     this.#asks = asks;
   }
 
-  static async open(url: string): Promise<Target> {
-    return new Target(await Promise.all(Array.from({ length: load.connections }, () => open(url))));
+  static async open(target: LoadTarget): Promise<Target> {
+    return new Target(await Promise.all(Array.from({ length: load.connections }, () => open(target))));
   }
 
   /** Keeps every connection busy for a turn, until the last reply is there. */
@@ -114,7 +124,7 @@ class Target {
   }
 }
 
-const targets = await Promise.all(load.urls.map((url) => Target.open(url)));
+const targets = await Promise.all(load.targets.map((target) => Target.open(target)));
 const turns = Math.ceil(load.seconds / turn);
 for (let done = 0; done < turns; done += 1) {
   // The other one first every second time.

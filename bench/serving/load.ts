@@ -7,11 +7,19 @@ import { DrscpService } from "../../gen/drscp/v1/drscp_pb.ts";
 const run = promisify(execFile);
 const generator = join(import.meta.dirname, "load-generator.ts");
 
+/** A server on the loopback interface, and what each request shows it of its caller. */
+export interface LoadTarget {
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Files to trust, and of a client certificate. */
+  readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string };
+}
+
 /** What the generator is told: the same request over and over, one at a time on each connection. */
 export interface Load {
   readonly protocol: "gRPC" | "JSON";
-  /** The servers on the loopback interface, loaded in short turns, so that what else the machine does hits them alike. */
-  readonly urls: readonly string[];
+  /** Loaded in short turns, so that what else the machine does hits them alike. */
+  readonly targets: readonly LoadTarget[];
   readonly path: string;
   /** The request's body, base64. */
   readonly body: string;
@@ -27,7 +35,7 @@ export interface Served {
   readonly requests: number;
 }
 
-/** Loads servers from a process of its own; gives what each did, in the order of their URLs. */
+/** Loads servers from a process of its own; gives what each did, in the order of the targets. */
 export async function serve(load: Load): Promise<readonly Served[]> {
   const { stdout } = await run(process.execPath, [generator, JSON.stringify(load)]);
   return JSON.parse(stdout) as readonly Served[];

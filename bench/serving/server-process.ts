@@ -7,14 +7,23 @@ import { processMemory } from "../process-memory.ts";
 
 const root = join(import.meta.dirname, "../..");
 
+interface Listening {
+  readonly msg: string;
+  readonly cleartext?: { readonly port: number };
+  readonly tls?: { readonly port: number };
+}
+
 /** A server under measurement: a process of its own that logs `listening` with its ports, as the service does. */
 export class ServerProcess {
   readonly url: string;
+  /** Only where it is told to listen there. */
+  readonly tlsUrl: string;
   readonly #child: ChildProcess;
 
-  private constructor(child: ChildProcess, url: string) {
+  private constructor(child: ChildProcess, url: string, tlsUrl: string) {
     this.#child = child;
     this.url = url;
+    this.tlsUrl = tlsUrl;
   }
 
   /** Starts a program of this project, with what Node is given for it, and waits until it listens on a free port. */
@@ -25,11 +34,11 @@ export class ServerProcess {
     process.once("exit", killWithUs);
     child.once("exit", () => process.off("exit", killWithUs));
     for await (const line of createInterface(child.stdout)) {
-      const { msg, cleartext } = JSON.parse(line) as { msg: string; cleartext?: { port: number } };
+      const { msg, cleartext, tls } = JSON.parse(line) as Listening;
       if (msg !== "listening") continue;
       // Its further log is thrown away, but read: a full pipe would stop it.
       child.stdout.resume();
-      return new ServerProcess(child, `http://127.0.0.1:${cleartext?.port}`);
+      return new ServerProcess(child, `http://127.0.0.1:${cleartext?.port}`, `https://127.0.0.1:${tls?.port}`);
     }
     throw new Error(`${program.join(" ")} ended before it listened`);
   }
