@@ -40,6 +40,16 @@ test("a restore that cannot succeed says why and touches nothing", async () => {
   );
   await restoreFails(/does not serve kinds that are in the backup: poddisruptionbudgets\.policy \(policy\/v1\)/);
 
+  const unconverted = "conversion webhook for platform.cdp.example/v1beta1, Kind=Environment failed: Post: refused";
+  simulator.intercept(({ method, path }) =>
+    method === "GET" && path.endsWith("/cdp/environments")
+      ? { status: 500, body: { kind: "Status", code: 500, message: unconverted } }
+      : undefined,
+  );
+  await restoreFails(
+    /environments\.platform\.cdp\.example of cdp cannot be read: conversion webhook .* failed: .*; start what converts them/,
+  );
+
   simulator.intercept(({ method, path, query }) =>
     method === "POST" && path.endsWith("/services") && query.get("dryRun") === "All"
       ? { status: 422, body: { kind: "Status", reason: "Invalid", message: "spec.ports: Required value" } }
