@@ -38,7 +38,9 @@ test("a restore that cannot succeed says why and touches nothing", async () => {
   simulator.intercept(({ path }) =>
     path === "/apis/policy/v1" ? { status: 404, body: { kind: "Status", code: 404, reason: "NotFound" } } : undefined,
   );
-  await restoreFails(/does not serve kinds that are in the backup: poddisruptionbudgets\.policy \(policy\/v1\)/);
+  await restoreFails(
+    /does not serve kinds that are in the backup: poddisruptionbudgets\.policy \(policy\/v1, whose server does not answer\)/,
+  );
 
   const unconverted = "conversion webhook for platform.cdp.example/v1beta1, Kind=Environment failed: Post: refused";
   simulator.intercept(({ method, path }) =>
