@@ -44,6 +44,12 @@ export class ClaimVolumes {
     return [...this.#cluster.data.volumes.keys()];
   }
 
+  /** Puts a snapshot into the storage as if another cluster had taken it. */
+  addSnapshot(handle: string, files: Readonly<Record<string, string>>): void {
+    const bytes = Object.entries(files).map(([path, text]) => [path, Buffer.from(text)] as const);
+    this.#cluster.data.takeSnapshot(handle, new Map(bytes), 0);
+  }
+
   snapshotHandles(): readonly string[] {
     return [...this.#cluster.data.snapshots.keys()];
   }

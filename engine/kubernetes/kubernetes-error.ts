@@ -39,6 +39,13 @@ export function isDenied(error: unknown): boolean {
   return error instanceof KubernetesError && /admission webhook .* denied/.test(error.detail);
 }
 
+/** Whether objects cannot be read as what converts them from the version in which they are stored does not answer. */
+export function isUnconverted(error: unknown): error is KubernetesError {
+  return hasStatus(error, 500) && conversionFailed.test(error.detail);
+}
+
+const conversionFailed = /conversion webhook/;
+
 /** Whether the service's own account may not do what it asked, whatever the object. */
 export function lacksRights(error: unknown): boolean {
   return hasStatus(error, 401) || (hasStatus(error, 403) && tellsOfRights(error.detail));
@@ -64,7 +71,7 @@ function codeOf(status: number, { reason, message = "" }: Status): ErrorCode {
     case 410:
       return "FAILED_PRECONDITION";
     case 500: // the API server is well when it is a webhook that does not answer; else this is etcd, and passes
-      return /calling webhook|conversion webhook/.test(message) ? "INTERNAL" : "UNAVAILABLE";
+      return /calling webhook/.test(message) || conversionFailed.test(message) ? "INTERNAL" : "UNAVAILABLE";
     default:
       return status === 429 || status >= 500 ? "UNAVAILABLE" : "INTERNAL";
   }

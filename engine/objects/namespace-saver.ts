@@ -1,10 +1,11 @@
+import { DrsError } from "../errors.ts";
 import type { ArchiveWriter } from "../archive/archive-writer.ts";
 import type { Part } from "../archive/format.ts";
 import type { Line } from "../archive/line-batches.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import { hasStatus } from "../kubernetes/kubernetes-error.ts";
+import { hasStatus, isUnconverted } from "../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { readAhead } from "../kubernetes/read-ahead.ts";
 import { ClusterScopedNeeds, type SavableObject } from "./cluster-scoped-needs.ts";
@@ -115,7 +116,14 @@ async function* savedObjectsIn(
       }
   } catch (error) {
     // A kind that has gone since discovery, or that says it can list and cannot.
-    if (!hasStatus(error, 404, 405)) throw error;
+    if (hasStatus(error, 404, 405)) return;
+    if (!isUnconverted(error)) throw error;
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `${resourceName(resource)} of ${namespace} cannot be read: ${error.detail}; start what converts them, or see ` +
+        '"A converter that is down" in docs/operations.md',
+      { cause: error },
+    );
   }
 }
 

@@ -72,7 +72,10 @@ function kindsAreServed(
     const name = resourceName(part);
     const served = servedType(discovery, part);
     if (coming.has(name) || served?.apiVersion === part.apiVersion) continue;
-    if (served === undefined) missing.push(`${name} (${part.apiVersion})`);
+    if (served === undefined)
+      missing.push(
+        `${name} (${part.apiVersion}${discovery.unavailable.includes(part.apiVersion) ? ", whose server does not answer" : ""})`,
+      );
     else if (convertedByWebhook.has(name))
       missing.push(`${name} (${part.apiVersion}, which only a webhook could convert to ${served.apiVersion})`);
     else context.warn("", `${name} are restored as ${served.apiVersion}: ${part.apiVersion} is not served any more`);

@@ -38,7 +38,19 @@ test("a restore that cannot succeed says why and touches nothing", async () => {
   simulator.intercept(({ path }) =>
     path === "/apis/policy/v1" ? { status: 404, body: { kind: "Status", code: 404, reason: "NotFound" } } : undefined,
   );
-  await restoreFails(/does not serve kinds that are in the backup: poddisruptionbudgets\.policy \(policy\/v1\)/);
+  await restoreFails(
+    /does not serve kinds that are in the backup: poddisruptionbudgets\.policy \(policy\/v1, whose server does not answer\)/,
+  );
+
+  const unconverted = "conversion webhook for platform.cdp.example/v1beta1, Kind=Environment failed: Post: refused";
+  simulator.intercept(({ method, path }) =>
+    method === "GET" && path.endsWith("/cdp/environments")
+      ? { status: 500, body: { kind: "Status", code: 500, message: unconverted } }
+      : undefined,
+  );
+  await restoreFails(
+    /environments\.platform\.cdp\.example of cdp cannot be read: conversion webhook .* failed: .*; start what converts them/,
+  );
 
   simulator.intercept(({ method, path, query }) =>
     method === "POST" && path.endsWith("/services") && query.get("dryRun") === "All"
