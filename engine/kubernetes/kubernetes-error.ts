@@ -39,6 +39,17 @@ export function isDenied(error: unknown): boolean {
   return error instanceof KubernetesError && /admission webhook .* denied/.test(error.detail);
 }
 
+const allocationRefusal = /already allocated|not in the valid range|does not match the current range/;
+
+/**
+ * Whether a service cannot have the address or port that it asks for: one is taken, or of another range than the cluster's.
+ * The API server calls it invalid, but an internal error where it is the port of health checks.
+ * https://github.com/kubernetes/kubernetes/blob/v1.35.4/pkg/registry/core/service/storage/alloc.go
+ */
+export function isAllocationRefusal(error: unknown): error is KubernetesError {
+  return hasStatus(error, 422, 500) && allocationRefusal.test(error.detail);
+}
+
 /** Whether the service's own account may not do what it asked, whatever the object. */
 export function lacksRights(error: unknown): boolean {
   return hasStatus(error, 401) || (hasStatus(error, 403) && tellsOfRights(error.detail));
@@ -63,8 +74,10 @@ function codeOf(status: number, { reason, message = "" }: Status): ErrorCode {
       return reason === "AlreadyExists" ? "ALREADY_EXISTS" : "FAILED_PRECONDITION";
     case 410:
       return "FAILED_PRECONDITION";
-    case 500: // the API server is well when it is a webhook that does not answer; else this is etcd, and passes
-      return /calling webhook|conversion webhook/.test(message) ? "INTERNAL" : "UNAVAILABLE";
+    case 500: // the API server is well when a webhook does not answer, or a port is taken; else this is etcd, and passes
+      return /calling webhook|conversion webhook/.test(message) || allocationRefusal.test(message)
+        ? "INTERNAL"
+        : "UNAVAILABLE";
     default:
       return status === 429 || status >= 500 ? "UNAVAILABLE" : "INTERNAL";
   }
