@@ -2,7 +2,6 @@ import { safetyFolder } from "../archive/archive-paths.ts";
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
-import { StoreError } from "../store/store-errors.ts";
 import { removeAdded } from "./added-objects.ts";
 import { deleteObjects } from "./deleting-objects.ts";
 import { disownLeftClaims } from "./deleting-claims.ts";
@@ -30,8 +29,8 @@ const backNote = "back/done";
 /**
  * Brings a control plane back to what it was before a restore that failed: the objects from the safety archive, the
  * claims on the volumes that were kept. It waits for a cluster, a storage or rights that are gone. An application that
- * does not come up is told, and holds up no other one. May run again. When it fails itself, its error says where
- * everything lies.
+ * does not come up is told, and holds up no other one. May run again. `goingBackGivenUp` has the message for when it fails
+ * to the end.
  */
 export async function goBack(parts: JobParts, context: JobContext): Promise<void> {
   const { notes } = context;
@@ -47,12 +46,16 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<void
     context.error("", `the restore failed: the control plane is as it was before it${but}`);
     notes.set(backNote, true);
   } catch (error) {
-    if (!(error instanceof DrsError) || error instanceof StoreError) throw error;
     // Rights that were taken away may be given back, like a cluster that is away.
-    const code = error.code === "PERMISSION_DENIED" ? "UNAVAILABLE" : error.code;
-    const where = whereAllLies(parts, context);
-    throw new DrsError(code, `going back failed too: ${error.message}. ${where}`, { cause: error });
+    if (!(error instanceof DrsError) || error.code !== "PERMISSION_DENIED") throw error;
+    throw new DrsError("UNAVAILABLE", error.message, { cause: error });
   }
+}
+
+/** The message when going back is given up: where everything lies. Undefined when all has been put back. */
+export function goingBackGivenUp(parts: JobParts, context: JobContext, why: string): string | undefined {
+  if (context.notes.get(backNote) === true) return undefined;
+  return `going back failed too: ${why}. ${whereAllLies(parts, context)}`;
 }
 
 /** Puts back all but webhooks. Gives whether the applications have come up. */

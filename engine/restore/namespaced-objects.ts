@@ -110,6 +110,7 @@ class PartProgress {
     if (done - this.done < batchSize && !isWhole) return;
     this.done = done;
     this.#context.notes.set(this.#key, done);
+    this.#context.progressed();
     if (isWhole) this.#context.info(`restored ${this.#part.objects} ${resourceName(this.#part)}`);
   }
 }

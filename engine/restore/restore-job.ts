@@ -6,7 +6,7 @@ import { bindIdleClaims } from "./binding-idle-claims.ts";
 import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { deleteClaims, disownLeftClaims, type LeftClaims } from "./deleting-claims.ts";
 import { deleteObjects } from "./deleting-objects.ts";
-import { deletingNote, goBack, whereAllLies } from "./going-back.ts";
+import { deletingNote, goBack, goingBackGivenUp, whereAllLies } from "./going-back.ts";
 import { keepVolumes, keptVolumes, releaseKeptVolumes } from "./kept-volumes.ts";
 import { restoreNamespaces } from "./namespaces.ts";
 import { OwnerLinks } from "./owner-links.ts";
@@ -105,9 +105,9 @@ export function restoreJob(parts: JobParts): JobDefinition {
       }
       await deleteSafetyArchive(parts, context);
     },
-    leftUndone(context) {
+    givenUp(context, why) {
       const isTouched = context.notes.get(touchedNote) === true && context.notes.get(restoredNote) !== true;
-      return isTouched ? whereAllLies(parts, context) : "";
+      return isTouched ? goingBackGivenUp(parts, context, why) : undefined;
     },
   };
 }
