@@ -39,6 +39,11 @@ export function isDenied(error: unknown): boolean {
   return error instanceof KubernetesError && /admission webhook .* denied/.test(error.detail);
 }
 
+/** The webhook that nobody answered for, as an error's message tells it. */
+export function silentWebhook(message: string): string | undefined {
+  return /failed calling webhook "([^"]+)"/.exec(message)?.[1];
+}
+
 const allocationRefusal = /already allocated|not in the valid range|does not match the current range/;
 
 /**
@@ -84,15 +89,18 @@ function codeOf(status: number, { reason, message = "" }: Status): ErrorCode {
 }
 
 /**
- * Validation messages quote the values they complain about. Of a Secret's only the reason and the fields are told, so
- * that none gets into a log.
+ * Validation messages quote the values they complain about. Of a Secret's only the reason and the fields are told, and the
+ * name of a webhook that does not answer, so that none gets into a log.
  */
 function describe(request: string, answer: Status, body: string): string {
   if (answer.message === undefined) return /secrets/.test(request) ? "" : body.slice(0, 300);
   const holdsNoValue = !/\/secrets(\/|\?|$)/.test(request) || tellsOfRights(answer.message);
   if (holdsNoValue) return answer.message.slice(0, 1000);
   const fields = (answer.details?.causes ?? []).map((cause) => `${cause.reason ?? ""} ${cause.field ?? ""}`.trim());
-  return [answer.reason ?? "", ...fields].filter((text) => text !== "").join(", ");
+  const webhook = silentWebhook(answer.message);
+  return [answer.reason ?? "", webhook === undefined ? "" : `failed calling webhook "${webhook}"`, ...fields]
+    .filter((text) => text !== "")
+    .join(", ");
 }
 
 function parseStatus(body: string): Status {

@@ -35,12 +35,14 @@ const backNote = "back/done";
 export async function goBack(parts: JobParts, context: JobContext): Promise<void> {
   const { notes } = context;
   if (notes.get(backNote) === true) return;
+  // There is nothing else to go back to.
+  const all = { ...parts, restore: { ...parts.restore, maxRefusedObjects: Number.POSITIVE_INFINITY } };
   context.info("going back to what was there before this restore");
   // The log has the name of the phase that failed, whose lines these are not.
   const back = { ...context, info: (text: string) => context.info(`going back: ${text}`) };
   try {
     const source = await safetySource(parts, back);
-    if (notes.get(upNote) === undefined) notes.set(upNote, await putBack(source, parts, back));
+    if (notes.get(upNote) === undefined) notes.set(upNote, await putBack(source, all, back));
     await restoreWebhooks(source, parts, back);
     const but = notes.get(upNote) === true ? "" : ", but not all of its applications run";
     context.error("", `the restore failed: the control plane is as it was before it${but}`);

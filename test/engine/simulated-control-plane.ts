@@ -6,7 +6,7 @@ import type { KubernetesObject } from "../../demo/kubernetes-client.ts";
 import { takePicture } from "../../demo/picture.ts";
 import type { Picture } from "../../demo/picture.ts";
 import { Archives } from "../../engine/archive/archives.ts";
-import type { EncryptionConfig, LimitsConfig } from "../../engine/config.ts";
+import type { EncryptionConfig, LimitsConfig, RestoreConfig } from "../../engine/config.ts";
 import { createEngine } from "../../engine/create-engine.ts";
 import { openEncryption } from "../../engine/encryption/archive-encryption.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -27,6 +27,7 @@ export interface SceneOptions extends SimulatorOptions {
   readonly limits?: Partial<LimitsConfig>;
   readonly furtherNamespaces?: readonly string[];
   readonly statusOf?: readonly string[];
+  readonly maxRefusedObjects?: number;
   /** Whether archives are encrypted, as they are unless somebody turns it off. */
   readonly isEncrypted?: boolean;
 }
@@ -38,19 +39,19 @@ export class Scene {
   readonly folder = temporaryFolder();
   readonly #limits: Partial<LimitsConfig>;
   readonly #furtherNamespaces: readonly string[];
-  readonly #statusOf: readonly string[];
+  readonly #restore: Partial<RestoreConfig>;
   readonly #encryption: EncryptionConfig | undefined;
   #engine: Engine | undefined;
 
   private constructor(
     simulator: Simulator,
-    { limits = {}, furtherNamespaces = [], statusOf = [], isEncrypted = true }: SceneOptions,
+    { limits = {}, furtherNamespaces = [], statusOf = [], maxRefusedObjects = 5, isEncrypted = true }: SceneOptions,
   ) {
     this.simulator = simulator;
     this.client = new KubernetesClient(simulator.url);
     this.#limits = limits;
     this.#furtherNamespaces = furtherNamespaces;
-    this.#statusOf = statusOf;
+    this.#restore = { statusOf, maxRefusedObjects };
     const keyFile = join(this.folder, "encryption-keys");
     this.#encryption = isEncrypted ? { keyFile, makeKey: true, readsUnencrypted: false } : undefined;
   }
@@ -90,7 +91,7 @@ export class Scene {
         ...(forgetful && { databasePath: join(this.folder, "another.db") }),
         cluster: { server: this.simulator.url },
         controlPlane: { ...config.controlPlane, furtherNamespaces: this.#furtherNamespaces },
-        restore: { ...config.restore, statusOf: this.#statusOf },
+        restore: { ...config.restore, ...this.#restore },
         ...(this.#encryption && { encryption: this.#encryption }),
         limits,
       },
