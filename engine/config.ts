@@ -89,6 +89,8 @@ export interface RestoreConfig {
    * keep what they know in it. Every other status is made anew by its controller.
    */
   readonly statusOf: readonly string[];
+  /** A restore that the cluster refuses more objects of fails, and goes back. */
+  readonly maxRefusedObjects: number;
 }
 
 /** How long to wait, in milliseconds, before a wait is given up; and how much goes on at once. */

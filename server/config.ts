@@ -16,6 +16,7 @@ import {
   type Address,
   parseAddress,
   parseCount,
+  parseCountOrNone,
   parseCrnPart,
   parseFile,
   parseHttpUrl,
@@ -93,6 +94,7 @@ interface Options extends CallerOptions, LimitOptions {
   readonly crnAccount: string;
   readonly goBack: "on" | "off";
   readonly restoreStatus: readonly string[];
+  readonly maxRefusedObjects: number;
   readonly hookTimeout: number;
   readonly snapshotTimeout: number;
   readonly podsStopTimeout: number;
@@ -143,7 +145,11 @@ export function readConfig(args: readonly string[]): ServerConfig {
         databaseStatefulSet: options.database,
       },
       crn: { partition: options.crnPartition, region: options.crnRegion, account: options.crnAccount },
-      restore: { goBack: options.goBack === "on", statusOf: options.restoreStatus },
+      restore: {
+        goBack: options.goBack === "on",
+        statusOf: options.restoreStatus,
+        maxRefusedObjects: options.maxRefusedObjects,
+      },
       limits: {
         hookTimeout: options.hookTimeout,
         snapshotTimeout: options.snapshotTimeout,
@@ -351,6 +357,11 @@ function describeOptions(): Command {
       )
         .argParser(parseResources)
         .default([], "none"),
+    )
+    .addOption(
+      setting("--max-refused-objects <n>", "a restore that the cluster refuses more objects of fails and goes back")
+        .argParser(parseCountOrNone)
+        .default(5),
     )
 
     .optionsGroup("Time limits:")

@@ -47,6 +47,10 @@ export function parseCount(text: string): number {
   return count;
 }
 
+export function parseCountOrNone(text: string): number {
+  return text === "0" ? 0 : parseCount(text);
+}
+
 /** A file that can be read now. */
 export function parseFile(path: string): string {
   try {

@@ -1,10 +1,8 @@
 import { backupFolder } from "../archive/archive-paths.ts";
 import { type Manifest, type Part, formatVersion } from "../archive/format.ts";
-import { DrsError } from "../errors.ts";
 import { finalState, type JobContext, type JobDefinition } from "../jobs/phase.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import { jobLabel } from "../objects/object-selection.ts";
-import { StoreError } from "../store/store-errors.ts";
 import { keepSnapshots, savedVolumes } from "../volumes/take-snapshots.ts";
 import { abandonSnapshots } from "../volumes/abandon-snapshots.ts";
 import { backupNotes } from "./backup-notes.ts";
@@ -26,16 +24,10 @@ export function backupJob(parts: JobParts): JobDefinition {
     },
     async fail(context) {
       await resumeApplications(parts, context, context.error);
-      try {
-        await abandonSnapshots(context, parts);
-        await parts.archives.writer(backupFolder(context.job.uuid)).delete(context.signal);
-      } catch (error) {
-        if (!(error instanceof DrsError) || error instanceof StoreError) throw error;
-        const text = `the backup was not cleaned up: ${error.message}. ${whatMayBeLeft(parts, context)}`;
-        throw new DrsError(error.code, text, { cause: error });
-      }
+      await abandonSnapshots(context, parts);
+      await parts.archives.writer(backupFolder(context.job.uuid)).delete(context.signal);
     },
-    leftUndone: (context) => whatMayBeLeft(parts, context),
+    givenUp: (context, why) => `the backup was not cleaned up: ${why}. ${whatMayBeLeft(parts, context)}`,
   };
 }
 

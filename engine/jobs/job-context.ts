@@ -38,7 +38,12 @@ export function recordMessage(
 }
 
 /** What one step of a job works with; see `JobContext`. Its functions need no `this`. */
-export function createJobContext(parts: JobContextParts, job: JobRecord, signal: AbortSignal): JobContext {
+export function createJobContext(
+  parts: JobContextParts,
+  job: JobRecord,
+  signal: AbortSignal,
+  progressed: () => void,
+): JobContext {
   const { store, clock } = parts;
   const { notes } = store;
   return {
@@ -52,6 +57,7 @@ export function createJobContext(parts: JobContextParts, job: JobRecord, signal:
       clear: (prefix) => notes.clear(job.seq, prefix),
     },
     info: (text) => logJob(parts, job, "info", text),
+    progressed,
     warn: (namespace, text) => recordMessage(parts, job, { level: "warning", namespace, text }),
     error: (namespace, text) => recordMessage(parts, job, { level: "error", namespace, text }),
     messages: () => store.messages.list(job.seq),

@@ -13,6 +13,11 @@ import type { JobContext, JobDefinition } from "./phase.ts";
 export interface WalkSettings {
   /** How often in a row a step is tried when it reports what may pass. */
   readonly maxAttempts: number;
+  /**
+   * How often in a row a clean-up that leaves things in between is tried, whatever it reports but UNAVAILABLE: then it is
+   * tried without end.
+   */
+  readonly maxCleanUps: number;
   /** Between these attempts. */
   readonly backoff: Backoff;
   /** How often in a row a start may find a job in one step before the job is given up. */
@@ -80,22 +85,39 @@ class Walk {
 
   async #attempt(job: JobRecord): Promise<"done" | "stopped" | { readonly error: unknown }> {
     const { settings, random } = this.#parts;
-    const context = createJobContext(this.#parts, job, this.#signal);
+    let failures = 0;
+    let refusals = 0;
+    const context = createJobContext(this.#parts, job, this.#signal, () => {
+      failures = 0;
+      refusals = 0;
+    });
+    const leftBy = (why: string) => (job.step === "FAIL" ? this.#definition.givenUp?.(context, why) : undefined);
     if (job.recoveries > settings.maxRecoveries) {
-      const left = job.step === "FAIL" ? this.#definition.leftUndone?.(context) : undefined;
-      return { error: restartedTooOften(job, left) };
+      const why = restartedTooOften(job);
+      return { error: new DrsError("INTERNAL", leftBy(why) ?? why) };
     }
-    for (let attempt = 1; ; attempt += 1) {
+    for (;;) {
       try {
         await this.#run(job, context);
         return "done";
       } catch (error) {
         if (this.#signal.aborted) return "stopped";
         if (error instanceof StoreError) throw error;
-        if (!(error instanceof DrsError) || !mayPass(error, job) || attempt >= settings.maxAttempts) return { error };
-        const delay = delayAfter(attempt, settings.backoff, random);
+        const passes = error instanceof DrsError && mayPass(error, job);
+        const why = messageText(error, job);
+        const isInBetween = job.step === "FAIL" && this.#definition.isInBetween?.(context) === true;
+        failures += 1;
+        if (!passes) refusals += 1;
+        if (isInBetween ? refusals >= settings.maxCleanUps : !passes || failures >= settings.maxAttempts) {
+          const left = leftBy(why);
+          return { error: left === undefined ? error : new DrsError("INTERNAL", left, { cause: error }) };
+        }
+        const { crn, phase, step } = job;
+        this.#parts.logger.warn({ err: error, crn, phase, step }, "a step of the job is tried again");
+        const delay = delayAfter(failures, settings.backoff, random);
+        const attempt = isInBetween ? failures : `${failures} of ${settings.maxAttempts}`;
         const next = `trying again in ${(delay / 1_000).toFixed(1)} s`;
-        logJob(this.#parts, job, "warning", `attempt ${attempt} of ${settings.maxAttempts}: ${error.message}; ${next}`);
+        logJob(this.#parts, job, "warning", `attempt ${attempt}: ${why}; ${next}`);
         if (!(await pause(delay, this.#signal))) return "stopped";
       }
     }
@@ -157,10 +179,7 @@ function messageText(error: unknown, job: JobRecord): string {
   return `internal error (${name}) in ${job.phase}: the service's own log says more`;
 }
 
-function restartedTooOften({ phase, recoveries, step }: JobRecord, left = ""): DrsError {
+function restartedTooOften({ phase, recoveries, step }: JobRecord): string {
   const what = step === "FAIL" ? `the clean-up after the failure in ${phase}` : phase;
-  return new DrsError(
-    "INTERNAL",
-    `given up: the service died ${recoveries} times in a row during ${what}; the service's own log and its memory limit may say why${left && `. ${left}`}`,
-  );
+  return `given up: the service died ${recoveries} times in a row during ${what}; the service's own log and its memory limit may say why`;
 }

@@ -42,6 +42,8 @@ export interface JobContext {
   readonly notes: JobNotes;
   /** A line of the job's log. */
   readonly info: (text: string) => void;
+  /** Tells that the step has come further than any earlier run of it: how often it failed before does not count any more. */
+  readonly progressed: () => void;
   /**
    * Records a warning or error of one object while the rest goes on; also a line of the log. The same text for the same
    * namespace is recorded once, so a phase that runs again doubles nothing. Texts hold no secret.
@@ -64,7 +66,7 @@ export interface JobContext {
  *
  * It may run again at any line: it looks before it acts, and notes what it will need before it touches the cluster. It
  * resolves when done. A thrown DrsError fails the job, unless its code is UNAVAILABLE: then the phase runs again after a
- * while, a counted number of times. Once the signal is aborted whatever it throws means only "not finished".
+ * while, a counted number of times without progress. Once the signal is aborted whatever it throws means only "not finished".
  */
 export interface Phase {
   readonly name: JobPhase;
@@ -85,8 +87,10 @@ export interface JobDefinition {
    * in the end, is recorded as one more error.
    */
   fail(context: JobContext): Promise<void>;
-  /** What the message adds when `fail` is given up, as the process died of it each time: what is left for a person to do. */
-  leftUndone?(context: JobContext): string;
+  /** Whether things are in between until `fail` is done: then these are tried again without end, and all else many times. */
+  isInBetween?(context: JobContext): boolean;
+  /** The message when `fail` is given up for this reason: what is left for a person to do. Undefined when nothing is. */
+  givenUp?(context: JobContext, why: string): string | undefined;
 }
 
 /** The state a finished job's messages amount to. */

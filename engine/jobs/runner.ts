@@ -11,9 +11,10 @@ export interface RunnerSettings extends WalkSettings {
   readonly maxRunning: number;
 }
 
-/** The eight attempts last about ten minutes: an API server's upgrade. */
+/** The eight attempts last about ten minutes, an API server's upgrade; the thirty two hours and more. */
 export const defaultRunnerSettings: RunnerSettings = {
   maxAttempts: 8,
+  maxCleanUps: 30,
   backoff: { firstDelay: 5_000, maxDelay: 300_000 },
   maxRecoveries: 10,
   maxRunning: 4,

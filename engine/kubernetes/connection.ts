@@ -39,8 +39,8 @@ const watchTimeoutMs = 660_000;
 /**
  * HTTPS to one API server: credentials, connections that stay open, and retries.
  *
- * A request is sent again, up to six times within about ten seconds, when the connection fails or the answer is 429, 503
- * or 504 (429 for as long as Retry-After says): so a POST may be told ALREADY_EXISTS about its own first try. What still
+ * A request is sent again, up to six times within about ten seconds, when the connection fails or the answer's code is
+ * UNAVAILABLE: 429 (for as long as Retry-After says), 503, 504, or etcd's 500. So a POST may be told ALREADY_EXISTS about its own first try. What still
  * fails is UNAVAILABLE. Any other refusal is a KubernetesError at once.
  */
 export class Connection {
@@ -119,7 +119,7 @@ export class Connection {
         const answer = await this.#send(agent, request);
         if (answer.statusCode < 300) return await take(answer.body);
         failure = new KubernetesError(what, answer.statusCode, await answer.body.text());
-        if (![429, 503, 504].includes(answer.statusCode)) throw failure;
+        if (failure.code !== "UNAVAILABLE") throw failure;
         const retryAfter = Number(answer.headers["retry-after"]);
         if (retryAfter > 0) delay = Math.max(delay, Math.min(retryAfter, 30) * 1000);
       } catch (error) {

@@ -46,6 +46,22 @@ export function isUnconverted(error: unknown): error is KubernetesError {
 
 const conversionFailed = /conversion webhook/;
 
+/** The webhook that nobody answered for, as an error's message tells it. */
+export function silentWebhook(message: string): string | undefined {
+  return /failed calling webhook "([^"]+)"/.exec(message)?.[1];
+}
+
+const allocationRefusal = /already allocated|not in the valid range|does not match the current range/;
+
+/**
+ * Whether a service cannot have the address or port that it asks for: one is taken, or of another range than the cluster's.
+ * The API server calls it invalid, but an internal error where it is the port of health checks.
+ * https://github.com/kubernetes/kubernetes/blob/v1.35.4/pkg/registry/core/service/storage/alloc.go
+ */
+export function isAllocationRefusal(error: unknown): error is KubernetesError {
+  return hasStatus(error, 422, 500) && allocationRefusal.test(error.detail);
+}
+
 /** Whether the service's own account may not do what it asked, whatever the object. */
 export function lacksRights(error: unknown): boolean {
   return hasStatus(error, 401) || (hasStatus(error, 403) && tellsOfRights(error.detail));
@@ -70,23 +86,28 @@ function codeOf(status: number, { reason, message = "" }: Status): ErrorCode {
       return reason === "AlreadyExists" ? "ALREADY_EXISTS" : "FAILED_PRECONDITION";
     case 410:
       return "FAILED_PRECONDITION";
-    case 500: // the API server is well when it is a webhook that does not answer; else this is etcd, and passes
-      return /calling webhook/.test(message) || conversionFailed.test(message) ? "INTERNAL" : "UNAVAILABLE";
+    case 500: // the API server is well when a webhook does not answer, or a port is taken; else this is etcd, and passes
+      return [/calling webhook/, conversionFailed, allocationRefusal].some((cause) => cause.test(message))
+        ? "INTERNAL"
+        : "UNAVAILABLE";
     default:
       return status === 429 || status >= 500 ? "UNAVAILABLE" : "INTERNAL";
   }
 }
 
 /**
- * Validation messages quote the values they complain about. Of a Secret's only the reason and the fields are told, so
- * that none gets into a log.
+ * Validation messages quote the values they complain about. Of a Secret's only the reason and the fields are told, and the
+ * name of a webhook that does not answer, so that none gets into a log.
  */
 function describe(request: string, answer: Status, body: string): string {
   if (answer.message === undefined) return /secrets/.test(request) ? "" : body.slice(0, 300);
   const holdsNoValue = !/\/secrets(\/|\?|$)/.test(request) || tellsOfRights(answer.message);
   if (holdsNoValue) return answer.message.slice(0, 1000);
   const fields = (answer.details?.causes ?? []).map((cause) => `${cause.reason ?? ""} ${cause.field ?? ""}`.trim());
-  return [answer.reason ?? "", ...fields].filter((text) => text !== "").join(", ");
+  const webhook = silentWebhook(answer.message);
+  return [answer.reason ?? "", webhook === undefined ? "" : `failed calling webhook "${webhook}"`, ...fields]
+    .filter((text) => text !== "")
+    .join(", ");
 }
 
 function parseStatus(body: string): Status {

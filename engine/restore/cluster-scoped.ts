@@ -10,12 +10,13 @@ import { noteAdded } from "./added-objects.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
+import { tellGivenUp } from "./refused-objects.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { sanitize } from "./sanitize.ts";
 
 /**
  * Makes the cluster-scoped objects that are missing. One that is there and differs is put back when only these namespaces
- * use it; else it stays as it is, with a warning that names it.
+ * use it; else it stays as it is, with a warning that names it. One that the cluster refuses is an error that names it.
  */
 export async function restoreClusterScoped(
   { cluster }: Pick<JobParts, "cluster">,
@@ -24,7 +25,7 @@ export async function restoreClusterScoped(
   links: OwnerLinks,
   kinds: readonly string[],
 ): Promise<void> {
-  const { signal, warn, error: tellError } = context;
+  const { signal, warn } = context;
   const restorer = new ObjectRestorer({ cluster, signal, warn });
   const namespaces = new Set(source.namespaces);
   for await (const { type, object: archived } of objectsOf(source, partsOf(source, kinds), signal)) {
@@ -50,7 +51,7 @@ export async function restoreClusterScoped(
       if (resourceName(type) === "customresourcedefinitions.apiextensions.k8s.io")
         await established(cluster, type, name, signal);
     } catch (error) {
-      tellError("", `${type.kind} ${name} was not restored: ${refusalOf(error)}`);
+      tellGivenUp(context, source, { what: `${type.kind} ${name}`, text: `was not restored: ${refusalOf(error)}` });
     }
   }
 }

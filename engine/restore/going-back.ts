@@ -2,7 +2,6 @@ import { safetyFolder } from "../archive/archive-paths.ts";
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
-import { StoreError } from "../store/store-errors.ts";
 import { removeAdded } from "./added-objects.ts";
 import { deleteObjects } from "./deleting-objects.ts";
 import { disown } from "./disowning.ts";
@@ -31,27 +30,27 @@ const backNote = "back/done";
 /**
  * Brings a control plane back to what it was before a restore that failed: the objects from the safety archive, the
  * claims on the volumes that were kept. It waits for a cluster, a storage or rights that are gone. An application that
- * does not come up is told, and holds up no other one. May run again. When it fails itself, its error says where
- * everything lies.
+ * does not come up is told, and holds up no other one. May run again.
  */
 export async function goBack(parts: JobParts, context: JobContext): Promise<void> {
   const { notes } = context;
-  if (notes.get(backNote) === true) return;
+  if (isBack(context)) return;
+  // There is nothing else to go back to.
+  const all = { ...parts, restore: { ...parts.restore, maxRefusedObjects: Number.POSITIVE_INFINITY } };
   context.info("going back to what was there before this restore");
   // The log has the name of the phase that failed, whose lines these are not.
   const back = { ...context, info: (text: string) => context.info(`going back: ${text}`) };
-  try {
-    const source = await safetySource(parts, back);
-    if (notes.get(upNote) === undefined) notes.set(upNote, await putBack(source, parts, back));
-    await restoreWebhooks(source, parts, back);
-    const but = notes.get(upNote) === true ? "" : ", but not all of its applications run";
-    context.error("", `the restore failed: the control plane is as it was before it${but}`);
-    notes.set(backNote, true);
-  } catch (error) {
-    if (!(error instanceof DrsError) || error instanceof StoreError) throw error;
-    const where = whereAllLies(parts, context);
-    throw new DrsError(error.code, `going back failed too: ${error.message}. ${where}`, { cause: error });
-  }
+  const source = await safetySource(parts, back);
+  if (notes.get(upNote) === undefined) notes.set(upNote, await putBack(source, all, back));
+  await restoreWebhooks(source, parts, back);
+  const but = notes.get(upNote) === true ? "" : ", but not all of its applications run";
+  context.error("", `the restore failed: the control plane is as it was before it${but}`);
+  notes.set(backNote, true);
+}
+
+/** Whether all has been put back. */
+export function isBack({ notes }: JobContext): boolean {
+  return notes.get(backNote) === true;
 }
 
 /** Puts back all but webhooks. Gives whether the applications have come up. */

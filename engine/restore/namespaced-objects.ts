@@ -8,6 +8,7 @@ import { restoreFieldOwners } from "./field-owners.ts";
 import { isFinishedJob, markFinished, suspended } from "./finished-jobs.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
+import { failWhenTooMany, refusedNotes, tellGivenUp } from "./refused-objects.ts";
 import { objectsOf, type RestoreSource } from "./restore-source.ts";
 import { scaledWorkloads } from "./restore-order.ts";
 import { sanitize } from "./sanitize.ts";
@@ -37,10 +38,9 @@ export async function restoreObjects(restore: NamespacedRestore, parts: readonly
     async ({ type, part, object, position, progress }) => {
       const refusal = await restoreOne(restore, type, object);
       if (refusal !== undefined) {
-        context.notes.set(refusedKey(source, part, object), true);
-        context.info(
-          `${type.kind} ${object.metadata.namespace ?? ""}/${object.metadata.name} will be tried again: ${refusal}`,
-        );
+        const name = nameOf(object.metadata.namespace ?? "", type, object.metadata.name);
+        context.notes.set(refusedKey(source, part, object), `${name}: ${refusal}`);
+        context.info(`${name} will be tried again: ${refusal}`);
       }
       progress.finish(position);
     },
@@ -56,16 +56,16 @@ interface Unrestored {
 }
 
 async function* unrestored(
-  { context, source, discovery }: NamespacedRestore,
+  { parts: { restore }, context, source, discovery }: NamespacedRestore,
   parts: readonly Part[],
 ): AsyncGenerator<Unrestored> {
   for (const part of parts) {
     const type = servedType(discovery, part);
     if (!type) {
-      context.error(
-        "",
-        `${part.objects} ${resourceName(part)} were not restored: the cluster serves no version of this kind`,
-      );
+      const { objects } = part;
+      const text = "were not restored: the cluster serves no version of this kind";
+      tellGivenUp(context, source, { what: `${objects} ${resourceName(part)}`, text, objects });
+      failWhenTooMany({ restore }, context, source);
       continue;
     }
     const progress = new PartProgress(context, part, `${source.notesPrefix}restored/${part.file}`);
@@ -110,13 +110,15 @@ class PartProgress {
     if (done - this.done < batchSize && !isWhole) return;
     this.done = done;
     this.#context.notes.set(this.#key, done);
+    this.#context.progressed();
     if (isWhole) this.#context.info(`restored ${this.#part.objects} ${resourceName(this.#part)}`);
   }
 }
 
 /**
  * Tries those objects again that were refused before: a webhook, or what converts between versions, may be up by now. One
- * that is refused still is an error that names it, and is among the names given.
+ * that is refused still is an error that names it, and is among the names given. FAILED_PRECONDITION as `failWhenTooMany`
+ * says.
  */
 export async function restoreRefused(restore: NamespacedRestore): Promise<ReadonlySet<string>> {
   const { parts, context, source, discovery } = restore;
@@ -132,10 +134,11 @@ export async function restoreRefused(restore: NamespacedRestore): Promise<Readon
       const refusal = await restoreOne(restore, type, object);
       const { namespace = "", name } = object.metadata;
       if (refusal !== undefined) {
-        context.error(namespace, `${type.kind} ${name} was not restored: ${refusal}`);
+        tellGivenUp(context, source, { namespace, what: `${type.kind} ${name}`, text: `was not restored: ${refusal}` });
         stillRefused.add(nameOf(namespace, type, name));
       }
       notes.clear(key);
+      failWhenTooMany(parts, context, source);
     });
   }
   return stillRefused;
@@ -148,7 +151,7 @@ export function nameOf(namespace: string, { kind }: ResourceType, name: string):
 
 /** Where it is noted that an object, or any of its kind, was refused. */
 function refusedKey({ notesPrefix }: RestoreSource, type: ResourceType, object?: KubernetesObject): string {
-  const kind = `${notesPrefix}refused/${resourceName(type)}/`;
+  const kind = `${notesPrefix}${refusedNotes}${resourceName(type)}/`;
   return object === undefined ? kind : `${kind}${object.metadata.namespace ?? ""}/${object.metadata.name}/`;
 }
 

@@ -1,11 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DrsError } from "../errors.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
-import { hasStatus, isDenied, lacksRights, type KubernetesError } from "../kubernetes/kubernetes-error.ts";
+import {
+  hasStatus,
+  isAllocationRefusal,
+  isDenied,
+  lacksRights,
+  type KubernetesError,
+} from "../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { StoreError } from "../store/store-errors.ts";
 import { deleteAndWait } from "../volumes/detach-snapshot.ts";
-import { isAllocationRefusal, withoutAllocations } from "./sanitizers/service.ts";
+import { withoutAllocations } from "./sanitizers/service.ts";
 import { mergedServiceAccount } from "./sanitizers/service-account.ts";
 
 /** Refusals that another try may not meet: a quota that is being counted, a conflict. What takes longer comes again last. */
@@ -49,14 +55,13 @@ export class ObjectRestorer {
       return await cluster.create(type, namespace, object, signal);
     } catch (error) {
       if (hasStatus(error, 409) && error.code === "ALREADY_EXISTS") return this.#replace(type, namespace, object);
-      if (resourceName(type) !== "services" || !hasStatus(error, 422) || !isAllocationRefusal(error.detail))
-        throw error;
+      if (resourceName(type) !== "services" || !isAllocationRefusal(error)) throw error;
       const existing = await cluster.get(type, namespace, object.metadata.name, signal);
       if (existing) return this.#replace(type, namespace, object);
       const created = await cluster.create(type, namespace, withoutAllocations(object), signal);
       warn(
         namespace,
-        `service ${object.metadata.name} has new addresses or ports, as its own are taken: ${error.detail}`,
+        `service ${object.metadata.name} has new addresses or ports, as it cannot have its own: ${error.detail}`,
       );
       return created;
     }

@@ -7,7 +7,7 @@ import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { deleteClaims, type LeftClaims } from "./deleting-claims.ts";
 import { deleteObjects } from "./deleting-objects.ts";
 import { disown } from "./disowning.ts";
-import { deletingNote, goBack, whereAllLies } from "./going-back.ts";
+import { deletingNote, goBack, isBack, whereAllLies } from "./going-back.ts";
 import { keepVolumes, keptVolumes, releaseKeptVolumes } from "./kept-volumes.ts";
 import { restoreNamespaces } from "./namespaces.ts";
 import { OwnerLinks } from "./owner-links.ts";
@@ -112,11 +112,16 @@ export function restoreJob(parts: JobParts): JobDefinition {
       }
       await deleteSafetyArchive(parts, context);
     },
-    leftUndone(context) {
-      const isTouched = context.notes.get(touchedNote) === true && context.notes.get(restoredNote) !== true;
-      return isTouched ? whereAllLies(parts, context) : "";
-    },
+    isInBetween,
+    givenUp: (context, why) =>
+      isInBetween(context) ? `going back failed too: ${why}. ${whereAllLies(parts, context)}` : undefined,
   };
+}
+
+/** Whether neither what was there nor what was saved is there whole. */
+function isInBetween(context: JobContext): boolean {
+  const { notes } = context;
+  return notes.get(touchedNote) === true && notes.get(restoredNote) !== true && !isBack(context);
 }
 
 async function leftClaims(source: RestoreSource, { signal }: JobContext): Promise<LeftClaims> {

@@ -6,6 +6,7 @@ import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object
 import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { restoreObjects } from "./namespaced-objects.ts";
 import { OwnerLinks } from "./owner-links.ts";
+import { failWhenTooMany } from "./refused-objects.ts";
 import { clusterScopedOrder, restoreWaves, userSnapshots } from "./restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 
@@ -14,6 +15,7 @@ export async function restoreFrom(source: RestoreSource, parts: JobParts, contex
   const { cluster, limits } = parts;
   const links = new OwnerLinks(context, source.notesPrefix);
   await restoreClusterScoped(parts, context, source, links, clusterScopedOrder);
+  failWhenTooMany(parts, context, source);
   const discovery = await discoverSaved(source, parts, context.signal);
   const restore = { parts, context, source, discovery, links };
   for (const wave of restoreWaves(source.reader.parts)) await restoreObjects(restore, wave);

@@ -9,6 +9,7 @@ import { nameOf, type NamespacedRestore, restoreObjects, restoreRefused } from "
 import { OwnerLinks } from "./owner-links.ts";
 import { idleClaims } from "./idle-claims.ts";
 import { isReady, notReady } from "./readiness.ts";
+import { causeOf, failWhenTooMany, refusedSoFar, tellGivenUp } from "./refused-objects.ts";
 import { afterStart, scaledWorkloads, startedByCreation } from "./restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { restoreLimits } from "./restoring-limits.ts";
@@ -22,7 +23,7 @@ type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
  *
  * What was not ready when it was saved is started and not waited for. FAILED_PRECONDITION names what does not come up;
  * unless `onLate` takes it, and everything else is started all the same. A workload that is not there is an error that names
- * it; one that was refused until the others were up is started after them.
+ * it; one that was refused until the others were up is started after them. FAILED_PRECONDITION as `failWhenTooMany` says.
  */
 export async function startApps(
   source: RestoreSource,
@@ -56,11 +57,12 @@ export async function startApps(
   const told = await restoreRefused(restore);
   const missing =
     refused.size === 0 ? refused : await start("what was refused before", (...it) => refused.has(nameOf(...it)));
-  for (const name of missing.difference(told))
-    context.error("", `${name} is not there, and was not started: make it by hand`);
+  for (const what of missing.difference(told))
+    tellGivenUp(context, source, { what, text: "is not there, and was not started: make it by hand" });
   await restoreLimits(restore, context);
   await restoreRefused(restore); // of the limits
   await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
+  failWhenTooMany(parts, context, source);
 }
 
 /**
@@ -131,12 +133,17 @@ async function waitUntilReady(
         late.push(nameOf(namespace, type, name));
     }
   }
-  if (late.length > 0)
+  if (late.length > 0) {
+    const refused = refusedSoFar(context, source);
+    const why =
+      refused.length > 0
+        ? `the cluster had refused ${refused.length} objects before: ${causeOf(refused)}`
+        : "their pods' events and logs say why";
     onLate(
       new DrsError(
         "FAILED_PRECONDITION",
-        `${what} did not come up within ${parts.limits.appsStartTimeout / 1000} s: ${late.join(", ")}; their pods' events and logs say why`,
+        `${what} did not come up within ${parts.limits.appsStartTimeout / 1000} s: ${late.join(", ")}; ${why}`,
       ),
     );
-  else if (count > 0) context.info(`${what}: ${count} workloads and claims are ready`);
+  } else if (count > 0) context.info(`${what}: ${count} workloads and claims are ready`);
 }

@@ -36,5 +36,9 @@ const meanings: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   EAGAIN: passing,
   EBUSY: passing,
   ETIMEDOUT: passing,
+  // Of a network's file system whose server is away for a moment.
+  EIO: passing,
+  ENOTCONN: passing,
+  ENXIO: passing,
   ESTALE: passing,
 };

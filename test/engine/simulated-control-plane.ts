@@ -6,7 +6,7 @@ import type { KubernetesObject } from "../../demo/kubernetes-client.ts";
 import { takePicture } from "../../demo/picture.ts";
 import type { Picture } from "../../demo/picture.ts";
 import { Archives } from "../../engine/archive/archives.ts";
-import type { EncryptionConfig, LimitsConfig } from "../../engine/config.ts";
+import type { EncryptionConfig, LimitsConfig, RestoreConfig } from "../../engine/config.ts";
 import { createEngine } from "../../engine/create-engine.ts";
 import { openEncryption } from "../../engine/encryption/archive-encryption.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -27,6 +27,7 @@ export interface SceneOptions extends SimulatorOptions {
   readonly limits?: Partial<LimitsConfig>;
   readonly furtherNamespaces?: readonly string[];
   readonly statusOf?: readonly string[];
+  readonly maxRefusedObjects?: number;
   /** Whether archives are encrypted, as they are unless somebody turns it off. */
   readonly isEncrypted?: boolean;
   /** Whether archives that are not encrypted are read all the same. */
@@ -40,20 +41,27 @@ export class Scene {
   readonly folder = temporaryFolder();
   readonly #limits: Partial<LimitsConfig>;
   readonly #furtherNamespaces: readonly string[];
-  readonly #statusOf: readonly string[];
+  readonly #restore: Partial<RestoreConfig>;
   readonly #encryption: EncryptionConfig | undefined;
   #engine: Engine | undefined;
   #databases = 1;
 
   private constructor(
     simulator: Simulator,
-    { limits = {}, furtherNamespaces = [], statusOf = [], isEncrypted = true, readsUnencrypted = false }: SceneOptions,
+    {
+      limits = {},
+      furtherNamespaces = [],
+      statusOf = [],
+      maxRefusedObjects = 5,
+      isEncrypted = true,
+      readsUnencrypted = false,
+    }: SceneOptions,
   ) {
     this.simulator = simulator;
     this.client = new KubernetesClient(simulator.url);
     this.#limits = limits;
     this.#furtherNamespaces = furtherNamespaces;
-    this.#statusOf = statusOf;
+    this.#restore = { statusOf, maxRefusedObjects };
     const keyFile = join(this.folder, "encryption-keys");
     this.#encryption = isEncrypted ? { keyFile, makeKey: true, readsUnencrypted } : undefined;
   }
@@ -94,7 +102,7 @@ export class Scene {
         databasePath: this.databasePath,
         cluster: { server: this.simulator.url },
         controlPlane: { ...config.controlPlane, furtherNamespaces: this.#furtherNamespaces },
-        restore: { ...config.restore, statusOf: this.#statusOf },
+        restore: { ...config.restore, ...this.#restore },
         ...(this.#encryption && { encryption: this.#encryption }),
         limits,
       },

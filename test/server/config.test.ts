@@ -52,6 +52,7 @@ test("without settings it serves this machine only and keeps everything in .drs"
         furtherNamespaces: [],
         databaseStatefulSet: "cdp-embedded-db",
       },
+      restore: { goBack: true, statusOf: [], maxRefusedObjects: 5 },
       limits: { hookTimeout: 30_000, appsStartTimeout: 600_000, clusterConcurrency: 32, queuedJobs: 100 },
     },
   });

@@ -21,8 +21,3 @@ export function withoutAllocations(service: KubernetesObject): KubernetesObject 
   if (spec.ports) spec.ports = spec.ports.map((port) => ({ ...port, nodePort: 0 }));
   return { ...service, spec };
 }
-
-/** Whether a refusal means that an address or a port of the service is taken: https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/ */
-export function isAllocationRefusal(refusal: string): boolean {
-  return /already allocated|not in the valid range|not within the service CIDR/i.test(refusal);
-}

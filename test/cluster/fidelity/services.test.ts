@@ -1,4 +1,8 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { keysOf } from "../support/archives.ts";
+import { startCluster } from "../support/cluster.ts";
 import type { KubernetesObject } from "../support/kubernetes-client.ts";
 import { aControlPlane, type Outcome, type SmallControlPlane } from "./support.ts";
 
@@ -16,13 +20,13 @@ beforeAll(async () => {
   await plane.kubectl("delete", "endpoints/outside", "endpointslice/outside-ipv4");
   await plane.kubectl("delete", "endpoints/deselected", "endpointslice/deselected-ipv4");
   const others = ["headless", "elsewhere", "outside", "deselected"];
-  await plane.kubectl("delete", "service", "kept", ...others, "address-taken", "port-taken");
+  await plane.kubectl("delete", "service", "kept", ...others, "address-taken", "port-taken", "health-port-taken");
   await takeAllocations();
   restored = await plane.restore({ state: "PARTIALLY_FAILED" });
 });
 
 afterAll(async () => {
-  await plane?.cluster.kubectl("delete", "--namespace=default", "--ignore-not-found", "service", "thief", "port-thief");
+  await plane?.cluster.kubectl("delete", "--namespace=default", "--ignore-not-found", "service", ...thieves);
   await plane?.remove();
 });
 
@@ -47,7 +51,15 @@ test("a service whose node port another one has taken gets a new one, with a war
   expect(spec.ports[0].nodePort).toBeGreaterThan(0);
   expect(spec.ports[0].nodePort).not.toBe(before.get("port-taken")!["spec"].ports[0].nodePort);
   expect(restored.warnings).toContainEqual(expect.stringContaining("service port-taken has new addresses"));
-  expect(restored).toMatchObject({ errors: [], warnings: { length: 2 } });
+});
+
+test("a service whose port of health checks another one has taken gets a new one, with a warning", async () => {
+  const { spec } = await plane.get(services, "health-port-taken");
+  expect(spec).toMatchObject({ type: "LoadBalancer", externalTrafficPolicy: "Local" });
+  expect(spec.healthCheckNodePort).toBeGreaterThan(0);
+  expect(spec.healthCheckNodePort).not.toBe(before.get("health-port-taken")!["spec"].healthCheckNodePort);
+  expect(restored.warnings).toContainEqual(expect.stringContaining("service health-port-taken has new addresses"));
+  expect(restored).toMatchObject({ errors: [], warnings: { length: 3 } });
 });
 
 test("headless services and external names stay what they are", async () => {
@@ -67,22 +79,48 @@ test.each(["outside", "deselected"])(
   },
 );
 
+test("on a cluster whose services have other addresses they get new ones, each with a warning", async () => {
+  const cluster = await startCluster({ serviceRange: "10.97.0.0/16" });
+  let other: SmallControlPlane | undefined;
+  try {
+    const storage = pathToFileURL(join(plane.service.data, "archives")).href;
+    other = await aControlPlane("services", "", { cluster, flags: ["--storage", storage, keysOf(plane.service.data)] });
+    other.backupCrn = plane.backupCrn;
+    const { errors, warnings } = await other.restore({ state: "PARTIALLY_FAILED" });
+    expect(errors).toEqual([]);
+    const addressed = [...before.values()].filter(({ spec }) => spec.clusterIP?.startsWith("10."));
+    expect(warnings).toHaveLength(addressed.length);
+    for (const { metadata } of addressed) {
+      expect((await other.get(services, metadata.name))["spec"].clusterIP).toMatch(/^10\.97\./);
+      expect(warnings).toContainEqual(expect.stringContaining(`service ${metadata.name} has new addresses`));
+    }
+  } finally {
+    await other?.service.stop();
+    await cluster.stop();
+  }
+});
+
 function serviceOf(name: string, spec: object): object {
   return { apiVersion: "v1", kind: "Service", metadata: { name }, spec };
 }
+
+function nodePortOf(name: string, nodePort: number): object {
+  return serviceOf(name, { type: "NodePort", ports: [{ port: 80, nodePort }] });
+}
+
+const thieves = ["thief", "port-thief", "health-port-thief"];
 
 /** Services of others, who got the addresses and ports while they were free. */
 async function takeAllocations(): Promise<void> {
   const ip = before.get("address-taken")!["spec"].clusterIP;
   const port = before.get("port-taken")!["spec"].ports[0].nodePort;
+  const healthPort = before.get("health-port-taken")!["spec"].healthCheckNodePort;
   const inDefault = "/api/v1/namespaces/default/services";
   const ports = [{ port: 80 }];
   const { kubernetes } = plane.cluster;
   await kubernetes.create(inDefault, serviceOf("thief", { clusterIP: ip, ports }));
-  await kubernetes.create(
-    inDefault,
-    serviceOf("port-thief", { type: "NodePort", ports: [{ port: 80, nodePort: port }] }),
-  );
+  await kubernetes.create(inDefault, nodePortOf("port-thief", port));
+  await kubernetes.create(inDefault, nodePortOf("health-port-thief", healthPort));
 }
 
 const manifests = `
@@ -100,6 +138,11 @@ apiVersion: v1
 kind: Service
 metadata: { name: port-taken }
 spec: { type: NodePort, selector: { app: any }, ports: [{ name: http, port: 80 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: health-port-taken }
+spec: { type: LoadBalancer, externalTrafficPolicy: Local, selector: { app: any }, ports: [{ name: http, port: 80 }] }
 ---
 apiVersion: v1
 kind: Service

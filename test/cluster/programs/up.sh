@@ -7,7 +7,7 @@
 #
 # Volumes lie in DIR/csi/volumes/HANDLE, snapshots in DIR/csi/snapshots/HANDLE, logs in DIR/log. A command run in a pod (kubectl
 # exec) runs as a local process in DIR. PORT_BASE names the first of six ports; without it six free ones are taken, so that
-# clusters run side by side. With STOP_WITH the cluster is stopped and DIR deleted once the process of that id is gone.
+# clusters run side by side. SERVICE_RANGE names another range of services' addresses than 10.96.0.0/16. With STOP_WITH the cluster is stopped and DIR deleted once the process of that id is gone.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# -eq 1 ] || { echo "usage: up.sh DIR" >&2; exit 2; }
@@ -106,7 +106,7 @@ start kube-apiserver --etcd-servers="$etcd" --bind-address=127.0.0.1 --advertise
   --endpoint-reconciler-type=none --tls-cert-file="$dir/pki/apiserver.crt" --tls-private-key-file="$dir/pki/apiserver.key" \
   --client-ca-file="$dir/pki/ca.crt" --service-account-key-file="$dir/pki/service-account.pub" \
   --service-account-signing-key-file="$dir/pki/service-account.key" \
-  --service-account-issuer=https://kubernetes.default.svc --service-cluster-ip-range=10.96.0.0/16 \
+  --service-account-issuer=https://kubernetes.default.svc --service-cluster-ip-range="${SERVICE_RANGE:-10.96.0.0/16}" \
   --authorization-mode=Node,RBAC --allow-privileged=true --kubelet-preferred-address-types=InternalIP,Hostname \
   --kubelet-client-certificate="$dir/pki/admin.crt" --kubelet-client-key="$dir/pki/admin.key"
 wait_for kube-apiserver kubectl get --raw /readyz

@@ -34,14 +34,19 @@ export async function buildPrograms(): Promise<string> {
  *
  * It is stopped and its folder deleted at `stop`, and also when this process ends in any other way. With `snapshots` of
  * another cluster's driver the new one finds the same storage snapshots, as a second cluster at one storage system would.
+ * `serviceRange` is where services get their addresses from.
  */
-export async function startCluster(options: { snapshotsOf?: TestCluster } = {}): Promise<TestCluster> {
+export async function startCluster(
+  options: { snapshotsOf?: TestCluster; serviceRange?: string } = {},
+): Promise<TestCluster> {
   const folder = await mkdtemp(join(tmpdir(), "drs-cluster-"));
   if (options.snapshotsOf) {
     await mkdir(join(folder, "csi"));
     await symlink(join(options.snapshotsOf.storageFolder, "snapshots"), join(folder, "csi/snapshots"));
   }
-  await run(join(programs, "up.sh"), [folder], { env: { ...process.env, STOP_WITH: String(process.pid) } });
+  const { serviceRange: SERVICE_RANGE } = options;
+  const env = { ...process.env, STOP_WITH: String(process.pid), ...(SERVICE_RANGE !== undefined && { SERVICE_RANGE }) };
+  await run(join(programs, "up.sh"), [folder], { env });
   return openCluster(folder);
 }
 

@@ -118,6 +118,82 @@ test("UNAVAILABLE too often in a row fails the job with its message, and the cle
   ]);
 });
 
+test("a phase that came further each time is tried more often than one that does not", async () => {
+  const store = temporaryStore();
+  let runs = 0;
+  const runner = createRunner(store, {
+    backup: job({
+      PRE_VALIDATION: ({ progressed }) => {
+        runs += 1;
+        if (runs % 5 === 0) progressed();
+        if (runs < 20) throw unavailable();
+      },
+      SAVING_OBJECTS: () => {
+        runs += 1;
+        throw unavailable();
+      },
+    }),
+  });
+  store.jobs.insert(newBackup(1));
+  runner.start();
+  await reaches(store, crn, "FAILED");
+  expect(runs).toBe(20 + 8);
+});
+
+/** A backup whose clean-up leaves things in between until it succeeds. */
+const inBetween = (fail: () => void) => ({
+  ...job({
+    SAVING_OBJECTS: () => {
+      throw new DrsError("FAILED_PRECONDITION", "it cannot be");
+    },
+    fail,
+  }),
+  isInBetween: () => true,
+  givenUp: (_: unknown, why: string) => `things are in between: ${why}`,
+});
+
+test("a clean-up without which things are in between is tried without end while it is UNAVAILABLE, and long after other errors", async () => {
+  const store = temporaryStore();
+  let cleanUps = 0;
+  const runner = createRunner(store, {
+    backup: inBetween(() => {
+      cleanUps += 1;
+      if (cleanUps <= 60) throw unavailable();
+      if (cleanUps <= 70) throw new DrsError("FAILED_PRECONDITION", "claims are not bound");
+      if (cleanUps <= 80) throw new TypeError("of hunter2");
+    }),
+  });
+  store.jobs.insert(newBackup(1));
+  runner.start();
+  await reaches(store, crn, "FAILED");
+  expect(cleanUps).toBe(81);
+  expect(store.messages.list(1).map(({ text }) => text)).toEqual(["it cannot be"]);
+  const log = renderLog(store.logs, 1);
+  expect(log).toContain("attempt 60: the API server does not answer; trying again in");
+  expect(log).toContain("attempt 70: claims are not bound; trying again in");
+  expect(log).toContain("attempt 80: internal error (TypeError) in SAVING_OBJECTS");
+  expect(log).not.toContain("hunter2");
+});
+
+test("a clean-up that is given up while things are in between says what is left to do, whatever its error", async () => {
+  const store = temporaryStore();
+  let cleanUps = 0;
+  const runner = createRunner(store, {
+    backup: inBetween(() => {
+      cleanUps += 1;
+      throw new TypeError("of hunter2");
+    }),
+  });
+  store.jobs.insert(newBackup(1));
+  runner.start();
+  await reaches(store, crn, "FAILED");
+  expect(cleanUps).toBe(fastSettings.maxCleanUps);
+  expect(store.messages.list(1).map(({ text }) => text)).toEqual([
+    "it cannot be",
+    expect.stringMatching(/^things are in between: internal error \(TypeError\) in SAVING_OBJECTS/),
+  ]);
+});
+
 test("a failed job is cleaned up before its state says so, and what fails then is one more error", async () => {
   const store = temporaryStore();
   let stateInFail = "";

@@ -21,6 +21,20 @@ test("a request that is told to wait is sent again, and not before the time it w
   expect(asked).toHaveLength(3);
 });
 
+test("what etcd did not do in time is sent again, what a webhook does not answer is not", async () => {
+  const late = status(500, "InternalError", "etcdserver: request timed out");
+  const { cluster, asked } = await apiServer((_, response, count) =>
+    count < 3 ? reply(response, 500, late) : reply(response, 201, object),
+  );
+  await cluster.create(configMaps, "n", object, noSignal);
+  expect(asked).toHaveLength(3);
+
+  const silent = status(500, "InternalError", 'failed calling webhook "a.example.com": connection refused');
+  const other = await apiServer((_, response) => reply(response, 500, silent));
+  await expect(other.cluster.create(configMaps, "n", object, noSignal)).rejects.toMatchObject({ code: "INTERNAL" });
+  expect(other.asked).toHaveLength(1);
+});
+
 test("a connection that is closed, or breaks in the middle of an answer, is tried again", async () => {
   const { cluster } = await apiServer((_, response, count) => {
     if (count === 1) response.destroy();

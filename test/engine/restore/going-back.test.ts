@@ -1,3 +1,5 @@
+import { linkSync, readdirSync, renameSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { differences } from "../../../demo/differences.ts";
 import type { Picture } from "../../../demo/picture.ts";
@@ -125,6 +127,37 @@ test("a service that dies while a restore goes back loses nothing", async () => 
   expect(texts(restore.errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
   expect(left(before, await scene.picture())).toEqual([]);
 });
+
+test("a storage that gives errors of its device for a while, a restore waits for, and for going back as long as it takes", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup();
+  const before = await scene.picture();
+  const crn = await scene.startRestore(backup.crn);
+  await scene.until(() => scene.engine.getLogs(crn).includes("RESTORING_OBJECTS phase started"));
+  const mend = breakFiles(join(scene.folder, "archives"));
+  await scene.until(() => scene.engine.getLogs(crn).includes(" attempt 5: "));
+  mend();
+  const restore = await scene.restored(crn);
+  expect(scene.engine.getLogs(crn)).toMatch(/attempt 5: .* cannot be reached at the moment; trying again in/);
+  expect(texts(restore.errors)).toEqual([
+    expect.stringContaining("cannot be reached at the moment"),
+    "the restore failed: the control plane is as it was before it",
+  ]);
+  expect(left(before, await scene.picture())).toEqual([]);
+});
+
+/** Makes every file below a folder be one that is there and gives EIO to who reads it; gives what mends that. */
+function breakFiles(folder: string): () => void {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  for (const file of files) {
+    linkSync(file, `${file}.whole`);
+    symlinkSync("/proc/self/mem", `${file}.broken`);
+    renameSync(`${file}.broken`, file);
+  }
+  return () => files.forEach((file) => renameSync(`${file}.whole`, file));
+}
 
 test("a restore whose clean-up fails leaves the restored control plane alone", async () => {
   const scene = await Scene.open();

@@ -82,8 +82,28 @@ test("a service whose address is taken by now gets another one, and that is told
   expect(ours).toMatch(/^\d+\./);
   expect(ours).not.toBe(clusterIP);
   expect(warnings).toEqual([
-    expect.stringMatching(/^default: service ours has new addresses or ports, as its own are taken: /),
+    expect.stringMatching(/^default: service ours has new addresses or ports, as it cannot have its own: /),
   ]);
+});
+
+const ofAnotherRange =
+  'Service "ours" is invalid: spec.clusterIPs: Invalid value: ["10.96.1.1"]: failed to allocate IP 10.96.1.1: the provided network does not match the current range';
+const portTaken =
+  "Internal error occurred: failed to allocate requested HealthCheck NodePort 30001: provided port is already allocated";
+
+test.each([
+  ["address is of another cluster's range", 422, ofAnotherRange, { clusterIP: "10.96.1.1", clusterIPs: ["10.96.1.1"] }],
+  ["port of health checks is taken", 500, portTaken, { healthCheckNodePort: 30_001 }],
+])("a service whose %s gets new ones at once, and that is told", async (_, status, message, spec) => {
+  const { simulator, cluster, restorer, warnings } = await scene();
+  let creations = 0;
+  simulator.intercept(({ method }) =>
+    method === "POST" && ++creations === 1 ? { status, body: { kind: "Status", code: status, message } } : undefined,
+  );
+  await restorer.restore(services, service("ours", spec));
+  expect(creations).toBe(2);
+  expect(await addressOf(cluster, "ours")).toMatch(/^\d+\./);
+  expect(warnings).toEqual([expect.stringContaining(message)]);
 });
 
 test("a refusal that passes is met again; one that stays is told in the cluster's own words", async () => {

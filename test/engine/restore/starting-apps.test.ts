@@ -28,7 +28,7 @@ test("workloads that are refused until the others run are started after them", a
 });
 
 test("workloads that are refused to the end are named once, and the others run", async () => {
-  const scene = await Scene.open();
+  const scene = await Scene.open({ maxRefusedObjects: 6 });
   const names = await scene.names(deployments);
   const { crn } = await scene.backup();
   const restore = await refusing(scene, crn, () => false);
