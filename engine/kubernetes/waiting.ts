@@ -18,7 +18,8 @@ const firstLookMs = 30_000;
 
 /**
  * Follows a collection until `isDone` says so, asked after the first whole look and after every change; false when the
- * time is up before. `see` is told of every object, of every change to one, and of each that goes.
+ * time is up before. `see` is told of every object, of every change to one, and of each that goes, then perhaps by no more
+ * than `traceOf` keeps.
  *
  * UNAVAILABLE when the API server has not let it look even once, within the time or 30 s if that is longer.
  */
@@ -52,7 +53,7 @@ export async function waitFor(
       } else {
         const key = `${sighting.object.metadata.namespace ?? ""}/${sighting.object.metadata.name}`;
         if (sighting.gone) present.delete(key);
-        else (relisted ?? present).set(key, sighting.object);
+        else (relisted ?? present).set(key, traceOf(sighting.object));
         see(sighting.object, sighting.gone);
       }
       if (relisted === undefined && isDone()) return true;
@@ -71,9 +72,25 @@ export async function waitFor(
   }
 }
 
+/** What tells an object, and what holds it: a collection's objects may be more than memory holds. */
+function traceOf({ metadata, ...object }: KubernetesObject): KubernetesObject {
+  const { name, namespace, uid, deletionTimestamp, finalizers } = metadata;
+  const { error } = (object["status"] ?? {}) as { error?: unknown };
+  return {
+    metadata: {
+      name,
+      ...(namespace !== undefined && { namespace }),
+      ...(uid !== undefined && { uid }),
+      ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+      ...(finalizers && { finalizers }),
+    },
+    ...(error !== undefined && { status: { error } }),
+  };
+}
+
 /**
- * Waits until no object of a collection matches; gives those that are still there when the time is up, none when all are
- * gone. `onCount` is told how many are left, as that changes. UNAVAILABLE like `waitFor`.
+ * Waits until no object of a collection matches; gives what `traceOf` keeps of those that are still there when the time is
+ * up, none when all are gone. `onCount` is told how many are left, as that changes. UNAVAILABLE like `waitFor`.
  */
 export async function waitUntilGone(
   cluster: Cluster,
@@ -88,7 +105,7 @@ export async function waitUntilGone(
     (object, isGone) => {
       const key = `${object.metadata.namespace ?? ""}/${object.metadata.name}`;
       if (isGone || !matches(object)) left.delete(key);
-      else left.set(key, object);
+      else left.set(key, traceOf(object));
       onCount?.(left.size);
     },
     () => left.size === 0,

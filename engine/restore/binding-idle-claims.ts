@@ -130,7 +130,8 @@ async function outcomeOf(
   signal: AbortSignal,
 ): Promise<"bound" | "refused" | "late"> {
   let outcome: "bound" | "refused" | "late" = "late";
-  const see = (claim: KubernetesObject) => {
+  const see = (claim: KubernetesObject, gone: boolean) => {
+    if (gone) return;
     if (isReady(persistentVolumeClaims, claim)) outcome = "bound";
     else outcome = selectionOf(claim) === undefined ? "refused" : "late";
   };

@@ -57,7 +57,7 @@ export class FilesystemArchiveStorage implements ArchiveStorage {
     const translate = (error: unknown): unknown => translateFileError(error, this.description, key);
     try {
       signal.throwIfAborted();
-      if (this.#opened) await this.#proveThere();
+      await this.#proveNotVanished();
       const file = await open(this.#path(key), "r");
       return translatedStream(file.createReadStream({ highWaterMark: readSize }), translate, signal);
     } catch (error) {
@@ -102,7 +102,7 @@ export class FilesystemArchiveStorage implements ArchiveStorage {
     signal.throwIfAborted();
     const path = this.#path(key);
     try {
-      if (this.#opened) await this.#proveThere();
+      await this.#proveNotVanished();
       await rm(path, { force: true });
       await this.#removeEmptyFolders(dirname(path));
     } catch (error) {
@@ -137,6 +137,15 @@ export class FilesystemArchiveStorage implements ArchiveStorage {
         { cause: error },
       );
     }
+  }
+
+  /** A file that is missing from a folder which was opened, and has vanished since, is there all the same. */
+  async #proveNotVanished(): Promise<void> {
+    const isOpened = await this.#opened?.then(
+      () => true,
+      () => false,
+    );
+    if (isOpened === true) await this.#proveThere();
   }
 
   /** Renames durably. A deletion next door may take the emptied folder away again before the file is in it. */
