@@ -15,10 +15,10 @@ test("every message in the tables of the operations page is one that the service
   expect(unknown).toEqual([]);
 });
 
-/** What of a message is the same each time: what stands between its `...`, `<kind> <name>`, `n of 8` and semicolons. */
+/** What of a message is the same each time: what stands between its `...`, `<kind> <name>`, counts (`n`, `n of 8`) and semicolons. */
 function fragments(message: string): readonly string[] {
   return message
-    .split(/"?\.\.\."?|<[^>]+>|\bn of \d+|;/)
+    .split(/"?\.\.\."?|<[^>]+>|\bn of \d+|\bn(?=:)|;/)
     .map((fragment) => fragment.trim())
     .filter((fragment) => fragment.length > 2);
 }

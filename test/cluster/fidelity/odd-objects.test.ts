@@ -71,7 +71,7 @@ async function texts(): Promise<Readonly<Record<string, string>>> {
   const names = [
     ...Object.keys(oddities).map((name) => ["odd.example.com/v1/oddities", name.toLowerCase(), "spec"] as const),
     ...["v1/configmaps", "v1/secrets"].map((kind) => [kind, "large", "data"] as const),
-    ["v1/configmaps", longestName, "metadata"] as const,
+    ...["v1/configmaps", "v1/secrets"].map((kind) => [kind, longestName, "metadata"] as const),
   ];
   for (const [kind, name, field] of names) {
     const text = await plane.cluster.kubernetes.request("GET", plane.path(kind, name));

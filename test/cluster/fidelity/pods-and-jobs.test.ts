@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import type { KubernetesObject } from "../support/kubernetes-client.ts";
 import { aControlPlane, clusterPath, type Outcome, type SmallControlPlane } from "./support.ts";
 
 const pods = "v1/pods";
 const jobs = "batch/v1/jobs";
 const cronJobs = "batch/v1/cronjobs";
+const claims = "v1/persistentvolumeclaims";
 
 let plane: SmallControlPlane;
 /** By kind and name, as they were saved. */
@@ -16,12 +18,14 @@ beforeAll(async () => {
   await plane.create(operatorsPod((await plane.get("v1/configmaps", "operand")).metadata["uid"] as string));
   await plane.until(jobs, "migration", (job) => job["status"]?.completionTime !== undefined);
   for (const name of ["toolbox", "mirrored", "operated"]) await plane.until(pods, name, isRunning);
+  await plane.kubectl("debug", "toolbox", "--image=example.com/debug", "--container=debugger", "--attach=false");
+  await plane.until(jobs, "hopeless", hasFailed);
   await plane.kubectl("patch", "pod/report", "--subresource=status", "--patch", '{"status":{"phase":"Succeeded"}}');
   await plane.backUp();
-  for (const kind of [pods, jobs, cronJobs])
+  for (const kind of [pods, jobs, cronJobs, claims])
     for (const object of await plane.list(kind)) before.set(`${kind} ${object.metadata.name}`, object);
 
-  await plane.kubectl("delete", "--now", "pod/toolbox", "pod/report", "job/migration", "job/chosen");
+  await plane.kubectl("delete", "--now", "pod/toolbox", "pod/report", "job/migration", "job/chosen", "job/hopeless");
   await plane.patch(cronJobs, "retired", { spec: { suspend: false } });
   await plane.kubectl("delete", "priorityclass/pods-ours", "priorityclass/pods-shared");
   await plane.create(priorityClasses({ value: 1 }));
@@ -38,6 +42,23 @@ test("a pod of its own runs again", async () => {
   const pod = await plane.until(pods, "toolbox", isRunning);
   expect(pod.metadata["uid"]).not.toBe(before.get(`${pods} toolbox`)?.metadata["uid"]);
   expect(pod["spec"].containers).toMatchObject([{ name: "main", image: "example.com/toolbox" }]);
+});
+
+test("a pod runs again on its node's port, and without the container that was added to look into it", async () => {
+  const was = before.get(`${pods} toolbox`)?.["spec"];
+  expect(was.ephemeralContainers).toMatchObject([{ name: "debugger" }]);
+  const { spec } = await plane.get(pods, "toolbox");
+  expect(spec.ephemeralContainers).toBeUndefined();
+  expect(spec.containers[0].ports).toEqual(was.containers[0].ports);
+  expect(spec.containers[0].ports).toMatchObject([{ hostPort: 8080 }]);
+});
+
+test("a claim that a pod brings with it is its new pod's, and empty like each of its kind", async () => {
+  const claim = await plane.until(claims, "toolbox-scratch", ({ status }) => status?.phase === "Bound");
+  expect(claim.metadata["uid"]).not.toBe(before.get(`${claims} toolbox-scratch`)?.metadata["uid"]);
+  const { metadata } = await plane.get(pods, "toolbox");
+  expect(claim.metadata.ownerReferences).toMatchObject([{ kind: "Pod", name: "toolbox", uid: metadata["uid"] }]);
+  expect(claim["spec"].dataSource).toBeUndefined();
 });
 
 test("a priority that only these namespaces' pods have is put back, one that others have is left with a warning", async () => {
@@ -75,6 +96,15 @@ test("a finished job comes back as finished and does not run again", async () =>
   expect(ofJob).toEqual([]);
 });
 
+test("a job that had failed comes back as failed and does not run again", async () => {
+  const job = await plane.get(jobs, "hopeless");
+  expect(job.metadata["uid"]).not.toBe(before.get(`${jobs} hopeless`)?.metadata["uid"]);
+  expect(job["status"].conditions).toEqual(before.get(`${jobs} hopeless`)?.["status"].conditions);
+  expect(job["spec"].suspend).toBe(false);
+  const ofJob = (await plane.list(pods)).filter((pod) => pod.metadata.labels?.["job-name"] === "hopeless");
+  expect(ofJob).toEqual([]);
+});
+
 test("a job selects its pods by its own new uid, unless its user chose the selector", async () => {
   const { metadata, spec } = await plane.get(jobs, "migration");
   expect(spec.selector.matchLabels).toEqual({ "batch.kubernetes.io/controller-uid": metadata["uid"] });
@@ -90,7 +120,9 @@ test("a job selects its pods by its own new uid, unless its user chose the selec
   });
 });
 
-test("a cron job does not make up for what it missed", async () => {
+test("a cron job runs when it is due the next time, and does not make up for what it missed", async () => {
+  const ranAgain = async () => (await plane.get(cronJobs, "minutely"))["status"]?.lastScheduleTime !== undefined;
+  await eventually("the minutely job has run since the restore", ranAgain, { timeout: 90_000 });
   const { metadata, spec } = await plane.get(cronJobs, "minutely");
   expect(spec.suspend).toBe(false);
   const since = new Date(metadata["creationTimestamp"] as string);
@@ -101,6 +133,11 @@ test("a cron job does not make up for what it missed", async () => {
   }
   expect((await plane.get(cronJobs, "retired"))["spec"].suspend).toBe(true);
 });
+
+function hasFailed(job: KubernetesObject): boolean {
+  const conditions: readonly { type: string; status: string }[] = job["status"]?.conditions ?? [];
+  return conditions.some(({ type, status }) => type === "Failed" && status === "True");
+}
 
 function isRunning(pod: KubernetesObject): boolean {
   return pod["status"]?.phase === "Running";
@@ -150,7 +187,17 @@ metadata: { name: operand }
 apiVersion: v1
 kind: Pod
 metadata: { name: toolbox }
-spec: { priorityClassName: pods-ours, ${container("toolbox")} }
+spec:
+  priorityClassName: pods-ours
+  containers:
+    - name: main
+      image: example.com/toolbox
+      ports: [{ containerPort: 80, hostPort: 8080 }]
+      volumeMounts: [{ name: scratch, mountPath: /scratch }]
+  volumes:
+    - name: scratch
+      ephemeral:
+        volumeClaimTemplate: { spec: { accessModes: [ReadWriteOnce], resources: { requests: { storage: 1Mi } } } }
 ---
 apiVersion: v1
 kind: Pod
@@ -169,6 +216,13 @@ spec:
   template:
     metadata: { labels: { step: "1" } }
     spec: { restartPolicy: Never, ${container("migration")} }
+---
+apiVersion: batch/v1
+kind: Job
+metadata: { name: hopeless }
+spec:
+  activeDeadlineSeconds: 1
+  template: { spec: { restartPolicy: Never, nodeSelector: { there: is-none }, ${container("hopeless")} } }
 ---
 apiVersion: batch/v1
 kind: Job

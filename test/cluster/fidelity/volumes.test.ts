@@ -1,5 +1,5 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
 import type { KubernetesObject } from "../support/kubernetes-client.ts";
@@ -8,6 +8,9 @@ import { aControlPlane, clusterPath, type Outcome, type SmallControlPlane } from
 
 const claims = "v1/persistentvolumeclaims";
 const statefulSets = "apps/v1/statefulsets";
+const selectedNode = "volume.kubernetes.io/selected-node";
+/** Bytes, more than the claim asked for: storage systems round up, and volumes grow behind their claims' backs. */
+const grown = 3 * 2 ** 20;
 const withData = ["kept", "late", "copy", "by-hand", "data-queue-0"];
 
 let plane: SmallControlPlane;
@@ -27,6 +30,8 @@ beforeAll(async () => {
   await plane.cluster.kubernetes.patch(volume, {
     metadata: { labels: { tier: "gold" }, annotations: { note: "ours" } },
   });
+  await writeFile(join(plane.cluster.storageFolder, "sizes", basename(dirname(await fileOf("kept")))), String(grown));
+  await plane.patch(claims, "late", { metadata: { annotations: { [selectedNode]: "volumes-retired" } } });
   await plane.backUp({ state: "PARTIALLY_FAILED" });
 
   await plane.kubectl("delete", "--now", "pod/reader", "statefulset/queue");
@@ -40,6 +45,12 @@ afterAll(async () => plane?.remove());
 
 test("claims are bound to new volumes with the data that was saved", async () => {
   for (const name of withData) expect(await readFile(await fileOf(name), "utf8")).toBe(`of ${name}`);
+});
+
+test("a claim that asked for less than its snapshot needs asks for as much", async () => {
+  const { spec, status } = await plane.get(claims, "kept");
+  expect(spec.resources.requests.storage).toBe(String(grown));
+  expect(status.capacity.storage).toBe("3Mi");
 });
 
 test("a volume has its own reclaim policy, labels and annotations again", async () => {
@@ -62,7 +73,7 @@ test("a claim whose class waits for a pod is bound when its pod runs, and one th
   await plane.until("v1/pods", "reader", ({ status }) => status?.phase === "Running");
   const late = await plane.get(claims, "late");
   expect(isBound(late)).toBe(true);
-  expect(late.metadata.annotations?.["volume.kubernetes.io/selected-node"]).toBe("node-0");
+  expect(late.metadata.annotations?.[selectedNode]).toBe("node-0"); // not the one that no pod can run on any more
   expect(restored.errors).toEqual([]);
 });
 
@@ -99,6 +110,11 @@ async function volumeOf(claim: string): Promise<KubernetesObject> {
 }
 
 const classes = `
+apiVersion: v1
+kind: Node
+metadata: { name: volumes-retired }
+spec: { unschedulable: true }
+---
 apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata: { name: volumes-retained }

@@ -1,3 +1,4 @@
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ArchiveReader } from "../../../engine/archive/archive-reader.ts";
 import { Archives } from "../../../engine/archive/archives.ts";
@@ -23,6 +24,20 @@ export async function openBackup(data: string, backupCrn: string): Promise<Archi
 export async function snapshotHandlesOf(data: string, backupCrn: string): Promise<readonly string[]> {
   const { manifest } = await openBackup(data, backupCrn);
   return manifest.volumes.map(({ snapshotHandle }) => snapshotHandle);
+}
+
+/** Damages a kind's part (`core.v1.configmaps`) of a backup's archive, or of a restore's safety archive; gives what mends it. */
+export async function damagePart(data: string, crn: string, kind: string): Promise<() => Promise<void>> {
+  const uuid = crn.slice(crn.lastIndexOf(":") + 1);
+  const folder = join(data, "archives", crn.includes(":restore:") ? "safety" : "backups", uuid, "objects");
+  const part = (await readdir(folder)).find((name) => name.startsWith(`${kind}.`));
+  if (part === undefined) throw new Error(`there are no ${kind} in ${folder}`);
+  const bytes = await readFile(join(folder, part));
+  await writeFile(
+    join(folder, part),
+    bytes.map((byte, index) => (index === bytes.length - 1 ? byte ^ 1 : byte)),
+  );
+  return () => writeFile(join(folder, part), bytes);
 }
 
 function keyFileIn(data: string): string {
