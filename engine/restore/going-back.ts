@@ -2,6 +2,7 @@ import { safetyFolder } from "../archive/archive-paths.ts";
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
+import { hasStatus, lacksRights } from "../kubernetes/kubernetes-error.ts";
 import { removeAdded } from "./added-objects.ts";
 import { deleteObjects } from "./deleting-objects.ts";
 import { disownLeftClaims } from "./deleting-claims.ts";
@@ -48,8 +49,9 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<void
     context.error("", `the restore failed: the control plane is as it was before it${but}`);
     notes.set(backNote, true);
   } catch (error) {
-    // Rights that were taken away may be given back, like a cluster that is away.
-    if (!(error instanceof DrsError) || error.code !== "PERMISSION_DENIED") throw error;
+    // Rights that were taken away may be given back, like a cluster that is away; a policy stays.
+    const isPolicy = hasStatus(error, 403) && !lacksRights(error);
+    if (!(error instanceof DrsError) || error.code !== "PERMISSION_DENIED" || isPolicy) throw error;
     throw new DrsError("UNAVAILABLE", error.message, { cause: error });
   }
 }
