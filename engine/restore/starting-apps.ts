@@ -9,6 +9,7 @@ import { nameOf, type NamespacedRestore, restoreObjects, restoreRefused } from "
 import { OwnerLinks } from "./owner-links.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { idleClaims } from "./idle-claims.ts";
+import { isPaused, mayBePaused } from "./paused-deployments.ts";
 import { isReady, notReady } from "./readiness.ts";
 import { causeOf, failWhenTooMany, refusedSoFar, tellGivenUp } from "./refused-objects.ts";
 import { afterStart, scaledWorkloads, startedByCreation } from "./restore-order.ts";
@@ -84,7 +85,7 @@ const waitedFor = [...scaledWorkloads, daemonSets];
 const missing = "is not there, and was not started: make it by hand";
 
 /**
- * Gives workloads their replica counts. Gives the names of those that were not started, daemon
+ * Gives workloads their replica counts, and pauses what was paused. Gives the names of those that were not started, daemon
  * sets among them, and why.
  */
 async function scaleUp(
@@ -109,8 +110,10 @@ async function scaleUp(
       return;
     }
     const { replicas = 1 } = object["spec"] as { replicas?: number };
+    const paused = isPaused(object);
     try {
-      if (await cluster.patch(type, namespace, name, { spec: { replicas } }, signal))
+      if (paused) await mayBePaused(parts, context, type, object);
+      if (await cluster.patch(type, namespace, name, { spec: { replicas, ...(paused && { paused }) } }, signal))
         await restoreFieldOwners(cluster, type, object, signal);
       else isMissing();
     } catch (error) {
