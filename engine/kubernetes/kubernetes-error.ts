@@ -78,8 +78,9 @@ function codeOf(status: number, { reason, message = "" }: Status): ErrorCode {
     case 422:
       return "INVALID_ARGUMENT";
     case 401:
-    case 403:
       return "PERMISSION_DENIED";
+    case 403: // else it is a policy or a quota, which would say the same to everybody
+      return tellsOfRights(message) ? "PERMISSION_DENIED" : "FAILED_PRECONDITION";
     case 404:
       return "NOT_FOUND";
     case 409:

@@ -28,7 +28,7 @@ export interface NamespacedRestore {
 
 /**
  * Restores all objects of some parts, many at once; one that the cluster refuses is noted for `restoreRefused`, and the
- * rest goes on. Workloads with a replica count are made with none. May run again: it goes on about where it was.
+ * rest goes on. Workloads with a replica count are made with none, and not paused. May run again: it goes on about where it was.
  */
 export async function restoreObjects(restore: NamespacedRestore, parts: readonly Part[]): Promise<void> {
   const { context, source } = restore;
@@ -176,7 +176,8 @@ async function restoreOne(
     : resourceName(type) === "limitranges"
       ? withDefaultsOnly(wanted)
       : wanted;
-  if (scaledWorkloads.includes(resourceName(type))) object["spec"] = { ...(object["spec"] as object), replicas: 0 };
+  if (scaledWorkloads.includes(resourceName(type)))
+    object["spec"] = { ...(object["spec"] as object), replicas: 0, paused: undefined };
   const owners = links.ownersFor(type, archived);
   if (owners.length > 0) object.metadata.ownerReferences = [...owners];
   try {

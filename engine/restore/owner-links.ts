@@ -3,6 +3,8 @@ import type { Cluster } from "../kubernetes/cluster.ts";
 import type { DiscoveredResource } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject, OwnerReference, ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { refusalOf } from "./object-restorer.ts";
+import { tellGivenUp } from "./refused-objects.ts";
 
 /** An object that waits for an owner which is not there yet. */
 interface Pending {
@@ -21,6 +23,7 @@ interface Pending {
  */
 export class OwnerLinks {
   readonly #context: JobContext;
+  readonly #notesPrefix: string;
   readonly #ownerNotes: string;
   readonly #uidNotes: string;
   readonly #pendingNotes: string;
@@ -29,6 +32,7 @@ export class OwnerLinks {
 
   constructor(context: JobContext, notesPrefix: string) {
     this.#context = context;
+    this.#notesPrefix = notesPrefix;
     this.#ownerNotes = `${notesPrefix}owner/`;
     this.#uidNotes = `${notesPrefix}uid/`;
     this.#pendingNotes = `${notesPrefix}pending-owner/`;
@@ -75,7 +79,8 @@ export class OwnerLinks {
 
   /**
    * Links the objects whose owners have come since. With `last`, an owner that is still missing is looked for by its name
-   * among all that is there, and else told as a warning and left out.
+   * among all that is there, and else told as a warning and left out; an object that the cluster does not let be linked is
+   * an error that names it.
    */
   async linkPending(
     cluster: Cluster,
@@ -98,8 +103,18 @@ export class OwnerLinks {
             `${type.kind} ${name} was owned by ${owner.kind} ${owner.name}, which is not in the backup: it has this owner no more`,
           );
       }
-      if (linked.length > 0)
-        await cluster.patch(type, namespace, name, { metadata: { ownerReferences: linked } }, signal);
+      try {
+        if (linked.length > 0)
+          await cluster.patch(type, namespace, name, { metadata: { ownerReferences: linked } }, signal);
+      } catch (error) {
+        const text = `has not all of its owners: ${refusalOf(error)}`;
+        if (!last) return;
+        tellGivenUp(
+          this.#context,
+          { notesPrefix: this.#notesPrefix },
+          { namespace, what: `${type.kind} ${name}`, text },
+        );
+      }
       notes.clear(key);
     });
   }

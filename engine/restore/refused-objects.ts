@@ -16,7 +16,7 @@ interface GivenUp {
 /** Tells an error of an object that the cluster does not take, or of all of a kind, while the rest goes on. */
 export function tellGivenUp(
   context: JobContext,
-  { notesPrefix }: RestoreSource,
+  { notesPrefix }: Pick<RestoreSource, "notesPrefix">,
   { namespace = "", what, text, objects = 1 }: { namespace?: string; what: string; text: string; objects?: number },
 ): void {
   const givenUp: GivenUp = { text: `${what} ${text}`, objects };

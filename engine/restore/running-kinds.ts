@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
+import { DrsError } from "../errors.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { managersOf } from "../kubernetes/field-managers.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { refusalOf } from "./object-restorer.ts";
 import { isMadeByCluster, isMirrorPod } from "../objects/object-selection.ts";
 
 /** A kind that runs, or lets others run. */
@@ -39,6 +41,7 @@ export const runningKinds: readonly RunningKind[] = [
 /**
  * Stops an object. Gives the field of its spec by which it ran, `spec` when it ran by being there; undefined when it was
  * stopped already, or stops with what owns it. One that somebody else changes at this moment may run on.
+ * FAILED_PRECONDITION when the cluster does not let it be stopped.
  */
 export async function stop(
   cluster: Cluster,
@@ -54,7 +57,12 @@ export async function stop(
     if (type.stopped) await cluster.patch(type, namespace, name, { spec: type.stopped }, signal);
     else await cluster.delete(type, namespace, name, signal);
   } catch (error) {
-    if (!hasStatus(error, 409)) throw error;
+    if (!hasStatus(error, 409))
+      throw new DrsError(
+        "FAILED_PRECONDITION",
+        `${type.kind} ${namespace}/${name} cannot be stopped: ${refusalOf(error)}; see to it that the cluster lets it be stopped, and restore again`,
+        { cause: error },
+      );
   }
   return path;
 }

@@ -7,7 +7,9 @@ import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { nameOf, type NamespacedRestore, restoreObjects, restoreRefused } from "./namespaced-objects.ts";
 import { OwnerLinks } from "./owner-links.ts";
+import { refusalOf } from "./object-restorer.ts";
 import { idleClaims } from "./idle-claims.ts";
+import { isPaused, mayBePaused } from "./paused-deployments.ts";
 import { isReady, notReady } from "./readiness.ts";
 import { causeOf, failWhenTooMany, refusedSoFar, tellGivenUp } from "./refused-objects.ts";
 import { afterStart, scaledWorkloads, startedByCreation } from "./restore-order.ts";
@@ -22,8 +24,8 @@ type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
  * for the success conditions. `restoreWebhooks` comes after it. May run again.
  *
  * What was not ready when it was saved is started and not waited for. FAILED_PRECONDITION names what does not come up;
- * unless `onLate` takes it, and everything else is started all the same. A workload that is not there is an error that names
- * it; one that was refused until the others were up is started after them. FAILED_PRECONDITION as `failWhenTooMany` says.
+ * unless `onLate` takes it, and everything else is started all the same. A workload that is not there, or may not be started, is an error
+ * that names it; one that was refused until the others were up is started after them. FAILED_PRECONDITION as `failWhenTooMany` says.
  */
 export async function startApps(
   source: RestoreSource,
@@ -41,10 +43,10 @@ export async function startApps(
   const isVault: Selects = (namespace) => namespace === controlPlane.vaultNamespace;
   const restore = { parts, context, source, discovery, links };
   const start = async (what: string, selects: Selects, andThen = async () => {}) => {
-    const missing = await scaleUp(restore, selects);
+    const unstarted = await scaleUp(restore, selects);
     await andThen();
-    await waitUntilReady(restore, what, (...it) => selects(...it) && !missing.has(nameOf(...it)), onLate);
-    return missing;
+    await waitUntilReady(restore, what, (...it) => selects(...it) && !unstarted.has(nameOf(...it)), onLate);
+    return unstarted;
   };
   await start("the embedded database", isDatabase);
   await start("the vault", isVault);
@@ -55,10 +57,9 @@ export async function startApps(
     () => links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, false),
   );
   const told = await restoreRefused(restore);
-  const missing =
+  const unstarted =
     refused.size === 0 ? refused : await start("what was refused before", (...it) => refused.has(nameOf(...it)));
-  for (const what of missing.difference(told))
-    tellGivenUp(context, source, { what, text: "is not there, and was not started: make it by hand" });
+  for (const [what, text] of unstarted) if (!told.has(what)) tellGivenUp(context, source, { what, text });
   await restoreLimits(restore, context);
   await restoreRefused(restore); // of the limits
   await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
@@ -81,31 +82,45 @@ function fail(error: DrsError): never {
 const daemonSets = "daemonsets.apps";
 const waitedFor = [...scaledWorkloads, daemonSets];
 
-/** Gives workloads their replica counts; gives the names of those that are not there, daemon sets among them. */
+const missing = "is not there, and was not started: make it by hand";
+
+/**
+ * Gives workloads their replica counts, and pauses what was paused. Gives the names of those that were not started, daemon
+ * sets among them, and why.
+ */
 async function scaleUp(
-  { source, discovery, parts: { cluster, limits }, context: { signal } }: NamespacedRestore,
+  { source, discovery, parts, context }: NamespacedRestore,
   selects: Selects,
-): Promise<ReadonlySet<string>> {
-  const missing = new Set<string>();
+): Promise<ReadonlyMap<string, string>> {
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const unstarted = new Map<string, string>();
   const workloads = objectsOf(source, partsOf(source, waitedFor), signal);
   await forEachInFlight(workloads, limits.clusterConcurrency, async ({ type: saved, object }) => {
     const { namespace = "", name } = object.metadata;
     const type = servedType(discovery, saved);
     if (!selects(namespace, saved, name)) return;
+    const isMissing = () => unstarted.set(nameOf(namespace, saved, name), missing);
     if (!type) {
-      missing.add(nameOf(namespace, saved, name));
+      isMissing();
       return;
     }
     if (resourceName(saved) === daemonSets) {
-      if (!(await cluster.get(type, namespace, name, signal))) missing.add(nameOf(namespace, saved, name));
+      if (!(await cluster.get(type, namespace, name, signal))) isMissing();
       return;
     }
     const { replicas = 1 } = object["spec"] as { replicas?: number };
-    if (await cluster.patch(type, namespace, name, { spec: { replicas } }, signal))
-      await restoreFieldOwners(cluster, type, object, signal);
-    else missing.add(nameOf(namespace, saved, name));
+    const paused = isPaused(object);
+    try {
+      if (paused) await mayBePaused(parts, context, type, object);
+      if (await cluster.patch(type, namespace, name, { spec: { replicas, ...(paused && { paused }) } }, signal))
+        await restoreFieldOwners(cluster, type, object, signal);
+      else isMissing();
+    } catch (error) {
+      unstarted.set(nameOf(namespace, saved, name), `was not started: ${refusalOf(error)}`);
+    }
   });
-  return missing;
+  return unstarted;
 }
 
 async function waitUntilReady(

@@ -106,7 +106,7 @@ export class Scene {
         ...(this.#encryption && { encryption: this.#encryption }),
         limits,
       },
-      { runner: { ...fastSettings, maxAttempts: 3 } },
+      { runner: { ...fastSettings, maxAttempts: 3, maxCleanUps: 6 } },
     );
   }
 

@@ -40,7 +40,7 @@ let webhook: WebhookServer;
 const gone = { service: { namespace, name: "gone" } };
 /** By which `configure` sees whether a webhook is called. */
 const probed = { apiGroups: [""], apiVersions: ["v1"], resources: ["configmaps"], operations: ["CREATE"] };
-/** What the webhook elsewhere says; it sees creations of config maps only. */
+/** What the webhook elsewhere says; it sees creations of config maps and changes of deployments only. */
 let refuse: (request: AdmissionRequest) => string | undefined;
 
 beforeAll(async () => {
@@ -146,12 +146,42 @@ test("a webhook elsewhere that refuses one object is an error on that object, an
   expect((await plane.get("apps/v1/deployments", "app"))["status"].availableReplicas).toBe(1);
 });
 
+test("a webhook elsewhere that lets one workload neither be started nor be stopped harms no other one", async () => {
+  await configureElsewhere();
+  await plane.backUp();
+  let isStopped = false;
+  const policy = "nobody changes this one";
+  refuse = ({ name, operation, object }) => {
+    if (name !== "app" || operation !== "UPDATE") return undefined;
+    isStopped ||= object?.["spec"].replicas === 0;
+    return isStopped && object?.["spec"].replicas === 1 ? policy : undefined;
+  };
+  const { errors } = await plane.restore({ state: "FAILED" });
+  expect(errors).toEqual([expect.stringMatching(`^Deployment ${namespace}/app was not started: .*${policy}`)]);
+  expect((await plane.get("v1/configmaps", "accepted"))["data"]).toEqual({ a: "b" });
+
+  refuse = () => undefined;
+  await plane.patch("apps/v1/deployments", "app", { spec: { replicas: 1 } });
+  await plane.until("apps/v1/deployments", "app", ({ status }) => status?.availableReplicas === 1);
+  const { metadata } = await plane.get("v1/configmaps", "accepted");
+  refuse = ({ name, operation }) => (name === "app" && operation === "UPDATE" ? policy : undefined);
+  const restore = await plane.restore({ state: "FAILED" });
+  expect(restore.errors[0]).toMatch(`Deployment ${namespace}/app cannot be stopped: PATCH`);
+  expect(restore.errors[0]).toContain(policy);
+  expect(restore.errors.at(-1)).toContain("the control plane is as it was before it");
+  expect((await plane.get("v1/configmaps", "accepted")).metadata.uid).toBe(metadata.uid);
+  expect((await plane.get("apps/v1/deployments", "app"))["status"].availableReplicas).toBe(1);
+});
+
 async function volumeName(): Promise<string> {
   return (await plane.get("v1/persistentvolumeclaims", "data"))["spec"].volumeName;
 }
 
 async function configureElsewhere(): Promise<void> {
-  const rules = [{ apiGroups: [""], apiVersions: ["v1"], resources: ["configmaps"], operations: ["CREATE"] }];
+  const rules = [
+    { apiGroups: [""], apiVersions: ["v1"], resources: ["configmaps"], operations: ["CREATE"] },
+    { apiGroups: ["apps"], apiVersions: ["v1"], resources: ["deployments"], operations: ["UPDATE"] },
+  ];
   await configure("fidelity-elsewhere", { clientConfig: webhook.clientConfig, rules });
 }
 

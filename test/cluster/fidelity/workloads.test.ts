@@ -16,6 +16,7 @@ beforeAll(async () => {
   await rolledOut();
   await plane.kubectl("set", "env", "statefulset/db", "daemonset/everywhere", "RELEASE=2");
   await rolledOut();
+  await plane.kubectl("rollout", "pause", "deployment/paused");
   for (const ordinal of [0, 1]) await writeFile(await fileOf(ordinal), `of db-${ordinal}`);
   await plane.backUp();
 
@@ -48,6 +49,11 @@ test("deployments have the replica counts they had, zero included", async () => 
   expect((await plane.get(deployments, "none"))["spec"].replicas).toBe(0);
 });
 
+test("a deployment that was paused runs, and is paused", async () => {
+  const paused = await plane.get(deployments, "paused");
+  expect(paused).toMatchObject({ spec: { replicas: 2, paused: true }, status: { availableReplicas: 2 } });
+});
+
 test("daemon sets run on the nodes they ran on", async () => {
   expect((await plane.get(daemonSets, "everywhere"))["status"].numberReady).toBe(1);
   const nowhere = await plane.get(daemonSets, "nowhere");
@@ -70,6 +76,7 @@ async function rolledOut(): Promise<void> {
   await plane.kubectl("rollout", "status", "--timeout=60s", "statefulset/db");
   await plane.kubectl("rollout", "status", "--timeout=60s", "daemonset/everywhere");
   await plane.kubectl("rollout", "status", "--timeout=60s", "deployment/web");
+  await plane.kubectl("rollout", "status", "--timeout=60s", "deployment/paused");
 }
 
 async function fileOf(ordinal: number): Promise<string> {
@@ -102,6 +109,14 @@ metadata: { name: web }
 spec:
   replicas: 3
 ${workload("web")}
+    spec: { ${containers} }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: paused }
+spec:
+  replicas: 2
+${workload("paused")}
     spec: { ${containers} }
 ---
 apiVersion: apps/v1

@@ -65,14 +65,16 @@ test("a deletion of a collection whose answer breaks off is asked for again", as
 });
 
 test("a refusal is told at once, with its own code, and is not tried again", async () => {
-  for (const [code, reason, expected] of [
+  for (const [code, reason, expected, words = "no, sir"] of [
     [400, "BadRequest", "INVALID_ARGUMENT"],
-    [403, "Forbidden", "PERMISSION_DENIED"],
+    [401, "Unauthorized", "PERMISSION_DENIED"],
+    [403, "Forbidden", "FAILED_PRECONDITION"],
+    [403, "Forbidden", "PERMISSION_DENIED", 'configmaps is forbidden: User "drs" cannot create resource "configmaps"'],
     [409, "Conflict", "FAILED_PRECONDITION"],
     [409, "AlreadyExists", "ALREADY_EXISTS"],
     [422, "Invalid", "INVALID_ARGUMENT"],
   ] as const) {
-    const { cluster, asked } = await apiServer((_, response) => reply(response, code, status(code, reason, "no, sir")));
+    const { cluster, asked } = await apiServer((_, response) => reply(response, code, status(code, reason, words)));
     await expect(cluster.create(configMaps, "n", object, noSignal)).rejects.toMatchObject({
       code: expected,
       status: code,

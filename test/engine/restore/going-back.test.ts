@@ -59,7 +59,7 @@ test("a restore whose applications do not start goes back to objects, replica co
 });
 
 test("the data of claims that go with their owners is there again after a restore that failed", async () => {
-  const scene = await Scene.open();
+  const scene = await Scene.open({ maxRefusedObjects: 0 });
   const environment = await scene.get("/apis/platform.cdp.example/v1/namespaces/cdp/environments/staging");
   const ownerReferences = [
     { apiVersion: environment.apiVersion, kind: "Environment", name: "staging", uid: environment.metadata.uid },
@@ -115,7 +115,7 @@ test("an application that does not come up holds up no other one when a restore 
 });
 
 test("a service that dies while a restore goes back loses nothing", async () => {
-  const scene = await Scene.open();
+  const scene = await Scene.open({ maxRefusedObjects: 0 });
   const backup = await scene.backup();
   const before = await scene.picture();
   const crn = await startFailing(scene, backup.crn);
@@ -126,6 +126,28 @@ test("a service that dies while a restore goes back loses nothing", async () => 
   const restore = await scene.restored(crn);
   expect(texts(restore.errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
   expect(left(before, await scene.picture())).toEqual([]);
+});
+
+test("going back that a policy forbids to the end is given up, and says where everything lies", async () => {
+  const scene = await Scene.open({ maxRefusedObjects: 0 });
+  const backup = await scene.backup();
+  let crn = "";
+  let refusals = 0;
+  scene.simulator.intercept(({ method, path }) => {
+    const log = scene.engine.getLogs(crn);
+    const isBack = log.includes("going back") && path.includes("/persistentvolumes/");
+    if (method !== "PATCH" || !(isBack || (isStarting(log) && path === api))) return undefined;
+    if (isBack) refusals++;
+    return forbidden;
+  });
+  crn = await scene.startRestore(backup.crn);
+  const { errors, state } = await scene.restored(crn);
+  expect(state).toBe("FAILED");
+  expect(refusals).toBeGreaterThan(1);
+  expect(texts(errors).at(-1)).toMatch(
+    /^going back failed too: PATCH .* not now\. The objects that were replaced are in .* under safety\/.*persistent volumes pvc-/,
+  );
+  expect(scene.archives("safety")).toHaveLength(1);
 });
 
 test("a storage that gives errors of its device for a while, a restore waits for, and for going back as long as it takes", async () => {
@@ -244,7 +266,7 @@ test("a claim that somebody else makes again and again fails the restore, which 
 });
 
 test("a claim made by somebody else while the restore ran does not take the former one's place when it goes back", async () => {
-  const scene = await Scene.open();
+  const scene = await Scene.open({ maxRefusedObjects: 0 });
   const backup = await scene.backup();
   const before = await scene.picture();
   let crn = "";

@@ -40,25 +40,6 @@ test("a restore of which the cluster refuses nearly everything goes back, and na
   expect(scene.simulator.volumes.volumeHandles()).toEqual(volumes);
 });
 
-test("a restore whose namespace somebody deletes goes back", async () => {
-  const scene = await Scene.open();
-  const backup = await scene.backup();
-  const before = await scene.picture();
-  let crn = "";
-  let isDeleted: Promise<unknown> | undefined;
-  scene.simulator.intercept(({ method, path, query }) => {
-    const isService = method === "POST" && path === "/api/v1/namespaces/cdp/services" && !query.has("dryRun");
-    if (!isService || isDeleted !== undefined) return undefined;
-    isDeleted = scene.remove("/api/v1/namespaces/cdp");
-    return { status: 503 };
-  });
-  crn = await scene.startRestore(backup.crn);
-  const { errors } = await scene.restored(crn);
-  expect(isDeleted).toBeDefined();
-  expect(texts(errors).at(-1)).toBe(wentBack);
-  expect(left(before, await scene.picture())).toEqual([]);
-});
-
 const policy = "not by the policy of this cluster";
 
 test("where no object may be refused, a restore goes back for a single one and says what it was told", async () => {
@@ -85,4 +66,53 @@ test("applications that do not come up after the cluster has refused objects are
       `did not come up within .*; the cluster had refused 4 objects before: ServiceAccount cdp/cdp-api: .*${policy}`,
     ),
   );
+});
+
+test("what may not be changed once it is there is an error that names it, and the rest runs", async () => {
+  const scene = await Scene.open();
+  const { metadata, ...owner } = await scene.get("/apis/platform.cdp.example/v1/namespaces/cdp/environments/staging");
+  const { apiVersion, kind } = owner;
+  const ownerReferences = [{ apiVersion, kind, name: metadata.name, uid: metadata.uid }];
+  await scene.create("/api/v1/namespaces/cdp/configmaps", { metadata: { name: "owned", ownerReferences } });
+  const limits = { limits: [{ type: "Container", max: { cpu: "2" } }] };
+  await scene.create("/api/v1/namespaces/cdp/limitranges", { metadata: { name: "limits" }, spec: limits });
+  const backup = await scene.backup();
+  let crn = "";
+  scene.simulator.intercept(({ method, path }) =>
+    method === "PATCH" &&
+    /\/(configmaps\/owned|limitranges\/limits|deployments\/cdp-api)$/.test(path) &&
+    scene.engine.getLogs(crn).includes("RESTORING_OBJECTS phase started")
+      ? { status: 403, body: { kind: "Status", code: 403, message: policy } }
+      : undefined,
+  );
+  crn = await scene.startRestore(backup.crn);
+  const { errors } = await scene.restored(crn);
+  expect(texts(errors).toSorted()).toEqual([
+    expect.stringMatching(`^Deployment cdp/cdp-api was not started: PATCH .*${policy}$`),
+    expect.stringMatching(`^cdp: ConfigMap owned has not all of its owners: PATCH .*${policy}$`),
+    expect.stringMatching(`^cdp: LimitRange limits has no more than its defaults: PATCH .*${policy}$`),
+  ]);
+  expect(scene.engine.getLogs(crn)).not.toContain("going back");
+  expect(await scene.get("/apis/apps/v1/namespaces/cdp/deployments/cdp-console")).toMatchObject({
+    status: { readyReplicas: 2 },
+  });
+});
+
+test("what may not be stopped fails the restore before anything is deleted, and is named with the cluster's words", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup();
+  const before = await scene.picture();
+  let isRefused = false;
+  scene.simulator.intercept(({ method, path }) => {
+    if (isRefused || method !== "PATCH" || !path.endsWith("/deployments/cdp-api")) return undefined;
+    isRefused = true;
+    return { status: 403, body: { kind: "Status", code: 403, message: policy } };
+  });
+  const restore = await scene.restore(backup.crn);
+  expect(texts(restore.errors)).toEqual([
+    expect.stringMatching(`^Deployment cdp/cdp-api cannot be stopped: PATCH .*${policy}; see to it`),
+    wentBack,
+  ]);
+  expect(scene.engine.getLogs(restore.crn)).not.toContain("DELETING_OBJECTS phase started");
+  expect(left(before, await scene.picture())).toEqual([]);
 });

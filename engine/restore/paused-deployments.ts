@@ -1,0 +1,31 @@
+import type { JobParts } from "../jobs/parts.ts";
+import type { JobContext } from "../jobs/phase.ts";
+import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { notReady } from "./readiness.ts";
+
+/**
+ * Whether an archived workload is a deployment that is paused. Its controller makes no replica set for it then, and its
+ * own one is not in the backup: it is made without the pause, which it gets when its controller has seen it.
+ */
+export function isPaused(archived: KubernetesObject): boolean {
+  return (archived["spec"] as { paused?: boolean }).paused === true;
+}
+
+/** Waits until the controller has made the replica set of a deployment that is to be paused. May run again. */
+export async function mayBePaused(
+  parts: Pick<JobParts, "cluster" | "limits">,
+  context: JobContext,
+  type: ResourceType,
+  archived: KubernetesObject,
+): Promise<void> {
+  const { namespace = "", name } = archived.metadata;
+  const restored = await parts.cluster.get(type, namespace, name, context.signal);
+  // It runs nothing yet, so that it is ready as soon as its controller has seen it.
+  if (restored && !isPaused(restored)) await notReady(parts, context, type, namespace, new Set([name]));
+  const { replicas = 0, updatedReplicas = 0 } = (archived["status"] ?? {}) as Record<string, number | undefined>;
+  if (updatedReplicas < replicas)
+    context.warn(
+      namespace,
+      `${type.kind} ${name} was paused in a roll-out: all of its pods are of the newest template now`,
+    );
+}
