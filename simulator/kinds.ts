@@ -59,6 +59,7 @@ export interface Workload extends KubernetesObject {
     template?: PodTemplate;
     volumeClaimTemplates?: KubernetesObject[];
     podManagementPolicy?: "OrderedReady" | "Parallel";
+    paused?: boolean;
     suspend?: boolean;
     completions?: number;
     parallelism?: number;

@@ -12,7 +12,10 @@ import { replicaSets } from "./replica-sets.ts";
 const deployments = builtIn("deployments.apps");
 const hashLabel = "pod-template-hash";
 
-/** Keeps one replica set for each deployment's present template, and scales those of earlier ones to zero at once. */
+/**
+ * Keeps one replica set for each deployment's present template, and scales those of earlier ones to zero at once. Of one
+ * that is paused it scales what is there, and makes none.
+ */
 export function deploymentController(cluster: Cluster): Controller {
   function createReplicaSet(deployment: Workload): void {
     const { metadata, spec } = deployment;
@@ -48,10 +51,12 @@ export function deploymentController(cluster: Cluster): Controller {
       const current = sets.find((set) =>
         sameJson(withoutHash(set.spec?.template), withoutHash(deployment.spec?.template)),
       );
-      if (current === undefined) createReplicaSet(deployment);
+      const isPaused = deployment.spec?.paused === true;
+      if (current === undefined && !isPaused) createReplicaSet(deployment);
+      const active = current ?? (isPaused ? sets.at(-1) : undefined);
       for (const set of sets) {
         changeObject<Workload>(cluster, replicaSets, keyOf(set), ({ spec }) => {
-          if (spec) spec.replicas = set === current ? (deployment.spec?.replicas ?? 1) : 0;
+          if (spec) spec.replicas = set === active ? (deployment.spec?.replicas ?? 1) : 0;
         });
       }
       changeObject<Workload>(cluster, deployments, key, (copy) => {

@@ -90,6 +90,34 @@ test("a workload that somebody deletes while others are started is named", async
   expect(texts(restore.errors)).toEqual([`Deployment cdp/${name} is not there, and was not started: make it by hand`]);
 });
 
+const asPaused = { spec: { replicas: 2, paused: true }, status: { readyReplicas: 2 } };
+
+test("a deployment that is paused in a roll-out runs again, and is paused, also when the service dies in between", async () => {
+  const scene = await Scene.open();
+  await scene.change(`${deployments}/cdp-console`, { spec: { paused: true } });
+  await scene.change(`${deployments}/cdp-console`, { spec: { template: { metadata: { labels: { release: "2" } } } } });
+  await scene.simulator.settled();
+  const { crn } = await scene.backup();
+  const restoreCrn = await scene.startRestore(crn);
+  await scene.until(() => scene.engine.getLogs(restoreCrn).includes("STARTING_APPS phase started"));
+  await scene.restart();
+  const { errors, warnings } = await scene.restored(restoreCrn);
+  expect(texts(errors)).toEqual([]);
+  expect(texts(warnings)).toContainEqual(
+    expect.stringContaining("cdp: Deployment cdp-console was paused in a roll-out: all of its pods are of the newest"),
+  );
+  expect(await scene.get(`${deployments}/cdp-console`)).toMatchObject(asPaused);
+});
+
+test("a deployment that is paused runs again when a restore goes back", async () => {
+  const scene = await Scene.open({ maxRefusedObjects: 0 });
+  const { crn } = await scene.backup();
+  await scene.change(`${deployments}/cdp-console`, { spec: { paused: true } });
+  const { errors } = await refusing(scene, crn, (log) => log.includes("going back"), daemonSets);
+  expect(texts(errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
+  expect(await scene.get(`${deployments}/cdp-console`)).toMatchObject(asPaused);
+});
+
 /** Makes the deployments of a backup be of a version that no cluster serves any more. */
 async function ageDeployments(scene: Scene, backupCrn: string): Promise<void> {
   const { signal } = new AbortController();
