@@ -1,5 +1,5 @@
 /** The closed set of what can go wrong. `server/errors.ts` gives each its code on the wire. */
-export const errorCodes = [
+const errorCodes = [
   "INVALID_ARGUMENT",
   "UNAUTHENTICATED",
   "PERMISSION_DENIED",

@@ -55,7 +55,7 @@ function importFound({ store, logger, clock }: ImportParts, found: CatalogEntry,
  * Records a backup as its manifest describes it; false when it is known already, or was deleted since the search that
  * found it had begun.
  */
-export function importBackup(
+function importBackup(
   store: Store,
   folder: string,
   manifest: Manifest,

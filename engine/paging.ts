@@ -5,7 +5,7 @@ import type { ListedJob } from "./store/job-record.ts";
 import type { JobFilter, ListPosition } from "./store/job-store.ts";
 
 /** How many items a page may hold. */
-export const maxPageSize = 1_000;
+const maxPageSize = 1_000;
 
 /** Of a token, in characters: several times as long as one of ours. */
 const maxTokenLength = 255;

@@ -60,10 +60,6 @@ export function notFound(resource: Named, name: string): ApiError {
   return new ApiError(404, "NotFound", `${groupAware(resource)} "${name}" not found`, details(resource, name));
 }
 
-export function noSuchResource(): ApiError {
-  return new ApiError(404, "NotFound", "the server could not find the requested resource", {});
-}
-
 export function alreadyExists(resource: Named, name: string): ApiError {
   const message = `${groupAware(resource)} "${name}" already exists`;
   return new ApiError(409, "AlreadyExists", message, details(resource, name));

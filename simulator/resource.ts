@@ -25,9 +25,3 @@ export function apiVersionOf({ group, version }: Pick<Resource, "group" | "versi
 export function resourceId({ group, plural }: Pick<Resource, "group" | "plural">): string {
   return group === "" ? plural : `${plural}.${group}`;
 }
-
-/** The path of the resource's collection. */
-export function collectionPath(resource: Resource, namespace: string): string {
-  const root = resource.group === "" ? `/api/${resource.version}` : `/apis/${resource.group}/${resource.version}`;
-  return namespace === "" ? `${root}/${resource.plural}` : `${root}/namespaces/${namespace}/${resource.plural}`;
-}

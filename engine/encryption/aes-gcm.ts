@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv } from "node:crypto";
 
 const algorithm = "aes-256-gcm";
 export const nonceLength = 12;
-export const tagLength = 16;
+const tagLength = 16;
 
 /** What a box has more bytes than what is in it. */
 export const boxOverhead = nonceLength + tagLength;

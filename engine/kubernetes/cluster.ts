@@ -133,15 +133,23 @@ export class Cluster {
     return this.#write({ method: "POST", type, path, body: text(object), signal });
   }
 
-  /** Replaces an object as of its resourceVersion, or its status. */
+  /** Creates an object unless there is one of its name: what a step that runs again has made before. */
+  async createOnce(type: Type, namespace: string, object: KubernetesObject, signal: AbortSignal): Promise<void> {
+    try {
+      await this.create(type, namespace, object, signal);
+    } catch (error) {
+      if (!(error instanceof KubernetesError) || error.code !== "ALREADY_EXISTS") throw error;
+    }
+  }
+
+  /** Replaces an object as of its resourceVersion. */
   async replace(
     type: Type,
     namespace: string,
     object: KubernetesObject,
     signal: AbortSignal,
-    subresource?: "status",
   ): Promise<KubernetesObject> {
-    const path = resourcePath(type, namespace, object.metadata.name, subresource);
+    const path = resourcePath(type, namespace, object.metadata.name);
     return this.#write({ method: "PUT", type, path, body: text(object), signal });
   }
 
@@ -152,7 +160,7 @@ export class Cluster {
     name: string,
     patch: object,
     signal: AbortSignal,
-    subresource?: "scale" | "status",
+    subresource?: "status",
   ): Promise<KubernetesObject | undefined> {
     const path = resourcePath(type, namespace, name, subresource);
     const contentType = Array.isArray(patch) ? jsonPatch : mergePatch;
@@ -170,13 +178,12 @@ export class Cluster {
     namespace: string,
     name: string,
     signal: AbortSignal,
-    { uid, gracePeriodSeconds }: { uid?: string; gracePeriodSeconds?: number } = {},
+    { uid }: { uid?: string } = {},
   ): Promise<void> {
     const body = JSON.stringify({
       kind: "DeleteOptions",
       apiVersion: "v1",
       propagationPolicy: "Background",
-      ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
       ...(uid !== undefined && { preconditions: { uid } }),
     });
     try {

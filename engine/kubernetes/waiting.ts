@@ -90,13 +90,12 @@ function traceOf({ metadata, ...object }: KubernetesObject): KubernetesObject {
 
 /**
  * Waits until no object of a collection matches; gives what `traceOf` keeps of those that are still there when the time is
- * up, none when all are gone. `onCount` is told how many are left, as that changes. UNAVAILABLE like `waitFor`.
+ * up, none when all are gone. UNAVAILABLE like `waitFor`.
  */
 export async function waitUntilGone(
   cluster: Cluster,
   wait: Wait,
   matches: (object: KubernetesObject) => boolean,
-  onCount?: (left: number) => void,
 ): Promise<readonly KubernetesObject[]> {
   const left = new Map<string, KubernetesObject>();
   const gone = await waitFor(
@@ -106,7 +105,6 @@ export async function waitUntilGone(
       const key = `${object.metadata.namespace ?? ""}/${object.metadata.name}`;
       if (isGone || !matches(object)) left.delete(key);
       else left.set(key, traceOf(object));
-      onCount?.(left.size);
     },
     () => left.size === 0,
   );

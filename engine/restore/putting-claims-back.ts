@@ -11,7 +11,7 @@ import { keptVolumes, releaseKeptVolumes } from "./kept-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { claimsRequest } from "./restoring-claims.ts";
 import { sanitize } from "./sanitize.ts";
-import { createOnce, isProvisioned } from "./unsaved-claims.ts";
+import { isProvisioned } from "./unsaved-claims.ts";
 
 /**
  * Deletes the claims that are not on a volume they had before: those that the restore has made, and with them their
@@ -67,7 +67,7 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
       await cluster.patch(persistentVolumes, "", persistentVolume, free, signal);
       const wanted = sanitize(persistentVolumeClaims, saved);
       wanted["spec"] = { ...(wanted["spec"] as object), volumeName: persistentVolume };
-      await createOnce(cluster, persistentVolumeClaims, namespace, wanted, signal);
+      await cluster.createOnce(persistentVolumeClaims, namespace, wanted, signal);
     }
     await restoreFieldOwners(cluster, persistentVolumeClaims, saved, signal);
   });

@@ -6,7 +6,7 @@ import { sanitizeSecret } from "./sanitizers/secret.ts";
 import { sanitizeServiceAccount } from "./sanitizers/service-account.ts";
 
 /** Metadata that the API server sets. Owners are put back by `OwnerLinks`, as they have new uids. */
-export const serverSetMetadata = [
+const serverSetMetadata = [
   "uid",
   "resourceVersion",
   "generation",

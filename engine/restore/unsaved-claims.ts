@@ -1,7 +1,6 @@
 import type { JobContext } from "../jobs/phase.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
-import { hasStatus } from "../kubernetes/kubernetes-error.ts";
-import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
+import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../volumes/snapshot-resources.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { keptVolumes } from "./kept-volumes.ts";
@@ -28,12 +27,12 @@ export async function createClaimWithoutSnapshot(
     (await keptVolume(cluster, context, namespace, name)) ?? (await staticVolume(source, formerName, signal));
   if (volume) {
     const volumeName = volume.metadata.name;
-    await createOnce(cluster, persistentVolumes, "", forClaim(volume, namespace, name), signal);
+    await cluster.createOnce(persistentVolumes, "", forClaim(volume, namespace, name), signal);
     await freeFor(cluster, volumeName, namespace, name, signal);
     claim = { ...claim, spec: { ...(claim["spec"] as object), volumeName } };
     context.warn(namespace, `claim ${name} is on its volume ${volumeName} again, whose data is not in the backup`);
   } else if (formerName !== "") context.warn(namespace, `claim ${name} is empty: its data is not in the backup`);
-  await createOnce(cluster, persistentVolumeClaims, namespace, claim, signal);
+  await cluster.createOnce(persistentVolumeClaims, namespace, claim, signal);
   await restoreFieldOwners(cluster, persistentVolumeClaims, archived, signal);
 }
 
@@ -84,20 +83,6 @@ async function freeFor(cluster: Cluster, volume: string, namespace: string, name
   if (claimRef.namespace !== namespace || claimRef.name !== name || claimRef.uid === undefined) return;
   const free = { spec: { claimRef: { uid: null, resourceVersion: null } } };
   await cluster.patch(persistentVolumes, "", volume, free, signal);
-}
-
-export async function createOnce(
-  cluster: Cluster,
-  type: ResourceType,
-  namespace: string,
-  object: KubernetesObject,
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    await cluster.create(type, namespace, object, signal);
-  } catch (error) {
-    if (!hasStatus(error, 409)) throw error;
-  }
 }
 
 /** The saved claims whose data is not in the backup, as `namespace/name`: where they exist they are left alone. */

@@ -66,7 +66,7 @@ async function createSnapshot(
     metadata: { name, labels: { [jobLabel]: uuid } },
     spec: { source: { volumeSnapshotContentName: name } },
   };
-  await createOnce(() => cluster.create(volumeSnapshots, namespace, snapshot, signal));
+  await cluster.createOnce(volumeSnapshots, namespace, snapshot, signal);
 }
 
 /** Does something for each claim when its snapshot is ready. */
@@ -127,7 +127,7 @@ async function createClaim({ cluster, uuid, signal }: ClaimsRequest, { volume, c
       },
     },
   };
-  await createOnce(() => cluster.create(persistentVolumeClaims, namespace, filled, signal));
+  await cluster.createOnce(persistentVolumeClaims, namespace, filled, signal);
 }
 
 /** Whether a claim is there and has its volume. */
@@ -198,14 +198,6 @@ async function unprotectSources(
       if (!hasStatus(error, 422)) throw error; // somebody else was faster
     }
   });
-}
-
-async function createOnce(create: () => Promise<unknown>): Promise<void> {
-  try {
-    await create();
-  } catch (error) {
-    if (!hasStatus(error, 409) || error.code !== "ALREADY_EXISTS") throw error;
-  }
 }
 
 const units: Readonly<Record<string, number>> = {

@@ -88,7 +88,7 @@ async function createContent(
     },
   };
   try {
-    await cluster.create(volumeSnapshotContents, "", content, signal);
+    await cluster.createOnce(volumeSnapshotContents, "", content, signal);
   } catch (error) {
     if (hasStatus(error, 404))
       throw new DrsError(
@@ -98,7 +98,7 @@ async function createContent(
           cause: error,
         },
       );
-    if (!hasStatus(error, 409)) throw error;
+    throw error;
   }
 }
 

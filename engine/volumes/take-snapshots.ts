@@ -3,7 +3,6 @@ import { DrsError } from "../errors.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { jobLabel } from "../objects/object-selection.ts";
@@ -96,11 +95,7 @@ async function createSnapshot(
     metadata: { name: nameFor(uuid, claim.namespace, claim.claim), labels: { [jobLabel]: uuid } },
     spec: { volumeSnapshotClassName: claim.snapshotClass, source: { persistentVolumeClaimName: claim.claim } },
   };
-  try {
-    await cluster.create(volumeSnapshots, claim.namespace, snapshot, signal);
-  } catch (error) {
-    if (!hasStatus(error, 409)) throw error;
-  }
+  await cluster.createOnce(volumeSnapshots, claim.namespace, snapshot, signal);
 }
 
 type IsSo = (status: SnapshotStatus) => boolean;
