@@ -11,7 +11,7 @@ import {
   whyNotServed,
 } from "./callers/options.ts";
 import { addLimitOptions, type LimitOptions, type ServerLimits, serverLimits } from "./limits/options.ts";
-import { duration, setting } from "./setting.ts";
+import { duration, setting } from "./option.ts";
 import {
   type Address,
   parseAddress,
@@ -24,7 +24,7 @@ import {
   parseNames,
   parseResources,
   parseStorage,
-} from "./settings.ts";
+} from "./parsers.ts";
 
 /** What the process is told: by flags, else by the environment, else the default. Checked. */
 export interface ServerConfig {

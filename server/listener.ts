@@ -11,7 +11,7 @@ import type { Connections } from "./limits/connections.ts";
 import type { ServerLimits } from "./limits/options.ts";
 import { type ProtocolOptions, protocolOptions } from "./limits/protocol-options.ts";
 import { refuseMalformed } from "./malformed-request.ts";
-import type { Address } from "./settings.ts";
+import type { Address } from "./parsers.ts";
 
 /** What the server bears, and the connections of all its ports. */
 export interface Load {

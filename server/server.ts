@@ -6,7 +6,7 @@ import { Connections } from "./limits/connections.ts";
 import { defaultLimits } from "./limits/options.ts";
 import { Listener } from "./listener.ts";
 import type { ReloadedFiles } from "./reloaded-files.ts";
-import type { Address } from "./settings.ts";
+import type { Address } from "./parsers.ts";
 import type { TlsMaterial } from "./tls-material.ts";
 
 /** How long a shutdown waits for calls that are being answered. */

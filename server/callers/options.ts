@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { addRightsOption, type RightsConfig, type RightsOptions } from "../rights/options.ts";
-import { duration, setting } from "../setting.ts";
-import { type Address, addressText, isLoopback, parseFile } from "../settings.ts";
+import { duration, setting } from "../option.ts";
+import { type Address, addressText, isLoopback, parseFile } from "../parsers.ts";
 import { addTokenOptions, type TokenOptions, type TokensConfig, tokensConfig } from "./token-options.ts";
 
 /** How callers are known. */

@@ -1,6 +1,6 @@
 import { DrsError } from "../../engine/errors.ts";
 import type { ServerRequest } from "../call.ts";
-import { isLoopback } from "../settings.ts";
+import { isLoopback } from "../parsers.ts";
 
 /**
  * Refuses a request that a browser sends for a foreign web page. For whoever needs no secret that a page would have to

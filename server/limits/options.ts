@@ -1,6 +1,6 @@
 import type { Command, Option } from "commander";
-import { duration, setting } from "../setting.ts";
-import { parseCount } from "../settings.ts";
+import { duration, setting } from "../option.ts";
+import { parseCount } from "../parsers.ts";
 
 /** What the server bears from its clients. Times are milliseconds. */
 export interface ServerLimits {

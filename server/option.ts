@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import { parseDuration } from "./settings.ts";
+import { parseDuration } from "./parsers.ts";
 
 /** An option that the environment variable of its name sets too: `--tls-cert` and `DRS_TLS_CERT`. */
 export function setting(flags: string, description: string): Option {
