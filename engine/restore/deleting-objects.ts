@@ -71,14 +71,15 @@ async function deleteKind(
   const early = await waitUntilGone(cluster, { ...wait, timeoutMs: soon }, isOurs);
   if (early.length > 0) {
     const [{ metadata }] = early as [KubernetesObject];
-    const example = `${metadata.name}, held by ${(metadata.finalizers ?? []).join(", ")}`;
+    const example = `${metadata.name}, held by ${metadata.finalizers?.join(", ") ?? "nothing but its time to end"}`;
     context.info(
       `${early.length} deleted ${resourceName(resource)} are still in ${namespace}, such as ${example}: waiting up to ${wait.timeoutMs / 1000} s`,
     );
   }
   const later = { ...wait, timeoutMs: wait.timeoutMs - soon };
   const left = early.length === 0 || later.timeoutMs === 0 ? early : await waitUntilGone(cluster, later, isOurs);
-  await forEachInFlight(left, limits.clusterConcurrency, async ({ metadata: { name, finalizers = [] } }) => {
+  const held = left.filter(({ metadata: { finalizers = [] } }) => finalizers.length > 0);
+  await forEachInFlight(held, limits.clusterConcurrency, async ({ metadata: { name, finalizers = [] } }) => {
     // Told before, or a crash in between would leave it untold.
     context.warn(
       namespace,

@@ -219,6 +219,10 @@ const refused = (message: string) => ({
   body: { kind: "Status", code: 403, reason: "Forbidden", message },
 });
 
+/** The API server's own words. */
+const lacksList =
+  'volumesnapshots.snapshot.storage.k8s.io is forbidden: User "drs" cannot list resource "volumesnapshots"';
+
 /** A backup that fails as it takes its snapshots, and may not look for them then so many times. */
 async function failingBackup(scene: Scene, refusals: number) {
   let left = 0;
@@ -228,7 +232,7 @@ async function failingBackup(scene: Scene, refusals: number) {
       return refused("exceeded quota");
     }
     const isLooking = method === "GET" && path.endsWith("/volumesnapshots");
-    return isLooking && left-- > 0 ? refused("volumesnapshots is forbidden") : undefined;
+    return isLooking && left-- > 0 ? refused(lacksList) : undefined;
   });
   const { crn, state, errors } = await scene.backup();
   const [first, ...more] = texts(errors);
