@@ -162,7 +162,7 @@ test("users' snapshots outlast a restore that deletes their owners, and are thei
 });
 
 test("users' snapshots outlast a restore that goes back, and are their owners' again", async () => {
-  const scene = await Scene.open();
+  const scene = await Scene.open({ maxRefusedObjects: 0 });
   const snapshot = await whenReady(scene, await takeSnapshot(scene, "mine"));
   const backup = await scene.backup();
   await own(scene, snapshot, environment);
