@@ -35,7 +35,8 @@ export async function stopApps(
     try {
       return await stop(cluster, type, object, signal);
     } catch (error) {
-      if (!hasStatus(error, 500) && !isDenied(error)) throw error;
+      const { cause } = error as Error;
+      if (!hasStatus(cause, 500) && !isDenied(cause)) throw error;
       await removeWebhooks({ cluster }, context, namespaces); // one that was made anew may have refused it
       return stop(cluster, type, object, signal);
     }

@@ -30,7 +30,7 @@ test("a claim that a user's snapshot holds for ever is let go, with a warning", 
 });
 
 test("a claim that a user's snapshot holds for ever does not keep a restore from going back", async () => {
-  const scene = await Scene.open({ limits: { podsStopTimeout: 1_500 } });
+  const scene = await Scene.open({ maxRefusedObjects: 0, limits: { podsStopTimeout: 1_500 } });
   const backup = await scene.backup();
   scene.simulator.volumes.write("cdp", "cdp-artifacts", "newer", "than the backup");
   const crn = await scene.startRestore(backup.crn);
