@@ -1,11 +1,15 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { SmallControlPlane } from "../fidelity/support.ts";
+import { damagePart } from "../support/archives.ts";
 import { startCluster, type TestCluster } from "../support/cluster.ts";
 import { killProgram, pauseProgram, slowProgram } from "../support/programs.ts";
 import {
   aRunningControlPlane,
   differencesSince,
+  logged,
   patienceMs,
   type Picture,
   reaches,
@@ -73,17 +77,55 @@ test("a restore whose etcd is slow all the while completes", async () => {
   expect(await differencesSince(saved, plane)).toEqual([]);
 });
 
+test("a backup, and its deletion, whose API server dies in every phase wait for it and complete", async () => {
+  const storage = join(plane.cluster.storageFolder, "snapshots");
+  const before = await readdir(storage);
+  const { backupCrn: doomed } = await plane.service.api("createBackup");
+  await diesIn(doomed, ["PRE_VALIDATION", "SAVING_OBJECTS", "CREATING_SNAPSHOTS"]);
+  const { warnings, errors } = await plane.service.waitForJob(doomed, { timeout: patienceMs });
+  expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
+  expect((await readdir(storage)).length).toBeGreaterThan(before.length);
+
+  const { deleteBackupCrn } = await plane.service.api("deleteBackup", { backupCrn: doomed });
+  await diesIn(deleteBackupCrn, ["DELETING_SNAPSHOTS"]);
+  await plane.service.waitUntilDeleted(doomed);
+  expect(await readdir(storage)).toEqual(before);
+});
+
+test("a restore whose API server dies while it goes back waits for it and is back in the end", async () => {
+  await release(plane, 2);
+  const before = await takePictureOf(plane);
+  const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn });
+  await reaches(plane, restoreCrn, "DELETING_OBJECTS");
+  const mend = await damagePart(plane.service.data, backupCrn, "core.v1.configmaps");
+  await logged(plane, restoreCrn, "going back to what was there before");
+  const start = await killProgram(plane.cluster, "kube-apiserver");
+  await start();
+  const { errors } = await plane.service.waitForJob(restoreCrn, { state: "FAILED", timeout: patienceMs });
+  await mend();
+  expect(errors).toMatchObject([
+    { text: expect.stringContaining("is damaged") },
+    { text: "the restore failed: the control plane is as it was before it" },
+  ]);
+  expect(await differencesSince(before, plane)).toEqual([]);
+});
+
 // The last one: each death makes the cluster's own programs wait longer before they come back.
 // https://github.com/kubernetes/client-go/blob/v0.35.4/tools/cache/reflector.go
 test("a restore whose API server dies in every phase waits for it and completes", { timeout: 900_000 }, async () => {
   await release(plane, 2);
   const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn });
-  for (const phase of phases) {
-    await reaches(plane, restoreCrn, phase);
-    const start = await killProgram(plane.cluster, "kube-apiserver");
-    await start();
-  }
+  await diesIn(restoreCrn, phases);
   const { warnings, errors } = await plane.service.waitForJob(restoreCrn, { timeout: patienceMs });
   expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
   expect(await differencesSince(saved, plane)).toEqual([]);
 });
+
+/** Kills the API server, and starts it again, as soon as a job has come to each of these phases. */
+async function diesIn(crn: string, these: readonly string[]): Promise<void> {
+  for (const phase of these) {
+    await reaches(plane, crn, phase);
+    const start = await killProgram(plane.cluster, "kube-apiserver");
+    await start();
+  }
+}
