@@ -1,8 +1,9 @@
 import { once } from "node:events";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders } from "node:http2";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { post } from "../../support/http-json.ts";
+import { session } from "../../support/http2-session.ts";
 import { startTestServer, type TestServer, type TestServerOptions } from "../../support/test-server.ts";
 
 const engine = new FakeEngine();
@@ -12,13 +13,6 @@ async function start(limits: TestServerOptions["limits"] = {}): Promise<TestServ
   const running = await startTestServer(engine, { limits });
   onTestFinished(() => running.server.close());
   return running;
-}
-
-function session({ url }: TestServer): ClientHttp2Session {
-  const opened = connect(url);
-  opened.on("error", () => undefined);
-  onTestFinished(() => opened.destroy());
-  return opened;
 }
 
 /** A request that has begun, and does not end by itself. */

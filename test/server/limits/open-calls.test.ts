@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders } from "node:http2";
 import { Code, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, onTestFinished, test } from "vitest";
@@ -7,6 +7,7 @@ import { ServerReflection } from "../../../gen/grpc/reflection/v1/reflection_pb.
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../../gen/health/v1/health_pb.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { memoryInUse } from "../../support/memory-in-use.ts";
+import { session } from "../../support/http2-session.ts";
 import { startTestServer, type TestServer, type TestServerOptions } from "../../support/test-server.ts";
 
 /** A whole gRPC message without members. */
@@ -19,13 +20,6 @@ async function start(limits: TestServerOptions["limits"] = {}, engine = new Fake
   const running = await startTestServer(engine, { limits });
   onTestFinished(() => running.server.close());
   return running;
-}
-
-function session({ url }: TestServer): ClientHttp2Session {
-  const opened = connect(url);
-  opened.on("error", () => undefined);
-  onTestFinished(() => opened.destroy());
-  return opened;
 }
 
 function begin(on: ClientHttp2Session, method: string): ClientHttp2Stream {
