@@ -87,6 +87,7 @@ class Walk {
     const { settings, random } = this.#parts;
     let failures = 0;
     let refusals = 0;
+    let damages = 0;
     const context = createJobContext(this.#parts, job, this.#signal, () => {
       failures = 0;
       refusals = 0;
@@ -108,7 +109,9 @@ class Walk {
         const isInBetween = job.step === "FAIL" && this.#definition.isInBetween?.(context) === true;
         failures += 1;
         if (!passes) refusals += 1;
-        if (isInBetween ? refusals >= settings.maxCleanUps : !passes || failures >= settings.maxAttempts) {
+        if (error instanceof DrsError && error.code === "DATA_LOSS") damages += 1;
+        const isHopeless = refusals >= settings.maxCleanUps || damages >= maxDamages;
+        if (isInBetween ? isHopeless : !passes || failures >= settings.maxAttempts) {
           const left = leftBy(why);
           return { error: left === undefined ? error : new DrsError("INTERNAL", left, { cause: error }) };
         }
@@ -166,6 +169,9 @@ class Walk {
     conclude(store, { ...job, state, updatedAt: clock() }, state);
   }
 }
+
+/** How often a clean-up may find an archive damaged: a disk may read wrong once, and what is damaged stays so. */
+const maxDamages = 3;
 
 /** In a clean-up, rights that were taken away may be given back, like a cluster that is away. */
 function mayPass({ code }: DrsError, { step }: JobRecord): boolean {

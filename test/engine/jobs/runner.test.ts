@@ -152,6 +152,25 @@ const inBetween = (fail: () => void) => ({
   givenUp: (_: unknown, why: string) => `things are in between: ${why}`,
 });
 
+test("a clean-up that finds its archive damaged again and again is given up soon, and says what is left", async () => {
+  const store = temporaryStore();
+  let cleanUps = 0;
+  const runner = createRunner(store, {
+    backup: inBetween(() => {
+      cleanUps += 1;
+      throw new DrsError("DATA_LOSS", "its checksum is not the manifest's");
+    }),
+  });
+  store.jobs.insert(newBackup(1));
+  runner.start();
+  await reaches(store, crn, "FAILED");
+  expect(cleanUps).toBe(3);
+  expect(store.messages.list(1).map(({ text }) => text)).toEqual([
+    "it cannot be",
+    "things are in between: its checksum is not the manifest's",
+  ]);
+});
+
 test("a clean-up without which things are in between is tried without end while it is UNAVAILABLE, and long after other errors", async () => {
   const store = temporaryStore();
   let cleanUps = 0;
