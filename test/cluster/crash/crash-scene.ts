@@ -76,11 +76,11 @@ export class CrashScene {
     return { ...survivor, crn: theOnly(await mine(survivor.service)).backupCrn };
   }
 
-  /** A restore through deaths, and its CRN. `flags` are those of the nth process. */
+  /** A restore through deaths, and its CRN. */
   async restore(
     backupCrn: string,
     deaths: readonly Death[] = [],
-    flags: DoomedJob["flags"] = () => [],
+    more: Pick<DoomedJob, "flags" | "onDeath"> = {},
   ): Promise<Survivor & { readonly crn: string }> {
     let earlier: readonly string[] | undefined;
     const list = async (service: TestService): Promise<readonly JobSummary[]> =>
@@ -89,8 +89,8 @@ export class CrashScene {
       (await list(service)).filter(({ restoreCrn }) => !earlier?.includes(restoreCrn));
     const survivor = await this.#run(
       {
+        ...more,
         options: this.#options,
-        flags,
         ask: async (service) => {
           earlier = (await list(service)).map(({ restoreCrn }) => restoreCrn);
           await service.api("restoreBackup", { backupCrn });

@@ -12,6 +12,8 @@ export interface DoomedJob {
   isOver(service: TestService): Promise<boolean>;
   /** Further flags of the nth process. */
   readonly flags?: (process: number) => readonly string[];
+  /** Done after each death, before the next process. */
+  readonly onDeath?: () => Promise<void>;
 }
 
 export interface Survivor {
@@ -39,6 +41,7 @@ export async function runThroughDeaths(job: DoomedJob, deaths: readonly Death[])
     const signal = await service.ended;
     if (signal !== "SIGKILL") throw new Error(`the service ended by ${signal}, not SIGKILL:\n${service.output()}`);
     died.push(death);
+    await job.onDeath?.();
   }
   const flags = [...(job.options.flags ?? []), ...(job.flags?.(died.length) ?? [])];
   const service = await startService({ ...job.options, flags });

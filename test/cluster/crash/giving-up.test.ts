@@ -3,6 +3,7 @@ import type { ControlPlanePicture } from "../support/control-plane.ts";
 import { sharedCluster } from "../support/shared-cluster.ts";
 import { CrashScene } from "./crash-scene.ts";
 import type { Death } from "./deaths.ts";
+import { failing, restoreThatFails } from "./failing-restore.ts";
 
 const all = process.env["CRASH_TESTS"] === "all";
 /** A job is found and continued ten times in one phase; the eleventh death is one too many. */
@@ -81,9 +82,7 @@ test.runIf(all)("a deletion that kills the service each time fails, and can be r
 
 test.runIf(all)("a restore that kills the service each time as it goes back says where all lies", async () => {
   const backup = await scene.backup();
-  const { crn, service, died } = await scene.restore(backup.crn, always("restore FAIL: start"), (process) =>
-    process === 0 ? ["--apps-start-timeout=1ms"] : [],
-  );
+  const { crn, service, died } = await restoreThatFails(scene, backup.crn, always(failing.at).slice(1));
   expect(died).toHaveLength(deathsUntilGivenUp);
   const { errors } = await service.waitForJob(crn, { state: "FAILED" });
   expect(texts(errors)).toEqual([

@@ -4,6 +4,7 @@ import { sharedCluster } from "../support/shared-cluster.ts";
 import { chanceFrom, chooseSeed } from "./chance.ts";
 import { pointsOf, spread } from "./crash-points.ts";
 import { CrashScene } from "./crash-scene.ts";
+import { failing, restoreThatFails } from "./failing-restore.ts";
 
 const all = process.env["CRASH_TESTS"] === "all";
 /** So that no run has more than nine deaths: going back is given up after eleven in all. */
@@ -20,10 +21,6 @@ const mostDangerous = [
   "restore FAIL: after POST statefulsets",
   "restore FAIL: after remove safety/manifest.json",
 ];
-
-/** The first process finds no application started in time; the ones after it are patient, and go back. */
-const failing = { at: "restore FAIL: start" };
-const impatient = ["--apps-start-timeout=1ms"];
 
 let scene: CrashScene;
 let backupCrn: string;
@@ -43,7 +40,7 @@ beforeAll(async () => {
 afterAll(async () => scene?.close());
 
 test("a restore whose applications do not start goes back, also when the service dies before it does", async () => {
-  const { service, crn } = await scene.restore(backupCrn, [failing], (process) => (process === 0 ? impatient : []));
+  const { service, crn } = await restoreThatFails(scene, backupCrn);
   points = pointsOf(service).filter((point) => point.startsWith("restore FAIL: ") && point !== failing.at);
   await service.waitForJob(crn, { state: "FAILED" });
   for (const point of mostDangerous) expect(points).toContain(point);
@@ -83,15 +80,15 @@ test.runIf(all)(
 /** Restores, fails, and dies at the points as it goes back; gives those that were reached. Whatever is amiss is thrown. */
 async function survived(planned: readonly string[]): Promise<readonly string[]> {
   const ordered = points.filter((point) => planned.includes(point));
-  const deaths = [failing, ...ordered.map((at) => ({ at }))];
-  const restore = await scene.restore(backupCrn, deaths, (process) => (process === 0 ? impatient : []));
+  const deaths = ordered.map((at) => ({ at }));
+  const restore = await restoreThatFails(scene, backupCrn, deaths);
   const died = restore.died.flatMap((death) => ("at" in death && death !== failing ? death.at : []));
   try {
     const { errors, warnings } = await restore.service.waitForJob(restore.crn, { state: "FAILED" });
     // Of the restore, whose pipeline has no controller: once, however often going back deletes it.
     expect(warnings).toMatchObject([{ text: expect.stringContaining("held by platform.example.com/cleanup") }]);
     expect(errors.map((error) => JSON.stringify(error))).toEqual([
-      expect.stringContaining("did not come up within 0.001 s"),
+      expect.stringContaining("did not come up within 1 s"),
       expect.stringContaining('the control plane is as it was before it"'),
     ]);
     expect(await scene.faults([backupCrn], wrecked)).toEqual([]);
