@@ -61,7 +61,7 @@ test("a restore whose API server and etcd stand still for a while wait and compl
     goOn();
   }
   await plane.service.waitForJob(restoreCrn, { timeout: patienceMs });
-  expect(await differencesSince(saved, plane)).toEqual([]);
+  expect(await differencesSince(saved, plane, patienceMs)).toEqual([]);
 });
 
 test("a restore whose etcd is slow all the while completes", async () => {
@@ -74,7 +74,7 @@ test("a restore whose etcd is slow all the while completes", async () => {
   } finally {
     hurry();
   }
-  expect(await differencesSince(saved, plane)).toEqual([]);
+  expect(await differencesSince(saved, plane, patienceMs)).toEqual([]);
 });
 
 test("a backup, and its deletion, whose API server dies in every phase wait for it and complete", async () => {
@@ -107,7 +107,7 @@ test("a restore whose API server dies while it goes back waits for it and is bac
     { text: expect.stringContaining("is damaged") },
     { text: "the restore failed: the control plane is as it was before it" },
   ]);
-  expect(await differencesSince(before, plane)).toEqual([]);
+  expect(await differencesSince(before, plane, patienceMs)).toEqual([]);
 });
 
 // The last one: each death makes the cluster's own programs wait longer before they come back.
@@ -118,7 +118,7 @@ test("a restore whose API server dies in every phase waits for it and completes"
   await diesIn(restoreCrn, phases);
   const { warnings, errors } = await plane.service.waitForJob(restoreCrn, { timeout: patienceMs });
   expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
-  expect(await differencesSince(saved, plane)).toEqual([]);
+  expect(await differencesSince(saved, plane, patienceMs)).toEqual([]);
 });
 
 /** Kills the API server, and starts it again, as soon as a job has come to each of these phases. */

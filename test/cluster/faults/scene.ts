@@ -98,15 +98,19 @@ export async function takePictureOf({ cluster, namespace }: SmallControlPlane): 
   return { objects: new Map([...objects].filter(([name]) => name.includes(`${namespace}/`))), files };
 }
 
-/** What differs from the picture; the cluster's controllers may need a moment. */
-export async function differencesSince(before: Picture, plane: SmallControlPlane): Promise<readonly string[]> {
+/** What differs from the picture; the cluster's controllers may need a moment, and longer after the API server has died. */
+export async function differencesSince(
+  before: Picture,
+  plane: SmallControlPlane,
+  timeout = 10_000,
+): Promise<readonly string[]> {
   let lines: readonly string[] = [];
   const look = async () => {
     const after = await takePictureOf(plane);
     lines = [...compareObjects(before.objects, after.objects), ...compareVolumes(before.files, after.files)];
     return lines.length === 0;
   };
-  await eventually("all is as before", look, { timeout: 10_000 }).catch(() => {});
+  await eventually("all is as before", look, { timeout }).catch(() => {});
   return lines;
 }
 
