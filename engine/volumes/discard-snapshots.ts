@@ -8,9 +8,9 @@ import { volumeSnapshotContents, volumeSnapshots } from "./snapshot-resources.ts
 
 /**
  * A driver that fails to take a snapshot tries again after ever longer pauses, and deletes what it has begun only at its next
- * try: a short limit for the snapshots would be too short for that.
+ * try: a short limit for the snapshots would be too short for that. The pauses double from a second on.
  */
-export const shortestDiscardLimitMs = 60_000;
+export const shortestDiscardLimitMs = 180_000;
 
 export interface DiscardRequest {
   readonly cluster: Cluster;

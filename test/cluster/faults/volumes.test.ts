@@ -37,31 +37,27 @@ afterEach(endFaults);
 
 afterAll(async () => plane?.remove());
 
-/** Not steady yet: now and then the snapshot controllers take more than a minute to let go of what was begun. */
-const isLongRun = process.env["CRASH_TESTS"] === "all";
-test.runIf(isLongRun)(
-  "a backup whose driver makes no snapshots fails, names the claims, and leaves nothing behind",
-  async () => {
-    ends.push(await pauseProgram(plane.cluster, "csi-snapshotter"));
-    const before = await takePictureOf(plane);
-    const { backupCrn } = await plane.service.api("createBackup");
-    await logged(plane, backupCrn, "cleaning up");
-    await endFaults();
-    const { errors } = await plane.service.waitForJob(backupCrn, { state: "FAILED", timeout: 90_000 });
-    expect(errors).toHaveLength(1);
-    expect(JSON.stringify(errors)).toMatch(/snapshots of .*uploads.* were not ready within 6 s/);
-    expect(await differencesSince(before, plane)).toEqual([]);
-    expect(await plane.list("snapshot.storage.k8s.io/v1/volumesnapshots")).toEqual([]);
-    expect(await snapshotContents()).toEqual([]);
-  },
-);
+test("a backup whose driver makes no snapshots fails, names the claims, and leaves nothing behind", async () => {
+  ends.push(await pauseProgram(plane.cluster, "csi-snapshotter"));
+  const before = await takePictureOf(plane);
+  const { backupCrn } = await plane.service.api("createBackup");
+  await logged(plane, backupCrn, "cleaning up");
+  await endFaults();
+  // The sidecar deletes what it has begun at its next try.
+  const { errors } = await plane.service.waitForJob(backupCrn, { state: "FAILED", timeout: 240_000 });
+  expect(errors).toHaveLength(1);
+  expect(JSON.stringify(errors)).toMatch(/snapshots of .*uploads.* were not ready within 6 s/);
+  expect(await differencesSince(before, plane)).toEqual([]);
+  expect(await plane.list("snapshot.storage.k8s.io/v1/volumesnapshots")).toEqual([]);
+  expect(await snapshotContents()).toEqual([]);
+});
 
 test("a backup with one volume whose snapshot fails for good fails, and tells the claim and the driver's words", async () => {
   const volume = await volumeOf("uploads");
   await failFor(volume, { code: "INTERNAL", message: "the pool's mirror is broken" });
   const before = await takePictureOf(plane);
   const { backupCrn } = await plane.service.api("createBackup");
-  const { errors } = await plane.service.waitForJob(backupCrn, { state: "FAILED", timeout: 90_000 });
+  const { errors } = await plane.service.waitForJob(backupCrn, { state: "FAILED", timeout: 240_000 });
   expect(errors).toHaveLength(1);
   const text = JSON.stringify(errors);
   expect(text).toMatch(
