@@ -10,7 +10,7 @@ export class BareClient {
   readonly #token: string;
 
   constructor(server: string, ca: string, token: string, connections: number) {
-    this.#pool = new Pool(server, { connect: { ca }, connections });
+    this.#pool = new Pool(server, { connect: { ca }, connections, allowH2: false });
     this.#token = token;
   }
 
