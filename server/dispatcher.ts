@@ -95,10 +95,11 @@ export function createDispatcher(
 
   /** A method of health or reflection is named with its service; what is no method is `none`. */
   function measure({ request, outcome }: Call, seconds: number): void {
+    if (!context.metrics) return;
     const method = methodOf(withoutPrefix(pathOf(request), pathPrefix));
     const name =
       method?.parent === DrscpService ? method.localName : method && `${method.parent.typeName}/${method.name}`;
-    context.metrics?.observeCall(name ?? "none", outcome, seconds);
+    context.metrics.observeCall(name ?? "none", outcome, seconds);
   }
 
   async function serve(call: Call, audit: CallAudit | undefined): Promise<void> {
