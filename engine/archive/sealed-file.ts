@@ -18,8 +18,8 @@ export async function* seal(content: AsyncIterable<Buffer>, file: string, key: E
   const sealing = writeHeader(file, key, randomBytes(keyLength), randomBytes(streamIdLength));
   yield Buffer.concat([sealing.line, Buffer.of(newline)]);
   let index = 0;
-  for await (const { bytes, isLast } of blocks(content, chunkSize))
-    yield closeBox(sealing.dataKey, nonceOf(sealing.streamId, index++, isLast), bytes, sealing.line);
+  for await (const { pieces, isLast } of blocks(content, chunkSize))
+    yield* closeBox(sealing.dataKey, nonceOf(sealing.streamId, index++, isLast), pieces, sealing.line);
 }
 
 /**
@@ -64,10 +64,11 @@ async function* afterHeader(
 
 function openChunk(
   { dataKey, streamId, line }: Sealing,
-  { bytes, isLast }: Block,
+  { pieces, isLast }: Block,
   index: number,
   file: string,
 ): Buffer {
+  const bytes = Buffer.concat(pieces);
   const expected = nonceOf(streamId, index, isLast);
   const content = openBox(dataKey, bytes, line, expected);
   const nonce = bytes.subarray(0, nonceLength);

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, createSecretKey, type KeyObject } from "node:crypto";
 import type { EncryptionKey, KeyRing } from "../encryption/key-ring.ts";
 import { DrsError } from "../errors.ts";
 import { altered, damage } from "./damage.ts";
@@ -22,7 +22,7 @@ interface Header {
 
 /** What the chunks of a sealed file are made and opened with. */
 export interface Sealing {
-  readonly dataKey: Buffer;
+  readonly dataKey: KeyObject;
   readonly streamId: Buffer;
   /** The header's line, without its newline: each chunk is bound to it. */
   readonly line: Buffer;
@@ -37,7 +37,7 @@ export function writeHeader(file: string, key: EncryptionKey, dataKey: Buffer, s
     streamId: streamId.toString("hex"),
   };
   const json = JSON.stringify(header);
-  return { dataKey, streamId, line: Buffer.from(`${format} ${checksum(json)} ${json}`) };
+  return { dataKey: createSecretKey(dataKey), streamId, line: Buffer.from(`${format} ${checksum(json)} ${json}`) };
 }
 
 /**
@@ -58,7 +58,7 @@ export function readHeader(line: Buffer, file: string, keys: KeyRing | undefined
     );
   const dataKey = key.unwrap(Buffer.from(wrapped, "base64"), file);
   if (!dataKey) throw altered(file, "its header was changed by somebody who does not have the key");
-  return { dataKey, streamId: Buffer.from(streamId, "hex"), line };
+  return { dataKey: createSecretKey(dataKey), streamId: Buffer.from(streamId, "hex"), line };
 }
 
 /** The checksum tells damage from a header that somebody has made; what proves the header is its key. */

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv } from "node:crypto";
+import { createCipheriv, createDecipheriv, type KeyObject } from "node:crypto";
 
 const algorithm = "aes-256-gcm";
 export const nonceLength = 12;
@@ -8,21 +8,21 @@ const tagLength = 16;
 export const boxOverhead = nonceLength + tagLength;
 
 /**
- * Encrypts and authenticates: the nonce, the ciphertext and the tag, one after the other. A nonce must not be used twice
- * with one key. `context` is authenticated too, and not stored.
+ * Encrypts and authenticates: the nonce, the ciphertext and the tag, one after the other, in pieces, as the content may be.
+ * A nonce must not be used twice with one key. `context` is authenticated too, and not stored.
  * https://csrc.nist.gov/pubs/sp/800/38/d/final
  */
-export function closeBox(key: Buffer, nonce: Buffer, content: Buffer, context: Buffer): Buffer {
+export function closeBox(key: KeyObject, nonce: Buffer, content: readonly Buffer[], context: Buffer): Buffer[] {
   const cipher = createCipheriv(algorithm, key, nonce, { authTagLength: tagLength });
   cipher.setAAD(context);
-  const ciphertext = cipher.update(content);
+  const ciphertext = content.map((piece) => cipher.update(piece));
   cipher.final();
-  return Buffer.concat([nonce, ciphertext, cipher.getAuthTag()]);
+  return [nonce, ...ciphertext, cipher.getAuthTag()];
 }
 
 /** What is in a box, if it was closed with this key and context, and with this nonce where one is given. */
 export function openBox(
-  key: Buffer,
+  key: KeyObject,
   box: Buffer,
   context: Buffer,
   nonce: Buffer = box.subarray(0, nonceLength),

@@ -1,4 +1,4 @@
-import { hkdfSync, randomBytes } from "node:crypto";
+import { createSecretKey, hkdfSync, type KeyObject, randomBytes } from "node:crypto";
 import { closeBox, nonceLength, openBox } from "./aes-gcm.ts";
 
 export const keyLength = 32;
@@ -11,18 +11,18 @@ export class EncryptionKey {
   readonly id: string;
   /** Public: tells two keys of the same id apart, and nothing about either. */
   readonly fingerprint: string;
-  readonly #wrapping: Buffer;
+  readonly #wrapping: KeyObject;
 
   /** `secret` has 32 random bytes. */
   constructor(id: string, secret: Buffer) {
     this.id = id;
     this.fingerprint = derive(secret, "drs-sealed/1 fingerprint", 8).toString("hex");
-    this.#wrapping = derive(secret, "drs-sealed/1 wrapping", keyLength);
+    this.#wrapping = createSecretKey(derive(secret, "drs-sealed/1 wrapping", keyLength));
   }
 
   /** A file's own key as it may lie beside the file; it is unwrapped for the same file only. */
   wrap(dataKey: Buffer, file: string): Buffer {
-    return closeBox(this.#wrapping, randomBytes(nonceLength), dataKey, Buffer.from(file));
+    return Buffer.concat(closeBox(this.#wrapping, randomBytes(nonceLength), [dataKey], Buffer.from(file)));
   }
 
   /** Undefined when this key did not wrap it, or for another file. */
