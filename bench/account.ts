@@ -14,6 +14,8 @@ export interface Account {
   client(connections: number): BareClient;
   /** The API server's own count of the account's requests so far. */
   requests(): Promise<number>;
+  /** CPU seconds of the API server's process so far, for everybody. */
+  apiServerSeconds(): Promise<number>;
 }
 
 /** Makes the account, or takes the one that is there. */
@@ -40,10 +42,12 @@ export async function openAccount(cluster: TestCluster): Promise<Account> {
   const kubeconfig = join(cluster.folder, "bench-kubeconfig");
   await writeFile(kubeconfig, kubeconfigOf(server, ca, token));
   const caBytes = await readFile(ca, "utf8");
+  const metrics = () => cluster.kubernetes.request("GET", "/metrics", { accept: "text/plain" });
   return {
     kubeconfig,
     client: (connections) => new BareClient(server, caBytes, token, connections),
-    requests: async () => dispatched(await cluster.kubernetes.request("GET", "/metrics", { accept: "text/plain" })),
+    requests: async () => dispatched(await metrics()),
+    apiServerSeconds: async () => Number(/^process_cpu_seconds_total (\S+)$/m.exec(await metrics())?.[1]),
   };
 }
 

@@ -33,7 +33,7 @@ export class BareClient {
 
   /** Reads a collection page by page and throws the bytes away. */
   async readPages(path: string): Promise<void> {
-    for await (const _ of this.#pages(path));
+    for await (const _ of this.pages(path));
   }
 
   /** The same, but compresses the bytes, takes their digest, and writes them to a file. */
@@ -41,11 +41,12 @@ export class BareClient {
     const digest = createHash("sha256");
     const compress = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 1 } });
     compress.on("data", (chunk: Buffer) => digest.update(chunk));
-    await pipeline(this.#pages(path), compress, createWriteStream(file));
+    await pipeline(this.pages(path), compress, createWriteStream(file));
     digest.digest();
   }
 
-  async *#pages(path: string): AsyncGenerator<Buffer> {
+  /** A collection's bytes as they come, page by page. */
+  async *pages(path: string): AsyncGenerator<Buffer> {
     for (let token = ""; ;) {
       const { statusCode, body } = await this.#pool.request({
         method: "GET",

@@ -10,6 +10,7 @@ import { type BenchCase, type Result, type Round, median } from "../bench-case.t
 import type { Bench } from "../bench.ts";
 import { inFlight, seconds } from "../in-flight.ts";
 import { MeasuredService } from "../service.ts";
+import { type LeastSaving, leastSaving } from "./least-saving.ts";
 
 /** The namespace that the service takes for the control plane's. */
 const main = "cdp";
@@ -61,6 +62,7 @@ async function run(bench: Bench, wanted: Layout): Promise<readonly Result[]> {
   const requests: number[] = [];
   /** Seconds of the bare lists when what they give is compressed and written as well. */
   const keeping: number[] = [];
+  const least: LeastSaving[] = [];
   try {
     const fastest = await calibrate(bench, account, made);
     const bystander = new Bystander(cluster);
@@ -84,6 +86,7 @@ async function run(bench: Bench, wanted: Layout): Promise<readonly Result[]> {
         ),
       );
       await rm(folder, { recursive: true });
+      least.push(await leastSaving(account, client, collections(made), fastest.list));
       const atRestore = await account.requests();
       const restored = await service.restore(crn);
       requests.push(((await account.requests()) - atRestore) / wanted.objects);
@@ -114,6 +117,7 @@ async function run(bench: Bench, wanted: Layout): Promise<readonly Result[]> {
           "objects/s": perSecond(saving),
           "requests per object, whole backup": Math.max(...requests.filter((_, index) => index % 2 === 0)).toFixed(2),
           "bare lists that are also compressed, digested and written": `${median(keeping.toSorted((a, b) => a - b)).toFixed(2)} s`,
+          ...leastFigures(least),
           "a bystander's GET": bystander.summary(),
         },
       },
@@ -143,6 +147,15 @@ async function run(bench: Bench, wanted: Layout): Promise<readonly Result[]> {
     await client.close();
     await removeNamespaces(cluster, wanted);
   }
+}
+
+function leastFigures(least: readonly LeastSaving[]): Record<string, string> {
+  const middle = (of: (one: LeastSaving) => number) => median(least.map(of).sort((a, b) => a - b)).toFixed(2);
+  return {
+    "CPU of the bare lists, API server and client": `${middle(({ lists }) => lists)} s`,
+    "CPU of compressing, encrypting, digesting and writing alone": `${middle(({ keeping }) => keeping)} s`,
+    "so on these cores the ratio is at least": middle(({ ratio }) => ratio),
+  };
 }
 
 /** What makes the service take the layout's namespaces for the control plane. */

@@ -10,7 +10,7 @@ export async function* blocks(chunks: AsyncIterable<Buffer>, size: number): Asyn
   let pieces: Buffer[] = [];
   let length = 0;
   for await (const chunk of chunks) {
-    for (let start = 0; start < chunk.length; ) {
+    for (let start = 0; start < chunk.length;) {
       // One that is full is kept until more comes, as it may be the last.
       if (length === size) {
         yield { pieces, isLast: false };
