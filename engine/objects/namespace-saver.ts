@@ -17,6 +17,8 @@ import { occupiedKinds } from "./occupied-kinds.ts";
 const kindsAtOnce = 12;
 /** Of a kind that is being saved: asked for before their turn, as most namespaces have few objects of most kinds. */
 const namespacesAhead = 3;
+/** Of the namespaces themselves, which are asked for one by one. */
+const getsAhead = 8;
 
 export interface SavingRequest {
   readonly cluster: Cluster;
@@ -66,15 +68,20 @@ export async function saveNamespaces(request: SavingRequest): Promise<readonly P
   return parts.sort((a, b) => (a.file < b.file ? -1 : 1));
 }
 
-async function* existingNamespaces(
+function existingNamespaces(
   cluster: Cluster,
   namespaces: readonly string[],
   signal: AbortSignal,
 ): AsyncGenerator<SavableObject> {
-  for (const name of namespaces) {
-    const bytes = await cluster.getRaw(namespaceType, "", name, signal);
-    if (bytes) yield { bytes, object: JSON.parse(bytes.toString()) as KubernetesObject };
-  }
+  return readAhead(
+    Iterator.from(namespaces).map((name) => existingNamespace(cluster, name, signal)),
+    getsAhead,
+  );
+}
+
+async function* existingNamespace(cluster: Cluster, name: string, signal: AbortSignal): AsyncGenerator<SavableObject> {
+  const bytes = await cluster.getRaw(namespaceType, "", name, signal);
+  if (bytes) yield { bytes, object: JSON.parse(bytes.toString()) as KubernetesObject };
 }
 
 function isService(kind: DiscoveredResource): boolean {
