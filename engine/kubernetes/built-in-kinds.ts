@@ -1,6 +1,6 @@
 import type { ResourceType } from "./kubernetes-object.ts";
 
-/* Kubernetes' own kinds that more than one room of the engine asks for by themselves. */
+/* Kubernetes' own kinds, and those of its volume snapshots, that more than one room of the engine asks for by themselves. */
 
 type Kind = Pick<ResourceType, "apiVersion" | "resource">;
 
@@ -9,6 +9,39 @@ export const customResourceDefinitions: Kind = {
   resource: "customresourcedefinitions",
 };
 export const events: Kind = { apiVersion: "v1", resource: "events" };
+export const csiNodes: Kind = { apiVersion: "storage.k8s.io/v1", resource: "csinodes" };
 export const jobs: Kind = { apiVersion: "batch/v1", resource: "jobs" };
+export const nodes: Kind = { apiVersion: "v1", resource: "nodes" };
 export const pods: Kind = { apiVersion: "v1", resource: "pods" };
 export const storageClasses: Kind = { apiVersion: "storage.k8s.io/v1", resource: "storageclasses" };
+
+export const volumeSnapshots: ResourceType = {
+  apiVersion: "snapshot.storage.k8s.io/v1",
+  kind: "VolumeSnapshot",
+  resource: "volumesnapshots",
+  namespaced: true,
+};
+export const volumeSnapshotContents: ResourceType = {
+  apiVersion: "snapshot.storage.k8s.io/v1",
+  kind: "VolumeSnapshotContent",
+  resource: "volumesnapshotcontents",
+  namespaced: false,
+};
+export const volumeSnapshotClasses: ResourceType = {
+  apiVersion: "snapshot.storage.k8s.io/v1",
+  kind: "VolumeSnapshotClass",
+  resource: "volumesnapshotclasses",
+  namespaced: false,
+};
+export const persistentVolumeClaims: ResourceType = {
+  apiVersion: "v1",
+  kind: "PersistentVolumeClaim",
+  resource: "persistentvolumeclaims",
+  namespaced: true,
+};
+export const persistentVolumes: ResourceType = {
+  apiVersion: "v1",
+  kind: "PersistentVolume",
+  resource: "persistentvolumes",
+  namespaced: false,
+};

@@ -1,8 +1,7 @@
 import { DrsError } from "../errors.ts";
-import { pods } from "../kubernetes/built-in-kinds.ts";
+import { persistentVolumeClaims, pods, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { persistentVolumeClaims, volumeSnapshots } from "../volumes/snapshot-resources.ts";
 import { callsServiceOf, type RoleRef, subjectsOf } from "./cluster-scoped-needs.ts";
 import { type PodSpec, podTemplateOf } from "./pod-template.ts";
 

@@ -1,15 +1,20 @@
-import { customResourceDefinitions, events, jobs, pods, storageClasses } from "../kubernetes/built-in-kinds.ts";
+import {
+  csiNodes,
+  customResourceDefinitions,
+  events,
+  jobs,
+  nodes,
+  persistentVolumes,
+  pods,
+  storageClasses,
+  volumeSnapshotClasses,
+  volumeSnapshotContents,
+  volumeSnapshots,
+} from "../kubernetes/built-in-kinds.ts";
 import type { AccessQuestion } from "../kubernetes/cluster.ts";
 import type { DiscoveredResource } from "../kubernetes/discovery.ts";
 import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { rightsOn } from "../kubernetes/permissions.ts";
-import { csiNodes, nodes } from "../volumes/nodes-for-volume.ts";
-import {
-  persistentVolumes,
-  volumeSnapshotClasses,
-  volumeSnapshotContents,
-  volumeSnapshots,
-} from "../volumes/snapshot-resources.ts";
 import { verbsOfNeeds, webhookConfigurations } from "./cluster-scoped-needs.ts";
 import { namespaces as namespaceType } from "./entities.ts";
 import { isSavedResource } from "./object-selection.ts";

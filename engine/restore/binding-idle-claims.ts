@@ -8,7 +8,7 @@ import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { clusterNodes, nodesForVolume } from "../volumes/nodes-for-volume.ts";
 import { provisioningFailure } from "../volumes/provisioning-failure.ts";
-import { persistentVolumeClaims } from "../volumes/snapshot-resources.ts";
+import { persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import { idleClaims } from "./idle-claims.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { isReady } from "./readiness.ts";

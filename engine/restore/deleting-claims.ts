@@ -4,7 +4,7 @@ import { DrsError } from "../errors.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
-import { persistentVolumeClaims } from "../volumes/snapshot-resources.ts";
+import { persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import { keepVolumes } from "./kept-volumes.ts";
 
 /** Names the claims that stay as they are, as nothing could bring their data back. */

@@ -1,6 +1,5 @@
-import { pods, storageClasses } from "../kubernetes/built-in-kinds.ts";
+import { persistentVolumeClaims, pods, storageClasses } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
-import { persistentVolumeClaims } from "../volumes/snapshot-resources.ts";
 
 interface PodSpec {
   volumes?: { persistentVolumeClaim?: { claimName: string } }[];

@@ -4,7 +4,7 @@ import type { JobContext } from "../jobs/phase.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { unboundClaims } from "../volumes/claims-from-snapshots.ts";
-import { persistentVolumeClaims, persistentVolumes } from "../volumes/snapshot-resources.ts";
+import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-in-kinds.ts";
 import { claimsGone } from "./deleting-claims.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { keptVolumes, releaseKeptVolumes } from "./kept-volumes.ts";

@@ -12,7 +12,8 @@ import {
   unboundClaims,
   type WantedClaim,
 } from "../volumes/claims-from-snapshots.ts";
-import { nameFor, persistentVolumeClaims, persistentVolumes } from "../volumes/snapshot-resources.ts";
+import { nameFor } from "../volumes/snapshot-objects.ts";
+import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-in-kinds.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";

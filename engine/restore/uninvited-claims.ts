@@ -3,7 +3,7 @@ import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-import { persistentVolumeClaims } from "../volumes/snapshot-resources.ts";
+import { persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import { claimsGone } from "./deleting-claims.ts";
 import { listed } from "./listed.ts";
 import { whoStarts } from "./running-kinds.ts";

@@ -5,7 +5,7 @@ import { jobLabel } from "../objects/object-selection.ts";
 import { existingEntities } from "../objects/entities.ts";
 import { deleteSnapshots } from "./delete-snapshots.ts";
 import { deleteInTime, type DiscardRequest, discardSnapshots, shortestDiscardLimitMs } from "./discard-snapshots.ts";
-import { volumeSnapshotContents } from "./snapshot-resources.ts";
+import { volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
 import { savedVolumes } from "./take-snapshots.ts";
 
 /**

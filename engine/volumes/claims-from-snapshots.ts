@@ -8,7 +8,8 @@ import { waitFor } from "../kubernetes/waiting.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import { detachSnapshots } from "./detach-snapshot.ts";
 import { provisioningFailure } from "./provisioning-failure.ts";
-import { nameFor, persistentVolumeClaims, type SnapshotStatus, volumeSnapshots } from "./snapshot-resources.ts";
+import { nameFor, type SnapshotStatus } from "./snapshot-objects.ts";
+import { persistentVolumeClaims, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 
 export interface ClaimsRequest {
   readonly cluster: Cluster;

@@ -4,7 +4,8 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
 import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { jobLabel } from "../objects/object-selection.ts";
-import { type SnapshotStatus, volumeSnapshotContents, volumeSnapshots } from "./snapshot-resources.ts";
+import type { SnapshotStatus } from "./snapshot-objects.ts";
+import { volumeSnapshotContents, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 
 /** A VolumeSnapshot of ours and its content. */
 export interface AttachedSnapshot {

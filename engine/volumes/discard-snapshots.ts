@@ -4,7 +4,7 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import { contentOf, deleteAndWait } from "./detach-snapshot.ts";
-import { volumeSnapshotContents, volumeSnapshots } from "./snapshot-resources.ts";
+import { volumeSnapshotContents, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 
 /**
  * A driver that fails to take a snapshot tries again after ever longer pauses, and deletes what it has begun only at its next

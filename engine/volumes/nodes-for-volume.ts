@@ -1,8 +1,6 @@
+import { csiNodes, nodes } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-
-export const nodes = { apiVersion: "v1", resource: "nodes" };
-export const csiNodes = { apiVersion: "storage.k8s.io/v1", resource: "csinodes" };
 
 /** The nodes of a cluster, and which CSI drivers run on each, as far as they have a part that runs on nodes. */
 export interface ClusterNodes {

@@ -6,7 +6,8 @@ import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { jobLabel } from "../objects/object-selection.ts";
-import { nameFor, type SnapshotStatus, volumeSnapshotClasses, volumeSnapshotContents } from "./snapshot-resources.ts";
+import { nameFor, type SnapshotStatus } from "./snapshot-objects.ts";
+import { volumeSnapshotClasses, volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
 
 export interface ContentsRequest {
   readonly cluster: Cluster;

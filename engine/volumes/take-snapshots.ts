@@ -9,7 +9,8 @@ import { jobLabel } from "../objects/object-selection.ts";
 import type { SnapshotableClaim } from "./claims.ts";
 import { detachSnapshots } from "./detach-snapshot.ts";
 import { discardSnapshots, shortestDiscardLimitMs } from "./discard-snapshots.ts";
-import { nameFor, type SnapshotStatus, volumeSnapshotContents, volumeSnapshots } from "./snapshot-resources.ts";
+import { nameFor, type SnapshotStatus } from "./snapshot-objects.ts";
+import { volumeSnapshotContents, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 
 export interface SnapshotRequest {
   readonly cluster: Cluster;

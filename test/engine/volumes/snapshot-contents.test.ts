@@ -1,7 +1,7 @@
 import { onTestFinished, expect, test } from "vitest";
 import { Cluster } from "../../../engine/kubernetes/cluster.ts";
 import { importContents } from "../../../engine/volumes/snapshot-contents.ts";
-import { nameFor } from "../../../engine/volumes/snapshot-resources.ts";
+import { nameFor } from "../../../engine/volumes/snapshot-objects.ts";
 import { Scene } from "../simulated-control-plane.ts";
 
 const { signal } = new AbortController();
