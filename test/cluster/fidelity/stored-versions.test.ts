@@ -1,12 +1,17 @@
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { buildPrograms } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { type ConversionServer, startConversion } from "./conversion-server.ts";
 import { aControlPlane, clusterPath, type SmallControlPlane } from "./support.ts";
 
 const namespace = "stored-versions";
 const group = "stored.example.com";
-const definitions = "apiextensions.k8s.io/v1/customresourcedefinitions";
 const deployments = "apps/v1/deployments";
+const definitionPath = clusterPath("apiextensions.k8s.io/v1/customresourcedefinitions", `gears.${group}`);
 
 let plane: SmallControlPlane;
 let conversion: ConversionServer;
@@ -25,18 +30,7 @@ afterAll(async () => {
 });
 
 test("custom resources in a version that only the control plane's own webhook converts are restored", async () => {
-  const path = clusterPath(definitions, `gears.${group}`);
-  const { spec } = await plane.cluster.kubernetes.get(path);
-  const [v1, v2] = spec.versions;
-  const versions = [
-    { ...v1, served: false, storage: false },
-    { ...v2, storage: true },
-  ];
-  await plane.cluster.kubernetes.patch(path, { spec: { versions } });
-  await eventually("gears are stored as v2", async () => {
-    const { status } = await plane.cluster.kubernetes.get(path);
-    return status.storedVersions.length === 2 && (await plane.find(`${group}/v1/gears`, "one")) === undefined;
-  });
+  await serveTheNewer();
   await plane.backUp();
   const { uid } = (await plane.get(`${group}/v2/gears`, "one")).metadata;
 
@@ -46,6 +40,71 @@ test("custom resources in a version that only the control plane's own webhook co
   expect(after.metadata["uid"]).not.toBe(uid);
   expect(await plane.log(restore)).toContain(`1 gears.${group} are in their storage version`);
 });
+
+test("when that webhook is down, the documented commands let a restore bring it back", async () => {
+  await serveBoth();
+  await plane.create(gear("two"));
+  await serveTheNewer();
+  await plane.backUp();
+  const stopped = (await plane.get(deployments, "converter")).metadata["uid"];
+  await plane.patch(deployments, "converter", { spec: { replicas: 0 } });
+  // The API server forgets what it had converted before.
+  await plane.cluster.kubernetes.patch(definitionPath, { spec: { names: { shortNames: ["gr"] } } });
+  await eventually("gears cannot be read", () => plane.list(`${group}/v2/gears`).then(never, always));
+
+  const { errors } = await plane.restore({ state: "FAILED" });
+  expect(errors).toEqual([
+    expect.stringMatching(/^gears\.\S+ of \S+ cannot be read: conversion webhook .*"A converter that is down"/),
+  ]);
+  expect((await plane.get(deployments, "converter")).metadata["uid"]).toBe(stopped);
+
+  await convertNothing();
+  await plane.restore();
+  expect((await plane.get(`${group}/v2/gears`, "two"))["spec"]).toEqual({ teeth: 12 });
+  expect((await plane.get(deployments, "converter"))["spec"].replicas).toBe(1);
+  expect((await plane.cluster.kubernetes.get(definitionPath))["spec"].conversion.strategy).toBe("Webhook");
+});
+
+/** Both versions are served, and the older one is stored from now on. */
+async function serveBoth(): Promise<void> {
+  await serve({ served: true, storage: true }, { storage: false });
+  await eventually("v1 is served again", () => plane.list(`${group}/v1/gears`).then(always, never));
+}
+
+/** The newer version is stored from now on; what is stored in the older one stays so, and is not served as such. */
+async function serveTheNewer(): Promise<void> {
+  await serve({ served: false, storage: false }, { storage: true });
+  await eventually("only v2 is served", async () => {
+    const { status } = await plane.cluster.kubernetes.get(definitionPath);
+    return status.storedVersions.length === 2 && (await plane.find(`${group}/v1/gears`, "one")) === undefined;
+  });
+}
+
+async function serve(older: object, newer: object): Promise<void> {
+  const { spec } = await plane.cluster.kubernetes.get(definitionPath);
+  const [v1, v2] = spec.versions;
+  await plane.cluster.kubernetes.patch(definitionPath, {
+    spec: {
+      versions: [
+        { ...v1, ...older },
+        { ...v2, ...newer },
+      ],
+    },
+  });
+}
+
+/** Runs the commands of docs/operations.md as they stand, but for the definition's name. */
+async function convertNothing(): Promise<void> {
+  const page = await readFile(join(import.meta.dirname, "../../../docs/operations.md"), "utf8");
+  const [, section = ""] = /^## A converter that is down\n([^]*?)^## /m.exec(page) ?? [];
+  const commands = section.split("\n").filter((line) => line.startsWith("    "));
+  const env = {
+    KUBECONFIG: plane.cluster.kubeconfig,
+    PATH: [await buildPrograms(), process.env["PATH"]].join(delimiter),
+  };
+  const script = commands.join("\n").replaceAll("<name>", `gears.${group}`);
+  await promisify(execFile)("bash", ["-ec", script], { cwd: plane.cluster.folder, env });
+}
 
 function always(): boolean {
   return true;
