@@ -86,25 +86,20 @@ export function createDispatcher(
   }
 
   /** Health and reflection tell nothing of the control plane, and probes would drown everything else. */
-  function auditOf(call: Call): CallAudit | undefined {
-    const path = withoutPrefix(pathOf(call.request), pathPrefix);
-    const method = methodOf(path);
+  function auditOf(call: Call, path: string, method: DescMethod | undefined): CallAudit | undefined {
     if (!context.audit || (method && method.parent !== DrscpService)) return undefined;
     return new CallAudit(context.audit, log, call, method?.localName ?? path);
   }
 
   /** A method of health or reflection is named with its service; what is no method is `none`. */
-  function measure({ request, outcome }: Call, seconds: number): void {
-    if (!context.metrics) return;
-    const method = methodOf(withoutPrefix(pathOf(request), pathPrefix));
+  function measure({ outcome }: Call, method: DescMethod | undefined, seconds: number): void {
     const name =
       method?.parent === DrscpService ? method.localName : method && `${method.parent.typeName}/${method.name}`;
-    context.metrics.observeCall(name ?? "none", outcome, seconds);
+    context.metrics?.observeCall(name ?? "none", outcome, seconds);
   }
 
-  async function serve(call: Call, audit: CallAudit | undefined): Promise<void> {
+  async function serve(call: Call, path: string, audit: CallAudit | undefined): Promise<void> {
     const { request, response } = call;
-    const path = withoutPrefix(pathOf(request), pathPrefix);
     checkAuthority(request);
     const values = createContextValues().set(currentCall, call).set(currentAudit, audit);
     const spec = byJsonPath.get(path);
@@ -121,7 +116,9 @@ export function createDispatcher(
 
   return (call) => {
     const { request, response } = call;
-    const audit = auditOf(call);
+    const path = withoutPrefix(pathOf(request), pathPrefix);
+    const method = methodOf(path);
+    const audit = auditOf(call, path, method);
     const started = performance.now();
     response.setHeader("x-altus-request-id", call.requestId);
     drainOnceAnswered(request, response);
@@ -129,7 +126,7 @@ export function createDispatcher(
       rate.countStray(call);
       audit?.replied();
       const ms = performance.now() - started;
-      measure(call, ms / 1_000);
+      measure(call, method, ms / 1_000);
       if (call.isOneOfMany) return;
       const { requestId, outcome } = call;
       log.info(
@@ -137,7 +134,7 @@ export function createDispatcher(
         "call",
       );
     });
-    serve(call, audit).catch((error: unknown) => {
+    serve(call, path, audit).catch((error: unknown) => {
       // A client that went away is no failure, and hears nothing.
       if (isGone(response)) return;
       const translated = toConnectError(error, call.requestId, log);
