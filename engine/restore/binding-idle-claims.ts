@@ -1,6 +1,7 @@
 import type { SavedVolume } from "../archive/format.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
+import { persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
@@ -8,7 +9,6 @@ import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { clusterNodes, nodesForVolume } from "../volumes/nodes-for-volume.ts";
 import { provisioningFailure } from "../volumes/provisioning-failure.ts";
-import { persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import { idleClaims } from "./idle-claims.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { isReady } from "./readiness.ts";

@@ -1,10 +1,10 @@
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { DrsError } from "../errors.ts";
+import { persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
-import { persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import { keepVolumes } from "./kept-volumes.ts";
 
 /** Names the claims that stay as they are, as nothing could bring their data back. */

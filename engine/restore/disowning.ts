@@ -1,8 +1,8 @@
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
+import { persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { groupOf, type OwnerReference, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import type { LeftClaims } from "./deleting-claims.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { userSnapshots } from "./restore-order.ts";

@@ -1,8 +1,8 @@
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
+import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { isBound } from "../volumes/claims-from-snapshots.ts";
-import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-in-kinds.ts";
 import type { LeftClaims } from "./deleting-claims.ts";
 
 /** A volume that a restore may take its claim from, and that is kept until the restore is over. */

@@ -1,10 +1,10 @@
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
+import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { unboundClaims } from "../volumes/claims-from-snapshots.ts";
-import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-in-kinds.ts";
 import { claimsGone } from "./deleting-claims.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { keptVolumes, releaseKeptVolumes } from "./kept-volumes.ts";

@@ -2,6 +2,7 @@ import type { SavedVolume } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
+import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import {
@@ -13,7 +14,6 @@ import {
   type WantedClaim,
 } from "../volumes/claims-from-snapshots.ts";
 import { nameFor } from "../volumes/snapshot-objects.ts";
-import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-in-kinds.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";

@@ -1,9 +1,9 @@
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
+import { persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-import { persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import { claimsGone } from "./deleting-claims.ts";
 import { listed } from "./listed.ts";
 import { whoStarts } from "./running-kinds.ts";

@@ -1,8 +1,8 @@
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
+import { volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 import { isSavedObject } from "../objects/object-selection.ts";
 import type { SnapshotStatus } from "../volumes/snapshot-objects.ts";
-import { volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 import type { RestoreSource } from "./restore-source.ts";
 import { unsavedClaims } from "./unsaved-claims.ts";
 

@@ -1,11 +1,11 @@
 import type { JobContext } from "../jobs/phase.ts";
 import type { JobParts } from "../jobs/parts.ts";
+import { volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import { existingEntities } from "../objects/entities.ts";
 import { deleteSnapshots } from "./delete-snapshots.ts";
 import { deleteInTime, type DiscardRequest, discardSnapshots, shortestDiscardLimitMs } from "./discard-snapshots.ts";
-import { volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
 import { savedVolumes } from "./take-snapshots.ts";
 
 /**

@@ -1,5 +1,6 @@
 import type { SavedVolume } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
+import { persistentVolumeClaims, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
@@ -9,7 +10,6 @@ import { jobLabel } from "../objects/object-selection.ts";
 import { detachSnapshots } from "./detach-snapshot.ts";
 import { provisioningFailure } from "./provisioning-failure.ts";
 import { nameFor, type SnapshotStatus } from "./snapshot-objects.ts";
-import { persistentVolumeClaims, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 
 export interface ClaimsRequest {
   readonly cluster: Cluster;

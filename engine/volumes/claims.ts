@@ -1,7 +1,7 @@
+import { persistentVolumeClaims, persistentVolumes, volumeSnapshotClasses } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { isSavedObject } from "../objects/object-selection.ts";
-import { persistentVolumeClaims, persistentVolumes, volumeSnapshotClasses } from "../kubernetes/built-in-kinds.ts";
 
 /** A claim whose data a snapshot can hold. */
 export interface SnapshotableClaim {

@@ -1,10 +1,10 @@
 import type { SavedVolume } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
+import { volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { deleteAndWait } from "./detach-snapshot.ts";
 import { type ContentsRequest, importContents } from "./snapshot-contents.ts";
 import { nameFor } from "./snapshot-objects.ts";
-import { volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
 
 /**
  * Deletes snapshots from the storage, each through a content with policy Delete. A snapshot that is not there any more is

@@ -1,11 +1,11 @@
 import { DrsError } from "../errors.ts";
+import { volumeSnapshotContents, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
 import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import type { SnapshotStatus } from "./snapshot-objects.ts";
-import { volumeSnapshotContents, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 
 /** A VolumeSnapshot of ours and its content. */
 export interface AttachedSnapshot {

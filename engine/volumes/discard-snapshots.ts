@@ -1,10 +1,10 @@
 import { DrsError } from "../errors.ts";
+import { volumeSnapshotContents, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import { contentOf, deleteAndWait } from "./detach-snapshot.ts";
-import { volumeSnapshotContents, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 
 /**
  * A driver that fails to take a snapshot tries again after ever longer pauses, and deletes what it has begun only at its next

@@ -1,5 +1,6 @@
 import type { SavedVolume } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
+import { volumeSnapshotClasses, volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
@@ -7,7 +8,6 @@ import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import { nameFor, type SnapshotStatus } from "./snapshot-objects.ts";
-import { volumeSnapshotClasses, volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
 
 export interface ContentsRequest {
   readonly cluster: Cluster;

@@ -1,6 +1,7 @@
 import type { SavedVolume } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
 import type { JobContext } from "../jobs/phase.ts";
+import { volumeSnapshotContents, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
@@ -10,7 +11,6 @@ import type { SnapshotableClaim } from "./claims.ts";
 import { detachSnapshots } from "./detach-snapshot.ts";
 import { discardSnapshots, shortestDiscardLimitMs } from "./discard-snapshots.ts";
 import { nameFor, type SnapshotStatus } from "./snapshot-objects.ts";
-import { volumeSnapshotContents, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 
 export interface SnapshotRequest {
   readonly cluster: Cluster;

@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
@@ -7,6 +7,7 @@ import { afterAll, expect, test } from "vitest";
 import type { SmallControlPlane } from "../fidelity/support.ts";
 import { damagePart } from "../support/archives.ts";
 import { buildPrograms } from "../support/cluster.ts";
+import { documentedCommands } from "../support/documented-commands.ts";
 import { restoreLeftovers } from "../support/leftovers.ts";
 import { aRunningControlPlane, differencesSince, reaches, release, settled, takePictureOf } from "./scene.ts";
 
@@ -112,14 +113,9 @@ async function isBroughtBack(
 
 /** Runs the commands of docs/operations.md as they stand, but for the places in them; gives what they print. */
 async function byHand({ cluster, service, namespace }: SmallControlPlane, restoreCrn: string): Promise<string> {
-  const page = await readFile(join(root, "docs/operations.md"), "utf8");
-  const [, section = ""] = /^## When going back fails\n([^]*?)^## /m.exec(page) ?? [];
+  const commands = await documentedCommands("When going back fails");
   const place = await mkdtemp(join(tmpdir(), "drs-by-hand-"));
-  const script = section
-    .split("\n")
-    .filter((line) => line.startsWith("    "))
-    .map((line) => `${line.slice(4)}\n`)
-    .join("")
+  const script = commands
     .replaceAll(".drs/encryption-keys", join(service.data, "encryption-keys"))
     .replaceAll("archives/safety/<uuid>", join(service.data, "archives/safety/<uuid>"))
     .replaceAll("/secure/place", place)

@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { delimiter } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildPrograms } from "../support/cluster.ts";
+import { documentedCommands } from "../support/documented-commands.ts";
 import { eventually } from "../support/eventually.ts";
 import { type ConversionServer, startConversion } from "./conversion-server.ts";
 import { aControlPlane, clusterPath, type SmallControlPlane } from "./support.ts";
@@ -95,14 +95,12 @@ async function serve(older: object, newer: object): Promise<void> {
 
 /** Runs the commands of docs/operations.md as they stand, but for the definition's name. */
 async function convertNothing(): Promise<void> {
-  const page = await readFile(join(import.meta.dirname, "../../../docs/operations.md"), "utf8");
-  const [, section = ""] = /^## A converter that is down\n([^]*?)^## /m.exec(page) ?? [];
-  const commands = section.split("\n").filter((line) => line.startsWith("    "));
+  const commands = await documentedCommands("A converter that is down");
   const env = {
     KUBECONFIG: plane.cluster.kubeconfig,
     PATH: [await buildPrograms(), process.env["PATH"]].join(delimiter),
   };
-  const script = commands.join("\n").replaceAll("<name>", `gears.${group}`);
+  const script = commands.replaceAll("<name>", `gears.${group}`);
   await promisify(execFile)("bash", ["-ec", script], { cwd: plane.cluster.folder, env });
 }
 
