@@ -1,16 +1,39 @@
-import type { Reporter, TestModule } from "vitest/node";
+import { relative } from "node:path";
+import type { Reporter, SerializedError, TestModule } from "vitest/node";
 
-/** Ends the run with "N passed, N failed, N skipped" alone on a line; a file that does not load counts as failed. */
+interface Failure {
+  readonly message: string;
+  readonly cause?: Pick<SerializedError, "message"> | undefined;
+}
+
+/**
+ * Ends the run with "N passed, N failed, N skipped" alone on a line, after a line "failed: WHAT: WHY" for each failure. A file
+ * that does not load counts as failed, and so does what fails outside of any test: a worker that dies or does not start.
+ */
 export default class ClosingLine implements Reporter {
-  onTestRunEnd(modules: ReadonlyArray<TestModule>): void {
+  onTestRunEnd(modules: ReadonlyArray<TestModule>, strays: ReadonlyArray<SerializedError>): void {
     const count = { passed: 0, failed: 0, skipped: 0, pending: 0 };
+    const failures: string[] = [];
     for (const module of modules) {
-      const tests = [...module.children.allTests()];
-      for (const test of tests) count[test.result().state]++;
-      if (module.state() === "failed" && tests.every((test) => test.result().state !== "failed")) count.failed++;
+      const file = relative(process.cwd(), module.moduleId);
+      for (const test of module.children.allTests()) {
+        const { state, errors = [] } = test.result();
+        count[state]++;
+        if (state === "failed") failures.push(line(`${file} > ${test.fullName}`, errors));
+      }
+      for (const group of [module, ...module.children.allSuites()]) {
+        if (group.errors().length > 0) failures.push(line(file, group.errors()));
+      }
     }
+    for (const error of strays) failures.push(line("outside of any test", [error]));
+    process.stdout.write(`\n${failures.join("")}`);
     process.stdout.write(
-      `\n${count.passed} passed, ${count.failed} failed, ${count.skipped + count.pending} skipped\n`,
+      `${count.passed} passed, ${failures.length} failed, ${count.skipped + count.pending} skipped\n`,
     );
   }
+}
+
+function line(what: string, errors: ReadonlyArray<Failure>): string {
+  const why = errors.map(({ message, cause }) => (cause ? `${message} ${cause.message}` : message)).join("; ");
+  return `failed: ${what}: ${why.replaceAll(/\s+/g, " ").slice(0, 500)}\n`;
 }
