@@ -40,6 +40,7 @@ const command = ["npm run bench --", ...process.argv.slice(2)].join(" ");
 await writeFile(join(import.meta.dirname, "results.json"), document(results, command));
 if (options.check) {
   const collapsed = results.filter((result) => !isMet(result, { collapse: true }));
+  for (const { name } of collapsed) process.stdout.write(`failed: ${name}: about twice as bad as it was\n`);
   process.stdout.write(`${results.length - collapsed.length} passed, ${collapsed.length} failed\n`);
   if (collapsed.length > 0) process.exitCode = 1;
 }
