@@ -1,6 +1,8 @@
+import { customResourceDefinitions } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
-import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { fateOf } from "./cluster-scoped.ts";
+import { namesAreFree } from "./definition-names.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { sanitize } from "./sanitize.ts";
 
@@ -12,7 +14,10 @@ export interface Definitions {
   readonly convertedByWebhook: ReadonlySet<string>;
 }
 
-/** Looks at what the restore will find, or make, of the definitions that are in the archive. */
+/**
+ * Looks at what the restore will find, or make, of the definitions that are in the archive. FAILED_PRECONDITION when another
+ * definition has a name that one of them needs: its kind would not be served.
+ */
 export async function savedDefinitions(
   source: RestoreSource,
   cluster: Cluster,
@@ -21,14 +26,18 @@ export async function savedDefinitions(
   const namespaces = new Set(source.namespaces);
   const coming = new Set<string>();
   const convertedByWebhook = new Set<string>();
-  const parts = partsOf(source, ["customresourcedefinitions.apiextensions.k8s.io"]);
+  const wanted: KubernetesObject[] = [];
+  const parts = partsOf(source, [resourceName(customResourceDefinitions)]);
   for await (const { type, object: archived } of objectsOf(source, parts, signal)) {
     const { name } = archived.metadata;
     const existing = await cluster.get(type, "", name, signal);
     const fate = await fateOf(cluster, namespaces, type, sanitize(type, archived), existing, signal);
-    if (fate === "made" || fate === "put back") coming.add(name);
-    else if (existing && convertsByWebhook(existing)) convertedByWebhook.add(name);
+    if (fate === "made" || fate === "put back") {
+      coming.add(name);
+      wanted.push(archived);
+    } else if (existing && convertsByWebhook(existing)) convertedByWebhook.add(name);
   }
+  await namesAreFree(wanted, cluster, signal);
   return { coming, convertedByWebhook };
 }
 

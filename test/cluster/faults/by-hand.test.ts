@@ -1,12 +1,11 @@
 import { execFile, spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
 import type { SmallControlPlane } from "../fidelity/support.ts";
 import { damagePart } from "../support/archives.ts";
-import { buildPrograms } from "../support/cluster.ts";
 import { documentedCommands } from "../support/documented-commands.ts";
 import { restoreLeftovers } from "../support/leftovers.ts";
 import { aRunningControlPlane, differencesSince, reaches, release, settled, takePictureOf } from "./scene.ts";
@@ -122,12 +121,11 @@ async function byHand({ cluster, service, namespace }: SmallControlPlane, restor
     .replaceAll("<uuid>", uuidOf(restoreCrn))
     // Which the text asks for.
     .replace(/^put storage\./m, (line) => `kubectl -n ${namespace} wait pvc --all ${isBound}\n${line}`);
-  const path = [await buildPrograms(), process.env["PATH"]].join(delimiter);
   try {
     const { stdout } = await run("bash", ["-c", script], {
       timeout: 120_000,
       cwd: root,
-      env: { ...process.env, PATH: path, KUBECONFIG: cluster.kubeconfig },
+      env: cluster.environment,
     });
     return stdout;
   } finally {

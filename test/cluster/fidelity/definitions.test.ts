@@ -31,8 +31,22 @@ test("a restore that could not bring a custom resource back in any version names
   await plane.cluster.kubernetes.delete(`/apis/${group}/v2/namespaces/default/turbines/other`);
 });
 
-test("custom resources come back right after their definitions, which were gone", async () => {
+test("a restore of a definition whose kind another one has taken names both and touches nothing", async () => {
+  const { uid } = (await plane.get(`${group}/v1/shared`, "one")).metadata;
   await plane.kubectl("delete", `crd/wheels.${group}`);
+  await plane.create(definition("hubs", { conversion: nobody, kind: kindOf("wheels") }));
+  await eventually("the other one has the kind", async () => {
+    const { status } = await definitionOf("hubs");
+    return status?.acceptedNames?.kind === kindOf("wheels");
+  });
+  const { errors } = await plane.restore({ state: "FAILED" });
+  const taken = `hubs.${group} has its resource wheels, kind Wheels, kind WheelsList`;
+  expect(errors).toEqual([expect.stringContaining(`wheels.${group} could not be served: ${taken}`)]);
+  expect((await plane.get(`${group}/v1/shared`, "one")).metadata["uid"]).toBe(uid);
+  await plane.kubectl("delete", `crd/hubs.${group}`);
+});
+
+test("custom resources come back right after their definitions, which were gone", async () => {
   await someoneElseUses("shared", "v1");
   await serveOnly("shared", "v2");
   await serveOnly("changed", "v2");
@@ -129,14 +143,14 @@ function kindOf(plural: string): string {
   return plural.charAt(0).toUpperCase() + plural.slice(1);
 }
 
-const definition = (plural: string, { conversion }: { conversion: string }) => `
+const definition = (plural: string, { conversion, kind = kindOf(plural) }: { conversion: string; kind?: string }) => `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: { name: ${plural}.${group} }
 spec:
   group: ${group}
   scope: Namespaced
-  names: { kind: ${kindOf(plural)}, plural: ${plural} }
+  names: { kind: ${kind}, plural: ${plural} }
   ${conversion}
   versions:
     - { name: v1, served: true, storage: true, schema: ${schema} }

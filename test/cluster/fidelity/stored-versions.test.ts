@@ -1,8 +1,6 @@
 import { execFile } from "node:child_process";
-import { delimiter } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { buildPrograms } from "../support/cluster.ts";
 import { documentedCommands } from "../support/documented-commands.ts";
 import { eventually } from "../support/eventually.ts";
 import { type ConversionServer, startConversion } from "./conversion-server.ts";
@@ -96,12 +94,11 @@ async function serve(older: object, newer: object): Promise<void> {
 /** Runs the commands of docs/operations.md as they stand, but for the definition's name. */
 async function convertNothing(): Promise<void> {
   const commands = await documentedCommands("A converter that is down");
-  const env = {
-    KUBECONFIG: plane.cluster.kubeconfig,
-    PATH: [await buildPrograms(), process.env["PATH"]].join(delimiter),
-  };
   const script = commands.replaceAll("<name>", `gears.${group}`);
-  await promisify(execFile)("bash", ["-ec", script], { cwd: plane.cluster.folder, env });
+  await promisify(execFile)("bash", ["-ec", script], {
+    cwd: plane.cluster.folder,
+    env: plane.cluster.environment,
+  });
 }
 
 function always(): boolean {

@@ -62,7 +62,7 @@ wait_for() { # NAME COMMAND...: until the command succeeds, while the program NA
   tail -n 15 "$dir/log/$name.log" >&2
   fail "$name did not get ready; above are its last lines, all are in $dir/log/$name.log"
 }
-kubectl() { "$bin/kubectl" --kubeconfig "$dir/kubeconfig" "$@"; }
+kubectl() { "$bin/kubectl" --kubeconfig "$dir/kubeconfig" --cache-dir "$dir/kubectl" "$@"; }
 
 # Etcd starts while the certificates are made.
 start etcd --data-dir "$dir/etcd" --log-level warn --unsafe-no-fsync --quota-backend-bytes 8589934592 \

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { KubernetesClient } from "./kubernetes-client.ts";
 
@@ -15,6 +15,8 @@ export interface TestCluster {
   /** The folder driver's own: `volumes/HANDLE` and `snapshots/HANDLE`. */
   readonly storageFolder: string;
   readonly kubernetes: KubernetesClient;
+  /** In which commands find kubectl, and it this cluster. */
+  readonly environment: NodeJS.ProcessEnv;
   /** Runs kubectl and gives what it printed. */
   readonly kubectl: (...args: string[]) => Promise<string>;
   /** Stops the cluster's programs and deletes its folder. */
@@ -55,13 +57,20 @@ export async function openCluster(folder: string): Promise<TestCluster> {
   const bin = await buildPrograms();
   const kubeconfig = join(folder, "kubeconfig");
   const kubernetes = await KubernetesClient.open(folder);
+  const environment = {
+    ...process.env,
+    PATH: [bin, process.env["PATH"]].join(delimiter),
+    KUBECONFIG: kubeconfig,
+    KUBECACHEDIR: join(folder, "kubectl"), // the user's remembers the kinds of an earlier cluster on the same ports
+  };
   return {
     folder,
     kubeconfig,
     storageFolder: join(folder, "csi"),
     kubernetes,
+    environment,
     kubectl: async (...args) => {
-      const { stdout } = await run(join(bin, "kubectl"), ["--kubeconfig", kubeconfig, ...args]);
+      const { stdout } = await run(join(bin, "kubectl"), args, { env: environment });
       return stdout;
     },
     async stop() {
