@@ -4,6 +4,7 @@ import {
   events,
   jobs,
   nodes,
+  persistentVolumeClaims,
   persistentVolumes,
   pods,
   storageClasses,
@@ -27,10 +28,11 @@ import { isSavedResource } from "./object-selection.ts";
 const looking = ["get", "list", "watch"];
 const writing = ["create", "update", "patch", "delete"];
 
-/** Snapshots are taken, brought into a namespace, and deleted. */
+/** Snapshots are taken, brought into a namespace, and deleted; what holds a claim for none any more is taken from it. */
 function snapshotRights(namespaces: readonly string[]): readonly AccessQuestion[] {
   return [
     ...namespaces.flatMap((namespace) => rightsOn(volumeSnapshots, [...looking, "create", "delete"], namespace)),
+    ...namespaces.flatMap((namespace) => rightsOn(persistentVolumeClaims, ["patch"], namespace)),
     ...rightsOn(volumeSnapshotContents, [...looking, "create", "patch", "delete"], ""),
     ...rightsOn(volumeSnapshotClasses, ["get", "list"], ""),
   ];

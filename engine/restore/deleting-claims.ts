@@ -5,6 +5,7 @@ import { persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
+import { releaseSources } from "../volumes/source-protection.ts";
 import { keepVolumes } from "./kept-volumes.ts";
 
 /** Names the claims that stay as they are, as nothing could bring their data back. */
@@ -46,6 +47,7 @@ export async function claimsGone(
   isOurs: (claim: KubernetesObject) => boolean,
 ): Promise<void> {
   const { cluster, limits } = parts;
+  await releaseSources({ cluster, inFlight: limits.clusterConcurrency, signal: context.signal }, namespace);
   await releaseClaims(parts, context, namespace, isOurs);
   const timeoutMs = limits.podsStopTimeout;
   const wait = { type: persistentVolumeClaims, namespace, timeoutMs, signal: context.signal };

@@ -2,7 +2,7 @@ import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 import { isSavedObject } from "../objects/object-selection.ts";
-import type { SnapshotStatus } from "../volumes/snapshot-objects.ts";
+import type { SnapshotSpec, SnapshotStatus } from "../volumes/snapshot-objects.ts";
 import type { RestoreSource } from "./restore-source.ts";
 import { unsavedClaims } from "./unsaved-claims.ts";
 
@@ -29,8 +29,4 @@ export async function tellUnreadySnapshots(
           `it may hold the claim for ${limits.finalizerTimeout / 1000} s after its deletion`,
       );
     }
-}
-
-interface SnapshotSpec {
-  readonly source: { readonly persistentVolumeClaimName?: string };
 }

@@ -2,8 +2,8 @@ import type { SavedVolume } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
 import { persistentVolumeClaims, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
+import { removeFinalizer } from "../kubernetes/finalizers.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { jobLabel } from "../objects/object-selection.ts";
@@ -185,19 +185,9 @@ async function unprotectSources(
   names: ReadonlySet<string>,
 ): Promise<void> {
   const ours = cluster.list(volumeSnapshots, namespace, signal, { labelSelector: `${jobLabel}=${uuid}` });
-  await forEachInFlight(ours, inFlight, async ({ metadata: { name, finalizers = [] } }) => {
-    const at = finalizers.indexOf(sourceProtection);
-    if (at < 0 || !names.has(name)) return;
-    const path = `/metadata/finalizers/${at}`;
-    const remove = [
-      { op: "test", path, value: sourceProtection },
-      { op: "remove", path },
-    ];
-    try {
-      await cluster.patch(volumeSnapshots, namespace, name, remove, signal);
-    } catch (error) {
-      if (!hasStatus(error, 422)) throw error; // somebody else was faster
-    }
+  await forEachInFlight(ours, inFlight, async (snapshot) => {
+    if (!names.has(snapshot.metadata.name)) return;
+    await removeFinalizer(cluster, volumeSnapshots, snapshot, sourceProtection, signal);
   });
 }
 

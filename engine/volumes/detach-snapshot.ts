@@ -5,7 +5,7 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
 import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { jobLabel } from "../objects/object-selection.ts";
-import type { SnapshotStatus } from "./snapshot-objects.ts";
+import type { SnapshotSpec, SnapshotStatus } from "./snapshot-objects.ts";
 
 /** A VolumeSnapshot of ours and its content. */
 export interface AttachedSnapshot {
@@ -57,8 +57,7 @@ async function deleteEach(
 /** The content that a VolumeSnapshot is bound to, or asks for. */
 export function contentOf(snapshot: KubernetesObject): string | undefined {
   const bound = (snapshot["status"] as SnapshotStatus | undefined)?.boundVolumeSnapshotContentName;
-  const { source } = snapshot["spec"] as { source?: { volumeSnapshotContentName?: string } };
-  return bound ?? source?.volumeSnapshotContentName;
+  return bound ?? (snapshot["spec"] as SnapshotSpec).source.volumeSnapshotContentName;
 }
 
 /** Deletes an object and waits until it is gone. FAILED_PRECONDITION, naming it, when it is not in time. */

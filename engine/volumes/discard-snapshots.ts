@@ -5,6 +5,7 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import { contentOf, deleteAndWait } from "./detach-snapshot.ts";
+import { releaseSources } from "./source-protection.ts";
 
 /**
  * A driver that fails to take a snapshot tries again after ever longer pauses, and deletes what it has begun only at its next
@@ -24,11 +25,11 @@ export interface DiscardRequest {
   readonly onHeld: (namespace: string, error: DrsError) => void;
 }
 
-/** Deletes the VolumeSnapshots of a job in some namespaces, with their contents and the snapshots in the storage. */
+/** Deletes the VolumeSnapshots of a job in some namespaces, with their contents and the snapshots in the storage; no claim is held for them afterwards. */
 export async function discardSnapshots(request: DiscardRequest): Promise<void> {
   const { cluster, uuid, inFlight, signal } = request;
   const ours = { labelSelector: `${jobLabel}=${uuid}` };
-  for (const namespace of request.namespaces)
+  for (const namespace of request.namespaces) {
     await forEachInFlight(cluster.list(volumeSnapshots, namespace, signal, ours), inFlight, async (snapshot) => {
       // The controller's own name for it, as it may have made a content that the snapshot does not tell of yet.
       const content = contentOf(snapshot) ?? `snapcontent-${snapshot.metadata.uid}`;
@@ -40,6 +41,8 @@ export async function discardSnapshots(request: DiscardRequest): Promise<void> {
       // The snapshot controller deletes it, too, but some time later; this waits until the storage has done so.
       await deleteInTime(request, volumeSnapshotContents, "", content);
     });
+    await releaseSources(request, namespace);
+  }
 }
 
 /** Deletes an object and waits until it is gone; `onHeld` is told of one that is not in time. */

@@ -10,6 +10,11 @@ export interface SnapshotStatus {
   readonly error?: { readonly message?: string };
 }
 
+/** Of a VolumeSnapshot: what it is, or was, taken from. */
+export interface SnapshotSpec {
+  readonly source: { readonly persistentVolumeClaimName?: string; readonly volumeSnapshotContentName?: string };
+}
+
 /**
  * The name of what a job makes for one claim: the same each time it is derived, valid for every kind of object, and
  * another one for every job and claim.

@@ -11,6 +11,7 @@ import type { SnapshotableClaim } from "./claims.ts";
 import { detachSnapshots } from "./detach-snapshot.ts";
 import { discardSnapshots, shortestDiscardLimitMs } from "./discard-snapshots.ts";
 import { nameFor, type SnapshotStatus } from "./snapshot-objects.ts";
+import { releaseSources } from "./source-protection.ts";
 
 export interface SnapshotRequest {
   readonly cluster: Cluster;
@@ -55,7 +56,8 @@ function giveUp(_namespace: string, error: DrsError): never {
 
 /**
  * Notes the handles of the snapshots taken and takes them out of the cluster's hands: when it resolves the storage holds
- * them and the cluster has no object of them, so that nothing that is deleted there can take one along. May run again.
+ * them and the cluster has no object of them, so that nothing that is deleted there can take one along, and holds no claim
+ * for them. May run again.
  */
 export async function keepSnapshots(context: JobContext, request: SnapshotRequest): Promise<void> {
   const { job, notes, signal } = context;
@@ -76,6 +78,8 @@ export async function keepSnapshots(context: JobContext, request: SnapshotReques
     content: notes.get<string>(contentNotes + keyOf(claim)) ?? "",
   }));
   await detachSnapshots(kept, { cluster, uuid: job.uuid, timeoutMs, inFlight, signal });
+  for (const namespace of new Set(claims.map((claim) => claim.namespace)))
+    await releaseSources({ cluster, inFlight, signal }, namespace);
   tellSpread(context);
 }
 

@@ -85,6 +85,7 @@ test("a backup, and its deletion, whose API server dies in every phase wait for 
   const { warnings, errors } = await plane.service.waitForJob(doomed, { timeout: patienceMs });
   expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
   expect((await readdir(storage)).length).toBeGreaterThan(before.length);
+  expect(await differencesSince(saved, plane, patienceMs)).toEqual([]); // nor a claim that is held for the snapshots
 
   const { deleteBackupCrn } = await plane.service.api("deleteBackup", { backupCrn: doomed });
   await diesIn(deleteBackupCrn, ["DELETING_SNAPSHOTS"]);

@@ -31,6 +31,8 @@ const held = {
   "v1/services": "example.com/load-balancer",
   "v1/persistentvolumeclaims": "example.com/claim",
 };
+const snapshots = "snapshot.storage.k8s.io/v1/volumesnapshots";
+const protection = "snapshot.storage.kubernetes.io/pvc-as-source-protection";
 let plane: SmallControlPlane;
 
 beforeAll(async () => {
@@ -60,13 +62,25 @@ test("a finalizer whose controller is stopped holds the restore for a limited ti
   }
 });
 
+test("a claim that the snapshot controller has forgotten is let go by a backup, and at once by a restore", async () => {
+  const forget = async () => {
+    const { metadata } = await plane.get("v1/persistentvolumeclaims", "snapped");
+    const finalizers = [...(metadata.finalizers ?? []), protection];
+    await plane.patch("v1/persistentvolumeclaims", "snapped", { metadata: { finalizers } });
+  };
+  await forget();
+  await plane.backUp();
+  expect((await plane.get("v1/persistentvolumeclaims", "snapped")).metadata.finalizers).not.toContain(protection);
+  await forget();
+  const { warnings } = await plane.restore({ state: "PARTIALLY_FAILED" });
+  expect(warnings.filter((text) => text.includes("snapped"))).toEqual([]);
+});
+
 test("the snapshot controller holds a claim for a snapshot that never gets ready, and the restore no longer than that", async () => {
   const { cluster } = plane;
   const volume = basename(await claimFolder(cluster, plane.namespace, "snapped"));
   const failure = join(cluster.storageFolder, "failing", volume);
   await writeFile(failure, JSON.stringify({ code: "INTERNAL", message: "the pool's mirror is broken" }));
-  const snapshots = "snapshot.storage.k8s.io/v1/volumesnapshots";
-  const protection = "snapshot.storage.kubernetes.io/pvc-as-source-protection";
   try {
     await cluster.kubernetes.create(plane.path(snapshots), {
       apiVersion: "snapshot.storage.k8s.io/v1",

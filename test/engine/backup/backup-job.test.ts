@@ -5,6 +5,9 @@ import { phasesIn, Scene, texts } from "../simulated-control-plane.ts";
 
 const snapshots = "/apis/snapshot.storage.k8s.io/v1/volumesnapshots";
 const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
+const claims = "/api/v1/namespaces/cdp/persistentvolumeclaims";
+/** As the snapshot controller holds a claim, which the simulated one does not. */
+const held = { metadata: { finalizers: ["snapshot.storage.kubernetes.io/pvc-as-source-protection"] } };
 const unavailable = { status: 500, body: { kind: "Status", code: 500, message: "etcd is away" } };
 
 async function expectNothingLeft(scene: Scene): Promise<void> {
@@ -13,6 +16,11 @@ async function expectNothingLeft(scene: Scene): Promise<void> {
   expect(await scene.names(snapshots)).toEqual([]);
   expect(await scene.names(contents)).toEqual([]);
   expect(scene.archives("backups")).toEqual([]);
+}
+
+async function finalizersOf(scene: Scene, claim: string): Promise<unknown> {
+  const { metadata } = await scene.get(`${claims}/${claim}`);
+  return metadata["finalizers"] ?? [];
 }
 
 test("a backup goes through its phases, touches nothing, and leaves an archive and the snapshots in the storage", async () => {
@@ -82,7 +90,7 @@ test("a backup whose rights do not suffice names each that is missing", async ()
   await expectNothingLeft(scene);
 });
 
-test("a backup that fails while it takes snapshots leaves no snapshot and no archive", async () => {
+test("a backup that fails while it takes snapshots leaves no snapshot, no archive and no claim held", async () => {
   const scene = await Scene.open({ limits: { snapshotTimeout: 400 } });
   let refused = 0;
   scene.simulator.intercept(({ method, path }) =>
@@ -92,11 +100,27 @@ test("a backup that fails while it takes snapshots leaves no snapshot and no arc
       ? { status: 403, body: { kind: "Status", code: 403, reason: "Forbidden", message: "exceeded quota" } }
       : undefined,
   );
+  const [claim = ""] = await scene.names(claims);
+  await scene.change(`${claims}/${claim}`, held);
   const backup = await scene.backup();
   expect(backup.state).toBe("FAILED");
   expect(texts(backup.errors)).toEqual([expect.stringContaining("exceeded quota")]);
   expect(scene.engine.getLogs(backup.crn)).toContain("saved ");
   await expectNothingLeft(scene);
+  expect(await finalizersOf(scene, claim)).toEqual([]);
+});
+
+test("a backup leaves no claim held for its snapshots, though the snapshot controller forgets it", async () => {
+  const scene = await Scene.open();
+  const [free, inUse] = (await scene.names(claims)) as [string, string];
+  for (const name of [free, inUse]) await scene.change(`${claims}/${name}`, held);
+  await scene.create("/apis/snapshot.storage.k8s.io/v1/namespaces/cdp/volumesnapshots", {
+    metadata: { name: "never" },
+    spec: { volumeSnapshotClassName: "none", source: { persistentVolumeClaimName: inUse } },
+  });
+  expect(await scene.backup()).toMatchObject({ state: "COMPLETED" });
+  expect(await finalizersOf(scene, free)).toEqual([]);
+  expect(await finalizersOf(scene, inUse)).toEqual(held.metadata.finalizers);
 });
 
 test("a backup that fails waits longer for its snapshots to go than it has waited for them to be ready", async () => {

@@ -7,16 +7,17 @@ const snapshots = "/apis/snapshot.storage.k8s.io/v1/namespaces/cdp/volumesnapsho
 /** The snapshot controller's, which the simulated one knows nothing of. */
 const sourceProtection = "snapshot.storage.kubernetes.io/pvc-as-source-protection";
 const held = { metadata: { finalizers: ["kubernetes.io/pvc-protection", sourceProtection] } };
+const neverReady = {
+  apiVersion: "snapshot.storage.k8s.io/v1",
+  kind: "VolumeSnapshot",
+  metadata: { name: "never" },
+  spec: { volumeSnapshotClassName: "none", source: { persistentVolumeClaimName: "cdp-artifacts" } },
+};
 
 test("a claim that a user's snapshot holds for ever is let go, with a warning", async () => {
   const scene = await Scene.open({ limits: { podsStopTimeout: 1_500 } });
   const backup = await scene.backup();
-  await scene.create(snapshots, {
-    apiVersion: "snapshot.storage.k8s.io/v1",
-    kind: "VolumeSnapshot",
-    metadata: { name: "never" },
-    spec: { volumeSnapshotClassName: "none", source: { persistentVolumeClaimName: "cdp-artifacts" } },
-  });
+  await scene.create(snapshots, neverReady);
   await scene.change(claim, held);
   const restore = await scene.restore(backup.crn);
   expect(texts(restore.errors)).toEqual([]);
@@ -35,6 +36,7 @@ test("a claim that a user's snapshot holds for ever does not keep a restore from
   scene.simulator.volumes.write("cdp", "cdp-artifacts", "newer", "than the backup");
   const crn = await scene.startRestore(backup.crn);
   await scene.until(() => scene.engine.getLogs(crn).includes("RESTORING_OBJECTS phase started"));
+  await scene.create(snapshots, neverReady);
   await scene.change(claim, held);
   scene.simulator.intercept(({ method, path }) =>
     method === "PATCH" && path === api && !scene.engine.getLogs(crn).includes("going back")
@@ -44,4 +46,12 @@ test("a claim that a user's snapshot holds for ever does not keep a restore from
   const { errors } = await scene.restored(crn);
   expect(texts(errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
   expect(scene.simulator.volumes.read("cdp", "cdp-artifacts", "newer").toString()).toBe("than the backup");
+});
+
+test("a claim that is held for no VolumeSnapshot any more is let go at once", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup();
+  await scene.change(claim, held);
+  const restore = await scene.restore(backup.crn);
+  expect(texts([...restore.errors, ...restore.warnings]).filter((text) => text.includes("cdp-artifacts"))).toEqual([]);
 });
