@@ -32,7 +32,7 @@ const writing = ["create", "update", "patch", "delete"];
 function snapshotRights(namespaces: readonly string[]): readonly AccessQuestion[] {
   return [
     ...namespaces.flatMap((namespace) => rightsOn(volumeSnapshots, [...looking, "create", "delete"], namespace)),
-    ...namespaces.flatMap((namespace) => rightsOn(persistentVolumeClaims, ["patch"], namespace)),
+    ...namespaces.flatMap((namespace) => rightsOn(persistentVolumeClaims, ["get", "patch"], namespace)),
     ...rightsOn(volumeSnapshotContents, [...looking, "create", "patch", "delete"], ""),
     ...rightsOn(volumeSnapshotClasses, ["get", "list"], ""),
   ];

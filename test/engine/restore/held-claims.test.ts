@@ -48,10 +48,16 @@ test("a claim that a user's snapshot holds for ever does not keep a restore from
   expect(scene.simulator.volumes.read("cdp", "cdp-artifacts", "newer").toString()).toBe("than the backup");
 });
 
-test("a claim that is held for no VolumeSnapshot any more is let go at once", async () => {
+test("a claim that is held for no VolumeSnapshot any more is let go at once, also where others change its finalizers", async () => {
   const scene = await Scene.open();
   const backup = await scene.backup();
   await scene.change(claim, held);
+  let tries = 0;
+  scene.simulator.intercept(({ method, path }) =>
+    method === "PATCH" && path === claim && tries++ === 0
+      ? { status: 422, body: { kind: "Status", reason: "Invalid", message: "testing value /metadata/finalizers/1" } }
+      : undefined,
+  );
   const restore = await scene.restore(backup.crn);
   expect(texts([...restore.errors, ...restore.warnings]).filter((text) => text.includes("cdp-artifacts"))).toEqual([]);
 });
