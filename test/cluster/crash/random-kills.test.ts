@@ -30,7 +30,7 @@ test(
     const died: Death[] = [];
     while (died.length < kills) {
       await expectUnbroken(scene, { deaths: randomDeaths, onEnd: (_kind, survivor) => died.push(...survivor.died) });
-      console.log(`survived ${died.length} of ${kills} kills`);
+      console.log(`survived ${died.length} kills, of at least ${kills}`);
     }
     expect(died.length).toBeGreaterThanOrEqual(kills);
   },
