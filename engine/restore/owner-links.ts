@@ -2,7 +2,12 @@ import type { JobContext } from "../jobs/phase.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { DiscoveredResource } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import type { KubernetesObject, OwnerReference, ResourceType } from "../kubernetes/kubernetes-object.ts";
+import {
+  groupOf,
+  type KubernetesObject,
+  type OwnerReference,
+  type ResourceType,
+} from "../kubernetes/kubernetes-object.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { tellGivenUp } from "./refused-objects.ts";
 
@@ -130,7 +135,9 @@ export class OwnerLinks {
     owner: OwnerReference,
     namespace: string,
   ): Promise<OwnerReference | undefined> {
-    const type = resources.find(({ apiVersion, kind }) => apiVersion === owner.apiVersion && kind === owner.kind);
+    // A reference may name any version of its kind, `resources` have one of each.
+    const group = groupOf(owner.apiVersion);
+    const type = resources.find(({ apiVersion, kind }) => groupOf(apiVersion) === group && kind === owner.kind);
     if (!type) return undefined;
     const found = await cluster.get(type, type.namespaced ? namespace : "", owner.name, this.#context.signal);
     const uid = found?.metadata.uid;

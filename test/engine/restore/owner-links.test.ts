@@ -65,6 +65,20 @@ test("an object is created without an owner that comes later, and linked then, a
   expect(warnings).toEqual([]);
 });
 
+test.each([
+  { named: "example.com/v1beta1", served: "example.com/v1", isFound: true },
+  { named: "example.com/v1", served: "example.com/v1beta1", isFound: true },
+  { named: "example.com/v1", served: "example.org/v1", isFound: false },
+  { named: "v1", served: "example.com/v1", isFound: false },
+])("an owner named as of $named is found: $isFound, where its kind is discovered as $served", async (versions) => {
+  const { context, cluster, given } = parts();
+  const links = new OwnerLinks(context, "");
+  const reference = { ...owner("Node", "node-then"), apiVersion: versions.named };
+  links.ownersFor(configMap, dependent(reference));
+  await links.linkPending(cluster, [{ ...node, apiVersion: versions.served }], 4, true);
+  expect(given).toEqual(versions.isFound ? [["n/dependent", [{ ...reference, uid: "node-now" }]]] : []);
+});
+
 test("an owner that was there all the time, in no namespace, is found in the end; one that is nowhere is told and left out", async () => {
   const { context, cluster, given, warnings } = parts();
   const links = new OwnerLinks(context, "");
