@@ -5,15 +5,13 @@ import type { Discovery } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
-import { isFinishedJob, markFinished, suspended } from "./finished-jobs.ts";
+import { isFinishedJob, markFinished } from "./finished-jobs.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { failWhenTooMany, refusedNotes, tellGivenUp } from "./refused-objects.ts";
 import { objectsOf, type RestoreSource } from "./restore-source.ts";
-import { scaledWorkloads } from "./restore-order.ts";
-import { sanitize } from "./sanitize.ts";
-import { withDefaultsOnly } from "./sanitizers/limit-range.ts";
-import { inVersion, type ServedType, servedType } from "./served-types.ts";
+import { type ServedType, servedType } from "./served-types.ts";
+import { wantedObject } from "./wanted-object.ts";
 
 /** After so many objects it is noted how far the restore has come. */
 const batchSize = 500;
@@ -170,14 +168,7 @@ async function restoreOne(
     return undefined;
   }
   const isFinished = resourceName(type) === "jobs.batch" && isFinishedJob(archived);
-  const wanted = inVersion(sanitize(type, archived), type.apiVersion);
-  const object = isFinished
-    ? suspended(wanted)
-    : resourceName(type) === "limitranges"
-      ? withDefaultsOnly(wanted)
-      : wanted;
-  if (scaledWorkloads.includes(resourceName(type)))
-    object["spec"] = { ...(object["spec"] as object), replicas: 0, paused: undefined };
+  const object = wantedObject(type, archived);
   const owners = links.ownersFor(type, archived);
   if (owners.length > 0) object.metadata.ownerReferences = [...owners];
   try {

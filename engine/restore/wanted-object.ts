@@ -1,0 +1,26 @@
+import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { isFinishedJob, suspended } from "./finished-jobs.ts";
+import { scaledWorkloads } from "./restore-order.ts";
+import { sanitize } from "./sanitize.ts";
+import { withDefaultsOnly } from "./sanitizers/limit-range.ts";
+import { inVersion, type ServedType } from "./served-types.ts";
+
+/**
+ * The body with which the restore makes an archived object, but for its owners: the one that PRE_VALIDATION tries is the
+ * one that is sent later. What runs as soon as it exists is made so that it does not run: a workload with a replica count
+ * with none and not paused, a finished job suspended; of limit ranges the defaults come first. With `started`, a workload
+ * has its saved replica count from the beginning: some policies take no workload without replicas.
+ */
+export function wantedObject(
+  type: ServedType,
+  archived: KubernetesObject,
+  { started = false }: { readonly started?: boolean } = {},
+): KubernetesObject {
+  const object = inVersion(sanitize(type, archived), type.apiVersion);
+  const name = resourceName(type);
+  if (name === "jobs.batch" && isFinishedJob(archived)) return suspended(object);
+  if (name === "limitranges") return withDefaultsOnly(object);
+  if (!scaledWorkloads.includes(name)) return object;
+  const spec = object["spec"] as { replicas?: number };
+  return { ...object, spec: { ...spec, replicas: started ? (spec.replicas ?? 1) : 0, paused: undefined } };
+}
