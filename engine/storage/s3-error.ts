@@ -9,27 +9,34 @@ export function translateS3Error(error: unknown, storage: string, key: string, s
   const status = httpStatus(error);
   const [code, text] =
     meanings[error.name] ?? meaningOfStatus(status) ?? meaningOfNetwork(error) ?? unknownMeaning(error, status);
-  return new DrsError(code, text.replace("KEY", key).replace("STORAGE", storage), { cause: error });
+  return new DrsError(code, text(key, storage), { cause: error });
 }
 
-type Meaning = readonly [code: ErrorCode, text: string];
+type Meaning = readonly [code: ErrorCode, text: (key: string, storage: string) => string];
 
-const missing: Meaning = ["NOT_FOUND", "KEY is not in STORAGE"];
+const missing: Meaning = ["NOT_FOUND", (key, storage) => `${key} is not in ${storage}`];
 const refused: Meaning = [
   "PERMISSION_DENIED",
-  "KEY in STORAGE may not be used: check the credentials and the rights to get, put, list and delete objects",
+  (key, storage) =>
+    `${key} in ${storage} may not be used: check the credentials and the rights to get, put, list and delete objects`,
 ];
-const passing: Meaning = ["UNAVAILABLE", "STORAGE does not answer or is too busy"];
-const full: Meaning = ["RESOURCE_EXHAUSTED", "KEY cannot be written, STORAGE is full or over its quota: make room"];
+const passing: Meaning = ["UNAVAILABLE", (_key, storage) => `${storage} does not answer or is too busy`];
+const full: Meaning = [
+  "RESOURCE_EXHAUSTED",
+  (key, storage) => `${key} cannot be written, ${storage} is full or over its quota: make room`,
+];
 const elsewhere: Meaning = [
   "FAILED_PRECONDITION",
-  "STORAGE is in another region: correct --s3-region or --s3-endpoint",
+  (_key, storage) => `${storage} is in another region: correct --s3-region or --s3-endpoint`,
 ];
 
 const meanings: Readonly<Record<string, Meaning>> = {
   NoSuchKey: missing,
   NotFound: missing,
-  NoSuchBucket: ["FAILED_PRECONDITION", "STORAGE does not exist: create the bucket or correct its name"],
+  NoSuchBucket: [
+    "FAILED_PRECONDITION",
+    (_key, storage) => `${storage} does not exist: create the bucket or correct its name`,
+  ],
   AccessDenied: refused,
   AllAccessDisabled: refused,
   AccountProblem: refused,
@@ -40,12 +47,16 @@ const meanings: Readonly<Record<string, Meaning>> = {
   XAdminUserNotFound: refused,
   CredentialsProviderError: [
     "PERMISSION_DENIED",
-    "no credentials were found for STORAGE: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give a profile or a role",
+    (_key, storage) =>
+      `no credentials were found for ${storage}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give a profile or a role`,
   ],
-  RequestTimeTooSkewed: ["FAILED_PRECONDITION", "STORAGE refuses this machine's time: correct the clock"],
+  RequestTimeTooSkewed: [
+    "FAILED_PRECONDITION",
+    (_key, storage) => `${storage} refuses this machine's time: correct the clock`,
+  ],
   PermanentRedirect: elsewhere,
   AuthorizationHeaderMalformed: elsewhere,
-  PreconditionFailed: ["UNAVAILABLE", "KEY in STORAGE was replaced while it was read"],
+  PreconditionFailed: ["UNAVAILABLE", (key, storage) => `${key} in ${storage} was replaced while it was read`],
   QuotaExceeded: full,
   XMinioStorageFull: full,
   RequestTimeout: passing,
@@ -71,13 +82,15 @@ function meaningOfStatus(status: number | undefined): Meaning | undefined {
 
 /** Sockets, name resolution and TLS: errors with a code and without an answer. */
 function meaningOfNetwork(error: Error): Meaning | undefined {
-  if ("code" in error && typeof error.code === "string" && !error.code.startsWith("ERR_")) {
-    return ["UNAVAILABLE", `STORAGE cannot be reached (${error.code})`];
+  const code = "code" in error ? error.code : undefined;
+  if (typeof code === "string" && !code.startsWith("ERR_")) {
+    return ["UNAVAILABLE", (_key, storage) => `${storage} cannot be reached (${code})`];
   }
   return undefined;
 }
 
 /** Without an answer the text is the client's own. */
 function unknownMeaning(error: Error, status: number | undefined): Meaning {
-  return ["INTERNAL", `KEY in STORAGE cannot be used (${status === undefined ? error.message : error.name})`];
+  const why = status === undefined ? error.message : error.name;
+  return ["INTERNAL", (key, storage) => `${key} in ${storage} cannot be used (${why})`];
 }
