@@ -1,6 +1,6 @@
 /**
- * The process's own log, as pino offers it: fields, then a constant text. `err` is the field for an error; its stack
- * goes here and nowhere else.
+ * The process's own log, as pino offers it: fields, then what happened. That text is constant, but for the lines of a job's
+ * log, which are here, too. `err` is the field for an error; its stack goes here and nowhere else.
  */
 export interface Logger {
   info(fields: object, text: string): void;

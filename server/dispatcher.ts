@@ -1,5 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, createConnectRouter, createContextValues } from "@connectrpc/connect";
+import { createConnectRouter, createContextValues } from "@connectrpc/connect";
 import {
   compressionBrotli,
   compressionGzip,
@@ -13,7 +13,7 @@ import { CallAudit, currentAudit } from "./audit/call-audit.ts";
 import { type Call, currentCall, type ServerRequest } from "./call.ts";
 import { createGate } from "./callers/gate.ts";
 import type { ServerContext } from "./context.ts";
-import { toConnectError, toJsonError } from "./errors.ts";
+import { codeName, toConnectError, toJsonError } from "./errors.ts";
 import { health } from "./health.ts";
 import { auditCalls, auditChanges } from "./interceptors/audit-calls.ts";
 import { translateErrors } from "./interceptors/translate-errors.ts";
@@ -138,7 +138,7 @@ export function createDispatcher(
       // A client that went away is no failure, and hears nothing.
       if (isGone(response)) return;
       const translated = toConnectError(error, call.requestId, log);
-      if (call.outcome === "REFUSED") call.outcome = Code[translated.code];
+      if (call.outcome === "REFUSED") call.outcome = codeName(translated.code);
       if (response.headersSent) return cutOff(response);
       const { status, body } = toJsonError(translated);
       writeJson(response, status, JSON.stringify(body));

@@ -49,6 +49,11 @@ export const jsonErrors: ReadonlyMap<number, readonly string[]> = new Map(
   ]),
 );
 
+/** A code as every log, audit and metric spells it, whatever the call's protocol: `INVALID_ARGUMENT`. */
+export function codeName(code: Code): string {
+  return Code[code].replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
+}
+
 /** An error as the JSON paths tell it. */
 export function toJsonError(error: ConnectError): { status: number; body: Required<ErrorJson> } {
   const [status, code] = jsonCodes[error.code];

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { CommanderError } from "commander";
-import { type Logger, pino } from "pino";
+import { type Logger, pino, stdTimeFunctions } from "pino";
 import { openAuditLog } from "./audit/open-audit-log.ts";
 import { readConfig, type ServerConfig } from "./config.ts";
 import { serveMetrics } from "./metrics/metrics-server.ts";
@@ -40,7 +40,7 @@ class Opened {
 }
 
 async function run(config: ServerConfig): Promise<void> {
-  const log = pino({ level: config.logLevel });
+  const log = pino({ level: config.logLevel, timestamp: stdTimeFunctions.isoTime });
   const opened = new Opened();
   try {
     await start(config, log, opened);

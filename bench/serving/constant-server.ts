@@ -1,4 +1,4 @@
-import { pino } from "pino";
+import { pino, stdTimeFunctions } from "pino";
 import { createEngine } from "../../engine/create-engine.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { readConfig } from "../../server/config.ts";
@@ -10,7 +10,7 @@ import { openTlsMaterial } from "../../server/tls-material.ts";
  * flags, would say about its newest backup, and the list of all its backups.
  */
 const { listen, tls: files, limits, maxBodyBytes, logLevel, engine: settings } = readConfig(process.argv.slice(2));
-const log = pino({ level: logLevel });
+const log = pino({ level: logLevel, timestamp: stdTimeFunctions.isoTime });
 const tls = files && { address: files.address, material: await openTlsMaterial(files, log) };
 const engine = await createEngine(settings);
 const page = engine.listBackups({ backupName: "", jobStates: [], pageSize: 0, startingToken: "" });

@@ -14,11 +14,12 @@ export interface JobContextParts {
   readonly clock: () => Date;
 }
 
-/** Writes a line of the job's log, and the same to the process's log. */
+/** Writes a line of the job's log, and the same to the process's log, which tells whose it is. */
 export function logJob(parts: JobContextParts, job: JobRecord, level: LogLevel, text: string): void {
   const { crn, phase } = job;
-  parts.store.logs.add(job.seq, { time: parts.clock(), level, phase, text: cut(text) });
-  parts.logger[level === "warning" ? "warn" : level]({ crn, phase, text: cut(text) }, "job log");
+  const line = cut(text);
+  parts.store.logs.add(job.seq, { time: parts.clock(), level, phase, text: line });
+  parts.logger[level === "warning" ? "warn" : level]({ crn, phase }, line);
 }
 
 /** Records a warning or error and its line of the log, both or neither; nothing when the job has it already. */

@@ -75,7 +75,7 @@ export class CallAudit {
   #finish(): void {
     if (!this.#isHandled || !this.#isReplied || this.#isWritten || this.#call.isOneOfMany) return;
     this.#isWritten = true;
-    const result = this.#call.outcome.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
+    const result = this.#call.outcome;
     const ms = Math.round(performance.now() - this.#started);
     try {
       this.#audit.append(this.#line("ended", { createdCrn: this.#createdCrn, result, ms }));

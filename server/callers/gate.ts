@@ -1,9 +1,9 @@
-import { Code, type HandlerContext } from "@connectrpc/connect";
+import { type HandlerContext } from "@connectrpc/connect";
 import type { Logger } from "../../engine/logger.ts";
 import { DrscpService } from "../../gen/drscp/v1/drscp_pb.ts";
 import { Health } from "../../gen/health/v1/health_pb.ts";
 import { type Call, currentCall } from "../call.ts";
-import { toConnectError } from "../errors.ts";
+import { codeName, toConnectError } from "../errors.ts";
 import type { Authorize, Right } from "../rights/right.ts";
 import { authenticate, type Authenticator, inOrder } from "./authenticator.ts";
 import { refuseForeignPages } from "./web-pages.ts";
@@ -42,7 +42,7 @@ export function createGate(callers: Callers | undefined, log: Logger): Gate {
       await pass(context, call);
     } catch (error) {
       const translated = toConnectError(error, call.requestId, log);
-      call.outcome = Code[translated.code];
+      call.outcome = codeName(translated.code);
       throw translated;
     }
   };

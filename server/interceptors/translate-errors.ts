@@ -1,7 +1,7 @@
-import { Code, type Interceptor } from "@connectrpc/connect";
+import { type Interceptor } from "@connectrpc/connect";
 import type { Logger } from "../../engine/logger.ts";
 import { currentCall } from "../call.ts";
-import { toConnectError } from "../errors.ts";
+import { codeName, toConnectError } from "../errors.ts";
 
 /** Turns what a handler throws into a ConnectError, and notes how the call ended. */
 export function translateErrors(log: Logger): Interceptor {
@@ -13,7 +13,7 @@ export function translateErrors(log: Logger): Interceptor {
       return response;
     } catch (error) {
       const translated = toConnectError(error, call.requestId, log);
-      call.outcome = Code[translated.code];
+      call.outcome = codeName(translated.code);
       throw translated;
     }
   };

@@ -3,6 +3,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { DrscpService } from "../../gen/drscp/v1/drscp_pb.ts";
 import { type Call, currentCall } from "../call.ts";
 import type { Gate } from "../callers/gate.ts";
+import { codeName } from "../errors.ts";
 import { cutOff } from "../json-reply.ts";
 
 /**
@@ -45,7 +46,7 @@ export class OpenCalls {
       cutOff(oldest.response);
       return;
     }
-    call.outcome = Code[Code.ResourceExhausted];
+    call.outcome = codeName(Code.ResourceExhausted);
     const message = `${this.#max} calls of ${name} are open already: try again later, or raise --max-watches`;
     throw new ConnectError(message, Code.ResourceExhausted);
   }

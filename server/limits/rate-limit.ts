@@ -1,11 +1,10 @@
 import { isIPv6 } from "node:net";
-import { Code } from "@connectrpc/connect";
 import { DrsError } from "../../engine/errors.ts";
 import type { Logger } from "../../engine/logger.ts";
 import { Health } from "../../gen/health/v1/health_pb.ts";
 import { type Call, currentCall } from "../call.ts";
 import type { Gate } from "../callers/gate.ts";
-import { toConnectError } from "../errors.ts";
+import { codeName, toConnectError } from "../errors.ts";
 import { RequestRate } from "./request-rate.ts";
 
 /**
@@ -37,7 +36,7 @@ export class RateLimit {
         await this.#admit(call, () => inner(context));
       } catch (error) {
         const translated = toConnectError(error, call.requestId, this.#log);
-        call.outcome = Code[translated.code];
+        call.outcome = codeName(translated.code);
         throw translated;
       }
     };

@@ -72,7 +72,7 @@ test("every call is logged once with how it ended, and without its body", async 
   await expect.poll(() => logged.filter(({ text }) => text === "call")).toHaveLength(3);
   const calls = logged.filter(({ text }) => text === "call").map(({ fields }) => fields);
   expect(calls).toMatchObject([
-    { method: "/api/v1/drscp/listBackupEntities", status: 404, outcome: "NotFound", requestId: "one" },
+    { method: "/api/v1/drscp/listBackupEntities", status: 404, outcome: "NOT_FOUND", requestId: "one" },
     { method: "/api/v1/drscp/createBackup", status: 200, outcome: "OK" },
     { method: "/drscp.v1.DrscpService/CreateBackup", status: 400, outcome: "REFUSED" },
   ]);

@@ -16,6 +16,7 @@ const root = join(import.meta.dirname, "../..");
 
 interface LogLine {
   readonly level: number;
+  readonly time: string;
   readonly msg: string;
   readonly cleartext?: { readonly port: number };
   readonly metrics?: { readonly port: number };
@@ -142,6 +143,24 @@ test("calls are audited to standard output, among the log's lines, as deploy/kub
   const logged = () => lines.filter(({ msg }) => msg === "call");
   await vi.waitFor(() => expect([ofCall().length, logged().length]).toEqual([2, 1]), { timeout: 20_000 });
   expect(ofCall()).toMatchObject([{ event: "accepted" }, { event: "ended", createdCrn: backupCrn, result: "OK" }]);
+  expect(logged()).toMatchObject([{ outcome: "OK" }]);
+});
+
+test("the log has every line of a running job's own log as its text, and each of its lines has a time like the audit's", async () => {
+  const { call, lines } = await listening(temporaryFolder(), "--audit=-");
+  const { backupCrn } = await call("createBackup", { backupName: "logged" });
+  const ended = expect.objectContaining({ crn: backupCrn, phase: "FINISHED", msg: "job ended COMPLETED" }) as unknown;
+  await vi.waitFor(() => expect(lines).toContainEqual(ended), { timeout: 30_000 });
+  const { logs } = await call("getLogs", { crn: backupCrn });
+  const texts = (logs as string)
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split(/ +/).slice(3).join(" "));
+  const told = lines.filter((line) => "crn" in line && "phase" in line).map(({ msg }) => msg);
+  expect(["backup accepted", ...told]).toEqual(texts);
+  expect(
+    lines.map(({ time }) => time).filter((time) => !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(time)),
+  ).toEqual([]);
 });
 
 test("a key file that is malformed, or missing, ends the start with its name; one that others can read is told", async () => {

@@ -43,8 +43,8 @@ test("calls are counted by method and result, on every protocol alike", async ()
     .toEqual(
       expect.arrayContaining([
         'drs_call_duration_seconds_count{method="createBackup",code="OK"} 4',
-        'drs_call_duration_seconds_count{method="createBackup",code="InvalidArgument"} 4',
-        'drs_call_duration_seconds_count{method="none",code="NotFound"} 1',
+        'drs_call_duration_seconds_count{method="createBackup",code="INVALID_ARGUMENT"} 4',
+        'drs_call_duration_seconds_count{method="none",code="NOT_FOUND"} 1',
       ]),
     );
 });
