@@ -34,8 +34,10 @@ export interface WalkParts extends JobContextParts {
 const storeBackoff: Backoff = { firstDelay: 1_000, maxDelay: 60_000 };
 
 /**
- * Walks a running job from where its row says it is to FINISHED. Resolves when the job is finished, or has come to rest
- * after the signal; its row then says where the next start continues.
+ * Walks a running job from where its row says it is to FINISHED. Resolves when the job is finished or its row is gone, or
+ * has come to rest after the signal; its row then says where the next start continues. Never rejects, so that no job says
+ * IN_PROGRESS while nobody runs it: a step whose end cannot be recorded is taken up again from the row, and fails when
+ * that happens too often, which takes a failed restore to its way back.
  */
 export async function walk(
   parts: WalkParts,
@@ -46,17 +48,34 @@ export async function walk(
   const steps = new Walk(parts, definition, signal);
   let current: JobRecord | undefined = job;
   let failures = 0;
+  let surprises = 0;
+  let surprise: unknown;
   while (current !== undefined && !signal.aborted) {
     try {
-      current = await steps.step(current);
+      if (surprise !== undefined) current = asRecorded(parts, current);
+      if (current === undefined) return;
+      current = surprises < parts.settings.maxAttempts ? await steps.step(current) : steps.giveUp(current, surprise);
       failures = 0;
+      surprises = 0;
+      surprise = undefined;
     } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
-      parts.logger.error({ err: error, crn: job.crn }, "the job waits for the database");
       failures += 1;
-      await pause(delayAfter(failures, storeBackoff, parts.random), signal);
+      const isStore = error instanceof StoreError;
+      if (!isStore) {
+        surprises += 1;
+        surprise = error;
+      }
+      const text = isStore ? "the job waits for the database" : "the job is taken up again after an unexpected error";
+      parts.logger.error({ err: error, crn: job.crn }, text);
+      await pause(delayAfter(failures, isStore ? storeBackoff : parts.settings.backoff, parts.random), signal);
     }
   }
+}
+
+/** The job as its row says; undefined when it is finished or gone, and so nobody's any more. */
+function asRecorded({ store }: WalkParts, { crn }: JobRecord): JobRecord | undefined {
+  const job = store.jobs.get(crn);
+  return job?.state === "IN_PROGRESS" ? job : undefined;
 }
 
 class Walk {
@@ -83,6 +102,14 @@ class Walk {
     );
   }
 
+  /** Fails the job's step without running it. Returns what `step` does. */
+  giveUp(job: JobRecord, error: unknown): JobRecord | undefined {
+    const context = createJobContext(this.#parts, job, this.#signal, () => {});
+    const left = job.step === "FAIL" ? this.#leftBy(context, job, messageText(error, job)) : undefined;
+    const failure = { error: left === undefined ? error : new DrsError("INTERNAL", left, { cause: error }) };
+    return this.#parts.store.database.transaction(() => this.#fail(job, "unexpected errors", failure));
+  }
+
   async #attempt(job: JobRecord): Promise<"done" | "stopped" | { readonly error: unknown }> {
     const { settings, random } = this.#parts;
     let failures = 0;
@@ -92,7 +119,7 @@ class Walk {
       failures = 0;
       refusals = 0;
     });
-    const leftBy = (why: string) => (job.step === "FAIL" ? this.#definition.givenUp?.(context, why) : undefined);
+    const leftBy = (why: string) => (job.step === "FAIL" ? this.#leftBy(context, job, why) : undefined);
     if (job.recoveries > settings.maxRecoveries) {
       const why = restartedTooOften(job);
       return { error: new DrsError("INTERNAL", leftBy(why) ?? why) };
@@ -106,7 +133,7 @@ class Walk {
         if (error instanceof StoreError) throw error;
         const passes = error instanceof DrsError && mayPass(error, job);
         const why = messageText(error, job);
-        const isInBetween = job.step === "FAIL" && this.#definition.isInBetween?.(context) === true;
+        const isInBetween = job.step === "FAIL" && this.#isInBetween(context, job);
         failures += 1;
         if (!passes) refusals += 1;
         if (error instanceof DrsError && error.code === "DATA_LOSS") damages += 1;
@@ -123,6 +150,28 @@ class Walk {
         logJob(this.#parts, job, "warning", `attempt ${attempt}: ${why}; ${next}`);
         if (!(await pause(delay, this.#signal))) return "stopped";
       }
+    }
+  }
+
+  /** What is told when a clean-up is given up, also when its own description fails. */
+  #leftBy(context: JobContext, job: JobRecord, why: string): string | undefined {
+    try {
+      return this.#definition.givenUp?.(context, why);
+    } catch (error) {
+      if (error instanceof StoreError) throw error;
+      this.#parts.logger.error({ err: error, crn: job.crn }, "what a clean-up leaves cannot be told");
+      return undefined;
+    }
+  }
+
+  /** In doubt things are in between: then the clean-up is tried for longer. */
+  #isInBetween(context: JobContext, job: JobRecord): boolean {
+    try {
+      return this.#definition.isInBetween?.(context) === true;
+    } catch (error) {
+      if (error instanceof StoreError) throw error;
+      this.#parts.logger.error({ err: error, crn: job.crn }, "whether things are in between cannot be told");
+      return true;
     }
   }
 

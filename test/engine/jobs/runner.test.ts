@@ -260,6 +260,72 @@ test("an error that is not ours fails the job and shows nothing of its text", as
   expect(error.mock.calls[0]?.[0]).toMatchObject({ crn, err: { message: "unexpected token in hunter2" } });
 });
 
+test("an unexpected error while a phase's end is recorded leaves no job that nobody runs: it is recorded later", async () => {
+  const store = temporaryStore();
+  const move = vi.spyOn(store.queue, "move");
+  for (let failures = 0; failures < 3; failures += 1)
+    move.mockImplementationOnce(() => {
+      throw new TypeError("of hunter2");
+    });
+  let runs = 0;
+  const runner = createRunner(store, {
+    backup: job({ PRE_VALIDATION: () => void (runs += 1), SAVING_OBJECTS: () => {} }),
+  });
+  store.jobs.insert(newBackup(1));
+  runner.start();
+  await reaches(store, crn, "COMPLETED");
+  expect(runs).toBe(4);
+});
+
+test("a phase whose end can never be recorded fails the job, through its clean-up", async () => {
+  const store = temporaryStore();
+  const move = store.queue.move.bind(store.queue);
+  vi.spyOn(store.queue, "move").mockImplementation((of, to, now) => {
+    if (to.phase === "SAVING_OBJECTS") throw new TypeError("of hunter2");
+    return move(of, to, now);
+  });
+  let cleanUps = 0;
+  const runner = createRunner(store, {
+    backup: job({
+      PRE_VALIDATION: () => {},
+      SAVING_OBJECTS: () => expect.unreachable(),
+      fail: () => void (cleanUps += 1),
+    }),
+  });
+  store.jobs.insert(newBackup(1));
+  runner.start();
+  await reaches(store, crn, "FAILED");
+  expect(cleanUps).toBe(1);
+  expect(store.messages.list(1).map(({ text }) => text)).toEqual([
+    expect.stringMatching(/^internal error \(TypeError\) in PRE_VALIDATION/u),
+  ]);
+  expect(renderLog(store.logs, 1)).not.toContain("hunter2");
+});
+
+test("a clean-up whose own words fail is given up all the same", async () => {
+  const store = temporaryStore();
+  const runner = createRunner(store, {
+    backup: {
+      ...inBetween(() => {
+        throw new TypeError("of hunter2");
+      }),
+      isInBetween: () => {
+        throw new RangeError("of hunter2");
+      },
+      givenUp: () => {
+        throw new RangeError("of hunter2");
+      },
+    },
+  });
+  store.jobs.insert(newBackup(1));
+  runner.start();
+  await reaches(store, crn, "FAILED");
+  expect(store.messages.list(1).map(({ text }) => text)).toEqual([
+    "it cannot be",
+    expect.stringMatching(/^internal error \(TypeError\)/u),
+  ]);
+});
+
 test("jobs of one entity run one after another in order of arrival; another entity's does not wait", async () => {
   const store = temporaryStore();
   const events: string[] = [];
