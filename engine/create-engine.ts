@@ -2,6 +2,7 @@ import { ClusterAccess } from "./access.ts";
 import { Archives } from "./archive/archives.ts";
 import { listArchives } from "./archive/catalog.ts";
 import { KnownArchives } from "./archive/known-archives.ts";
+import { Closers } from "./closers.ts";
 import type { EngineConfig } from "./config.ts";
 import { CrashPoints } from "./crash-points.ts";
 import type { Engine } from "./engine.ts";
@@ -48,19 +49,23 @@ const entitiesTimeout = 30_000;
  * not know are listed. The cluster and the storage need not answer for that; the database must.
  */
 export async function createEngine(config: EngineConfig, overrides: EngineOverrides = {}): Promise<Engine> {
-  const store = openStore(config.databasePath);
+  const { crashPoints = new CrashPoints(), clock = () => new Date(), logger = silentLogger } = overrides;
+  const closers = new Closers(logger);
   try {
-    const { crashPoints = new CrashPoints(), clock = () => new Date(), logger = silentLogger } = overrides;
+    const store = openStore(config.databasePath);
+    closers.onClose(() => store.database.close());
     const storage = crashPoints.watch(overrides.storage ?? (await openStorage(config.storage)));
+    closers.onClose(() => storage.close());
     const cluster = await Cluster.open(config.cluster, config.limits.clusterConcurrency, (what, write) =>
       crashPoints.around(what, write),
     );
+    closers.onClose(() => cluster.close());
     // Last, as it may make a key, and a start that fails for another reason should make none.
     const encryption = config.encryption && (await openEncryption(config.encryption, logger, clock()));
     const archives = new Archives(storage, encryption, new KnownArchives(store.archives));
-    return await startEngine(config, overrides, { store, storage, archives, cluster, crashPoints });
+    return await startEngine(config, overrides, { store, storage, archives, cluster, crashPoints, closers });
   } catch (error) {
-    store.database.close();
+    await closers.close().catch(() => {}); // logged
     throw error;
   }
 }
@@ -71,12 +76,13 @@ interface Opened {
   readonly archives: Archives;
   readonly cluster: Cluster;
   readonly crashPoints: CrashPoints;
+  readonly closers: Closers;
 }
 
 async function startEngine(
   { controlPlane, restore, limits, crn }: EngineConfig,
   overrides: EngineOverrides,
-  { store, storage, archives, cluster, crashPoints }: Opened,
+  { store, storage, archives, cluster, crashPoints, closers }: Opened,
 ): Promise<Engine> {
   const { clock = () => new Date(), random = Math.random, logger = silentLogger } = overrides;
   const closing = new AbortController();
@@ -88,6 +94,7 @@ async function startEngine(
       overrides.definitions ?? createJobDefinitions({ cluster, storage, archives, controlPlane, restore, limits }),
     settings: { ...defaultRunnerSettings, ...overrides.runner },
   });
+  closers.onClose(() => runner.close());
   runner.start();
 
   const firstLook = Promise.withResolvers<void>();
@@ -96,14 +103,10 @@ async function startEngine(
     closing.signal,
     firstLook.resolve,
   );
+  closers.onClose(() => importing);
+  closers.onClose(() => closing.abort());
   await Promise.race([importing, firstLook.promise, pause(importWait, closing.signal)]);
 
-  const close = async () => {
-    closing.abort();
-    await Promise.all([runner.close(), importing]);
-    await Promise.all([cluster.close(), storage.close()]);
-    store.database.close();
-  };
   let closed: Promise<void> | undefined;
 
   return new Operations({
@@ -118,7 +121,7 @@ async function startEngine(
     listEntities:
       overrides.listEntities ??
       (() => inTime(closing.signal, (signal) => existingEntities(cluster, controlPlane, signal))),
-    close: () => (closed ??= close()),
+    close: () => (closed ??= closers.close()),
   });
 }
 

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { CommanderError } from "commander";
 import { type Logger, pino, stdTimeFunctions } from "pino";
+import { Closers } from "../engine/closers.ts";
 import { openAuditLog } from "./audit/open-audit-log.ts";
 import { readConfig, type ServerConfig } from "./config.ts";
 import { serveMetrics } from "./metrics/metrics-server.ts";
@@ -26,26 +27,13 @@ function readConfigOrExit(): ServerConfig {
   }
 }
 
-/** What a start has opened, closed in the opposite order: at the end, or when the rest cannot be opened. */
-class Opened {
-  readonly #closers: (() => unknown)[] = [];
-
-  onClose(close: () => unknown): void {
-    this.#closers.push(close);
-  }
-
-  async close(): Promise<void> {
-    for (let close = this.#closers.pop(); close; close = this.#closers.pop()) await close();
-  }
-}
-
 async function run(config: ServerConfig): Promise<void> {
   const log = pino({ level: config.logLevel, timestamp: stdTimeFunctions.isoTime });
-  const opened = new Opened();
+  const opened = new Closers(log);
   try {
     await start(config, log, opened);
   } catch (error) {
-    await opened.close().catch((err: unknown) => log.error({ err }, "stopping failed"));
+    await opened.close().catch(() => {}); // logged
     throw error;
   }
   let stopped: Promise<void> | undefined;
@@ -68,7 +56,7 @@ async function run(config: ServerConfig): Promise<void> {
   }
 }
 
-async function start(config: ServerConfig, log: Logger, opened: Opened): Promise<void> {
+async function start(config: ServerConfig, log: Logger, opened: Closers): Promise<void> {
   const { listen, pathPrefix, limits, maxBodyBytes, reflection, simulated, temporaryData, engine: settings } = config;
   const { metricsListen } = config;
   const audit = config.audit === undefined ? undefined : openAuditLog(config.audit, log);
