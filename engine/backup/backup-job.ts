@@ -1,6 +1,7 @@
 import { backupFolder } from "../archive/archive-paths.ts";
 import { type Manifest, type Part, formatVersion } from "../archive/format.ts";
 import { finalState, type JobContext, type JobDefinition } from "../jobs/phase.ts";
+import { requiredNote } from "../jobs/required-note.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import { keepSnapshots, savedVolumes } from "../volumes/take-snapshots.ts";
@@ -54,11 +55,11 @@ async function writeManifest({ archives, controlPlane }: JobParts, context: JobC
     backupJob: job.name,
     state: finalState(messages, false),
     entity: controlPlane.namespace,
-    includedNamespaces: notes.get<string[]>(backupNotes.namespaces) ?? [],
+    includedNamespaces: requiredNote<string[]>(notes, backupNotes.namespaces),
     createdTime: job.createdAt.toISOString(),
     finishedTime: new Date().toISOString(),
-    kubernetesVersion: notes.get<string>(backupNotes.kubernetesVersion) ?? "",
-    parts: notes.get<Part[]>(backupNotes.parts) ?? [],
+    kubernetesVersion: requiredNote<string>(notes, backupNotes.kubernetesVersion),
+    parts: requiredNote<Part[]>(notes, backupNotes.parts),
     volumes: savedVolumes(context),
     messages: messages.map(({ time, ...message }) => ({ ...message, time: time.toISOString() })),
   };

@@ -1,5 +1,6 @@
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext, Phase } from "../jobs/phase.ts";
+import { requiredNote } from "../jobs/required-note.ts";
 import type { SnapshotableClaim } from "../volumes/claims.ts";
 import { awaitSnapshots, cutSnapshots, discardBegun, type SnapshotRequest } from "../volumes/take-snapshots.ts";
 import { backupNotes } from "./backup-notes.ts";
@@ -18,7 +19,7 @@ export function creatingSnapshots(parts: JobParts): Phase {
       if (request.claims.length > 0 && notes.get(backupNotes.cut) !== true) {
         await resumeApplications(parts, context);
         await discardBegun(context, request);
-        await quiesceApplications(parts, context, notes.get<string[]>(backupNotes.namespaces) ?? []);
+        await quiesceApplications(parts, context, requiredNote<string[]>(notes, backupNotes.namespaces));
         await cutSnapshots(context, request);
         notes.set(backupNotes.cut, true);
       }
@@ -32,7 +33,7 @@ export function creatingSnapshots(parts: JobParts): Phase {
 export function snapshotRequest({ cluster, limits }: JobParts, { notes }: JobContext): SnapshotRequest {
   return {
     cluster,
-    claims: notes.get<SnapshotableClaim[]>(backupNotes.claims) ?? [],
+    claims: requiredNote<SnapshotableClaim[]>(notes, backupNotes.claims),
     timeoutMs: limits.snapshotTimeout,
     inFlight: limits.clusterConcurrency,
   };

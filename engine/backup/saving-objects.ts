@@ -2,6 +2,7 @@ import { backupFolder } from "../archive/archive-paths.ts";
 import { resourceName } from "../kubernetes/kubernetes-object.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { Phase } from "../jobs/phase.ts";
+import { requiredNote } from "../jobs/required-note.ts";
 import { saveNamespaces } from "../objects/namespace-saver.ts";
 import { backupNotes } from "./backup-notes.ts";
 
@@ -15,7 +16,7 @@ export function savingObjects({ cluster, archives }: JobParts): Phase {
         cluster,
         discovery: await cluster.discover(signal),
         writer: archives.writer(backupFolder(job.uuid)),
-        namespaces: notes.get<string[]>(backupNotes.namespaces) ?? [],
+        namespaces: requiredNote<string[]>(notes, backupNotes.namespaces),
         signal,
         onPart: (part) => context.info(`saved ${part.objects} ${resourceName(part)}, ${part.size} bytes`),
       });
