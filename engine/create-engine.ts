@@ -62,6 +62,18 @@ export async function createEngine(config: EngineConfig, overrides: EngineOverri
     closers.onClose(() => cluster.close());
     // Last, as it may make a key, and a start that fails for another reason should make none.
     const encryption = config.encryption && (await openEncryption(config.encryption, logger, clock()));
+    const { server, context } = cluster.address;
+    const { namespace, vaultNamespace, furtherNamespaces } = config.controlPlane;
+    logger.info(
+      {
+        cluster: server,
+        context,
+        namespaces: [...new Set([namespace, vaultNamespace, ...furtherNamespaces])],
+        storage: storage.description,
+        encryptionKey: encryption?.keys.current.id ?? "none: backups are not encrypted",
+      },
+      "backs up and restores this control plane",
+    );
     const archives = new Archives(storage, encryption, new KnownArchives(store.archives));
     return await startEngine(config, overrides, { store, storage, archives, cluster, crashPoints, closers });
   } catch (error) {

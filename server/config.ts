@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import type { EncryptionConfig, EngineConfig, StorageConfig } from "../engine/config.ts";
 import { type CallersConfig, callersConfig, whyNotServed } from "./callers/options.ts";
+import { whyNotKnown } from "./environment.ts";
 import { type ServerLimits, serverLimits } from "./limits/options.ts";
 import { describeOptions, type Options } from "./options.ts";
 import type { Address } from "./parsers.ts";
@@ -53,6 +54,9 @@ export interface TlsConfig {
 export function readConfig(args: readonly string[]): ServerConfig {
   const program = describeOptions().exitOverride();
   const options = program.parse(args, { from: "user" }).opts<Options>();
+  const variables = program.options.flatMap(({ envVar }) => envVar ?? []);
+  const notKnown = whyNotKnown(variables, process.env);
+  if (notKnown !== undefined) program.error(`error: ${notKnown}`);
   const listen = options.listen === "off" ? undefined : options.listen;
   const tls = tlsConfig(options, program);
   const simulated = options.cluster === "simulated";

@@ -7,7 +7,7 @@ interface Options {
   readonly to: string;
 }
 
-const program = new Command("decrypt")
+const program = new Command("npm run decrypt --")
   .description("Writes an encrypted archive of a backup once more without encryption, to be read by hand.")
   .argument("<archive>", "its folder, .../backups/<uuid> or .../safety/<uuid>")
   .requiredOption("--encryption-keys <file>", "the service's keys", parseFile)

@@ -2,7 +2,9 @@ import { rm } from "node:fs/promises";
 import { CommanderError } from "commander";
 import { type Logger, pino, stdTimeFunctions } from "pino";
 import { Closers } from "../engine/closers.ts";
+import packageJson from "../package.json" with { type: "json" };
 import { openAuditLog } from "./audit/open-audit-log.ts";
+import { describeCallers, describeRights } from "./callers/options.ts";
 import { readConfig, type ServerConfig } from "./config.ts";
 import { serveMetrics } from "./metrics/metrics-server.ts";
 
@@ -93,8 +95,10 @@ async function start(config: ServerConfig, log: Logger, opened: Closers): Promis
     { listen, tls, pathPrefix, limits, maxBodyBytes },
   );
   opened.onClose(() => server.close());
+  const { version } = packageJson;
+  const known = { callers: describeCallers(config.callers), rights: describeRights(config.callers.rights) };
   const addresses = { cleartext: server.cleartext, tls: server.tls, metrics: metricsServer?.address };
-  log.info({ ...addresses, simulator: simulator?.url }, "listening");
+  log.info({ version, ...addresses, ...known, simulator: simulator?.url }, "listening");
 }
 
 /** What the crash tests start the service with: it dies at one point as if its power were cut. */

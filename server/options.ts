@@ -60,7 +60,7 @@ export interface Options extends CallerOptions, LimitOptions {
 
 /** Every setting of the service, as `--help` shows them. The README has the same. */
 export function describeOptions(): Command {
-  const program = new Command("data-recovery-service")
+  const program = new Command("npm start --")
     .description(
       `${packageJson.description}\n\nEvery setting is a flag or an environment variable. Durations: 500ms, 90s, 10m, 1h.`,
     )

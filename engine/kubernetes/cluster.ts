@@ -43,6 +43,12 @@ export class Cluster {
     return new Cluster(await Connection.open(address, inFlight), aroundWrite);
   }
 
+  /** Which cluster it is, as the configuration has it. */
+  get address(): { readonly server: string; readonly context: string | undefined } {
+    const { server, context } = this.#connection;
+    return { server, context };
+  }
+
   /** The API server's `gitVersion`. */
   async version(signal: AbortSignal): Promise<string> {
     const body = await this.#connection.request({ method: "GET", path: "/version", signal });

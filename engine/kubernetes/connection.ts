@@ -94,6 +94,17 @@ export class Connection {
     return new Connection(kubeConfig, new URL(cluster.server), agent, new Agent(options));
   }
 
+  /** Where the API server is, without what its address may hold of a user. */
+  get server(): string {
+    return this.#origin + this.#prefix;
+  }
+
+  /** The context of the kubeconfig, or what stands for the pod's account; undefined for a server's plain URL. */
+  get context(): string | undefined {
+    const context = this.kubeConfig.getCurrentContext();
+    return context === nothingFound ? undefined : context;
+  }
+
   /** Sends a request and reads its answer whole. */
   async request(request: ApiRequest): Promise<Buffer> {
     return this.read(request, async (body) => Buffer.from(await body.arrayBuffer()).subarray());

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { access, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { access, constants, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -27,13 +27,20 @@ export class FilesystemArchiveStorage implements ArchiveStorage {
     this.description = `folder ${this.#root}`;
   }
 
-  /** Makes the folder if it is missing; once that has succeeded, no more. */
+  /** Makes the folder if it is missing and sees that it can be written; once that has succeeded, no more. */
   open(): Promise<void> {
-    this.#opened ??= makeFolder(join(this.#root, unfinishedFolder)).catch((error: unknown) => {
+    this.#opened ??= this.#open().catch((error: unknown) => {
       this.#opened = undefined;
       throw error;
     });
     return this.#opened;
+  }
+
+  async #open(): Promise<void> {
+    const unfinished = join(this.#root, unfinishedFolder);
+    await makeFolder(unfinished);
+    for (const folder of [this.#root, unfinished])
+      await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   }
 
   async write(key: string, content: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {

@@ -1,13 +1,25 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { StorageConfig } from "../config.ts";
+import { DrsError } from "../errors.ts";
+import { whyUnusable } from "../unusable-folder.ts";
 import type { ArchiveStorage } from "./archive-storage.ts";
+import { translateFileError } from "./file-error.ts";
 import { FilesystemArchiveStorage } from "./filesystem-archive-storage.ts";
 
-/** The storage that the configuration names. It need not be there yet: `check` proves that it can be used. */
+/** How long, in milliseconds, a start waits for a folder's file system to answer. */
+const openWait = 5_000;
+
+/**
+ * The storage that the configuration names. FAILED_PRECONDITION when it can be none as it is: a folder that is a file, or may
+ * not be written. It need not be there yet: what is away for now is tried again, and told, where it is used, and `check` proves
+ * that it can be used.
+ */
 export async function openStorage(config: StorageConfig): Promise<ArchiveStorage> {
   switch (config.kind) {
     case "folder": {
       const storage = new FilesystemArchiveStorage(config.path);
-      storage.open().catch(() => undefined); // tried again, and told, where it is used
+      const opening = storage.open().catch((error: unknown) => refuseUnusable(error, storage.description));
+      await Promise.race([opening, sleep(openWait, undefined, { ref: false })]);
       return storage;
     }
     case "s3": {
@@ -15,4 +27,11 @@ export async function openStorage(config: StorageConfig): Promise<ArchiveStorage
       return S3ArchiveStorage.open(config);
     }
   }
+}
+
+function refuseUnusable(error: unknown, folder: string): void {
+  const translated = translateFileError(error, folder, "");
+  if (translated instanceof DrsError && translated.code === "UNAVAILABLE") return;
+  const message = `${folder} cannot hold archives: ${whyUnusable(error)}; correct that, or name another one with --storage`;
+  throw new DrsError("FAILED_PRECONDITION", message, { cause: error });
 }

@@ -1,8 +1,9 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from "node:fs";
+import { accessSync, chmodSync, closeSync, constants, existsSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import Sqlite from "better-sqlite3";
+import { whyUnusable } from "../unusable-folder.ts";
 import { migrate } from "./migrate.ts";
-import { storeError } from "./store-errors.ts";
+import { storeError, StoreError } from "./store-errors.ts";
 
 /** How long an opener waits for the process before it to let go of the file. */
 const handOverTime = 2_000;
@@ -110,8 +111,20 @@ export class Database {
   }
 }
 
+/** The folder that the file is in, where the journal is made, too. */
+function makeFolder(file: string): void {
+  const folder = dirname(file);
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const message = `folder ${folder} cannot hold the database: ${whyUnusable(cause)}; correct that, or name another one with --data`;
+    throw new StoreError("FAILED_PRECONDITION", message, { cause });
+  }
+}
+
 function open(file: string): Sqlite.Database {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeFolder(file);
   // SQLite gives the journal the mode of the file. An existing file is not opened here: closing it would let go of the
   // locks that this process may hold on it.
   if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));

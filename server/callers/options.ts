@@ -79,6 +79,23 @@ function knowsCallers({ clientCertificates, signatures, tokens }: CallersConfig)
   return clientCertificates || signatures !== undefined || tokens !== undefined;
 }
 
+/** The ways to know callers, for the log. */
+export function describeCallers({ clientCertificates, signatures, tokens }: CallersConfig): readonly string[] {
+  const ways = [
+    clientCertificates && "client certificates (--client-ca)",
+    signatures && "access keys (--access-keys)",
+    tokens && tokens.reviewAudiences.length > 0 && "the cluster's tokens (--token-review-audiences)",
+    tokens?.oidc && `tokens of ${tokens.oidc.issuer} (--oidc-issuer)`,
+  ].filter((way) => typeof way === "string");
+  return ways.length > 0 ? ways : ["anybody on this machine"];
+}
+
+/** Who may do what, for the log. */
+export function describeRights(rights: RightsConfig | undefined): string {
+  if (typeof rights === "object") return `as ${rights.file} says`;
+  return rights === "kubernetes" ? "as the cluster says" : "all, to each caller";
+}
+
 /** Says what to set when strangers could reach the service and nothing tells them from friends. */
 export function whyNotServed(callers: CallersConfig, addresses: readonly (Address | undefined)[]): string | undefined {
   if (knowsCallers(callers)) return undefined;

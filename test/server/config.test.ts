@@ -261,14 +261,40 @@ describe("refuses, naming the setting,", () => {
     expect(refusal(["serve"]).written).toContain("serve");
   });
 
+  test("variables that set nothing, with the one that may be meant", () => {
+    const meant = {
+      DRS_LISEN: "DRS_LISTEN",
+      DRS_NAMESPACES: "DRS_NAMESPACE",
+      DRS_LOGLEVEL: "DRS_LOG_LEVEL",
+      DRS_STORAGE_URL: "DRS_STORAGE",
+      DRS_TLSCERT_FILE: "DRS_TLS_CERT",
+      DRS_ENCRYPTION_KEY: "DRS_ENCRYPTION_KEYS",
+    };
+    for (const name of Object.keys(meant)) vi.stubEnv(name, "");
+    const { written, exitCode } = refusal([]);
+    for (const [name, other] of Object.entries(meant)) expect(written).toContain(`${name} (is ${other} meant?)`);
+    expect(exitCode).toBe(1);
+  });
+
+  test("a variable that looks like one of Kubernetes' for a Service, where there is no such Service", () => {
+    for (const name of ["DRS_SERVICE_HOST", "DRS_SERVICE_PORT", "DRS_PORT", "DRS_PORT_8080_TCP_ADDR"])
+      vi.stubEnv(name, "x");
+    vi.stubEnv("DRS_API_SERVICE_HOST", "10.0.0.1");
+    vi.stubEnv("DRS_API_SERVICE_PORT_HTTP", "80");
+    expect(() => readConfig([])).not.toThrow();
+    vi.stubEnv("DRS_WEB_PORT", "80");
+    expect(refusal([]).written).toMatch(/set nothing: DRS_WEB_PORT \(is \w+ meant\?\): correct/);
+  });
+
   test("to listen nowhere", () => {
     expect(refusal(["--listen", "off"]).written).toContain("nowhere to listen");
   });
 });
 
-test("--help names every setting's variable, and --version the version", () => {
+test("--help begins with a command that exists, and names every setting's variable, and --version the version", () => {
   const help = refusal(["--help"]);
   expect(help.exitCode).toBe(0);
+  expect(help.written).toMatch(/^Usage: npm start -- \[options\]\n/);
   expect(help.written).toMatch(
     /DRS_LISTEN[^]*DRS_STORAGE[^]*DRS_KUBECONFIG[^]*DRS_CRN_ACCOUNT[^]*DRS_APPS_START_TIMEOUT/,
   );

@@ -49,6 +49,8 @@ test("npm run decrypt makes an archive that is read by hand, and refuses with th
     ["objects/core.v1.configmaps.ndjson.zst", 50],
     ["objects/apps.v1.deployments.ndjson.zst", 50],
   ]);
+  const help = await run(process.execPath, [join(root, "server/decrypt.ts"), "--help"]);
+  expect(help.stdout).toMatch(/^Usage: npm run decrypt -- \[options\] <archive>\n/);
   const other = join(folder, "other");
   await writeFile(other, `new ${Buffer.alloc(32).toString("base64")}\n`);
   await expect(decrypt(other)).rejects.toMatchObject({

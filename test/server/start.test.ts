@@ -10,7 +10,7 @@ import { renderLog } from "../../engine/jobs/job-log.ts";
 import { openStore } from "../../engine/store/store.ts";
 import { crnOf, newBackup, temporaryFolder } from "../engine/store/temporary-store.ts";
 import { startArguments } from "../support/start-arguments.ts";
-import { keyFile } from "../support/test-server.ts";
+import { certificateFile, keyFile } from "../support/test-server.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -190,6 +190,50 @@ test("without a cluster the start ends with what to do, and nothing of a key is 
   );
   expect(started.lines).toEqual([]);
   expect(await readdir(data)).not.toContain("encryption-keys");
+});
+
+test("a folder that cannot be used ends the start with its name, the reason and the setting", async () => {
+  const folder = temporaryFolder();
+  const [file, data] = [join(folder, "file"), join(folder, "data")];
+  await writeFile(file, "");
+  const reason = "something that is no folder is in its place, or above it";
+  for (const path of [file, join(file, "below")]) {
+    expect(await refusalOf(start(path))).toMatch(
+      new RegExp(`^error: folder ${path} cannot hold the database: ${reason} .*; correct that, .* --data$`),
+    );
+    expect(await refusalOf(start(data, `--storage=file://${path}`))).toMatch(
+      new RegExp(`^error: folder ${path} cannot hold archives: ${reason} .*; correct that, .* --storage$`),
+    );
+  }
+  expect(await readdir(data)).not.toContain("encryption-keys");
+});
+
+test("the start says which version it is, which control plane it looks after, where backups go, and who may call", async () => {
+  const data = temporaryFolder();
+  const kubeconfig = join(data, "kubeconfig");
+  await writeFile(kubeconfig, unreachableCluster);
+  const settings = [`--kubeconfig=${kubeconfig}`, `--data=${data}`, "--further-namespaces=cdp-logs", "--listen=off"];
+  const tls = ["--tls-listen=127.0.0.1:0", `--tls-cert=${certificateFile}`, `--tls-key=${keyFile}`];
+  const { lines } = startOn({}, ...settings, ...tls, `--client-ca=${certificateFile}`, "--encryption-keys=off");
+  await vi.waitFor(() => expect(lines.map(({ msg }) => msg)).toContain("listening"), { timeout: 20_000 });
+  expect(lines).toContainEqual(
+    expect.objectContaining({
+      msg: "backs up and restores this control plane",
+      cluster: "https://127.0.0.1:1",
+      context: "away",
+      namespaces: ["cdp", "vault-system", "cdp-logs"],
+      storage: `folder ${join(data, "archives")}`,
+      encryptionKey: "none: backups are not encrypted",
+    }),
+  );
+  expect(lines).toContainEqual(
+    expect.objectContaining({
+      msg: "listening",
+      version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+      callers: ["client certificates (--client-ca)"],
+      rights: "all, to each caller",
+    }),
+  );
 });
 
 test("what a start on the simulated cluster makes goes with it, also when it fails, and nobody is told to keep its key", async () => {
