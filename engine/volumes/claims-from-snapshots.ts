@@ -9,6 +9,7 @@ import { waitFor } from "../kubernetes/waiting.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import { detachSnapshots } from "./detach-snapshot.ts";
 import { provisioningFailure } from "./provisioning-failure.ts";
+import { bytesOf } from "./quantity.ts";
 import { nameFor, type SnapshotStatus } from "./snapshot-objects.ts";
 
 export interface ClaimsRequest {
@@ -115,7 +116,7 @@ async function createClaim({ cluster, uuid, signal }: ClaimsRequest, { volume, c
   const spec = claim["spec"] as ClaimSpec;
   const asked = spec.resources?.requests?.storage;
   const storage =
-    volume.restoreSize !== null && bytesOf(asked) < volume.restoreSize ? String(volume.restoreSize) : asked;
+    volume.restoreSize !== null && bytesOf(asked) < BigInt(volume.restoreSize) ? String(volume.restoreSize) : asked;
   const filled = {
     ...claim,
     spec: {
@@ -189,27 +190,4 @@ async function unprotectSources(
     if (!names.has(snapshot.metadata.name)) return;
     await removeFinalizer(cluster, volumeSnapshots, snapshot, sourceProtection, signal);
   });
-}
-
-const units: Readonly<Record<string, number>> = {
-  "": 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-};
-
-/** A quantity in bytes: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/ */
-export function bytesOf(quantity: string | undefined): number {
-  const [, number, unit = ""] = /^(\d+(?:\.\d+)?(?:[eE]\d+)?)([A-Za-z]*)$/.exec(quantity ?? "") ?? [];
-  const factor = units[unit];
-  if (number === undefined || factor === undefined)
-    throw new DrsError("INVALID_ARGUMENT", `${quantity ?? "nothing"} is no size of a volume`);
-  return Number(number) * factor;
 }
