@@ -44,6 +44,11 @@ export class ClaimVolumes {
     return [...this.#cluster.data.volumes.keys()];
   }
 
+  /** Puts an empty volume into the storage as if somebody had made it by hand. */
+  addVolume(handle: string): void {
+    this.#cluster.data.createVolume(handle);
+  }
+
   /** Puts a snapshot into the storage as if another cluster had taken it. */
   addSnapshot(handle: string, files: Readonly<Record<string, string>>): void {
     const bytes = Object.entries(files).map(([path, text]) => [path, Buffer.from(text)] as const);

@@ -33,6 +33,16 @@ export function preValidation(parts: JobParts): Phase {
       const survey = await surveyClaims(cluster, included, signal);
       for (const { namespace, claim, reason } of survey.unsavable)
         context.warn(namespace, `the data of claim ${claim} is not in this backup: ${reason}`);
+      for (const { namespace, claim } of survey.beingDeleted)
+        context.warn(
+          namespace,
+          `claim ${claim} is being deleted, and goes with its data when no pod uses it any more: a restore makes it again`,
+        );
+      for (const { namespace, claim, driver } of survey.classless)
+        context.warn(
+          namespace,
+          `no storage class of the cluster makes volumes of driver ${driver}: a restore needs one for claim ${claim}, create one`,
+        );
       for (const { namespace, claim } of survey.empty)
         context.info(`claim ${namespace}/${claim} has no volume yet, and so no data to save`);
       await storage.check(signal);

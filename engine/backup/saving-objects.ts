@@ -4,6 +4,7 @@ import type { JobParts } from "../jobs/parts.ts";
 import type { Phase } from "../jobs/phase.ts";
 import { requiredNote } from "../jobs/required-note.ts";
 import { saveNamespaces } from "../objects/namespace-saver.ts";
+import { listed } from "../restore/listed.ts";
 import { backupNotes } from "./backup-notes.ts";
 
 /** Streams the namespaces' objects, and those that they need, into the archive. Runs again from its start. */
@@ -12,14 +13,26 @@ export function savingObjects({ cluster, archives }: JobParts): Phase {
     name: "SAVING_OBJECTS",
     async run(context) {
       const { job, notes, signal } = context;
+      const going = new Map<string, string[]>();
       const parts = await saveNamespaces({
         cluster,
         discovery: await cluster.discover(signal),
         writer: archives.writer(backupFolder(job.uuid)),
         namespaces: requiredNote<string[]>(notes, backupNotes.namespaces),
         signal,
+        onGoing: (type, { metadata: { namespace = "", name } }) => {
+          const kind = `${namespace}/${type.kind}`;
+          going.set(kind, [...(going.get(kind) ?? []), name]);
+        },
         onPart: (part) => context.info(`saved ${part.objects} ${resourceName(part)}, ${part.size} bytes`),
       });
+      for (const [kind, names] of going) {
+        const slash = kind.indexOf("/");
+        context.warn(
+          kind.slice(0, slash),
+          `${kind.slice(slash + 1)} ${listed(names.sort())} ${names.length === 1 ? "is" : "are"} being deleted, and not in this backup`,
+        );
+      }
       const objects = parts.reduce((sum, part) => sum + part.objects, 0);
       const bytes = parts.reduce((sum, part) => sum + part.size, 0);
       context.info(`saved ${objects} objects of ${parts.length} kinds, ${bytes} bytes compressed`);

@@ -1,6 +1,7 @@
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 
-const betaAnnotation = "volume.beta.kubernetes.io/storage-class";
+/** Where a claim named its class before there was a field for it. */
+export const classAnnotation = "volume.beta.kubernetes.io/storage-class";
 
 /**
  * The storage class of a claim, or of a volume, as Kubernetes reads it: the old annotation comes before the field. Empty for
@@ -9,5 +10,5 @@ const betaAnnotation = "volume.beta.kubernetes.io/storage-class";
  */
 export function classOf({ metadata, ...object }: KubernetesObject): string {
   const { storageClassName } = (object["spec"] ?? {}) as { storageClassName?: string };
-  return metadata.annotations?.[betaAnnotation] ?? storageClassName ?? "";
+  return metadata.annotations?.[classAnnotation] ?? storageClassName ?? "";
 }

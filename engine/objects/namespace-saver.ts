@@ -10,7 +10,7 @@ import { type KubernetesObject, type ResourceType, resourceName } from "../kuber
 import { readAhead } from "../kubernetes/read-ahead.ts";
 import { ClusterScopedNeeds, type SavableObject } from "./cluster-scoped-needs.ts";
 import { namespaces as namespaceType } from "./entities.ts";
-import { isSavedObject, isSavedResource, isUnselecting } from "./object-selection.ts";
+import { isGoing, isMadeByCluster, isSavedObject, isSavedResource, isUnselecting } from "./object-selection.ts";
 import { occupiedKinds } from "./occupied-kinds.ts";
 
 /** Each kind that is being saved holds a compressor and an upload. */
@@ -30,6 +30,8 @@ export interface SavingRequest {
   readonly signal: AbortSignal;
   /** Called after each kind, for the log. */
   readonly onPart: (part: Part) => void;
+  /** Called for each object that is left out because it is being deleted. */
+  readonly onGoing?: (type: ResourceType, object: KubernetesObject) => void;
 }
 
 /**
@@ -108,7 +110,7 @@ function savedObjects(
 
 async function* savedObjectsIn(
   namespace: string,
-  { cluster, signal }: SavingRequest,
+  { cluster, signal, onGoing }: SavingRequest,
   resource: DiscoveredResource,
   { needs, unselecting }: Learnt,
 ): AsyncGenerator<SavableObject> {
@@ -116,6 +118,7 @@ async function* savedObjectsIn(
     for await (const page of cluster.listRaw(resource, namespace, signal))
       for (const bytes of page) {
         const object = JSON.parse(bytes.toString()) as KubernetesObject;
+        if (isGoing(resource, object) && !isMadeByCluster(resource, object)) onGoing?.(resource, object);
         if (!isSavedObject(resource, object, unselecting)) continue;
         if (isUnselecting(resource, object)) unselecting.add(`${namespace}/${object.metadata.name}`);
         needs.note(resource, object);

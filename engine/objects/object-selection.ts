@@ -33,16 +33,23 @@ export function isSavedResource(resource: DiscoveredResource): boolean {
 }
 
 /**
- * Whether an object belongs into an archive: not what the cluster makes itself, and not what is on its way out. Of the
- * services in `unselecting` (`namespace/name`), which have no selector, nobody makes the endpoints again.
+ * Whether an object belongs into an archive: not what the cluster makes itself, and not what is on its way out, but for a
+ * claim with its volume, which stays, and is in use, as long as a pod has it. Of the services in `unselecting` (`namespace/name`), which have no selector, nobody makes the endpoints again.
  */
 export function isSavedObject(
   type: ResourceType,
   object: KubernetesObject,
   unselecting: ReadonlySet<string> = new Set(),
 ): boolean {
-  if (object.metadata.deletionTimestamp !== undefined) return false;
+  if (isGoing(type, object)) return false;
   return !isMadeByCluster(type, object) || unselecting.has(serviceOf(type, object) ?? "");
+}
+
+/** Whether an object is being deleted, and is not saved for that. */
+export function isGoing(type: ResourceType, object: KubernetesObject): boolean {
+  if (object.metadata.deletionTimestamp === undefined) return false;
+  const { phase } = (object["status"] ?? {}) as { phase?: string };
+  return resourceName(type) !== "persistentvolumeclaims" || phase !== "Bound";
 }
 
 /** The service whose endpoints an object holds. Mirrored slices are made out of Endpoints. */

@@ -35,6 +35,7 @@ function snapshotRights(namespaces: readonly string[]): readonly AccessQuestion[
     ...namespaces.flatMap((namespace) => rightsOn(persistentVolumeClaims, ["get", "patch"], namespace)),
     ...rightsOn(volumeSnapshotContents, [...looking, "create", "patch", "delete"], ""),
     ...rightsOn(volumeSnapshotClasses, ["get", "list"], ""),
+    ...rightsOn(storageClasses, ["list"], ""),
   ];
 }
 
@@ -86,7 +87,7 @@ export function restoreRights({ resources, saved, namespaces, statusOf }: Restor
     ...webhookConfigurations.flatMap((kind) => rightsOn(kind, [...looking, ...writing], "")),
     ...rightsOn(persistentVolumes, ["get", "create", "patch"], ""),
     ...rightsOn(namespaceType, [...looking, "create", "update", "patch"], ""),
-    ...[storageClasses, nodes, csiNodes].flatMap((kind) => rightsOn(kind, ["list"], "")),
+    ...[nodes, csiNodes].flatMap((kind) => rightsOn(kind, ["list"], "")),
     ...rightsOn(customResourceDefinitions, ["get"], ""),
     ...snapshotRights(namespaces),
   ];

@@ -13,6 +13,7 @@ import {
   unboundClaims,
   type WantedClaim,
 } from "../volumes/claims-from-snapshots.ts";
+import { classAnnotation } from "../objects/claim-class.ts";
 import { nameFor } from "../volumes/snapshot-objects.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { refusalOf } from "./object-restorer.ts";
@@ -93,13 +94,19 @@ async function makeClaims(
     if (isFilledBy(request, existing.get(keyOf(volume))))
       await restoreFieldOwners(cluster, persistentVolumeClaims, object, signal); // of an earlier run
     else {
+      const spec = { ...(claim["spec"] as Record<string, unknown>) };
+      delete spec["selector"]; // the provisioner would refuse it
       const className = storageClass?.metadata.name ?? volume.storageClass;
-      if (className !== volume.storageClass)
-        context.warn(
-          namespace,
-          `claim ${name} is in storage class ${className} now: ${volume.storageClass} makes no volumes of driver ${volume.driver}`,
-        );
-      claim["spec"] = { ...(claim["spec"] as object), storageClassName: className };
+      if (className !== volume.storageClass) {
+        const why =
+          volume.storageClass === ""
+            ? `its volume ${volume.persistentVolume} was made by hand, in none`
+            : `${volume.storageClass} makes no volumes of driver ${volume.driver}`;
+        context.warn(namespace, `claim ${name} is in storage class ${className} now: ${why}`);
+        spec["storageClassName"] = className;
+        delete claim.metadata.annotations?.[classAnnotation];
+      }
+      claim["spec"] = spec;
       wanted.push({ volume, claim, archived: object });
     }
     return undefined;

@@ -7,6 +7,7 @@ import { existingEntities } from "../objects/entities.ts";
 import { deleteSnapshots } from "./delete-snapshots.ts";
 import { deleteInTime, type DiscardRequest, discardSnapshots, shortestDiscardLimitMs } from "./discard-snapshots.ts";
 import { savedVolumes } from "./take-snapshots.ts";
+import { discardVolumeContents } from "./volume-contents.ts";
 
 /**
  * Deletes every snapshot that a failed backup has taken or begun, from the cluster and from the storage. One that cannot
@@ -22,7 +23,9 @@ export async function abandonSnapshots(
   const onHeld: DiscardRequest["onHeld"] = (namespace, { message }) =>
     context.error(namespace, `${message}; delete it when its driver answers again`);
   const namespaces = await existingEntities(cluster, controlPlane, signal);
-  await discardSnapshots({ cluster, uuid: job.uuid, namespaces, timeoutMs, inFlight, signal, onHeld });
+  const discard = { cluster, uuid: job.uuid, namespaces, timeoutMs, inFlight, signal, onHeld };
+  await discardSnapshots(discard);
+  await discardVolumeContents(discard);
   const volumes = savedVolumes(context);
   if (volumes.length === 0) return;
   // Those whose VolumeSnapshot was taken out of the cluster already.

@@ -1,16 +1,26 @@
-import { persistentVolumeClaims, persistentVolumes, volumeSnapshotClasses } from "../kubernetes/built-in-kinds.ts";
+import {
+  persistentVolumeClaims,
+  persistentVolumes,
+  storageClasses,
+  volumeSnapshotClasses,
+} from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { classOf } from "../objects/claim-class.ts";
 import { isSavedObject } from "../objects/object-selection.ts";
+import { isBound } from "./claims-from-snapshots.ts";
 
 /** A claim whose data a snapshot can hold. */
 export interface SnapshotableClaim {
   readonly namespace: string;
   readonly claim: string;
   readonly persistentVolume: string;
+  /** Empty for a volume that was made by hand in none. */
   readonly storageClass: string;
   readonly driver: string;
   readonly snapshotClass: string;
+  /** Of a claim that is being deleted: its snapshot is taken of the volume itself. */
+  readonly volumeHandle?: string;
 }
 
 /** A claim whose data cannot be saved, and why. */
@@ -25,15 +35,14 @@ export interface ClaimSurvey {
   readonly unsavable: readonly UnsavableClaim[];
   /** Claims that no volume was ever made for: they have no data. */
   readonly empty: readonly { readonly namespace: string; readonly claim: string }[];
+  /** Claims that somebody has deleted, and that stay as long as a pod uses them. They are among the others, too. */
+  readonly beingDeleted: readonly { readonly namespace: string; readonly claim: string }[];
+  /** Those with a snapshot for which no storage class of the cluster could make a volume again. */
+  readonly classless: readonly SnapshotableClaim[];
 }
 
-interface ClaimSpec {
-  volumeName?: string;
-  storageClassName?: string;
-  dataSource?: object;
-}
 interface VolumeSpec {
-  csi?: { driver: string };
+  csi?: { driver: string; volumeHandle: string };
 }
 
 /** Looks at every claim of some namespaces: which have data, and which snapshot class can save it. */
@@ -46,42 +55,47 @@ export async function surveyClaims(
   const snapshotable: SnapshotableClaim[] = [];
   const unsavable: UnsavableClaim[] = [];
   const empty: { namespace: string; claim: string }[] = [];
+  const beingDeleted: { namespace: string; claim: string }[] = [];
   for (const namespace of namespaces)
     for await (const object of cluster.list(persistentVolumeClaims, namespace, signal)) {
       if (!isSavedObject(persistentVolumeClaims, object)) continue;
       const claim = object.metadata.name;
-      const { volumeName = "", storageClassName = "", dataSource } = (object["spec"] ?? {}) as ClaimSpec;
+      const isDeleted = object.metadata.deletionTimestamp !== undefined;
+      if (isDeleted) beingDeleted.push({ namespace, claim });
+      const { volumeName = "", dataSource } = (object["spec"] ?? {}) as { volumeName?: string; dataSource?: object };
       const phase = (object["status"] as { phase?: string } | undefined)?.phase;
       if (phase === "Pending" && volumeName === "" && dataSource === undefined) {
         empty.push({ namespace, claim });
         continue;
       }
       const volume = volumeName === "" ? undefined : await cluster.get(persistentVolumes, "", volumeName, signal);
-      const driver = (volume?.["spec"] as VolumeSpec | undefined)?.csi?.driver;
-      const snapshotClass = driver === undefined ? undefined : classes.get(driver);
-      if (phase !== "Bound") unsavable.push({ namespace, claim, reason: `it is ${phase ?? "in no phase"}, not Bound` });
-      else if (!volume) unsavable.push({ namespace, claim, reason: `its volume ${volumeName} does not exist` });
-      else if (driver === undefined)
-        unsavable.push({ namespace, claim, reason: `its volume ${volumeName} is not a CSI volume` });
-      else if (snapshotClass === undefined)
-        unsavable.push({ namespace, claim, reason: `no VolumeSnapshotClass has its driver ${driver}: create one` });
-      else if (storageClassName === "")
-        unsavable.push({
-          namespace,
-          claim,
-          reason: "it has no storage class that could make a volume from a snapshot",
-        });
+      const csi = (volume?.["spec"] as VolumeSpec | undefined)?.csi;
+      const snapshotClass = csi && classes.get(csi.driver);
+      const without = (reason: string) => unsavable.push({ namespace, claim, reason });
+      if (!isBound(object)) without(`it is ${phase ?? "in no phase"}, not Bound`);
+      else if (!volume) without(`its volume ${volumeName} does not exist`);
+      else if (csi === undefined) without(`its volume ${volumeName} is not a CSI volume`);
+      else if (snapshotClass === undefined) without(`no VolumeSnapshotClass has its driver ${csi.driver}: create one`);
       else
         snapshotable.push({
           namespace,
           claim,
           persistentVolume: volumeName,
-          storageClass: storageClassName,
-          driver,
+          storageClass: classOf(object),
+          driver: csi.driver,
           snapshotClass,
+          ...(isDeleted && { volumeHandle: csi.volumeHandle }),
         });
     }
-  return { snapshotable, unsavable, empty };
+  const provisioners = snapshotable.length === 0 ? new Set() : await existingProvisioners(cluster, signal);
+  const classless = snapshotable.filter(({ driver }) => !provisioners.has(driver));
+  return { snapshotable, unsavable, empty, beingDeleted, classless };
+}
+
+async function existingProvisioners(cluster: Cluster, signal: AbortSignal): Promise<ReadonlySet<unknown>> {
+  const provisioners = new Set<unknown>();
+  for await (const { provisioner } of cluster.list(storageClasses, "", signal)) provisioners.add(provisioner);
+  return provisioners;
 }
 
 /** For each driver the class marked as default, or else the first by name. */

@@ -107,7 +107,7 @@ async function createContent(
  * Drivers that need credentials find them by these annotations, which the controller sets only on contents that it makes
  * itself. https://kubernetes-csi.github.io/docs/secrets-and-credentials-volume-snapshot-class.html
  */
-function secretAnnotations(snapshotClass: KubernetesObject | undefined): Record<string, string> {
+export function secretAnnotations(snapshotClass: KubernetesObject | undefined): Record<string, string> {
   const parameters = (snapshotClass?.["parameters"] ?? {}) as Record<string, string>;
   const annotations: Record<string, string> = {};
   for (const [use, parameter] of [

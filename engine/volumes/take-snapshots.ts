@@ -4,7 +4,7 @@ import type { JobContext } from "../jobs/phase.ts";
 import { volumeSnapshotContents, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import type { SnapshotableClaim } from "./claims.ts";
@@ -12,6 +12,7 @@ import { detachSnapshots } from "./detach-snapshot.ts";
 import { discardSnapshots, shortestDiscardLimitMs } from "./discard-snapshots.ts";
 import { nameFor, type SnapshotStatus } from "./snapshot-objects.ts";
 import { releaseSources } from "./source-protection.ts";
+import { createVolumeContent, discardVolumeContents, goesOnceDeleted } from "./volume-contents.ts";
 
 export interface SnapshotRequest {
   readonly cluster: Cluster;
@@ -47,7 +48,9 @@ export async function discardBegun({ job, signal }: JobContext, request: Snapsho
   const { cluster, claims, inFlight } = request;
   const timeoutMs = Math.max(request.timeoutMs, shortestDiscardLimitMs);
   const namespaces = new Set(claims.map(({ namespace }) => namespace));
-  await discardSnapshots({ cluster, uuid: job.uuid, namespaces, timeoutMs, inFlight, signal, onHeld: giveUp });
+  const discard = { cluster, uuid: job.uuid, namespaces, timeoutMs, inFlight, signal, onHeld: giveUp };
+  await discardSnapshots(discard);
+  await discardVolumeContents(discard);
 }
 
 function giveUp(_namespace: string, error: DrsError): never {
@@ -69,7 +72,7 @@ export async function keepSnapshots(context: JobContext, request: SnapshotReques
     const volume = await retain(cluster, job.uuid, claim, status, signal);
     notes.setAll([
       [volumeNotes + keyOf(claim), volume],
-      [contentNotes + keyOf(claim), status?.boundVolumeSnapshotContentName],
+      [contentNotes + keyOf(claim), contentNameOf(job.uuid, claim, status)],
     ]);
   });
   const kept = claims.map((claim) => ({
@@ -94,6 +97,7 @@ async function createSnapshot(
   claim: SnapshotableClaim,
   signal: AbortSignal,
 ): Promise<void> {
+  if (claim.volumeHandle !== undefined) return createVolumeContent(cluster, uuid, claim, claim.volumeHandle, signal);
   const snapshot = {
     apiVersion: volumeSnapshots.apiVersion,
     kind: volumeSnapshots.kind,
@@ -124,18 +128,14 @@ async function waitUntil(
     else statuses.set(keyOf(claim), object["status"] ?? {});
   };
   const options = { labelSelector: `${jobLabel}=${job.uuid}` };
-  await Promise.all(
-    Map.groupBy(claims, (claim) => claim.namespace)
-      .entries()
-      .map(([namespace, here]) =>
-        waitFor(
-          cluster,
-          { type: volumeSnapshots, namespace, options, timeoutMs, signal },
-          see,
-          () => !here.some(isLate),
-        ),
-      ),
-  );
+  const follow = (type: ResourceType, namespace: string, here: readonly SnapshotableClaim[]) =>
+    waitFor(cluster, { type, namespace, options, timeoutMs, signal }, see, () => !here.some(isLate));
+  const [ofVolumes, ofClaims] = [claims.filter(hasContentOnly), claims.filter((claim) => !hasContentOnly(claim))];
+  const followed = [...Map.groupBy(ofClaims, (claim) => claim.namespace)];
+  await Promise.all([
+    ...followed.map(([namespace, here]) => follow(volumeSnapshots, namespace, here)),
+    ...(ofVolumes.length > 0 ? [follow(volumeSnapshotContents, "", ofVolumes)] : []),
+  ]);
   const late = claims.filter(isLate);
   if (late.length === 0) return statuses;
   const names = late.map((claim) => {
@@ -153,23 +153,35 @@ async function retain(
   cluster: Cluster,
   uuid: string,
   claim: SnapshotableClaim,
-  { boundVolumeSnapshotContentName: content = "" }: SnapshotStatus = {},
+  snapshot: SnapshotStatus | undefined,
   signal: AbortSignal,
 ): Promise<SavedVolume> {
-  const kept = { metadata: { labels: { [jobLabel]: uuid } }, spec: { deletionPolicy: "Retain" } };
-  await cluster.patch(volumeSnapshotContents, "", content, kept, signal);
+  const content = contentNameOf(uuid, claim, snapshot);
+  const metadata = { labels: { [jobLabel]: uuid }, ...(hasContentOnly(claim) && { annotations: goesOnceDeleted }) };
+  await cluster.patch(volumeSnapshotContents, "", content, { metadata, spec: { deletionPolicy: "Retain" } }, signal);
   const bytes = await cluster.getRaw(volumeSnapshotContents, "", content, signal);
   const status = bytes && ((JSON.parse(bytes.toString()) as KubernetesObject)["status"] as SnapshotStatus | undefined);
   if (status?.snapshotHandle === undefined)
     throw new DrsError("UNAVAILABLE", `the snapshot of claim ${claim.namespace}/${claim.claim} has no handle yet`);
+  const { volumeHandle: _, ...saved } = claim;
   return {
-    ...claim,
+    ...saved,
     snapshotHandle: status.snapshotHandle,
     restoreSize: status.restoreSize === undefined ? null : Number(status.restoreSize),
     snapshotTime: new Date(
       status.creationTime === undefined ? Date.now() : Number(status.creationTime) / 1e6,
     ).toISOString(),
   };
+}
+
+/** Whether there is no VolumeSnapshot: see `createVolumeContent`. */
+function hasContentOnly({ volumeHandle }: SnapshotableClaim): boolean {
+  return volumeHandle !== undefined;
+}
+
+function contentNameOf(uuid: string, claim: SnapshotableClaim, status: SnapshotStatus | undefined): string {
+  if (hasContentOnly(claim)) return nameFor(uuid, claim.namespace, claim.claim);
+  return status?.boundVolumeSnapshotContentName ?? "";
 }
 
 function tellSpread(context: JobContext): void {

@@ -2,6 +2,7 @@ import type { Cluster } from "../cluster.ts";
 import { invalid } from "../api-error.ts";
 import type { Claim, CustomResourceDefinition, Namespace, StorageClass, Volume, Workload } from "../kinds.ts";
 import type { KubernetesObject } from "../kubernetes-object.ts";
+import { classAnnotation } from "../claim-class.ts";
 import { builtIn } from "../registry.ts";
 import { resourceId } from "../resource.ts";
 import type { Resource } from "../resource.ts";
@@ -52,7 +53,8 @@ function admitClaim(object: KubernetesObject, cluster: Cluster): void {
   const defaultClass = [...cluster.store.list(builtIn("storageclasses.storage.k8s.io"))].find(
     (candidate) => candidate.metadata.annotations?.["storageclass.kubernetes.io/is-default-class"] === "true",
   );
-  if (spec.storageClassName === undefined && defaultClass) spec.storageClassName = defaultClass.metadata.name;
+  const hasClass = spec.storageClassName !== undefined || classAnnotation in (claim.metadata.annotations ?? {});
+  if (!hasClass && defaultClass) spec.storageClassName = defaultClass.metadata.name;
   spec.volumeMode ??= "Filesystem";
   if (spec.dataSource) spec.dataSourceRef ??= { ...spec.dataSource };
   else if (spec.dataSourceRef && !spec.dataSourceRef.namespace) spec.dataSource = { ...spec.dataSourceRef };

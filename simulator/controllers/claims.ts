@@ -1,3 +1,4 @@
+import { classOf } from "../claim-class.ts";
 import type { Cluster } from "../cluster.ts";
 import type { Claim, Pod, StorageClass, Volume } from "../kinds.ts";
 import { isDeleting, keyOf } from "../kubernetes-object.ts";
@@ -46,7 +47,7 @@ export function claimController(cluster: Cluster): Controller {
       bind(claim, volume);
       return;
     }
-    const storageClass = store.get<StorageClass>(storageClasses, `/${claim.spec?.storageClassName ?? ""}`);
+    const storageClass = store.get<StorageClass>(storageClasses, `/${classOf(claim)}`);
     if (storageClass !== undefined && mayProvision(claim, storageClass)) provision(cluster, claim, storageClass);
   }
 
@@ -118,7 +119,7 @@ function isFreeFor({ spec = {}, status, metadata }: Volume, claim: Claim): boole
   return (
     status?.phase === "Available" &&
     spec.claimRef === undefined &&
-    (spec.storageClassName ?? "") === (wish.storageClassName ?? "") &&
+    (spec.storageClassName ?? "") === classOf(claim) &&
     (spec.volumeMode ?? "Filesystem") === (wish.volumeMode ?? "Filesystem") &&
     (wish.accessModes ?? []).every((mode) => spec.accessModes?.includes(mode)) &&
     parseQuantity(spec.capacity?.storage) >= parseQuantity(wish.resources?.requests?.storage) &&

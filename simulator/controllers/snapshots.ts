@@ -41,6 +41,7 @@ export function snapshotController(cluster: Cluster): Controller {
     const volume = store.get<Volume>(volumes, `/${claim?.spec?.volumeName ?? ""}`);
     if (claim === undefined) return `snapshot controller failed to update ${name}: claim ${claimName} not found`;
     if (claim.status?.phase !== "Bound" || !volume?.spec?.csi) return `the PVC ${claimName} is not yet bound to a PV`;
+    if (isDeleting(claim)) return `cannot add finalizer on claim ${claimName} because it is being deleted`;
     const { driver, volumeHandle } = volume.spec.csi;
     const className = snapshot.spec?.volumeSnapshotClassName;
     const snapshotClass = store.get<VolumeSnapshotClass>(classes, `/${className ?? ""}`);

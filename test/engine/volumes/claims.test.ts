@@ -3,6 +3,7 @@ import { bytesOf } from "../../../engine/volumes/quantity.ts";
 import { Scene, texts } from "../simulated-control-plane.ts";
 
 const claims = "/api/v1/namespaces/cdp/persistentvolumeclaims";
+const ours = "sim.csi.drs.example";
 const apps = "/apis/apps/v1/namespaces/cdp/deployments";
 const request = (storage: string) => ({ accessModes: ["ReadWriteOnce"], resources: { requests: { storage } } });
 
@@ -87,34 +88,105 @@ test("a claim that waits for its first consumer binds with it, and one that nobo
   expect(volumes.read("cdp", "idle", "data").toString()).toBe("idle");
 });
 
-test("what no snapshot can bring back is a warning: no snapshot class, no storage class, no volume at all is none", async () => {
+/** A volume that was made by hand, with a claim that is bound to it. */
+async function madeByHand(scene: Scene, name: string, driver: string): Promise<void> {
+  const common = { accessModes: ["ReadWriteOnce"], storageClassName: "" };
+  const csi = { driver, volumeHandle: name };
+  await scene.create("/api/v1/persistentvolumes", {
+    metadata: { name },
+    spec: { ...common, capacity: { storage: "1Gi" }, csi, persistentVolumeReclaimPolicy: "Retain" },
+  });
+  await scene.create(claims, { metadata: { name }, spec: { ...request("1Gi"), ...common, volumeName: name } });
+  await bound(scene, name);
+}
+
+test("what no snapshot can bring back is a warning: no snapshot class, no volume at all is none", async () => {
   const scene = await Scene.open();
-  const csi = { driver: "other.csi.example", volumeHandle: "h" };
-  const ours = { driver: "sim.csi.drs.example", volumeHandle: "static" };
-  for (const [name, source] of [
-    ["other", csi],
-    ["static", ours],
-  ] as const) {
-    const common = { accessModes: ["ReadWriteOnce"], storageClassName: "" };
-    await scene.create("/api/v1/persistentvolumes", {
-      metadata: { name },
-      spec: { ...common, capacity: { storage: "1Gi" }, csi: source, persistentVolumeReclaimPolicy: "Retain" },
-    });
-    await scene.create(claims, { metadata: { name }, spec: { ...request("1Gi"), ...common, volumeName: name } });
-    await bound(scene, name);
-  }
+  await madeByHand(scene, "other", "other.csi.example");
   await scene.create(claims, { metadata: { name: "empty" }, spec: { ...request("1Gi"), storageClassName: "nowhere" } });
   await scene.simulator.settled();
   const backup = await scene.backup();
   expect(texts(backup.warnings)).toEqual([
     "cdp: the data of claim other is not in this backup: no VolumeSnapshotClass has its driver other.csi.example: create one",
-    "cdp: the data of claim static is not in this backup: it has no storage class that could make a volume from a snapshot",
   ]);
   expect(backup.state).toBe("PARTIALLY_FAILED");
   const uids = async () =>
-    Promise.all(["other", "static", "empty"].map(async (name) => (await scene.get(`${claims}/${name}`)).metadata.uid));
+    Promise.all(["other", "empty"].map(async (name) => (await scene.get(`${claims}/${name}`)).metadata.uid));
   const before = await uids();
   const restore = await scene.restore(backup.crn);
   expect(texts(restore.errors)).toEqual([]);
   expect(await uids()).toEqual(before);
+});
+
+test("a volume that was made by hand is saved, and its data comes back in a class of its driver", async () => {
+  const scene = await Scene.open();
+  scene.simulator.volumes.addVolume("static");
+  await madeByHand(scene, "static", ours);
+  scene.simulator.volumes.write("cdp", "static", "data", "saved");
+  const backup = await scene.backup();
+  expect(texts(backup.warnings)).toEqual([]);
+  scene.simulator.volumes.write("cdp", "static", "data", "since");
+  const restore = await scene.restore(backup.crn);
+  expect(texts(restore.errors)).toEqual([]);
+  expect(texts(restore.warnings)).toContainEqual(
+    "cdp: claim static is in storage class standard now: its volume static was made by hand, in none",
+  );
+  expect(scene.simulator.volumes.read("cdp", "static", "data").toString()).toBe("saved");
+});
+
+test("a backup says that a restore will need a storage class of a volume's driver, and the restore does before it touches anything", async () => {
+  const scene = await Scene.open();
+  const classes = "/apis/storage.k8s.io/v1/storageclasses";
+  for (const name of await scene.names(classes)) await scene.remove(`${classes}/${name}`);
+  const backup = await scene.backup();
+  expect(texts(backup.warnings)).toContainEqual(
+    `cdp: no storage class of the cluster makes volumes of driver ${ours}: a restore needs one for claim cdp-artifacts, create one`,
+  );
+  const restore = await scene.restore(backup.crn);
+  expect(texts(restore.errors)).toEqual([
+    expect.stringMatching(/claim .* needs a storage class of driver sim.csi.drs.example: .* create one/),
+  ]);
+});
+
+test("a claim whose class stands in the old annotation alone comes back in it, with its data", async () => {
+  const scene = await Scene.open();
+  const annotations = { "volume.beta.kubernetes.io/storage-class": "standard" };
+  await scene.create(claims, { metadata: { name: "old", annotations }, spec: request("1Gi") });
+  await bound(scene, "old");
+  scene.simulator.volumes.write("cdp", "old", "data", "saved");
+  const backup = await scene.backup();
+  expect(texts(backup.warnings)).toEqual([]);
+  await scene.remove(`${claims}/old`);
+  const restore = await scene.restore(backup.crn);
+  expect(texts(restore.errors)).toEqual([]);
+  expect(scene.simulator.volumes.read("cdp", "old", "data").toString()).toBe("saved");
+  const claim = await scene.get(`${claims}/old`);
+  expect(claim.metadata).toMatchObject({ annotations });
+  expect(claim["spec"]).not.toHaveProperty("storageClassName");
+});
+
+test("a claim that is being deleted, and in use, is saved with its data; what else goes is named", async () => {
+  const scene = await Scene.open();
+  await scene.create(claims, { metadata: { name: "orders" }, spec: request("1Gi") });
+  await scene.create(apps, mounting("orders", "orders"));
+  await bound(scene, "orders");
+  scene.simulator.volumes.write("cdp", "orders", "data", "saved");
+  await scene.create("/api/v1/namespaces/cdp/configmaps", {
+    metadata: { name: "going", finalizers: ["example.com/hold"] },
+  });
+  await scene.remove("/api/v1/namespaces/cdp/configmaps/going");
+  await scene.remove(`${claims}/orders`);
+  expect((await scene.get(`${claims}/orders`)).metadata).toHaveProperty("deletionTimestamp");
+  const backup = await scene.backup();
+  expect(texts(backup.warnings)).toEqual([
+    "cdp: claim orders is being deleted, and goes with its data when no pod uses it any more: a restore makes it again",
+    "cdp: ConfigMap going is being deleted, and not in this backup",
+  ]);
+  scene.simulator.volumes.write("cdp", "orders", "data", "since");
+  const restore = await scene.restore(backup.crn);
+  expect(texts(restore.errors)).toEqual([]);
+  await scene.simulator.settled();
+  expect((await scene.get(`${claims}/orders`)).metadata).not.toHaveProperty("deletionTimestamp");
+  expect(scene.simulator.volumes.read("cdp", "orders", "data").toString()).toBe("saved");
+  expect(await scene.names("/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents")).toEqual([]);
 });
