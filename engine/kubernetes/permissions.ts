@@ -1,9 +1,13 @@
 import { DrsError } from "../errors.ts";
 import type { AccessQuestion, Cluster } from "./cluster.ts";
 import { forEachInFlight } from "./in-flight.ts";
+import { hasStatus } from "./kubernetes-error.ts";
 import { groupOf, type ResourceType } from "./kubernetes-object.ts";
 
-/** PERMISSION_DENIED, naming those that are missing, when the service's own account lacks rights that `what` needs: `a backup`. */
+/**
+ * PERMISSION_DENIED, naming those that are missing, when the service's own account lacks rights that `what` needs: `a backup`.
+ * Where a namespace does not exist, which took its role bindings along, that is said first, in place of its many rights.
+ */
 export async function checkPermissions(
   cluster: Cluster,
   what: string,
@@ -11,30 +15,79 @@ export async function checkPermissions(
   inFlight: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const missing = await missingPermissions(cluster, questions, inFlight, signal);
-  if (missing.length > 0)
-    throw new DrsError(
-      "PERMISSION_DENIED",
-      `the service's account lacks rights that ${what} needs: ${missing.join("; ")}`,
-    );
+  const missing = await missingRights(cluster, questions, inFlight, signal);
+  if (missing.length === 0) return;
+  const gone = await missingNamespaces(cluster, questions, missing, signal);
+  const rights = inWords(missing.filter(({ namespace }) => !gone.has(namespace)));
+  const faults = [
+    ...gone.values(),
+    ...(rights.length > 0 ? [`the service's account lacks rights that ${what} needs: ${rights.join("; ")}`] : []),
+  ];
+  throw new DrsError("PERMISSION_DENIED", faults.join("; "));
 }
 
-/**
- * Those of the rights that the service's own account lacks, in words, like rules: `delete, patch configmaps, deployments.apps in
- * cdp`. An account that may do everything is asked one question.
- */
-async function missingPermissions(
+/** Those that the service's own account lacks. An account that may do everything is asked one question. */
+async function missingRights(
   cluster: Cluster,
   questions: readonly AccessQuestion[],
   inFlight: number,
   signal: AbortSignal,
-): Promise<readonly string[]> {
+): Promise<readonly AccessQuestion[]> {
   if (await cluster.isAllowed({ verb: "*", group: "*", resource: "*", namespace: "" }, signal)) return [];
   const missing: AccessQuestion[] = [];
   await forEachInFlight(questions, inFlight, async (question) => {
     if (!(await cluster.isAllowed(question, signal))) missing.push(question);
   });
-  const byKind = Map.groupBy(missing, (question) => `${kindOf(question)}${whereOf(question)}`);
+  return missing;
+}
+
+/**
+ * What is to be said of each namespace that is not there, or will not be, and in which most rights are missing: those that
+ * are bound in the whole cluster outlast it.
+ */
+async function missingNamespaces(
+  cluster: Cluster,
+  questions: readonly AccessQuestion[],
+  missing: readonly AccessQuestion[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const asked = Map.groupBy(questions, ({ namespace }) => namespace);
+  const faults = new Map<string, string>();
+  const lackedIn = Map.groupBy(missing, ({ namespace }) => namespace);
+  for (const namespace of [...lackedIn.keys()].sort()) {
+    const lacked = lackedIn.get(namespace) ?? [];
+    if (namespace === "" || lacked.length * 2 < (asked.get(namespace)?.length ?? 0)) continue;
+    const found = await whatIsThere(cluster, namespace, signal);
+    if (found === "present") continue;
+    const [how, when] = found === "absent" ? ["does not exist,", ""] : ["is being deleted,", "when it is gone, "];
+    faults.set(
+      namespace,
+      `namespace ${namespace} ${how} and with it the role binding that gives the service its rights there: ` +
+        `${when}create it and apply deploy/kubernetes.yaml again`,
+    );
+  }
+  return faults;
+}
+
+/** A namespace that may not be looked at counts as present. */
+async function whatIsThere(
+  cluster: Cluster,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<"present" | "absent" | "going"> {
+  try {
+    const found = await cluster.get({ apiVersion: "v1", resource: "namespaces" }, "", namespace, signal);
+    if (!found) return "absent";
+    return found.metadata.deletionTimestamp === undefined ? "present" : "going";
+  } catch (error) {
+    if (hasStatus(error, 403)) return "present";
+    throw error;
+  }
+}
+
+/** Rights like rules: `delete, patch configmaps, deployments.apps in cdp`. */
+function inWords(rights: readonly AccessQuestion[]): readonly string[] {
+  const byKind = Map.groupBy(rights, (question) => `${kindOf(question)}${whereOf(question)}`);
   const rules = new Map<string, { verbs: string; where: string; kinds: string[] }>();
   for (const [question, ...others] of byKind.values()) {
     if (!question) continue;

@@ -33,6 +33,19 @@ test("a restore that cannot succeed says why and touches nothing", async () => {
   await restoreFails(
     /lacks rights that a restore needs: .*delete, patch secrets in cdp; .*patch .*deployments\.apps.* in cdp/,
   );
+  // Without the namespace of the vault: the account's rights there were bound in it.
+  forbidden = ({ verb, resource, namespace }) =>
+    verb === "*" ||
+    (verb === "delete" && resource === "secrets" && namespace === "cdp") ||
+    namespace === "vault-system";
+  simulator.intercept(({ method, path }) =>
+    method === "GET" && path === "/api/v1/namespaces/vault-system"
+      ? { status: 404, body: { kind: "Status", code: 404, reason: "NotFound" } }
+      : undefined,
+  );
+  await restoreFails(
+    /^namespace vault-system does not exist, and with it the role binding that gives the service its rights there: create it and apply deploy\/kubernetes\.yaml again; the service's account lacks rights that a restore needs: delete secrets in cdp$/,
+  );
   forbidden = nothing;
 
   simulator.intercept(({ path }) =>
