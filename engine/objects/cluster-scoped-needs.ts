@@ -19,11 +19,12 @@ interface Subject {
   namespace?: string;
 }
 interface ServiceClient {
-  service?: { namespace?: string };
+  service?: { namespace?: string; name?: string };
 }
-interface Webhook {
-  name: string;
-  clientConfig?: ServiceClient;
+/** One of a webhook configuration. */
+export interface Webhook {
+  readonly name: string;
+  readonly clientConfig?: ServiceClient & { readonly url?: string; readonly caBundle?: string };
 }
 
 /** How the cluster-scoped kinds are read: by name, or looked through. In this order, as some say what later ones are needed. */
@@ -184,13 +185,25 @@ export function callsServiceOf(configuration: KubernetesObject, namespaces: Read
   return webhooksOf(configuration).some((webhook) => callsInto(webhook, namespaces));
 }
 
-function webhooksOf(configuration: KubernetesObject): readonly Webhook[] {
+export function webhooksOf(configuration: KubernetesObject): readonly Webhook[] {
   return (configuration["webhooks"] ?? []) as Webhook[];
 }
 
-function callsInto({ clientConfig }: Webhook, namespaces: ReadonlySet<string>): boolean {
-  return namespaces.has(clientConfig?.service?.namespace ?? "");
+/** Whether a webhook is served from one of these namespaces. */
+export function callsInto(webhook: Webhook, namespaces: ReadonlySet<string>): boolean {
+  return namespaces.has(serviceOf(webhook).namespace);
 }
+
+/** The service that a webhook calls, also by its URL; without a name when it is none of the cluster's. */
+export function serviceOf({ clientConfig = {} }: Webhook): { readonly namespace: string; readonly name: string } {
+  const { service, url = "" } = clientConfig;
+  if (service) return { namespace: service.namespace ?? "", name: service.name ?? "" };
+  const [, name = "", namespace = ""] = inClusterUrl.exec(url) ?? [];
+  return { namespace, name };
+}
+
+/** https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#services */
+const inClusterUrl = /^https:\/\/([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:[.:/]|$)/;
 
 /** The subjects of a role binding. */
 export function subjectsOf(binding: KubernetesObject): readonly Subject[] {

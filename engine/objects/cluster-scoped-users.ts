@@ -2,7 +2,7 @@ import { DrsError } from "../errors.ts";
 import { persistentVolumeClaims, pods, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { callsServiceOf, type RoleRef, subjectsOf } from "./cluster-scoped-needs.ts";
+import { type RoleRef, subjectsOf } from "./cluster-scoped-needs.ts";
 import { type PodSpec, podTemplateOf } from "./pod-template.ts";
 
 type Kind = Pick<ResourceType, "apiVersion" | "resource">;
@@ -78,9 +78,6 @@ export async function isUsedOnlyBy(
             ({ spec }) => (spec as { volumeSnapshotClassName?: string }).volumeSnapshotClassName === name,
           ))
         );
-      case "validatingwebhookconfigurations.admissionregistration.k8s.io":
-      case "mutatingwebhookconfigurations.admissionregistration.k8s.io":
-        return callsServiceOf(object, namespaces);
       case "apiservices.apiregistration.k8s.io": {
         const { service } = (object["spec"] ?? {}) as { service?: { namespace?: string } };
         return namespaces.has(service?.namespace ?? "");

@@ -6,6 +6,7 @@ import { removeAdded } from "./added-objects.ts";
 import { deleteObjects } from "./deleting-objects.ts";
 import { disown } from "./disowning.ts";
 import { keptVolumes } from "./kept-volumes.ts";
+import { letCallsIn } from "./letting-calls-in.ts";
 import { putClaimsBack, removeNewClaims } from "./putting-claims-back.ts";
 import { restoreNamespaces } from "./namespaces.ts";
 import { OwnerLinks } from "./owner-links.ts";
@@ -15,8 +16,9 @@ import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { safetySource } from "./restore-sources.ts";
 import { removeSnapshotObjects, restoreClaims } from "./restoring-claims.ts";
 import { restoreFrom } from "./restoring-objects.ts";
-import { restoreWebhooks, startApps } from "./starting-apps.ts";
-import { removeWebhooks, stopApps } from "./stopping-apps.ts";
+import { startApps } from "./starting-apps.ts";
+import { stopApps } from "./stopping-apps.ts";
+import { removeWebhooks } from "./webhooks.ts";
 
 /** Noted before the first object is deleted: until then there is nothing to clear away before all is put back. */
 export const deletingNote = "deleting";
@@ -42,7 +44,7 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<void
   const back = { ...context, info: (text: string) => context.info(`going back: ${text}`) };
   const source = await safetySource(parts, back);
   if (notes.get(upNote) === undefined) notes.set(upNote, await putBack(source, all, back));
-  await restoreWebhooks(source, parts, back);
+  await letCallsIn(source, parts, back);
   const but = notes.get(upNote) === true ? "" : ", but not all of its applications run";
   context.error("", `the restore failed: the control plane is as it was before it${but}`);
   notes.set(backNote, true);

@@ -9,6 +9,7 @@ import { deleteObjects } from "./deleting-objects.ts";
 import { disown } from "./disowning.ts";
 import { deletingNote, goBack, isBack, whereAllLies } from "./going-back.ts";
 import { keepVolumes, keptVolumes, releaseKeptVolumes } from "./kept-volumes.ts";
+import { letCallsIn } from "./letting-calls-in.ts";
 import { restoreNamespaces } from "./namespaces.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import { preValidation } from "./pre-validation.ts";
@@ -16,10 +17,11 @@ import type { RestoreSource } from "./restore-source.ts";
 import { backupSource, provenSource } from "./restore-sources.ts";
 import { removeSnapshotObjects, restoreClaims, settleBoundClaims } from "./restoring-claims.ts";
 import { restoreFrom } from "./restoring-objects.ts";
-import { restoreWebhooks, startApps } from "./starting-apps.ts";
-import { removeWebhooks, stopApps } from "./stopping-apps.ts";
+import { startApps } from "./starting-apps.ts";
+import { stopApps } from "./stopping-apps.ts";
 import { toStorageVersions } from "./stored-versions.ts";
 import { unsavedClaims } from "./unsaved-claims.ts";
+import { removeWebhooks } from "./webhooks.ts";
 
 /** Noted before the first thing in the namespaces is changed: from then on a failure has to be undone. */
 const touchedNote = "touched";
@@ -88,7 +90,7 @@ export function restoreJob(parts: JobParts): JobDefinition {
       context.notes.set(restoredNote, true);
       await settleBoundClaims(parts, context, source);
       await releaseKeptVolumes(parts, context, await leftClaims(source, context));
-      await restoreWebhooks(source, parts, context);
+      await letCallsIn(source, parts, context);
       await deleteSafetyArchive(parts, context);
     },
     async fail(context) {
@@ -97,7 +99,7 @@ export function restoreJob(parts: JobParts): JobDefinition {
         const left =
           volumes.length > 0 ? `what was replaced is not all removed: volumes ${volumes.join(", ")}` : "not cleaned up";
         context.error("", `all is restored, but ${left}`);
-        await restoreWebhooks(await provenSource(parts, context), parts, context);
+        await letCallsIn(await provenSource(parts, context), parts, context);
         return;
       }
       const isTouched = context.notes.get(touchedNote) === true;

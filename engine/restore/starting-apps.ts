@@ -3,7 +3,6 @@ import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { nameOf, type NamespacedRestore, restoreObjects, restoreRefused } from "./namespaced-objects.ts";
 import { OwnerLinks } from "./owner-links.ts";
@@ -12,7 +11,7 @@ import { idleClaims } from "./idle-claims.ts";
 import { isPaused, mayBePaused } from "./paused-deployments.ts";
 import { isReady, notReady } from "./readiness.ts";
 import { causeOf, failWhenTooMany, refusedSoFar, tellGivenUp } from "./refused-objects.ts";
-import { afterStart, scaledWorkloads, startedByCreation } from "./restore-order.ts";
+import { scaledWorkloads, startedByCreation } from "./restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { restoreLimits } from "./restoring-limits.ts";
 import { servedType } from "./served-types.ts";
@@ -21,7 +20,7 @@ type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
 
 /**
  * Starts what a source holds: the embedded database, then the vault, each until it is ready, then everything else; waits
- * for the success conditions. `restoreWebhooks` comes after it. May run again.
+ * for the success conditions. `letCallsIn` comes after it. May run again.
  *
  * What was not ready when it was saved is started and not waited for. FAILED_PRECONDITION names what does not come up;
  * unless `onLate` takes it, and everything else is started all the same. A workload that is not there, or may not be started, is an error
@@ -64,15 +63,6 @@ export async function startApps(
   await restoreRefused(restore); // of the limits
   await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
   failWhenTooMany(parts, context, source);
-}
-
-/**
- * Lets webhooks and aggregated APIs call into the control plane again. Whatever they could refuse has to be done before: this
- * is the last that a restore does to the cluster. May run again.
- */
-export async function restoreWebhooks(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
-  const links = new OwnerLinks(context, source.notesPrefix);
-  await restoreClusterScoped(parts, context, source, links, afterStart);
 }
 
 function fail(error: DrsError): never {

@@ -7,10 +7,10 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { hasStatus, isDenied } from "../kubernetes/kubernetes-error.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
-import { callsServiceOf, webhookConfigurations } from "../objects/cluster-scoped-needs.ts";
 import { isMirrorPod } from "../objects/object-selection.ts";
 import { listed } from "./listed.ts";
 import { pods, type RunningKind, runningKinds, stop, whoStarts } from "./running-kinds.ts";
+import { removeWebhooks } from "./webhooks.ts";
 
 /** Between stopping something and stopping it again: who starts it shall not wear out the API server. */
 const firstPauseMs = 100;
@@ -72,24 +72,6 @@ export async function stopApps(
     }
     if (round > 1) await sleep(Math.min(firstPauseMs * 2 ** (round - 2), longestPauseMs), undefined, { signal });
   }
-}
-
-/**
- * Takes away the admission webhooks served from the namespaces: they would refuse, or delay, everything from here on. To
- * be called before anything else is changed, and again where somebody may have made them anew.
- */
-export async function removeWebhooks(
-  { cluster }: Pick<JobParts, "cluster">,
-  context: JobContext,
-  namespaces: readonly string[],
-): Promise<void> {
-  const ours = new Set(namespaces);
-  for (const kind of webhookConfigurations)
-    for await (const configuration of cluster.list(kind, "", context.signal)) {
-      if (!callsServiceOf(configuration, ours)) continue;
-      await cluster.delete(kind, "", configuration.metadata.name, context.signal);
-      context.info(`removed ${kind.resource} ${configuration.metadata.name} until the applications are up`);
-    }
 }
 
 /** Waits until no pod runs, or until one is seen that nobody has stopped yet; gives the pods that are there then. */

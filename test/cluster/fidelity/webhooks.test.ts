@@ -70,13 +70,33 @@ test("a webhook into the namespaces that nobody answers blocks neither deletion 
   ];
   await configure("fidelity-own", { clientConfig: { service }, rules });
   await plane.backUp();
+  const before = await plane.cluster.kubernetes.get(own);
 
   const { crn, warnings, errors } = await plane.restore();
   expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
   const configuration = await plane.cluster.kubernetes.get(own);
+  expect(configuration.metadata.uid).toBe(before.metadata.uid);
   expect(configuration["webhooks"][0]).toMatchObject({ failurePolicy: "Fail", clientConfig: { service } });
   expect((await plane.get("apps/v1/deployments", "app"))["status"].availableReplicas).toBe(1);
   expect(await plane.log({ crn })).toMatch(/ready[\s\S]*restored ValidatingWebhookConfiguration fidelity-own/);
+});
+
+test("of a configuration that serves others, too, and is newer than the backup, only the control plane's webhook is away", async () => {
+  await plane.backUp();
+  await configure("fidelity-own", { clientConfig: gone, rules: [probed] });
+  const { kubernetes } = plane.cluster;
+  const [hook] = (await kubernetes.get(own))["webhooks"];
+  const others = { ...hook, name: "others.example.com", clientConfig: webhook.clientConfig };
+  await kubernetes.patch(own, { webhooks: [others, hook] });
+  const before = await kubernetes.get(own);
+
+  const { crn, warnings, errors } = await plane.restore({ state: "PARTIALLY_FAILED" });
+  expect(errors).toEqual([]);
+  expect(warnings).toEqual([expect.stringContaining("is newer than the backup and calls service")]);
+  const after = await kubernetes.get(own);
+  expect(after["webhooks"]).toEqual(before["webhooks"]);
+  expect(after.metadata.uid).toBe(before.metadata.uid);
+  expect(await plane.log({ crn })).toContain("took fidelity-own.example.com out of validatingwebhookconfigurations");
 });
 
 test("a webhook of the control plane that guards volumes comes back when none is left to be changed", async () => {

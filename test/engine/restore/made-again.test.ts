@@ -39,13 +39,16 @@ async function restoreBesideAnother(scene: Scene, moments: readonly Moment[], fa
   scene.simulator.intercept((asked) => {
     const { method, path } = asked;
     const log = scene.engine.getLogs(crn);
-    if (method === "DELETE" && path === `${configurations}/made-again`) webhook = "gone";
+    if (method === "PATCH" && path === `${configurations}/made-again`) webhook = "gone";
     if (webhook === "gone" && ahead[0]?.(asked, log) === true) {
       ahead.shift();
       webhook = "coming";
-      void scene.create(configurations, configuration).then(() => {
-        webhook = "there";
-      });
+      void scene
+        .create(configurations, configuration)
+        .catch(() => scene.change(`${configurations}/made-again`, configuration))
+        .then(() => {
+          webhook = "there";
+        });
     }
     if (webhook === "coming" && path !== configurations) return { status: 503 };
     if (fails(asked, log)) return forbidden;

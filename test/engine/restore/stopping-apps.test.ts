@@ -61,7 +61,7 @@ test("custom resources are stored in their storage version where their own webho
     if (asked.method === "GET" && asked.path === path) return { status: 200, body: converted };
     if (asked.method !== "PATCH" || !asked.path.includes("/environments/")) return undefined;
     count++;
-    if (log.includes("removed validatingwebhookconfigurations")) return undefined;
+    if (log.includes("out of validatingwebhookconfigurations")) return undefined;
     return { status: 400, body: { kind: "Status", code: 400, message: denial } };
   });
   crn = await scene.startRestore(backup.crn);
