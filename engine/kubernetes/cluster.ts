@@ -1,4 +1,5 @@
 import type { User } from "../model.ts";
+import { pods } from "./built-in-kinds.ts";
 import { type ClusterAddress, Connection } from "./connection.ts";
 import { type Discovery, discover } from "./discovery.ts";
 import { parseExact } from "./exact-json.ts";
@@ -13,6 +14,15 @@ import { type AccessQuestion, review, reviewAccess, reviewToken } from "./review
 export type { AccessQuestion };
 
 type Type = Pick<ResourceType, "apiVersion" | "resource">;
+
+export interface ContainerLog {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+  readonly lines: number;
+  /** Of the run before this one. */
+  readonly previous: boolean;
+}
 
 /** Does a write, named by its verb and resource; what stands around it is the caller's. */
 export type AroundWrite = <T>(what: string, write: () => Promise<T>) => Promise<T>;
@@ -261,6 +271,25 @@ export class Cluster {
       if (hasStatus(error, 403, 404)) return undefined;
       throw error;
     }
+  }
+
+  /**
+   * The last lines that a container has written, at most so many and 8 kB; of its run before this one with `previous`.
+   * https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#get-read-log-of-the-specified-pod
+   */
+  async containerLog(
+    { namespace, pod, container, lines, previous }: ContainerLog,
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    const query = new URLSearchParams({
+      container,
+      tailLines: String(lines),
+      limitBytes: "8192",
+      previous: String(previous),
+    });
+    const path = `${resourcePath(pods, namespace, pod, "log")}?${query.toString()}`;
+    const log = await this.#connection.request({ method: "GET", path, signal });
+    return log.toString().trimEnd().split("\n");
   }
 
   /** Runs a command in a pod's container; see `execInPod`. */

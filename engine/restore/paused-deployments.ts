@@ -1,7 +1,7 @@
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
-import { notReady } from "./readiness.ts";
+import { notReady } from "./waiting-for-apps.ts";
 
 /**
  * Whether an archived workload is a deployment that is paused. Its controller makes no replica set for it then, and its
@@ -21,7 +21,8 @@ export async function mayBePaused(
   const { namespace = "", name } = archived.metadata;
   const restored = await parts.cluster.get(type, namespace, name, context.signal);
   // It runs nothing yet, so that it is ready as soon as its controller has seen it.
-  if (restored && !isPaused(restored)) await notReady(parts, context, type, namespace, new Set([name]));
+  const deadline = Date.now() + parts.limits.appsStartTimeout;
+  if (restored && !isPaused(restored)) await notReady(parts, context, type, namespace, new Map([[name, 0]]), deadline);
   const { replicas = 0, updatedReplicas = 0 } = (archived["status"] ?? {}) as Record<string, number | undefined>;
   if (updatedReplicas < replicas)
     context.warn(

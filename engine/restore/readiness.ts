@@ -1,76 +1,77 @@
-import type { JobParts } from "../jobs/parts.ts";
-import type { JobContext } from "../jobs/phase.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { waitFor } from "../kubernetes/waiting.ts";
-import { listed } from "./listed.ts";
 
 /** What STARTING_APPS waits for, of what was so when it was saved; a restore is COMPLETED only when all of them hold. */
 export const successConditions: readonly string[] = [
   "every claim that was bound is bound",
-  "every deployment that was available is available",
-  "every stateful set that was ready is ready",
-  "every daemon set that was ready is ready",
+  "every deployment has as many available pods as it had",
+  "every stateful set has as many ready pods as it had",
+  "every daemon set has as many ready pods as it had",
 ];
+
+type Type = Pick<ResourceType, "apiVersion" | "resource">;
 
 interface Status {
   phase?: string;
   observedGeneration?: number;
   availableReplicas?: number;
   readyReplicas?: number;
-  updatedReplicas?: number;
   numberReady?: number;
   desiredNumberScheduled?: number;
 }
 
-/** Whether an object has come up: its controller has seen it as it is, and what it asks for is there. */
-export function isReady(type: Pick<ResourceType, "apiVersion" | "resource">, object: KubernetesObject): boolean {
+/** So much of an object is up: a workload's pods, or 1 for a claim that is bound. */
+function upCount(type: Type, object: KubernetesObject): number {
   const status = (object["status"] ?? {}) as Status;
-  const { replicas = 1 } = (object["spec"] ?? {}) as { replicas?: number };
-  if ((status.observedGeneration ?? 0) < Number(object.metadata["generation"] ?? 0)) return false;
   switch (resourceName(type)) {
     case "persistentvolumeclaims":
-      return status.phase === "Bound";
+      return status.phase === "Bound" ? 1 : 0;
     case "deployments.apps":
-      return (status.availableReplicas ?? 0) >= replicas;
-    case "statefulsets.apps":
-    case "replicasets.apps":
-    case "replicationcontrollers":
-      return (status.readyReplicas ?? 0) >= replicas;
+      return status.availableReplicas ?? 0;
     case "daemonsets.apps":
-      return status.desiredNumberScheduled !== undefined && (status.numberReady ?? 0) >= status.desiredNumberScheduled;
+      return status.numberReady ?? 0;
     default:
-      return true;
+      return status.readyReplicas ?? 0;
   }
 }
 
-/** So often a long wait tells what it is for. */
-const tellEveryMs = 30_000;
+/** So much of an object should be up now; of a daemon set none that its controller has not looked at yet. */
+function wholeCount(type: Type, object: KubernetesObject): number {
+  const { replicas = 1 } = (object["spec"] ?? {}) as { replicas?: number };
+  const { desiredNumberScheduled } = (object["status"] ?? {}) as Status;
+  switch (resourceName(type)) {
+    case "persistentvolumeclaims":
+      return 1;
+    case "daemonsets.apps":
+      return desiredNumberScheduled ?? Number.POSITIVE_INFINITY;
+    default:
+      return replicas;
+  }
+}
 
 /**
- * Waits until the named objects of one kind and namespace are ready, telling from time to time in the job's log which are
- * not; gives those that are not in time.
+ * How far an archived object was up, and so has to come up again. Undefined for one that is not waited for, as nothing of it
+ * was up though it should have been.
  */
-export async function notReady(
-  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
-  { signal, info }: JobContext,
-  type: Pick<ResourceType, "apiVersion" | "kind" | "resource">,
-  namespace: string,
-  names: ReadonlySet<string>,
-): Promise<readonly string[]> {
-  const ready = new Set<string>();
-  const see = (object: KubernetesObject, gone: boolean) => {
-    const { name } = object.metadata;
-    if (!names.has(name)) return;
-    if (!gone && isReady(type, object)) ready.add(name);
-    else ready.delete(name);
-  };
-  const end = Date.now() + limits.appsStartTimeout;
-  for (;;) {
-    ready.clear();
-    const timeoutMs = Math.min(end - Date.now(), tellEveryMs, limits.appsStartTimeout / 4);
-    if (await waitFor(cluster, { type, namespace, timeoutMs, signal }, see, () => ready.size === names.size)) return [];
-    const missing = [...names].filter((name) => !ready.has(name));
-    if (Date.now() >= end) return missing;
-    info(`waiting for ${type.kind} ${listed(missing)} of ${namespace}`);
-  }
+export function savedReadiness(type: Type, archived: KubernetesObject): number | undefined {
+  const whole = wholeCount(type, archived);
+  const up = Math.min(upCount(type, archived), whole);
+  return up === 0 && whole > 0 ? undefined : up;
+}
+
+/**
+ * Whether an object has come up as far as `wanted` says, or as far as it can by now: its controller has seen it as it is, and
+ * of its pods so many are there that `lost` ones, which are on their way out, do not count.
+ */
+export function isUp(type: Type, object: KubernetesObject, wanted: number, lost = 0): boolean {
+  const { observedGeneration = 0 } = (object["status"] ?? {}) as Status;
+  // Claims have no generation.
+  if (observedGeneration < Number(object.metadata["generation"] ?? 0)) return false;
+  const whole = wholeCount(type, object);
+  if (whole === Number.POSITIVE_INFINITY) return false;
+  return upCount(type, object) - lost >= Math.min(wanted, whole);
+}
+
+/** Whether all that an object asks for is there, and its controller has seen it as it is. */
+export function isReady(type: Type, object: KubernetesObject): boolean {
+  return isUp(type, object, Number.POSITIVE_INFINITY);
 }

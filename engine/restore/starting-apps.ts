@@ -9,12 +9,15 @@ import { OwnerLinks } from "./owner-links.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { idleClaims } from "./idle-claims.ts";
 import { isPaused, mayBePaused } from "./paused-deployments.ts";
-import { isReady, notReady } from "./readiness.ts";
+import { type LateApp, tellLate } from "./late-apps.ts";
+import { listed } from "./listed.ts";
+import { savedReadiness } from "./readiness.ts";
 import { causeOf, failWhenTooMany, refusedSoFar, tellGivenUp } from "./refused-objects.ts";
 import { scaledWorkloads, startedByCreation } from "./restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { restoreLimits } from "./restoring-limits.ts";
-import { servedType } from "./served-types.ts";
+import { type ServedType, servedType } from "./served-types.ts";
+import { notReady } from "./waiting-for-apps.ts";
 
 type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
 
@@ -22,7 +25,8 @@ type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
  * Starts what a source holds: the embedded database, then the vault, each until it is ready, then everything else; waits
  * for the success conditions. `letCallsIn` comes after it. May run again.
  *
- * What was not ready when it was saved is started and not waited for. FAILED_PRECONDITION names what does not come up;
+ * What was partly ready when it was saved is waited for as far as it was. All waits together take no longer than
+ * `appsStartTimeout`. FAILED_PRECONDITION names what does not come up, and the job's log keeps what says why;
  * unless `onLate` takes it, and everything else is started all the same. A workload that is not there, or may not be started, is an error
  * that names it; one that was refused until the others were up is started after them. FAILED_PRECONDITION as `failWhenTooMany` says.
  */
@@ -33,6 +37,7 @@ export async function startApps(
   onLate: (error: DrsError) => void = fail,
 ): Promise<void> {
   const { cluster, controlPlane, limits } = parts;
+  const deadline = Date.now() + limits.appsStartTimeout;
   const discovery = await cluster.discover(context.signal);
   const links = new OwnerLinks(context, source.notesPrefix);
   const isDatabase: Selects = (namespace, type, name) =>
@@ -44,7 +49,7 @@ export async function startApps(
   const start = async (what: string, selects: Selects, andThen = async () => {}) => {
     const unstarted = await scaleUp(restore, selects);
     await andThen();
-    await waitUntilReady(restore, what, (...it) => selects(...it) && !unstarted.has(nameOf(...it)), onLate);
+    await waitUntilReady(restore, what, (...it) => selects(...it) && !unstarted.has(nameOf(...it)), onLate, deadline);
     return unstarted;
   };
   await start("the embedded database", isDatabase);
@@ -113,42 +118,70 @@ async function scaleUp(
   return unstarted;
 }
 
-async function waitUntilReady(
+/** What is waited for, each object as far as it was up when it was saved, by kind and namespace. */
+async function wantedUp(
   { source, discovery, parts, context }: NamespacedRestore,
-  what: string,
   selects: Selects,
-  onLate: (error: DrsError) => void,
-): Promise<void> {
-  const late: string[] = [];
-  let count = 0;
+): Promise<readonly Wanted[]> {
+  const wanted: Wanted[] = [];
   for (const part of partsOf(source, [...waitedFor, "persistentvolumeclaims"])) {
     const type = servedType(discovery, part);
     if (!type) continue;
-    const names = new Map<string, Set<string>>();
+    const counts = new Map<string, Map<string, number>>();
     for await (const { object } of objectsOf(source, [part], context.signal)) {
       const { namespace = "", name } = object.metadata;
-      if (!selects(namespace, part, name) || !isReady(part, object)) continue;
-      names.set(namespace, (names.get(namespace) ?? new Set()).add(name));
-      count++;
+      const count = savedReadiness(part, object);
+      if (count === undefined || !selects(namespace, part, name)) continue;
+      counts.set(namespace, (counts.get(namespace) ?? new Map<string, number>()).set(name, count));
     }
-    for (const [namespace, wanted] of names) {
+    for (const [namespace, names] of counts) {
       if (resourceName(part) === "persistentvolumeclaims")
-        for (const name of await idleClaims(parts.cluster, namespace, context.signal)) wanted.delete(name);
-      for (const name of await notReady(parts, context, type, namespace, wanted))
-        late.push(nameOf(namespace, type, name));
+        for (const name of await idleClaims(parts.cluster, namespace, context.signal)) names.delete(name);
+      wanted.push({ type, namespace, names });
     }
   }
-  if (late.length > 0) {
-    const refused = refusedSoFar(context, source);
-    const why =
-      refused.length > 0
-        ? `the cluster had refused ${refused.length} objects before: ${causeOf(refused)}`
-        : "their pods' events and logs say why";
-    onLate(
-      new DrsError(
-        "FAILED_PRECONDITION",
-        `${what} did not come up within ${parts.limits.appsStartTimeout / 1000} s: ${late.join(", ")}; ${why}`,
-      ),
-    );
-  } else if (count > 0) context.info(`${what}: ${count} workloads and claims are ready`);
+  return wanted;
+}
+
+interface Wanted {
+  readonly type: ServedType;
+  readonly namespace: string;
+  readonly names: ReadonlyMap<string, number>;
+}
+
+/** All are waited for at once, and no longer than until the deadline. */
+async function waitUntilReady(
+  restore: NamespacedRestore,
+  what: string,
+  selects: Selects,
+  onLate: (error: DrsError) => void,
+  deadline: number,
+): Promise<void> {
+  const { source, parts, context } = restore;
+  const late: LateApp[] = [];
+  const wanted = await wantedUp(restore, selects);
+  await forEachInFlight(wanted, parts.limits.clusterConcurrency, async ({ type, namespace, names }) => {
+    for (const name of await notReady(parts, context, type, namespace, names, deadline))
+      late.push({ type, namespace, name });
+  });
+  const count = wanted.reduce((sum, { names }) => sum + names.size, 0);
+  if (late.length === 0) {
+    if (count > 0) context.info(`${what}: ${count} workloads and claims are ready`);
+    return;
+  }
+  const causes = await tellLate(parts, context, late);
+  const refused = refusedSoFar(context, source);
+  const why =
+    refused.length > 0
+      ? `the cluster had refused ${refused.length} objects before: ${causeOf(refused)}`
+      : causes.length > 0
+        ? `${listed(causes, "; ")}; more is in the job's log`
+        : "nothing says why: see the log of the cluster's controller manager";
+  const names = late.map(({ type, namespace, name }) => nameOf(namespace, type, name)).toSorted();
+  onLate(
+    new DrsError(
+      "FAILED_PRECONDITION",
+      `${what} did not come up within ${parts.limits.appsStartTimeout / 1000} s: ${names.join(", ")}; ${why}`,
+    ),
+  );
 }
