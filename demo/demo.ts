@@ -38,13 +38,13 @@ export async function runDemo(screen: Screen, { pace }: { readonly pace: number 
   }
 }
 
-async function tell(screen: Screen, simulator: Simulator, { url, keyFile, call }: Service): Promise<boolean> {
+async function tell(screen: Screen, simulator: Simulator, { url, call }: Service): Promise<boolean> {
   const client = new KubernetesClient(simulator.url);
   const before = await takePicture(client, simulator.volumes, namespaces);
-  const whole = await count(client, namespaces);
+  const whole = await count(client, namespaces, before);
   screen.line(`A simulated cluster with a control plane in ${namespaces.join(" and ")}: ${summary(before, whole)}.`);
   screen.line(`The service listens on ${url}.`);
-  screen.line(`It has made a key, ${keyFile}, and encrypts backups with it: whoever loses that file loses them.`);
+  screen.line("It encrypts backups with a key of this demo's own, which goes with the demo.");
 
   screen.heading("Backup");
   const { backupCrn } = await call<{ backupCrn: string }>("createBackup", { backupName: "before the accident" });
@@ -70,14 +70,14 @@ async function tell(screen: Screen, simulator: Simulator, { url, keyFile, call }
     {
       describe: () => describeRestore(call, restoreCrn),
       logs: logsOf(call, restoreCrn),
-      progress: async () => whatIsThere(await count(client, namespaces), whole, screen),
+      progress: async () => whatIsThere(await count(client, namespaces, before), whole, screen),
     },
     screen,
   );
 
   screen.heading("Comparison");
   await simulator.settled();
-  const { pods } = await count(client, namespaces);
+  const { pods } = await count(client, namespaces, before);
   const left = [
     ...differences(before, await takePicture(client, simulator.volumes, namespaces)),
     ...(pods === whole.pods ? [] : [`${whole.pods} pods were running, ${pods} are`]),
@@ -95,7 +95,8 @@ function summary({ objects, files }: Picture, { pods }: Counts): string {
 
 /** How much of the control plane is there: with a bar on a terminal. */
 function whatIsThere(counts: Counts, whole: Counts, screen: Screen): string {
-  const part = (name: keyof Counts) => `${String(counts[name]).padStart(2)}/${whole[name]} ${name}`;
+  const part = (name: keyof Counts) =>
+    `${String(Math.min(counts[name], whole[name])).padStart(2)}/${whole[name]} ${name}`;
   const parts = `${part("objects")}  ${part("volumes")}  ${part("pods")}`;
   return screen.isTerminal ? `${bar(counts.objects, whole.objects)} ${parts}` : parts;
 }

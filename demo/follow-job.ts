@@ -34,11 +34,11 @@ export async function followJob(job: FollowedJob, screen: Screen): Promise<JobVi
     for (const { name, took, text } of readPhases(await job.logs()).slice(shown)) {
       const progress = await job.progress(text);
       if (took === undefined) {
-        screen.move(`  … ${name.padEnd(29)} ${progress}`);
+        screen.move(`  … ${name.padEnd(27)} ${progress}`);
         break;
       }
-      const seconds = `${(took / 1000).toFixed(1)} s`.padStart(7);
-      screen.line(`  ${screen.style("green", "✔")} ${name.padEnd(21)} ${seconds} ${progress}`);
+      const seconds = `${(took / 1000).toFixed(1)} s`.padStart(6);
+      screen.line(`  ${screen.style("green", "✔")} ${name.padEnd(20)} ${seconds} ${progress}`);
       shown++;
     }
     if (!["NOT_STARTED", "IN_PROGRESS"].includes(view.state)) {

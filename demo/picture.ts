@@ -54,8 +54,12 @@ function named(objects: readonly KubernetesObject[]): ReadonlyMap<string, Kubern
   return byName;
 }
 
-/** Counts what is there now: objects, bound claims, running pods. */
-export async function count(client: KubernetesClient, namespaces: readonly string[]): Promise<Counts> {
+/** Counts what is there now: those of the picture's objects that are, whatever has become of them, bound claims, running pods. */
+export async function count(
+  client: KubernetesClient,
+  namespaces: readonly string[],
+  { objects }: Picture,
+): Promise<Counts> {
   const all = await client.listAll();
   const phases = (kind: string, phase: string) =>
     all.filter(
@@ -65,7 +69,7 @@ export async function count(client: KubernetesClient, namespaces: readonly strin
         (object["status"] as { phase?: string } | undefined)?.phase === phase,
     ).length;
   return {
-    objects: all.filter((object) => isLasting(object, namespaces)).length,
+    objects: new Set(all.map(lastingName)).intersection(new Set(objects.keys())).size,
     volumes: phases("PersistentVolumeClaim", "Bound"),
     pods: phases("Pod", "Running"),
   };

@@ -1,6 +1,9 @@
-import { styleText } from "node:util";
+import { stripVTControlCharacters, styleText } from "node:util";
 
-/** Where the demo writes: on a terminal the last line may move, elsewhere only whole lines are written. */
+/** As wide as any terminal is. */
+const width = 80;
+
+/** Where the demo writes, 80 columns wide: on a terminal the last line may move, elsewhere only whole lines are written. */
 export class Screen {
   readonly #out: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
   #moving = false;
@@ -13,9 +16,9 @@ export class Screen {
     return this.#out.isTTY === true;
   }
 
-  /** Writes a line for good, in the moving line's place if there is one. */
+  /** Writes a text for good, in the moving line's place if there is one: as many lines as it takes. */
   line(text = ""): void {
-    this.#out.write(`${this.#moving ? "\r\u001B[K" : ""}${text}\n`);
+    this.#out.write(`${this.#moving ? "\r\u001B[K" : ""}${wrapped(text).join("\n")}\n`);
     this.#moving = false;
   }
 
@@ -27,7 +30,7 @@ export class Screen {
   /** Shows a text that the next one replaces; only on a terminal. */
   move(text: string): void {
     if (!this.isTerminal) return;
-    this.#out.write(`\r\u001B[K${text.slice(0, (this.#out.columns || 100) - 1)}`);
+    this.#out.write(`\r\u001B[K${text.slice(0, Math.min(this.#out.columns || width, width) - 1)}`);
     this.#moving = true;
   }
 
@@ -37,8 +40,33 @@ export class Screen {
   }
 }
 
-/** A bar of the given width. */
-export function bar(done: number, total: number, width = 20): string {
-  const full = total === 0 ? width : Math.min(width, Math.round((width * done) / total));
-  return "█".repeat(full) + "░".repeat(width - full);
+/** A bar, eight columns long. */
+export function bar(done: number, total: number): string {
+  const length = 8;
+  const full = total === 0 ? length : Math.min(length, Math.round((length * done) / total));
+  return "█".repeat(full) + "░".repeat(length - full);
+}
+
+/** A text in lines that fit, each below the first one's text. A word that fits no line is cut in pieces. */
+function wrapped(text: string): readonly string[] {
+  const indent = " ".repeat(/^ *([✔✘!] )?/.exec(stripVTControlCharacters(text))?.[0].length ?? 0);
+  const lines: string[] = [];
+  let line = "";
+  const begin = (text: string) => {
+    for (line = text; columns(line) > width; line = indent + line.slice(width)) lines.push(line.slice(0, width));
+  };
+  const [first = "", ...words] = text.split(" ");
+  begin(first);
+  for (const word of words) {
+    if (columns(line) + 1 + columns(word) <= width) line += ` ${word}`;
+    else if (word !== "") {
+      if (line.trim() !== "") lines.push(line);
+      begin(indent + word);
+    }
+  }
+  return [...lines, line];
+}
+
+function columns(text: string): number {
+  return stripVTControlCharacters(text).length;
 }

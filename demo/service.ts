@@ -8,8 +8,6 @@ export type Call = <Answer>(method: string, request: object) => Promise<Answer>;
 
 export interface Service {
   readonly url: string;
-  /** Holds the key that encrypts the backups. */
-  readonly keyFile: string;
   readonly call: Call;
   close(): Promise<void>;
 }
@@ -46,7 +44,6 @@ export async function startService(cluster: string, folder: string): Promise<Ser
   const url = `http://127.0.0.1:${server.cleartext?.port}`;
   return {
     url,
-    keyFile,
     async call<Answer>(method: string, request: object): Promise<Answer> {
       const response = await fetch(`${url}/api/v1/drscp/${method}`, {
         method: "POST",

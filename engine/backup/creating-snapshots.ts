@@ -25,6 +25,7 @@ export function creatingSnapshots(parts: JobParts): Phase {
       }
       await resumeApplications(parts, context);
       await awaitSnapshots(context, request);
+      context.info(`snapshots ready: ${request.claims.length}`);
     },
   };
 }

@@ -1,6 +1,9 @@
-import { statSync } from "node:fs";
+import { globSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { PassThrough } from "node:stream";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { stripVTControlCharacters } from "node:util";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { runDemo } from "../../demo/demo.ts";
 import { differences } from "../../demo/differences.ts";
 import { KubernetesClient } from "../../demo/kubernetes-client.ts";
@@ -8,19 +11,22 @@ import { takePicture } from "../../demo/picture.ts";
 import { Screen } from "../../demo/screen.ts";
 import { startSimulator } from "../../simulator/simulator.ts";
 import type { Simulator } from "../../simulator/simulator.ts";
+import { temporaryFolder } from "../engine/store/temporary-store.ts";
 
 test("the demo brings everything back, shows every phase, and makes a key for its user alone and says so", async () => {
   const out = new PassThrough();
   let shown = "";
-  let keyMode: string | undefined;
+  const keyModes: string[] = [];
+  vi.stubEnv("TMPDIR", temporaryFolder());
+  onTestFinished(() => void vi.unstubAllEnvs());
   out.on("data", (line: Buffer) => {
     shown += line.toString();
     // Looked at as soon as it is told of: it goes with the demo.
-    const keyFile = /It has made a key, (.+), and encrypts backups with it/.exec(shown)?.[1];
-    if (keyFile !== undefined) keyMode ??= (statSync(keyFile).mode & 0o777).toString(8);
+    if (keyModes.length === 0 && shown.includes("a key of this demo's own")) keyModes.push(...modesOfKeys());
   });
   const isSame = await runDemo(new Screen(out), { pace: 2 });
-  expect(keyMode).toBe("600");
+  expect(keyModes).toEqual(["600"]);
+  expect(modesOfKeys()).toEqual([]);
   expect(shown).toMatch(/Nothing differs: \d+ objects/);
   expect([...shown.matchAll(/✔ ([A-Z_]{2,})/g)].map(([, phase]) => phase)).toEqual([
     "PRE_VALIDATION",
@@ -35,6 +41,39 @@ test("the demo brings everything back, shows every phase, and makes a key for it
     "STARTING_APPS",
   ]);
   expect(isSame).toBe(true);
+  const lines = shown.split("\n");
+  expect(lines.filter((line) => line.length > 80)).toEqual([]);
+  expect(lines.filter((line) => /✔ [A-Z_]{2,} +\d+\.\d s *$/.test(line))).toEqual([]);
+  const counts = [...shown.matchAll(/(\d+)\/(\d+) \w+/g)];
+  expect(counts.filter(([, done, all]) => Number(done) > Number(all)).map(([progress]) => progress)).toEqual([]);
+});
+
+/** The modes of the keys of the demos that run. */
+function modesOfKeys(): readonly string[] {
+  return globSync(join(tmpdir(), "drs-demo-*/encryption-keys")).map((file) =>
+    (statSync(file).mode & 0o777).toString(8),
+  );
+}
+
+test("on a terminal no line, moving or not, is longer than 80 columns", async () => {
+  const out = Object.assign(new PassThrough(), { isTTY: true, columns: 200 });
+  let shown = "";
+  out.on("data", (text: Buffer) => (shown += text.toString()));
+  await runDemo(new Screen(out), { pace: 2 });
+  const lines = stripVTControlCharacters(shown).split(/[\r\n]/);
+  expect(lines.some((line) => line.includes("█"))).toBe(true);
+  expect(lines.filter((line) => line.length > 80)).toEqual([]);
+});
+
+test("a text that is too long for a line goes on below its beginning", () => {
+  const out = new PassThrough();
+  const screen = new Screen(out);
+  screen.line(`  ! ${"word ".repeat(16)}end`);
+  screen.line("x".repeat(170));
+  screen.line("a  b");
+  expect(String(out.read())).toBe(
+    `  ! ${"word ".repeat(15).trimEnd()}\n    word end\n${"x".repeat(80)}\n${"x".repeat(80)}\n${"x".repeat(10)}\na  b\n`,
+  );
 });
 
 let simulator: Simulator;
