@@ -2,8 +2,10 @@ import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext, Phase } from "../jobs/phase.ts";
 import type { AccessQuestion } from "../kubernetes/cluster.ts";
+import type { Discovery } from "../kubernetes/discovery.ts";
 import { checkPermissions } from "../kubernetes/permissions.ts";
 import { existingEntities, isTerminating, namespaces as namespaceType } from "../objects/entities.ts";
+import { isSavedResource } from "../objects/object-selection.ts";
 import { backupRights, hookRights } from "../objects/rights-needed.ts";
 import { surveyClaims } from "../volumes/claims.ts";
 import { backupNotes } from "./backup-notes.ts";
@@ -23,9 +25,9 @@ export function preValidation(parts: JobParts): Phase {
       const included = await includedNamespaces(parts, context);
       context.setIncludedNamespaces(included);
       context.info(`cluster is Kubernetes ${version}; namespaces: ${included.join(", ")}`);
-      const { resources, unavailable } = await cluster.discover(signal);
-      for (const apiVersion of unavailable)
-        context.warn("", `the API ${apiVersion} does not answer: objects of its kinds are not in this backup`);
+      const discovery = await cluster.discover(signal);
+      tellOfAggregated(discovery, included, context);
+      const { resources } = discovery;
       const mayDo = (rights: readonly AccessQuestion[]) =>
         checkPermissions(cluster, "a backup", rights, limits.clusterConcurrency, signal);
       await mayDo(backupRights(resources, included));
@@ -54,6 +56,34 @@ export function preValidation(parts: JobParts): Phase {
       ]);
     },
   };
+}
+
+/** Tells which kinds' objects the backup cannot hold: of those that do not answer, and of those that what is saved serves itself. */
+function tellOfAggregated(
+  { resources, unavailable, serverOf }: Discovery,
+  namespaces: readonly string[],
+  context: JobContext,
+): void {
+  const ownServer = (apiVersion: string) => {
+    const server = serverOf(apiVersion);
+    return server && namespaces.includes(server.namespace) ? `${server.namespace}/${server.name}` : undefined;
+  };
+  for (const apiVersion of unavailable) {
+    const own = ownServer(apiVersion);
+    context.warn(
+      "",
+      own === undefined
+        ? `the API ${apiVersion} does not answer: objects of its kinds are not in this backup`
+        : `the API ${apiVersion} does not answer, which service ${own} of the control plane serves: see why it is down`,
+    );
+  }
+  for (const apiVersion of new Set(resources.filter(isSavedResource).map((kind) => kind.apiVersion))) {
+    const own = ownServer(apiVersion);
+    if (own !== undefined)
+      context.info(
+        `objects of ${apiVersion} are not saved one by one: what service ${own} keeps of them is in its own data`,
+      );
+  }
 }
 
 async function includedNamespaces(

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { DrsError } from "../errors.ts";
+import { type ApiServer, readAggregation } from "./aggregation.ts";
 import type { Connection } from "./connection.ts";
 import { hasStatus } from "./kubernetes-error.ts";
 import { type ResourceType, resourceName } from "./kubernetes-object.ts";
@@ -18,8 +19,10 @@ export interface Discovery {
    * while its conversion webhook is down; else the group's preferred one where it has the resource.
    */
   readonly resources: readonly DiscoveredResource[];
-  /** Groups and versions that did not answer, as an aggregated API does when its server is down. */
+  /** Groups and versions that do not answer, as an aggregated API does not when its server is down. */
   readonly unavailable: readonly string[];
+  /** The service that serves an aggregated group and version; undefined for what the API server serves itself. */
+  readonly serverOf: (apiVersion: string) => ApiServer | undefined;
   /** Every apiVersion that serves the resource (`deployments.apps`), that of `resources` first. */
   versionsOf(name: string): readonly string[];
   /** The resource in one of these versions. */
@@ -36,7 +39,7 @@ interface ApiGroupList {
   groups?: { versions: { groupVersion: string }[]; preferredVersion?: { groupVersion: string } }[];
 }
 
-type Get = (path: string) => Promise<unknown>;
+type Get = (path: string, signal?: AbortSignal) => Promise<unknown>;
 
 /**
  * Asks the API server for its kinds, by the documents that every conformant cluster serves, once it is ready. UNAVAILABLE
@@ -44,43 +47,50 @@ type Get = (path: string) => Promise<unknown>;
  * https://kubernetes.io/docs/concepts/overview/kubernetes-api/#unaggregated-discovery
  */
 export async function discover(connection: Connection, signal: AbortSignal): Promise<Discovery> {
-  const get: Get = async (path) =>
-    JSON.parse((await connection.request({ method: "GET", path, signal })).toString()) as unknown;
+  const get: Get = async (path, until = signal) =>
+    JSON.parse((await connection.request({ method: "GET", path, signal: until })).toString()) as unknown;
   for (;;) {
     await ready(connection, signal);
     const list = (await get("/apis")) as ApiGroupList;
-    const discovery = await readGroups(get, list);
+    const discovery = await readGroups(get, list, signal);
     // It may have been started again since it was ready: then it knows more groups now.
     await ready(connection, signal);
     if (isDeepStrictEqual(await get("/apis"), list)) return discovery;
   }
 }
 
-async function readGroups(get: Get, { groups = [] }: ApiGroupList): Promise<Discovery> {
+async function readGroups(get: Get, { groups = [] }: ApiGroupList, signal: AbortSignal): Promise<Discovery> {
   const groupVersions = groups.map(({ versions, preferredVersion }) => {
     const all = versions.map((version) => version.groupVersion);
     const preferred = preferredVersion?.groupVersion;
     return preferred === undefined ? all : [preferred, ...all.filter((version) => version !== preferred)];
   });
-  const unavailable: string[] = [];
-  const lists = await Promise.all(
-    [["v1"], ...groupVersions].flat().map(async (apiVersion) => {
+  const served = [["v1"], ...groupVersions].flat();
+  const { servers, down, mayBeAggregated } = await readAggregation(get);
+  const answers = new Map<string, ApiResourceList>();
+  const ask = async (apiVersion: string, until?: AbortSignal) => {
+    const path = apiVersion === "v1" ? "/api/v1" : `/apis/${apiVersion}`;
+    answers.set(apiVersion, (await get(path, until)) as ApiResourceList);
+  };
+  const own = served.filter((apiVersion) => !mayBeAggregated(apiVersion));
+  await Promise.all(
+    own.map(async (apiVersion) => {
       try {
-        return {
-          apiVersion,
-          list: (await get(apiVersion === "v1" ? "/api/v1" : `/apis/${apiVersion}`)) as ApiResourceList,
-        };
+        await ask(apiVersion);
       } catch (error) {
         if (!hasStatus(error, 404, 503)) throw error;
-        unavailable.push(apiVersion);
-        return { apiVersion, list: {} };
       }
     }),
   );
+  // The API server answers, so that from here on it is the others who are slow.
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(aggregatedTimeoutMs)]);
+  const aggregated = served.filter((apiVersion) => mayBeAggregated(apiVersion) && !down.has(apiVersion));
+  await Promise.all(aggregated.map((apiVersion) => ask(apiVersion, limit).catch(() => signal.throwIfAborted())));
   const found = new Map<string, DiscoveredResource[]>();
-  for (const { apiVersion, list } of lists) {
-    const names = new Set(list.resources?.map((resource) => resource.name));
-    for (const { name, kind, namespaced, verbs = [] } of list.resources ?? []) {
+  for (const apiVersion of served) {
+    const { resources = [] } = answers.get(apiVersion) ?? {};
+    const names = new Set(resources.map((resource) => resource.name));
+    for (const { name, kind, namespaced, verbs = [] } of resources) {
       if (name.includes("/")) continue;
       const key = resourceName({ apiVersion, resource: name });
       const resource = { apiVersion, kind, resource: name, namespaced, verbs, hasStatus: names.has(`${name}/status`) };
@@ -88,15 +98,19 @@ async function readGroups(get: Get, { groups = [] }: ApiGroupList): Promise<Disc
     }
   }
   const versions = new Map(
-    await Promise.all([...found].map(async ([name, served]) => [name, await storedFirst(get, name, served)] as const)),
+    await Promise.all([...found].map(async ([name, all]) => [name, await storedFirst(get, name, all)] as const)),
   );
   return {
     resources: [...versions.values()].flatMap(([first]) => first ?? []),
-    unavailable,
+    unavailable: served.filter((apiVersion) => !answers.has(apiVersion)),
+    serverOf: (apiVersion) => servers.get(apiVersion),
     versionsOf: (name) => versions.get(name)?.map(({ apiVersion }) => apiVersion) ?? [],
     inVersion: (name, apiVersion) => versions.get(name)?.find((version) => version.apiVersion === apiVersion),
   };
 }
+
+/** An aggregated API's server that needs longer for a list of its kinds counts as down. */
+const aggregatedTimeoutMs = 5_000;
 
 const readyTimeoutMs = 30_000;
 const readyPauseMs = 200;

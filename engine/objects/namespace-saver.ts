@@ -50,9 +50,12 @@ export async function saveNamespaces(request: SavingRequest): Promise<readonly P
     request.onPart(part);
   };
   await save(namespaceType, existingNamespaces(cluster, namespaces, signal));
+  // What the namespaces serve themselves is in their own data, and cannot be had while they are stopped.
+  const isServedElsewhere = ({ apiVersion }: DiscoveredResource) =>
+    !namespaces.includes(discovery.serverOf(apiVersion)?.namespace ?? "");
   const kinds = await occupiedKinds(
     cluster,
-    discovery.resources.filter(isSavedResource),
+    discovery.resources.filter((kind) => isSavedResource(kind) && isServedElsewhere(kind)),
     namespaces,
     kindsAtOnce,
     signal,
