@@ -57,6 +57,9 @@ async function tell(screen: Screen, simulator: Simulator, { url, call }: Service
     screen,
   );
   if (backup.state !== "COMPLETED") return false;
+  const others = whole.objects - savedObjects(await logsOf(call, backupCrn)());
+  if (others > 0)
+    screen.line(`  The other ${others} objects are the cluster's own: nothing in the control plane needs them.`);
 
   screen.heading("Accident");
   await wreck(client, simulator.volumes, (deed) => screen.line(`  ${deed}`));
@@ -92,6 +95,15 @@ function summary({ objects, files }: Picture, { pods }: Counts): string {
   const bytes = [...files.values()].reduce((sum, file) => sum + file.length, 0);
   return `${objects.size} objects, ${pods} pods, ${files.size} files with ${bytes.toLocaleString("en")} bytes`;
 }
+
+/** How many objects a backup's log says it has saved, of the kinds that the picture shows. */
+function savedObjects(log: string): number {
+  const kinds = [...log.matchAll(/ saved (\d+) (\w+)[\w.]*, \d+ bytes$/gm)];
+  return kinds.reduce((sum, [, count, kind = ""]) => (passing.has(kind) ? sum : sum + Number(count)), 0);
+}
+
+/** Resources of kinds that the picture leaves out. */
+const passing = new Set(["pods", "replicasets", "controllerrevisions", "volumesnapshots"]);
 
 /** How much of the control plane is there: with a bar on a terminal. */
 function whatIsThere(counts: Counts, whole: Counts, screen: Screen): string {

@@ -13,6 +13,7 @@ export function savingObjects({ cluster, archives }: JobParts): Phase {
     name: "SAVING_OBJECTS",
     async run(context) {
       const { job, notes, signal } = context;
+      const leftOut = new Map<string, number>();
       const going = new Map<string, string[]>();
       const parts = await saveNamespaces({
         cluster,
@@ -20,6 +21,7 @@ export function savingObjects({ cluster, archives }: JobParts): Phase {
         writer: archives.writer(backupFolder(job.uuid)),
         namespaces: requiredNote<string[]>(notes, backupNotes.namespaces),
         signal,
+        onLeftOut: (type) => leftOut.set(resourceName(type), (leftOut.get(resourceName(type)) ?? 0) + 1),
         onGoing: (type, { metadata: { namespace = "", name } }) => {
           const kind = `${namespace}/${type.kind}`;
           going.set(kind, [...(going.get(kind) ?? []), name]);
@@ -33,6 +35,11 @@ export function savingObjects({ cluster, archives }: JobParts): Phase {
           `${kind.slice(slash + 1)} ${listed(names.sort())} ${names.length === 1 ? "is" : "are"} being deleted, and not in this backup`,
         );
       }
+      const kindsLeftOut = [...leftOut.keys()].sort();
+      if (kindsLeftOut.length > 0)
+        context.info(
+          `not saved, as the cluster makes them itself: ${kindsLeftOut.map((kind) => `${leftOut.get(kind)} ${kind}`).join(", ")}`,
+        );
       const objects = parts.reduce((sum, part) => sum + part.objects, 0);
       const bytes = parts.reduce((sum, part) => sum + part.size, 0);
       context.info(`saved ${objects} objects of ${parts.length} kinds, ${bytes} bytes compressed`);

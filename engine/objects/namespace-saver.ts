@@ -30,6 +30,8 @@ export interface SavingRequest {
   readonly signal: AbortSignal;
   /** Called after each kind, for the log. */
   readonly onPart: (part: Part) => void;
+  /** Called for each object that is left out because the cluster makes it itself. */
+  readonly onLeftOut?: (type: ResourceType) => void;
   /** Called for each object that is left out because it is being deleted. */
   readonly onGoing?: (type: ResourceType, object: KubernetesObject) => void;
 }
@@ -113,7 +115,7 @@ function savedObjects(
 
 async function* savedObjectsIn(
   namespace: string,
-  { cluster, signal, onGoing }: SavingRequest,
+  { cluster, signal, onGoing, onLeftOut }: SavingRequest,
   resource: DiscoveredResource,
   { needs, unselecting }: Learnt,
 ): AsyncGenerator<SavableObject> {
@@ -122,7 +124,10 @@ async function* savedObjectsIn(
       for (const bytes of page) {
         const object = JSON.parse(bytes.toString()) as KubernetesObject;
         if (isGoing(resource, object) && !isMadeByCluster(resource, object)) onGoing?.(resource, object);
-        if (!isSavedObject(resource, object, unselecting)) continue;
+        if (!isSavedObject(resource, object, unselecting)) {
+          if (isMadeByCluster(resource, object)) onLeftOut?.(resource);
+          continue;
+        }
         if (isUnselecting(resource, object)) unselecting.add(`${namespace}/${object.metadata.name}`);
         needs.note(resource, object);
         yield { bytes, object };
