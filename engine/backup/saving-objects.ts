@@ -26,6 +26,8 @@ export function savingObjects({ cluster, archives }: JobParts): Phase {
           const kind = `${namespace}/${type.kind}`;
           going.set(kind, [...(going.get(kind) ?? []), name]);
         },
+        onMissing: ({ kind, name, user }) =>
+          context.warn(user.namespace, `${user.kind} ${user.name} needs ${kind}/${name}, which does not exist`),
         onPart: (part) => context.info(`saved ${part.objects} ${resourceName(part)}, ${part.size} bytes`),
       });
       for (const [kind, names] of going) {

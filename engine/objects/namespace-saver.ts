@@ -8,7 +8,7 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus, isUnconverted } from "../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { readAhead } from "../kubernetes/read-ahead.ts";
-import { ClusterScopedNeeds, type SavableObject } from "./cluster-scoped-needs.ts";
+import { ClusterScopedNeeds, type MissingObject, type SavableObject } from "./cluster-scoped-needs.ts";
 import { namespaces as namespaceType } from "./entities.ts";
 import { isGoing, isMadeByCluster, isSavedObject, isSavedResource, isUnselecting } from "./object-selection.ts";
 import { occupiedKinds } from "./occupied-kinds.ts";
@@ -34,6 +34,8 @@ export interface SavingRequest {
   readonly onLeftOut?: (type: ResourceType) => void;
   /** Called for each object that is left out because it is being deleted. */
   readonly onGoing?: (type: ResourceType, object: KubernetesObject) => void;
+  /** Called for each cluster-scoped object that is not there, though one of these names it. */
+  readonly onMissing?: (missing: MissingObject) => void;
 }
 
 /**
@@ -72,6 +74,7 @@ export async function saveNamespaces(request: SavingRequest): Promise<readonly P
     saveKind,
   );
   for await (const [type, objects] of needs.kinds(cluster, discovery, signal)) await save(type, objects);
+  for (const missing of needs.missing()) request.onMissing?.(missing);
   return parts.sort((a, b) => (a.file < b.file ? -1 : 1));
 }
 

@@ -16,7 +16,7 @@ import type { AccessQuestion } from "../kubernetes/cluster.ts";
 import type { DiscoveredResource } from "../kubernetes/discovery.ts";
 import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { rightsOn } from "../kubernetes/permissions.ts";
-import { verbsOfNeeds, webhookConfigurations } from "./cluster-scoped-needs.ts";
+import { verbsOfNeed, webhookConfigurations } from "./cluster-scoped-needs.ts";
 import { namespaces as namespaceType } from "./entities.ts";
 import { isSavedResource } from "./object-selection.ts";
 
@@ -46,7 +46,7 @@ export function backupRights(
 ): readonly AccessQuestion[] {
   const kinds = resources.filter(isSavedResource);
   return [
-    ...resources.flatMap((kind) => rightsOn(kind, [verbsOfNeeds[resourceName(kind)] ?? []].flat(), "")),
+    ...resources.flatMap((kind) => rightsOn(kind, verbsOfNeed(resourceName(kind)), "")),
     ...namespaces.flatMap((namespace) => kinds.flatMap((kind) => rightsOn(kind, ["list"], namespace))),
     ...snapshotRights(namespaces),
   ];

@@ -1,7 +1,11 @@
 import type { AccessQuestion } from "../kubernetes/cluster.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, groupOf } from "../kubernetes/kubernetes-object.ts";
-import type { RoleRef } from "../objects/cluster-scoped-needs.ts";
+import type { RoleRef } from "../objects/subjects.ts";
+
+/** The second is for a role that collects the rules of others. */
+const refusalsToGrant =
+  /attempting to grant RBAC permissions not currently held|must have cluster-admin privileges to use an aggregationRule/;
 
 /**
  * The right with which the service could make a role, or a binding, that the API server refused because it grants more than
@@ -9,8 +13,7 @@ import type { RoleRef } from "../objects/cluster-scoped-needs.ts";
  * https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping
  */
 export function rightToGrant(error: unknown, type: ResourceType, object: KubernetesObject): string | undefined {
-  if (!hasStatus(error, 403) || !/attempting to grant RBAC permissions not currently held/.test(error.detail))
-    return undefined;
+  if (!hasStatus(error, 403) || !refusalsToGrant.test(error.detail)) return undefined;
   return inWords(roleOf(object) ? "bind" : "escalate", roleOf(object)?.kind ?? type.kind, type, object);
 }
 

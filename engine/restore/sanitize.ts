@@ -1,5 +1,6 @@
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { sanitizeClaim } from "./sanitizers/claim.ts";
+import { sanitizeClusterRole } from "./sanitizers/cluster-role.ts";
 import { sanitizeJob } from "./sanitizers/job.ts";
 import { sanitizePod } from "./sanitizers/pod.ts";
 import { sanitizeSecret } from "./sanitizers/secret.ts";
@@ -28,6 +29,7 @@ const clusterFinalizers = new Set([
 ]);
 
 const sanitizers: Readonly<Record<string, (object: KubernetesObject) => void>> = {
+  "clusterroles.rbac.authorization.k8s.io": sanitizeClusterRole,
   "jobs.batch": sanitizeJob,
   pods: sanitizePod,
   persistentvolumeclaims: sanitizeClaim,
