@@ -128,7 +128,12 @@ async function defineGatewayClasses(): Promise<void> {
   const file = join(cluster.folder, "gateway-classes.json");
   await writeFile(file, JSON.stringify(definition));
   await cluster.kubectl("apply", "-f", file);
-  await cluster.kubectl("wait", "--for=condition=Established", `crd/${gatewayClasses}`);
+  await eventually("gateway classes are served", () =>
+    cluster.kubectl("get", gatewayClasses).then(
+      () => true,
+      () => false,
+    ),
+  );
 }
 
 /** What a backup and a restore ask whether they may, of the kinds that are in archives: every one that the service knows. */
