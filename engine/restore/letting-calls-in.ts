@@ -1,5 +1,6 @@
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
+import { putApisBack } from "./aggregated-apis.ts";
 import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import type { RestoreSource } from "./restore-source.ts";
@@ -12,5 +13,6 @@ import { restoreWebhooks } from "./webhooks.ts";
 export async function letCallsIn(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
   const links = new OwnerLinks(context, source.notesPrefix);
   await restoreClusterScoped(parts, context, source, links, ["apiservices.apiregistration.k8s.io"]);
+  await putApisBack(parts, context);
   await restoreWebhooks(source, parts, context, links);
 }

@@ -4,6 +4,7 @@ import { DrsError } from "../errors.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { isTerminating, namespaces as namespaceType } from "../objects/entities.ts";
 import { noteAdded } from "./added-objects.ts";
+import { takeApisAway } from "./aggregated-apis.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { ObjectRestorer } from "./object-restorer.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
@@ -22,12 +23,15 @@ export async function restoreNamespaces(
   const restorer = new ObjectRestorer({ cluster, signal, warn });
   for await (const { type, object } of objectsOf(source, partsOf(source, ["namespaces"]), signal)) {
     const { name, labels = {}, annotations = {} } = object.metadata;
-    await notTerminating(cluster, name, limits.finalizerTimeout, signal);
+    const { finalizers: saved = [] } = sanitize(type, object).metadata;
+    await notTerminating({ cluster, limits }, context, source.namespaces, name);
     const existing = await cluster.get(type, "", name, signal);
     if (existing) {
       const metadata = {
         labels: { ...withNulls(existing.metadata.labels), ...labels },
         annotations: { ...withNulls(existing.metadata.annotations), ...annotations },
+        // Of finalizers that have come since none goes: somebody waits for the deletion to do what he has to do then.
+        ...(saved.length > 0 && { finalizers: [...new Set([...(existing.metadata.finalizers ?? []), ...saved])] }),
       };
       await cluster.patch(type, "", name, { metadata }, signal);
     } else {
@@ -44,33 +48,65 @@ function withNulls(members: Record<string, string> = {}): Record<string, null> {
   return Object.fromEntries(Object.keys(members).map((name) => [name, null]));
 }
 
-/** Waits for a terminating namespace to go. */
+/** The namespace controller waits this long at most before it tries again to empty a namespace. */
+const retriedWithinMs = 60_000;
+
+interface TerminatingNamespace {
+  readonly metadata: { readonly finalizers?: readonly string[] };
+  readonly status?: { readonly conditions?: readonly { type: string; status: string; message?: string }[] };
+}
+
+/**
+ * Waits for a terminating namespace to go. An aggregated API that was served from one of the namespaces and holds it is taken
+ * away, and noted. FAILED_PRECONDITION with what holds it when it does not go in time.
+ */
 export async function notTerminating(
-  cluster: JobParts["cluster"],
+  parts: Pick<JobParts, "cluster" | "limits">,
+  context: JobContext,
+  namespaces: readonly string[],
   name: string,
-  timeoutMs: number,
-  signal: AbortSignal,
 ): Promise<void> {
-  let terminating = false;
-  let holding = "";
-  const gone = await waitFor(
-    cluster,
-    { type: namespaceType, namespace: "", options: { fieldSelector: `metadata.name=${name}` }, timeoutMs, signal },
-    (namespace, isGone) => {
-      terminating = !isGone && isTerminating(namespace);
-      const { conditions = [] } = (namespace["status"] ?? {}) as {
-        conditions?: { status: string; message?: string }[];
-      };
-      holding = conditions
-        .filter(({ status }) => status === "True")
-        .map(({ message }) => message ?? "")
-        .join(" ");
-    },
-    () => !terminating,
-  );
-  if (!gone)
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  let last: TerminatingNamespace | undefined;
+  const isGone = () => last === undefined;
+  const options = { fieldSelector: `metadata.name=${name}` };
+  const wait = (timeoutMs: number, isDone: () => boolean) =>
+    waitFor(
+      cluster,
+      { type: namespaceType, namespace: "", options, timeoutMs, signal },
+      (namespace, gone) => {
+        last = !gone && isTerminating(namespace) ? (namespace as TerminatingNamespace) : undefined;
+      },
+      isDone,
+    );
+  let timeoutMs = limits.finalizerTimeout;
+  await wait(timeoutMs, () => isGone() || discoveryFailure(last) !== "");
+  const complaint = discoveryFailure(last);
+  if (complaint !== "") {
+    if ((await takeApisAway(parts, context, namespaces, complaint)) > 0) timeoutMs += retriedWithinMs;
+    await wait(timeoutMs, isGone);
+  }
+  if (last)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `namespace ${name} is still being deleted after ${timeoutMs / 1000} s: ${holding === "" ? "its status does not say what holds it" : holding}`,
+      `namespace ${name} is still being deleted after ${timeoutMs / 1000} s: ${whatHolds(last)}`,
     );
+}
+
+/** Why the kinds that a terminating namespace may hold could not be found out; empty when they could. */
+function discoveryFailure(namespace: TerminatingNamespace | undefined): string {
+  const { conditions = [] } = namespace?.status ?? {};
+  const failure = conditions.find(({ type }) => type === "NamespaceDeletionDiscoveryFailure");
+  return failure?.status === "True" ? (failure.message ?? "") : "";
+}
+
+/** What holds a terminating namespace: what is in it, as its status says, and its own finalizers. */
+function whatHolds({ metadata: { finalizers = [] }, status }: TerminatingNamespace): string {
+  const causes = (status?.conditions ?? [])
+    .filter((condition) => condition.status === "True")
+    .map(({ message = "" }) => message);
+  if (finalizers.length > 0)
+    causes.push(`its own finalizers ${finalizers.join(", ")}, which whoever set them has to remove`);
+  return causes.length === 0 ? "its status does not say what holds it" : causes.join(" ");
 }

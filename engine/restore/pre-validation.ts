@@ -32,7 +32,7 @@ export async function preValidation(source: RestoreSource, parts: JobParts, cont
   const objects = reader.parts.reduce((sum, part) => sum + part.objects, 0);
   context.info(`the archive is whole: ${objects} objects, ${reader.manifest.volumes.length} volumes`);
   await isElsewhere(source, parts, signal);
-  for (const namespace of namespaces) await notTerminating(cluster, namespace, limits.finalizerTimeout, signal);
+  for (const namespace of namespaces) await notTerminating(parts, context, namespaces, namespace);
   const discovery = await cluster.discover(signal);
   const rights = restoreRights({ ...discovery, saved: reader.parts, namespaces, statusOf: parts.restore.statusOf });
   await checkPermissions(cluster, "a restore", rights, limits.clusterConcurrency, signal);

@@ -2,6 +2,7 @@ import { safetyFolder } from "../archive/archive-paths.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext, JobDefinition, Phase } from "../jobs/phase.ts";
 import type { RestorePhase } from "../model.ts";
+import { putApisBack } from "./aggregated-apis.ts";
 import { bindIdleClaims } from "./binding-idle-claims.ts";
 import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { deleteClaims, type LeftClaims } from "./deleting-claims.ts";
@@ -110,6 +111,7 @@ export function restoreJob(parts: JobParts): JobDefinition {
       if (isTouched) await goBack(parts, context);
       else {
         context.info("nothing in the namespaces was touched");
+        await putApisBack(parts, context);
         await removeSnapshotObjects(parts, context);
       }
       await deleteSafetyArchive(parts, context);

@@ -45,6 +45,26 @@ test("a namespace that is being deleted is waited for and made again, with all t
   expect((await plane.get("v1/configmaps", "settings"))["data"]).toEqual({ greeting: "hello" });
 });
 
+test("a namespace that its own finalizer holds is named with it, and comes back with it", async () => {
+  const held = { metadata: { finalizers: ["example.com/release-quota"] } };
+  await plane.cluster.kubernetes.patch(path, held);
+  await plane.backUp();
+  await plane.kubectl("delete", "--wait=false", "namespace", "spaces");
+  const { errors } = await plane.restore({ state: "FAILED" });
+  expect(errors).toEqual([
+    "namespace spaces is still being deleted after 10 s: its own finalizers example.com/release-quota, which whoever set them has to remove",
+  ]);
+  await plane.cluster.kubernetes.patch(path, { metadata: { finalizers: null } });
+  await plane.restore();
+  const finalizersThere = async () => (await plane.cluster.kubernetes.get(path)).metadata["finalizers"];
+  expect(await finalizersThere()).toEqual(held.metadata.finalizers);
+
+  await plane.cluster.kubernetes.patch(path, { metadata: { finalizers: ["example.com/newer"] } });
+  await plane.restore();
+  expect(await finalizersThere()).toEqual(["example.com/newer", "example.com/release-quota"]);
+  await plane.cluster.kubernetes.patch(path, { metadata: { finalizers: null } });
+});
+
 async function marksThere(): Promise<object> {
   const { labels: { "kubernetes.io/metadata.name": _name, ...labels } = {}, annotations } = (
     await plane.cluster.kubernetes.get(path)

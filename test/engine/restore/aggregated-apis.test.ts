@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+import { Scene, texts } from "../simulated-control-plane.ts";
+
+const apiServices = "/apis/apiregistration.k8s.io/v1/apiservices";
+const apiService = (name: string, namespace: string) => ({
+  apiVersion: "apiregistration.k8s.io/v1",
+  kind: "APIService",
+  metadata: { name: `v1.${name}`, labels: { of: "the-control-plane" } },
+  spec: {
+    group: name,
+    version: "v1",
+    groupPriorityMinimum: 100,
+    versionPriority: 100,
+    service: { namespace, name: "adapter", port: 443 },
+  },
+});
+const names = ["v1.elsewhere.example.com", "v1.ours.example.com"];
+
+/** Restores while a namespace is held by aggregated APIs until nothing but those of others can hold it. */
+async function restoreHeld(scene: Scene, backupCrn: string, fails: boolean) {
+  let isHeld = true;
+  const seen: (readonly string[])[] = [];
+  const message =
+    "Discovery failed for some groups, 2 failing: ours.example.com/v1: stale, elsewhere.example.com/v1: stale";
+  scene.simulator.intercept(({ method, path, query }) => {
+    if (method === "DELETE" && path.startsWith(apiServices)) isHeld = false;
+    if (fails && query.has("dryRun")) return { status: 422, body: { kind: "Status", message: "not valid any more" } };
+    if (!isHeld || method !== "GET" || path !== "/api/v1/namespaces" || query.has("watch")) return undefined;
+    const status = { conditions: [{ type: "NamespaceDeletionDiscoveryFailure", status: "True", message }] };
+    const held = { metadata: { name: "cdp", uid: "1", deletionTimestamp: "2026-01-01T00:00:00Z" }, status };
+    return { status: 200, body: { kind: "NamespaceList", metadata: { resourceVersion: "1" }, items: [held] } };
+  });
+  const crn = await scene.startRestore(backupCrn);
+  await scene.until(async () => scene.engine.getLogs(crn).includes("took APIService"));
+  seen.push(await scene.names(apiServices));
+  return { ...(await scene.restored(crn)), seen };
+}
+
+test.each([
+  { what: "that is in the backup", isSaved: true, fails: false },
+  { what: "that is newer than the backup", isSaved: false, fails: false },
+  { what: "of a restore that fails before it touches anything", isSaved: false, fails: true },
+])("an aggregated API $what goes when it holds a namespace, and comes back", async ({ isSaved, fails }) => {
+  const scene = await Scene.open();
+  await scene.create(apiServices, apiService("elsewhere.example.com", "elsewhere"));
+  const make = () => scene.create(apiServices, apiService("ours.example.com", "cdp"));
+  if (isSaved) await make();
+  const { crn } = await scene.backup();
+  if (!isSaved) await make();
+  const restore = await restoreHeld(scene, crn, fails);
+  expect(texts(restore.errors)).toEqual(fails ? [expect.stringContaining("not valid any more")] : []);
+  expect(restore.seen).toEqual([["v1.elsewhere.example.com"]]);
+  expect(await scene.names(apiServices)).toEqual(names);
+  const { metadata, spec } = await scene.get(`${apiServices}/v1.ours.example.com`);
+  expect({ labels: metadata.labels, spec }).toEqual({
+    labels: { of: "the-control-plane" },
+    spec: apiService("ours.example.com", "cdp").spec,
+  });
+});
