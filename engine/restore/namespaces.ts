@@ -76,7 +76,7 @@ export async function notTerminating(
       cluster,
       { type: namespaceType, namespace: "", options, timeoutMs, signal },
       (namespace, gone) => {
-        last = !gone && isTerminating(namespace) ? (namespace as TerminatingNamespace) : undefined;
+        last = !gone && isTerminating(namespace) ? namespace : undefined;
       },
       isDone,
     );

@@ -48,7 +48,7 @@ test.each([
   const { crn } = await scene.backup();
   if (!isSaved) await make();
   const restore = await restoreHeld(scene, crn, fails);
-  expect(texts(restore.errors)).toEqual(fails ? [expect.stringContaining("not valid any more")] : []);
+  expect(texts(restore.errors).map((text) => text.includes("not valid any more"))).toEqual(fails ? [true] : []);
   expect(restore.seen).toEqual([["v1.elsewhere.example.com"]]);
   expect(await scene.names(apiServices)).toEqual(names);
   const { metadata, spec } = await scene.get(`${apiServices}/v1.ours.example.com`);
