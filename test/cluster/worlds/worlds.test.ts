@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { pathOfKind } from "./kinds.ts";
+import { PolicyServer } from "./policy-server.ts";
+import { removeWorld } from "./remove-world.ts";
+import { runWorld } from "./run-world.ts";
+import { lateClass, retainedClass } from "./workloads.ts";
+import { type World, worldFrom } from "./world.ts";
+import type { TestCluster } from "../support/cluster.ts";
+import { sharedCluster } from "../support/shared-cluster.ts";
+
+const { WORLDS = "16", WORLDS_SEED, WORLDS_STORIES } = process.env;
+const first = WORLDS_SEED === undefined ? Math.floor(Math.random() * 2 ** 30) : Number(WORLDS_SEED);
+const seeds = Array.from({ length: Number(WORLDS) }, (_, index) => first + index);
+const timeoutMs = 400_000;
+
+let cluster: TestCluster;
+let policyServer: PolicyServer;
+const removing: Promise<void>[] = [];
+
+beforeAll(async () => {
+  console.log(`${seeds.length} worlds: to repeat them, set WORLDS_SEED=${first} WORLDS=${seeds.length}`);
+  cluster = await sharedCluster();
+  policyServer = await PolicyServer.start();
+  for (const [name, more] of [
+    [lateClass, { volumeBindingMode: "WaitForFirstConsumer" }],
+    [retainedClass, { reclaimPolicy: "Retain" }],
+  ] as const)
+    await cluster.kubernetes.create(pathOfKind("storage.k8s.io/v1/storageclasses"), {
+      apiVersion: "storage.k8s.io/v1",
+      kind: "StorageClass",
+      metadata: { name },
+      provisioner: "dir.csi.test",
+      ...more,
+    });
+});
+
+afterAll(async () => {
+  await Promise.all(removing);
+  policyServer?.close();
+  for (const name of [lateClass, retainedClass])
+    await cluster?.kubernetes.delete(`${pathOfKind("storage.k8s.io/v1/storageclasses")}/${name}`);
+});
+
+test.concurrent.for(seeds)(
+  "in the random world of seed %i nothing is lost, and what is reported is true",
+  { timeout: timeoutMs },
+  async (seed) => {
+    const world = worldFrom(seed);
+    const { breaches, story } = await runWorld(world, cluster, policyServer).finally(() => {
+      removing.push(removeWorld(world, cluster));
+    });
+    if (breaches.length > 0 || WORLDS_STORIES !== undefined)
+      console.log(`WORLDS_SEED=${seed} WORLDS=1\n${describe(world)}\n${story}`);
+    expect(breaches).toEqual([]);
+  },
+);
+
+function describe({ objects, wreck, deaths, restores, namespaces }: World): string {
+  const names = objects.map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? ""}/${metadata.name}`).join(", ");
+  return `${namespaces.join()}: ${names}\nwreck: ${wreck}, deaths: ${JSON.stringify(deaths)}, restores: ${restores}`;
+}
