@@ -8,6 +8,8 @@ export default defineConfig({
     reporters: ["default", "./test/closing-line.ts"],
     // The files share one cluster, and the tests of a file build on one another.
     fileParallelism: false,
+    // Of the random worlds.
+    maxConcurrency: 3,
     testTimeout: 300_000,
     hookTimeout: 300_000,
     teardownTimeout: 30_000,

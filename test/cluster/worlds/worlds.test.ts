@@ -16,11 +16,13 @@ const timeoutMs = 400_000;
 let cluster: TestCluster;
 let policyServer: PolicyServer;
 const removing: Promise<void>[] = [];
+let ended = 0;
 
 beforeAll(async () => {
   console.log(`${seeds.length} worlds: to repeat them, set WORLDS_SEED=${first} WORLDS=${seeds.length}`);
   cluster = await sharedCluster();
   policyServer = await PolicyServer.start();
+  await removeClasses();
   for (const [name, more] of [
     [lateClass, { volumeBindingMode: "WaitForFirstConsumer" }],
     [retainedClass, { reclaimPolicy: "Retain" }],
@@ -37,9 +39,13 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all(removing);
   policyServer?.close();
+  await removeClasses();
+});
+
+async function removeClasses(): Promise<void> {
   for (const name of [lateClass, retainedClass])
     await cluster?.kubernetes.delete(`${pathOfKind("storage.k8s.io/v1/storageclasses")}/${name}`);
-});
+}
 
 test.concurrent.for(seeds)(
   "in the random world of seed %i nothing is lost, and what is reported is true",
@@ -49,8 +55,10 @@ test.concurrent.for(seeds)(
     const { breaches, story } = await runWorld(world, cluster, policyServer).finally(() => {
       removing.push(removeWorld(world, cluster));
     });
+    ended++;
+    if (ended % 25 === 0) console.log(`${ended} of ${seeds.length} worlds have ended`);
     if (breaches.length > 0 || WORLDS_STORIES !== undefined)
-      console.log(`WORLDS_SEED=${seed} WORLDS=1\n${describe(world)}\n${story}`);
+      console.log(`WORLDS_SEED=${seed} WORLDS=1\n${describe(world)}\n${story}\n${breaches.join("\n")}`);
     expect(breaches).toEqual([]);
   },
 );
