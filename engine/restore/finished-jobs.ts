@@ -1,9 +1,11 @@
 import type { Cluster } from "../kubernetes/cluster.ts";
+import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { finishedStatus, type JobStatus, withoutCriteria } from "./finished-status.ts";
 
 /** Whether a job has come to its end, one way or the other. */
 export function isFinishedJob(job: KubernetesObject): boolean {
-  const { conditions = [] } = (job["status"] ?? {}) as { conditions?: { type: string; status: string }[] };
+  const { conditions = [] } = (job["status"] ?? {}) as JobStatus;
   return conditions.some(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True");
 }
 
@@ -15,6 +17,8 @@ export function suspended(job: KubernetesObject): KubernetesObject {
 /**
  * Tells the cluster that a job it has just been given, suspended, had finished before: it keeps its record and does not
  * run again. https://kubernetes.io/docs/concepts/workloads/controllers/job/#suspending-a-job
+ *
+ * Throws the API server's refusal when it does not take the status.
  */
 export async function markFinished(
   cluster: Cluster,
@@ -24,6 +28,14 @@ export async function markFinished(
 ): Promise<void> {
   const { namespace = "", name } = archived.metadata;
   const { suspend = false } = archived["spec"] as { suspend?: boolean };
-  await cluster.patch(type, namespace, name, { status: archived["status"] }, signal, "status");
+  const status = finishedStatus(archived);
+  const patch = (given: JobStatus) => cluster.patch(type, namespace, name, { status: given }, signal, "status");
+  await patch(status).catch(async (error: unknown) => {
+    if (!hasStatus(error, 422)) throw error;
+    // A cluster before 1.31 refuses what a newer one demands.
+    await patch(withoutCriteria(archived, status)).catch(() => {
+      throw error;
+    });
+  });
   await cluster.patch(type, namespace, name, { spec: { suspend } }, signal);
 }
