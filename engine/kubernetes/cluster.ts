@@ -30,19 +30,21 @@ const justDo: AroundWrite = (_what, write) => write();
 
 const mergePatch = "application/merge-patch+json";
 const jsonPatch = "application/json-patch+json";
+const deleteOptions = { kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: "Background" };
 /** Answers to writes carry the metadata only: the object itself is known. */
 const metadataOnly = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
-
 const metadataListOnly = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 /** A Kubernetes cluster, in JSON that is never passed through models. Errors as `Connection` says. */
 export class Cluster {
   readonly #connection: Connection;
   readonly #aroundWrite: AroundWrite;
+  readonly #isDryRun: boolean;
 
-  private constructor(connection: Connection, aroundWrite: AroundWrite) {
+  private constructor(connection: Connection, aroundWrite: AroundWrite, isDryRun: boolean) {
     this.#connection = connection;
     this.#aroundWrite = aroundWrite;
+    this.#isDryRun = isDryRun;
   }
 
   /**
@@ -50,7 +52,15 @@ export class Cluster {
    * watches not counted.
    */
   static async open(address: ClusterAddress, inFlight: number, aroundWrite: AroundWrite = justDo): Promise<Cluster> {
-    return new Cluster(await Connection.open(address, inFlight), aroundWrite);
+    return new Cluster(await Connection.open(address, inFlight), aroundWrite, false);
+  }
+
+  /**
+   * The same cluster for dry runs: the API server checks every write in full, and keeps nothing of it.
+   * https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
+   */
+  get dryRun(): Cluster {
+    return new Cluster(this.#connection, justDo, true);
   }
 
   /** Which cluster it is, as the configuration has it. */
@@ -137,15 +147,14 @@ export class Cluster {
     }
   }
 
-  /** Creates an object and gives its metadata. With `dryRun` the API server checks everything and keeps nothing. */
+  /** Creates an object and gives its metadata. */
   async create(
     type: Type,
     namespace: string,
     object: KubernetesObject | string,
     signal: AbortSignal,
-    { dryRun = false } = {},
   ): Promise<KubernetesObject> {
-    const path = `${resourcePath(type, namespace)}${dryRun ? "?dryRun=All" : ""}`;
+    const path = resourcePath(type, namespace);
     return this.#write({ method: "POST", type, path, body: text(object), signal });
   }
 
@@ -196,12 +205,7 @@ export class Cluster {
     signal: AbortSignal,
     { uid }: { uid?: string } = {},
   ): Promise<void> {
-    const body = JSON.stringify({
-      kind: "DeleteOptions",
-      apiVersion: "v1",
-      propagationPolicy: "Background",
-      ...(uid !== undefined && { preconditions: { uid } }),
-    });
+    const body = this.#deletion(uid === undefined ? {} : { preconditions: { uid } });
     try {
       const path = resourcePath(type, namespace, name);
       await this.#aroundWrite(`DELETE ${type.resource}`, () =>
@@ -220,9 +224,8 @@ export class Cluster {
     signal: AbortSignal,
     options: ListOptions = {},
   ): Promise<number> {
-    const query = new URLSearchParams({ ...options });
-    const path = `${resourcePath(type, namespace)}?${query.toString()}`;
-    const body = JSON.stringify({ kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: "Background" });
+    const path = `${resourcePath(type, namespace)}?${new URLSearchParams({ ...options }).toString()}`;
+    const body = this.#deletion({});
     return this.#aroundWrite(`DELETE all ${type.resource}`, () =>
       this.#connection.read({ method: "DELETE", path, body, signal, accept: metadataListOnly }, async (answer) => {
         const deleted = new ListSplitter(); // the answer lists them all
@@ -309,11 +312,17 @@ export class Cluster {
     contentType?: string;
     signal: AbortSignal;
   }): Promise<KubernetesObject> {
-    const { method, type, path } = request;
-    const send = () => this.#connection.request({ ...request, accept: metadataOnly });
-    const changesNothing = path.endsWith("?dryRun=All");
-    const answer = await (changesNothing ? send() : this.#aroundWrite(`${method} ${type.resource}`, send));
+    const { method, type } = request;
+    const path = `${request.path}${this.#isDryRun ? "?dryRun=All" : ""}`;
+    const answer = await this.#aroundWrite(`${method} ${type.resource}`, () =>
+      this.#connection.request({ ...request, path, accept: metadataOnly }),
+    );
     return JSON.parse(answer.toString()) as KubernetesObject;
+  }
+
+  #deletion(options: object): string {
+    const dryRun = this.#isDryRun && { dryRun: ["All"] }; // is not read in the query where there is a body
+    return JSON.stringify({ ...deleteOptions, ...options, ...dryRun });
   }
 }
 

@@ -27,8 +27,24 @@ export function isSameJson(one: unknown, other: unknown): boolean {
   return isDeepStrictEqual(comparable(one), comparable(other));
 }
 
+/** One text for all values that `isSameJson` calls the same. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, member: unknown) => {
+    if (typeof member !== "object" || member === null || Array.isArray(member)) return member;
+    if (Object.isFrozen(member)) return canonicalNumber(JSON.stringify(member));
+    return Object.fromEntries(Object.entries(member).toSorted(([one], [other]) => (one < other ? -1 : 1)));
+  });
+}
+
+/** Of a number that was kept as text. */
+function canonicalNumber(text: string): unknown {
+  return exactInteger.test(text) ? rawJSON(BigInt(text).toString()) : Number(text);
+}
+
+const exactInteger = /^-?\d{16,}$/;
+
 function comparable(value: unknown): unknown {
   return (JSON.parse as RawJsonParse)(JSON.stringify(value), (_key, member, { source }) =>
-    typeof member === "number" && source !== undefined && /^-?\d{16,}$/.test(source) ? BigInt(source) : member,
+    typeof member === "number" && source !== undefined && exactInteger.test(source) ? BigInt(source) : member,
   );
 }

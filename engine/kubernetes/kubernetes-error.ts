@@ -34,9 +34,31 @@ export function hasStatus(error: unknown, ...statuses: readonly number[]): error
   return error instanceof KubernetesError && statuses.includes(error.status);
 }
 
-/** Whether an admission webhook does not take an object, for a reason of its own, under whatever status. */
-export function isDenied(error: unknown): boolean {
-  return error instanceof KubernetesError && /admission webhook .* denied/.test(error.detail);
+/**
+ * Who does not take an object, for a reason of its own and under whatever status, as the API server says it:
+ * https://github.com/kubernetes/kubernetes/tree/v1.35.4/staging/src/k8s.io/apiserver/pkg/admission/plugin
+ */
+const denial =
+  /admission webhook "[^"]+" denied|(ValidatingAdmissionPolicy|policy) '[^']+' with binding '[^']+' denied|violates PodSecurity "[^"]+"/;
+
+/** Whether an admission webhook, a policy or the namespace's Pod Security does not take an object. */
+export function isDenied(error: unknown): error is KubernetesError {
+  return error instanceof KubernetesError && denial.test(error.detail);
+}
+
+const dryRunUnknown = /admission webhook "[^"]+" does not support dry run/;
+
+/** Whether an object could not be tried, as a webhook that judges it knows no dry runs. */
+export function knowsNoDryRun(error: unknown): error is KubernetesError {
+  return hasStatus(error, 400) && dryRunUnknown.test(error.detail);
+}
+
+const quotaRefusal = /exceeded quota|failed quota|status unknown for quota/;
+const limitRefusal = /(minimum|maximum) \S+ usage per \S+ is |max limit to request ratio per \S+ is /;
+
+/** Whether it is a quota of the namespace, or a limit range, that an object exceeds. */
+export function exceedsLimits(error: unknown): error is KubernetesError {
+  return hasStatus(error, 403) && (quotaRefusal.test(error.detail) || limitRefusal.test(error.detail));
 }
 
 /** Whether objects cannot be read as what converts them from the version in which they are stored does not answer. */
@@ -45,6 +67,11 @@ export function isUnconverted(error: unknown): error is KubernetesError {
 }
 
 const conversionFailed = /conversion webhook/;
+
+/** The webhook that an answer speaks of, be it that it denied, or knows no dry runs, or does not answer. */
+export function webhookIn({ detail }: KubernetesError): string | undefined {
+  return /\bwebhook "([^"]+)"/.exec(detail)?.[1];
+}
 
 /** The webhook that nobody answered for, as an error's message tells it. */
 export function silentWebhook(message: string): string | undefined {
@@ -97,18 +124,18 @@ function codeOf(status: number, { reason, message = "" }: Status): ErrorCode {
 }
 
 /**
- * Validation messages quote the values they complain about. Of a Secret's only the reason and the fields are told, and the
- * name of a webhook that does not answer, so that none gets into a log.
+ * Validation messages quote the values they complain about. Of a Secret's only the reason and the fields are told, and which
+ * webhook, policy or quota does not take it, so that none gets into a log.
  */
 function describe(request: string, answer: Status, body: string): string {
   if (answer.message === undefined) return /secrets/.test(request) ? "" : body.slice(0, 300);
   const holdsNoValue = !/\/secrets(\/|\?|$)/.test(request) || tellsOfRights(answer.message);
   if (holdsNoValue) return answer.message.slice(0, 1000);
   const fields = (answer.details?.causes ?? []).map((cause) => `${cause.reason ?? ""} ${cause.field ?? ""}`.trim());
-  const webhook = silentWebhook(answer.message);
-  return [answer.reason ?? "", webhook === undefined ? "" : `failed calling webhook "${webhook}"`, ...fields]
-    .filter((text) => text !== "")
-    .join(", ");
+  const causes = [/failed calling webhook "[^"]+"/, denial, dryRunUnknown, quotaRefusal].map(
+    (words) => words.exec(answer.message ?? "")?.[0] ?? "",
+  );
+  return [answer.reason ?? "", ...causes, ...fields].filter((text) => text !== "").join(", ");
 }
 
 function parseStatus(body: string): Status {

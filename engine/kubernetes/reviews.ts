@@ -7,6 +7,8 @@ export interface AccessQuestion {
   readonly group: string;
   readonly resource: string;
   readonly subresource?: string;
+  /** Absent: any object. */
+  readonly name?: string;
   /** Empty: all namespaces, or cluster-scoped. */
   readonly namespace: string;
 }

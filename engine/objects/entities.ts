@@ -16,8 +16,17 @@ export async function existingEntities(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const candidates = [...new Set([namespace, vaultNamespace, ...furtherNamespaces])].filter((name) => name !== "");
-  const found = await Promise.all(candidates.map((name) => cluster.get(namespaces, "", name, signal)));
-  return candidates.filter((_, index) => found[index] !== undefined);
+  return existingNamespaces(cluster, candidates, signal);
+}
+
+/** Those of some namespaces that exist. */
+export async function existingNamespaces(
+  cluster: Cluster,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const found = await Promise.all(names.map((name) => cluster.get(namespaces, "", name, signal)));
+  return names.filter((_, index) => found[index] !== undefined);
 }
 
 /** Whether a namespace is on its way out; nothing can be made in it then. */

@@ -5,7 +5,7 @@ import type { Line } from "../archive/line-batches.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import { hasStatus, isUnconverted } from "../kubernetes/kubernetes-error.ts";
+import { hasStatus, isUnconverted, type KubernetesError } from "../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { readAhead } from "../kubernetes/read-ahead.ts";
 import { ClusterScopedNeeds, type MissingObject, type SavableObject } from "./cluster-scoped-needs.ts";
@@ -139,13 +139,18 @@ async function* savedObjectsIn(
     // A kind that has gone since discovery, or that says it can list and cannot.
     if (hasStatus(error, 404, 405)) return;
     if (!isUnconverted(error)) throw error;
-    throw new DrsError(
-      "FAILED_PRECONDITION",
-      `${resourceName(resource)} of ${namespace} cannot be read: ${error.detail}; start what converts them, or see ` +
-        '"A converter that is down" in docs/operations.md',
-      { cause: error },
-    );
+    throw unreadable(resource, namespace, error);
   }
+}
+
+/** That the objects of a kind can be read when what converts them answers again. */
+export function unreadable(kind: ResourceType, namespace: string, error: KubernetesError): DrsError {
+  return new DrsError(
+    "FAILED_PRECONDITION",
+    `${resourceName(kind)} of ${namespace} cannot be read: ${error.detail}; start what converts them, or see ` +
+      '"A converter that is down" in docs/operations.md',
+    { cause: error },
+  );
 }
 
 /** Items of a list do not say their kind; a line of an archive does. Nothing else of the bytes is touched. */

@@ -2,107 +2,85 @@ import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
-import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import { hasStatus, isDenied } from "../kubernetes/kubernetes-error.ts";
-import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { fateOf } from "./cluster-scoped.ts";
+import { existingNamespaces } from "../objects/entities.ts";
 import { listed } from "./listed.ts";
-import { afterStart, userSnapshots } from "./restore-order.ts";
-import { objectsOf, type RestoreSource } from "./restore-source.ts";
-import { rightToGrant, type WaitingBinding, waitingBinding } from "./rights-granted.ts";
-import { sanitize } from "./sanitize.ts";
+import { Refusals } from "./refusals.ts";
+import type { RestoreSource } from "./restore-source.ts";
+import { RightsToGrant } from "./rights-granted.ts";
 import type { Definitions } from "./saved-definitions.ts";
-import { withoutAllocations } from "./sanitizers/service.ts";
-import { inVersion, servedType } from "./served-types.ts";
-
-/** Made otherwise than by creating what was saved; or, the first two, valid whatever they hold, and many. */
-const notTried = new Set([
-  "configmaps",
-  "secrets",
-  "namespaces",
-  "persistentvolumes",
-  "persistentvolumeclaims",
-  ...afterStart,
-  ...userSnapshots,
-]);
+import { Findings, type Trial } from "./trial.ts";
+import { tryObjects } from "./trying-objects.ts";
+import { tryPods } from "./trying-pods.ts";
+import { tryToStart, tryToStop } from "./trying-to-stop.ts";
 
 /**
- * Asks the API server, without a change, what it would say to each object. What it finds invalid now it would refuse
- * later: FAILED_PRECONDITION names these; PERMISSION_DENIED names the rights without which it would refuse roles that grant
- * more than the service's account has. What depends on the moment (the namespace is not there yet, a quota is used up
- * by what will be replaced, its kind is going to be defined otherwise, a webhook is down or refuses) is not held against an object.
+ * Asks the API server, without a change, what it would say to all that the restore will do: to stop what runs, to make or
+ * change what is not as it was saved, and to start pods again. What refuses now would refuse later.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
+ *
+ * FAILED_PRECONDITION names what runs and may not be stopped, or is there and could not be made or started again: it would be
+ * lost, so that none is too many already. It also names the objects that could not be made or changed, when they are more than
+ * a restore may be without; fewer are told in the log. PERMISSION_DENIED names the rights without which roles would be refused that
+ * grant more than the service's account has.
+ *
+ * What the restore itself removes, as a webhook of the control plane, or brings, is held against no object; nor are quotas
+ * and limit ranges.
  */
 export async function dryRun(
   source: RestoreSource,
   discovery: Discovery,
-  { coming }: Definitions,
-  { cluster, limits }: JobParts,
+  definitions: Definitions,
+  { cluster, limits, restore }: Pick<JobParts, "cluster" | "limits" | "restore">,
   context: JobContext,
 ): Promise<void> {
   const { signal } = context;
-  const refusals: string[] = [];
-  const lacking = new Map<string, string[]>();
-  const lacks = (right: string, name: string) => lacking.set(right, [...(lacking.get(right) ?? []), name]);
-  const waiting: WaitingBinding[] = [];
-  const namespaces = new Set(source.namespaces);
-  let count = 0;
-  const isTried = (name: string) => !notTried.has(name) && !coming.has(name);
-  const parts = source.reader.parts.filter((part) => isTried(resourceName(part)));
-  await forEachInFlight(
-    objectsOf(source, parts, signal),
-    limits.clusterConcurrency,
-    async ({ type: saved, object: archived }) => {
-      const type = servedType(discovery, saved);
-      if (!type) return;
-      const object = presented(type, inVersion(sanitize(type, archived), type.apiVersion));
-      count++;
-      try {
-        await cluster.create(type, archived.metadata.namespace ?? "", object, signal, { dryRun: true });
-      } catch (error) {
-        if (!hasStatus(error, 400, 403, 404, 409, 422, 500)) throw error;
-        const right = rightToGrant(error, type, object);
-        if (right !== undefined && (await isWritten(cluster, namespaces, type, object, signal)))
-          lacks(right, `${type.kind} ${object.metadata.name}`);
-        const binding = waitingBinding(error, type, object);
-        if (binding) waiting.push(binding);
-        const isInvalid = error.status === 422 || (error.status === 400 && !/dry.?run/i.test(error.detail));
-        if (isInvalid && !isDenied(error)) refusals.push(error.message);
-      }
-    },
-  );
-  // An account that may make any role is not told when one grants more than it has: it may not bind it then.
-  for (const { bind, escalate, mayEscalate, name, role } of waiting)
-    if (lacking.get(escalate)?.includes(role) || (await cluster.isAllowed(mayEscalate, signal))) lacks(bind, name);
-  if (lacking.size > 0)
-    throw new DrsError(
-      "PERMISSION_DENIED",
-      "the service's account lacks rights that a restore needs, as it makes roles that grant more than the account has: " +
-        [...lacking].map(([right, names]) => `${right} (for ${listed(names)})`).join("; "),
-    );
-  if (refusals.length > 0)
+  const findings = new Findings();
+  const refusals = await Refusals.of(source, cluster, signal);
+  const namespaces = await existingNamespaces(cluster, source.namespaces, signal);
+  const trial: Trial = {
+    source,
+    discovery,
+    definitions,
+    parts: { cluster, limits },
+    signal,
+    namespaces: new Set(namespaces),
+    refusals,
+    findings,
+  };
+  const rights = new RightsToGrant();
+  await tryObjects(trial, ({ type, archived, deed }, refusal) => {
+    const isOfRights = rights.note(type, archived, refusal);
+    if (refusal && !isOfRights) findings.note(trial, { type, object: archived }, refusal, deed === "replace");
+  });
+  await rights.check(cluster, signal);
+  await tryToStop(trial);
+  await tryToStart(trial);
+  await tryPods(trial);
+  tell(findings, restore.maxRefusedObjects, context);
+}
+
+function tell(findings: Findings, maxRefused: number, { info }: JobContext): void {
+  const { tried, same, untold, idle } = findings;
+  const unstoppable = findings.unstoppable.toSorted();
+  const lost = findings.lost.toSorted();
+  const refused = findings.refused.toSorted();
+  if (unstoppable.length > 0) throw new DrsError("FAILED_PRECONDITION", listed(unstoppable, "; "));
+  if (lost.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `the API server would refuse objects of this backup: ${listed(refusals, "; ")}`,
+      `what is there would be lost, as the cluster would not let it be made or started again: ${listed(lost, "; ")}; ` +
+        "see to it that the cluster takes it, and restore again",
     );
-  context.info(`the API server would take all of ${count} objects`);
-}
-
-/** Whether a restore would write an object: one that is cluster-scoped may be the same already, or be left alone. */
-async function isWritten(
-  cluster: JobParts["cluster"],
-  namespaces: ReadonlySet<string>,
-  type: ResourceType,
-  wanted: KubernetesObject,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (type.namespaced) return true;
-  const existing = await cluster.get(type, "", wanted.metadata.name, signal);
-  const fate = await fateOf(cluster, namespaces, type, wanted, existing, signal);
-  return fate === "made" || fate === "put back";
-}
-
-/** As the object will be made, but for what the existing one of the same name still has. */
-function presented(type: { apiVersion: string; resource: string }, object: KubernetesObject): KubernetesObject {
-  return resourceName(type) === "services" ? withoutAllocations(object) : object;
+  if (refused.length > maxRefused)
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `the API server would refuse objects of this backup, ${refused.length} of them, where --max-refused-objects allows ${maxRefused}: ${listed(refused, "; ")}`,
+    );
+  if (untold.length > 0) info(`could not be tried: ${listed(untold, "; ")}`);
+  if (idle.length > 0) info(`pods that were not up would be refused: ${listed(idle, "; ")}`);
+  if (refused.length > 0)
+    info(
+      `the API server would refuse ${refused.length} of ${tried} objects, and the restore goes on without them, as --max-refused-objects ${maxRefused} allows: ${listed(refused, "; ")}`,
+    );
+  else info(`the API server would take all of ${tried} objects; ${same} more are as they were saved`);
 }

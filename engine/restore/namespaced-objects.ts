@@ -5,7 +5,8 @@ import type { Discovery } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
-import { isFinishedJob, markFinished } from "./finished-jobs.ts";
+import { isFinishedJob, isFinishedPod, markFinished } from "./finished-jobs.ts";
+import { nameOf } from "./object-names.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { failWhenTooMany, refusedNotes, tellGivenUp } from "./refused-objects.ts";
@@ -142,11 +143,6 @@ export async function restoreRefused(restore: NamespacedRestore): Promise<Readon
   return stillRefused;
 }
 
-/** What messages call an object. */
-export function nameOf(namespace: string, { kind }: ResourceType, name: string): string {
-  return `${kind} ${namespace}/${name}`;
-}
-
 /** Where it is noted that an object, or any of its kind, was refused. */
 function refusedKey({ notesPrefix }: RestoreSource, type: ResourceType, object?: KubernetesObject): string {
   const kind = `${notesPrefix}${refusedNotes}${resourceName(type)}/`;
@@ -194,9 +190,4 @@ async function restoreStatus(
   const { status, metadata } = archived;
   if (status !== undefined)
     await cluster.patch(type, metadata.namespace ?? "", metadata.name, { status }, signal, "status");
-}
-
-function isFinishedPod(type: ResourceType, object: KubernetesObject): boolean {
-  const { phase } = (object["status"] ?? {}) as { phase?: string };
-  return resourceName(type) === "pods" && (phase === "Succeeded" || phase === "Failed");
 }

@@ -22,6 +22,8 @@ export interface Request {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
+  /** As it was sent. */
+  readonly body: string;
 }
 
 /** What the server works with besides the cluster. */
@@ -53,8 +55,8 @@ async function answer(cluster: Cluster, parts: ServerParts, request: IncomingMes
   const url = new URL(`http://simulator${request.url ?? "/"}`);
   const method = request.method ?? "GET";
   const { pathname: path, searchParams: query } = url;
-  const text = await readBody(request);
-  const intercepted = parts.intercept({ method, path, query });
+  const body = await readBody(request);
+  const intercepted = parts.intercept({ method, path, query, body });
   if (intercepted !== undefined) {
     send(response, intercepted.status, printJson(intercepted.body ?? {}));
     return;
@@ -68,11 +70,11 @@ async function answer(cluster: Cluster, parts: ServerParts, request: IncomingMes
     send(response, 200, printJson(document));
     return;
   }
-  const body = parseBody(text);
+  const sent = parseBody(body);
   const kind = reviewResources.find(({ group, plural }) => path === `/apis/${group}/v1/${plural}`)?.kind;
   if (kind !== undefined) {
     if (method !== "POST") throw methodNotAllowed();
-    send(response, 201, printJson(review(kind, isFields(body) ? body : {}, parts.access)));
+    send(response, 201, printJson(review(kind, isFields(sent) ? sent : {}, parts.access)));
     return;
   }
   const target = parsePath(path, cluster.registry);
@@ -85,7 +87,7 @@ async function answer(cluster: Cluster, parts: ServerParts, request: IncomingMes
     return;
   }
   const type = (request.headers["content-type"] ?? "").split(";")[0] ?? "";
-  const reply = respond(cluster, parts, target, method, query, type, body);
+  const reply = respond(cluster, parts, target, method, query, type, sent);
   send(response, reply.status, reply.text);
 }
 

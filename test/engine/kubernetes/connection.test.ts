@@ -100,7 +100,7 @@ test("what is wrong with a secret is told without a word of what it holds", asyn
       () => cluster.create(secrets, "n", { metadata: { name: "s" } }, noSignal),
       () => cluster.replace(secrets, "n", { metadata: { name: "s" } }, noSignal),
       () => cluster.patch(secrets, "n", "s", {}, noSignal),
-      () => cluster.create(secrets, "n", { metadata: { name: "s" } }, noSignal, { dryRun: true }),
+      () => cluster.dryRun.create(secrets, "n", { metadata: { name: "s" } }, noSignal),
     ]) {
       const error = await ask().catch((error: unknown) => error as Error);
       const { message } = error as Error;

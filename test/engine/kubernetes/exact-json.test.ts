@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isSameJson, parseExact } from "../../../engine/kubernetes/exact-json.ts";
+import { canonicalJson, isSameJson, parseExact } from "../../../engine/kubernetes/exact-json.ts";
 
 test("every number is written as it was read, and what is not a number is not touched", () => {
   for (const text of [
@@ -26,6 +26,15 @@ test("values are compared number by number, as exactly as Kubernetes keeps them"
   expect(isSame('{"a":9007199254740993,"b":[1.0,1e2]}', '{"b":[1,100],"a":9007199254740993}')).toBe(true);
 });
 
+test("values that say the same have the same canonical text, and no others", () => {
+  expect(canonicalJson(parseExact('{"b":[1.0,1e2,{"d":null,"c":-0.50}],"a":9007199254740993}'))).toBe(
+    '{"a":9007199254740993,"b":[1,100,{"c":-0.5,"d":null}]}',
+  );
+});
+
+/** As two objects, and as two digests are. */
 function isSame(one: string, other: string): boolean {
-  return isSameJson(parseExact(one), parseExact(other));
+  const isSame = isSameJson(parseExact(one), parseExact(other));
+  expect(canonicalJson(parseExact(one)) === canonicalJson(parseExact(other))).toBe(isSame);
+  return isSame;
 }

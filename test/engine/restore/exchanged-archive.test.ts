@@ -64,8 +64,8 @@ test("a safety archive that is exchanged is not believed: going back says where 
   const crn = await scene.startRestore(backupCrn);
   const safety = `safety/${crn.slice(-36)}`;
   let isStopping = false;
-  scene.simulator.intercept(({ method, path }) => {
-    if (method !== "PATCH" || !path.includes("/deployments/")) return undefined;
+  scene.simulator.intercept(({ method, path, query }) => {
+    if (method !== "PATCH" || !path.includes("/deployments/") || query.has("dryRun")) return undefined;
     isStopping = true;
     return { status: 503 };
   });

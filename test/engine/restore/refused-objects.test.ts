@@ -103,8 +103,9 @@ test("what may not be stopped fails the restore before anything is deleted, and 
   const backup = await scene.backup();
   const before = await scene.picture();
   let isRefused = false;
-  scene.simulator.intercept(({ method, path }) => {
-    if (isRefused || method !== "PATCH" || !path.endsWith("/deployments/cdp-api")) return undefined;
+  scene.simulator.intercept(({ method, path, query }) => {
+    if (isRefused || method !== "PATCH" || !path.endsWith("/deployments/cdp-api") || query.has("dryRun"))
+      return undefined;
     isRefused = true;
     return { status: 403, body: { kind: "Status", code: 403, message: policy } };
   });

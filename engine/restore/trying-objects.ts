@@ -1,0 +1,148 @@
+import type { Part } from "../archive/format.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import { hasStatus, isAllocationRefusal, isDenied, type KubernetesError } from "../kubernetes/kubernetes-error.ts";
+import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { fateOf } from "./cluster-scoped.ts";
+import { isFinishedPod } from "./finished-jobs.ts";
+import { digestOf, type LiveObjects, liveObjects } from "./live-objects.ts";
+import { refusalIn } from "./refusals.ts";
+import { afterStart, scaledWorkloads, userSnapshots } from "./restore-order.ts";
+import { objectsOf } from "./restore-source.ts";
+import { runningKinds } from "./running-kinds.ts";
+import { sanitize } from "./sanitize.ts";
+import { withoutAllocations } from "./sanitizers/service.ts";
+import { mergedServiceAccount } from "./sanitizers/service-account.ts";
+import { type ServedType, servedType } from "./served-types.ts";
+import type { Trial } from "./trial.ts";
+import { wantedObject } from "./wanted-object.ts";
+
+/** Made otherwise than by creating what was saved. */
+const notTried = new Set(["persistentvolumes", ...afterStart, ...userSnapshots]);
+
+/** Each kind that is being tried has a list of its live objects in memory. */
+const kindsAtOnce = 4;
+
+/** Told of what the API server was asked, and of its refusal. */
+export type OnAnswer = (tried: Tried, refusal: KubernetesError | undefined) => void;
+
+/** What there is to do for an archived object: it is missing, it differs, or it goes and is made again. */
+export interface Tried {
+  readonly type: ServedType;
+  readonly archived: KubernetesObject;
+  readonly deed: "make" | "change" | "replace";
+}
+
+/**
+ * Asks the API server what it would say to everything that the restore does to make the cluster hold what was saved: with
+ * the bodies that it will send. What is as it was saved is left alone, and not asked about. What is in a namespace that does
+ * not exist, or is of a kind that is yet to be defined, cannot be asked about.
+ */
+export async function tryObjects(trial: Trial, onAnswer: OnAnswer): Promise<void> {
+  const { source, definitions, parts, findings } = trial;
+  const isTried = (name: string) => !notTried.has(name) && !definitions.coming.has(name);
+  const kinds = source.reader.parts.filter((part) => isTried(resourceName(part)));
+  await forEachInFlight(kinds, kindsAtOnce, (part) =>
+    forEachInFlight(whatToTry(trial, part), parts.limits.clusterConcurrency, async (tried) => {
+      findings.tried++;
+      const isChange = tried.deed === "change";
+      onAnswer(tried, await (isChange ? refusalOfChange(trial, tried) : refusalOfCreation(trial, tried)));
+    }),
+  );
+}
+
+async function* whatToTry(trial: Trial, part: Part): AsyncGenerator<Tried> {
+  const { source, discovery, signal, namespaces, findings } = trial;
+  const type = servedType(discovery, part);
+  if (!type) return;
+  let live: { readonly namespace: string; readonly objects: LiveObjects } | undefined;
+  for await (const { object: archived } of objectsOf(source, [part], signal)) {
+    const { namespace = "", name } = archived.metadata;
+    if (type.namespaced && !namespaces.has(namespace)) continue;
+    if (isFinishedPod(type, archived)) continue;
+    if (type.namespaced && live?.namespace !== namespace)
+      live = { namespace, objects: await liveObjects(trial.parts.cluster, type, namespace, signal) };
+    const deed = live
+      ? deedInNamespace(trial, type, archived, live.objects.get(name))
+      : await deedOutside(trial, type, archived);
+    if (deed === "nothing") findings.same++;
+    else yield { type, archived, deed };
+  }
+}
+
+/** Stopped by their deletion, and made again. */
+const dying = new Set(runningKinds.filter(({ stopped }) => !stopped).map(resourceName));
+
+function deedInNamespace(
+  { source }: Trial,
+  type: ServedType,
+  archived: KubernetesObject,
+  live: string | undefined,
+): Tried["deed"] | "nothing" {
+  if (live === undefined) return "make";
+  if (resourceName(type) === "persistentvolumeclaims") {
+    const { namespace, name } = archived.metadata;
+    const isSaved = source.reader.manifest.volumes.some((it) => it.namespace === namespace && it.claim === name);
+    return isSaved ? "replace" : "nothing";
+  }
+  if (dying.has(resourceName(type))) return "replace";
+  return live === digestOf(type, archived) ? "nothing" : "change";
+}
+
+async function deedOutside(
+  trial: Trial,
+  type: ServedType,
+  archived: KubernetesObject,
+): Promise<Tried["deed"] | "nothing"> {
+  const { source, signal } = trial;
+  const { cluster } = trial.parts;
+  const existing = await cluster.get(type, "", archived.metadata.name, signal);
+  if (resourceName(type) === "namespaces") return existing ? "nothing" : "make";
+  const wanted = sanitize(type, archived);
+  const fate = await fateOf(cluster, new Set(source.namespaces), type, wanted, existing, signal);
+  return fate === "made" ? "make" : fate === "put back" ? "change" : "nothing";
+}
+
+/** A workload that may not be without replicas is made with them; a service that cannot have its addresses, with others. */
+async function refusalOfCreation(trial: Trial, { type, archived }: Tried): Promise<KubernetesError | undefined> {
+  const { cluster } = trial.parts;
+  const { namespace = "" } = archived.metadata;
+  const ask = (body: KubernetesObject) => refusalIn(() => cluster.dryRun.create(type, namespace, body, trial.signal));
+  const body = wantedObject(type, archived);
+  const refusal = await ask(body);
+  if (!refusal) return undefined;
+  if (resourceName(type) === "services" && isAllocationRefusal(refusal)) return ask(withoutAllocations(body));
+  const isHeld = trial.refusals.weigh(refusal, namespace) === "held";
+  if (!isHeld || !scaledWorkloads.includes(resourceName(type))) return refusal;
+  return (await ask(wantedObject(type, archived, { started: true }))) && refusal;
+}
+
+const conflictsTaken = 3;
+
+/** Of what can be set only once, the answer to its creation counts: that is how it is changed. */
+async function refusalOfChange(trial: Trial, tried: Tried): Promise<KubernetesError | undefined> {
+  const { type, archived } = tried;
+  const { signal } = trial;
+  const { cluster } = trial.parts;
+  const { namespace = "", name } = archived.metadata;
+  for (let attempt = 1; ; attempt++) {
+    const live = await cluster.get(type, namespace, name, signal);
+    if (!live) return refusalOfCreation(trial, tried);
+    const body = inPlaceOf(live, wantedObject(type, archived));
+    const refusal = await refusalIn(() =>
+      resourceName(type) === "serviceaccounts"
+        ? cluster.dryRun.patch(type, namespace, name, mergedServiceAccount(live, body), signal)
+        : cluster.dryRun.replace(type, namespace, body, signal),
+    );
+    if (!refusal) return undefined;
+    if (hasStatus(refusal, 409) && attempt < conflictsTaken) continue;
+    if (!hasStatus(refusal, 422) || isDenied(refusal)) return refusal;
+    const other = await refusalOfCreation(trial, tried);
+    return other && trial.refusals.weigh(other, namespace) === "held" ? refusal : undefined;
+  }
+}
+
+function inPlaceOf({ metadata: live }: KubernetesObject, wanted: KubernetesObject): KubernetesObject {
+  const { uid, resourceVersion, ownerReferences } = live;
+  const kept = { ...(uid !== undefined && { uid }), ...(resourceVersion !== undefined && { resourceVersion }) };
+  return { ...wanted, metadata: { ...wanted.metadata, ...kept, ...(ownerReferences && { ownerReferences }) } };
+}
