@@ -21,6 +21,7 @@ import type { JobKind } from "./model.ts";
 import { existingEntities } from "./objects/entities.ts";
 import { excludedResources } from "./objects/object-selection.ts";
 import { Operations } from "./operations.ts";
+import { orphanedArchives } from "./orphaned-archives.ts";
 import type { ArchiveStorage } from "./storage/archive-storage.ts";
 import { openStorage } from "./storage/open-storage.ts";
 import { openStore } from "./store/store.ts";
@@ -111,7 +112,11 @@ async function startEngine(
 
   const firstLook = Promise.withResolvers<void>();
   const importing = importArchives(
-    { ...common, archives: (signal) => listArchives(storage, archives, signal) },
+    {
+      ...common,
+      archives: (signal) => listArchives(storage, archives, signal),
+      orphans: (signal) => orphanedArchives(storage, store.jobs, signal),
+    },
     closing.signal,
     firstLook.resolve,
   );

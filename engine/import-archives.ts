@@ -11,15 +11,21 @@ import type { Store } from "./store/store.ts";
 export interface ImportParts {
   readonly store: Store;
   archives(signal: AbortSignal): AsyncIterable<CatalogEntry>;
+  /** Folders that are no backups and belong to no job: see `orphanedArchives`. */
+  orphans(signal: AbortSignal): AsyncIterable<string>;
   readonly logger: Logger;
   readonly clock: () => Date;
   readonly random: () => number;
 }
 
+const orphaned =
+  'an archive in storage belongs to no job of this service: see "Archives that belong to no job" in docs/operations.md';
+
 const backoff = { firstDelay: 2_000, maxDelay: 300_000 };
 
 /**
  * Makes the backups known that lie in the storage and not in the database: of an earlier service, or of one elsewhere.
+ * What else lies there and belongs to no job is logged.
  * A damaged archive is logged and passed over. A storage (or database) that fails is tried again until the signal, and
  * every such failure calls `onFailure`.
  */
@@ -28,6 +34,7 @@ export async function importArchives(parts: ImportParts, signal: AbortSignal, on
     const begun = parts.clock();
     try {
       for await (const found of parts.archives(signal)) importFound(parts, found, begun);
+      for await (const folder of parts.orphans(signal)) parts.logger.warn({ folder }, orphaned);
       return;
     } catch (error) {
       if (signal.aborted) return;

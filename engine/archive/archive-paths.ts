@@ -11,9 +11,11 @@ export function backupFolder(backupUuid: string): string {
   return backupsFolder + backupUuid;
 }
 
+export const safetyArchivesFolder = "safety/";
+
 /** Where a restore keeps what it is about to replace, until it has finished. */
 export function safetyFolder(restoreUuid: string): string {
-  return `safety/${restoreUuid}`;
+  return safetyArchivesFolder + restoreUuid;
 }
 
 /** What the name of an encrypted part ends in. */

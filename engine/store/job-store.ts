@@ -41,6 +41,7 @@ export class JobStore {
   readonly #database: Database;
   readonly #insert: Statement<object>;
   readonly #get: Statement<{ crn: string }, JobRow>;
+  readonly #byUuid: Statement<{ uuid: string }, object>;
   readonly #byRequest: Statement<RepeatParameters, JobRow>;
   readonly #waiting: Statement<RepeatParameters & { since: number }, JobRow>;
   readonly #unfinished: Statement<{ backupCrn: string }, JobRow>;
@@ -59,6 +60,7 @@ export class JobStore {
       VALUES (@crn, @kind, @name, @displayName, @requestedName, @backupCrn, @entity, @itemName, @state, @phase,
         @includedNamespaces, @callerName, @requestId, @createdMs, @updatedMs)`);
     this.#get = database.prepare(`SELECT ${jobColumns} FROM job WHERE crn = @crn`);
+    this.#byUuid = database.prepare("SELECT 1 FROM job WHERE substr(crn, -36) = lower(@uuid) LIMIT 1");
     this.#byRequest = database.prepare(`
       SELECT ${jobColumns} FROM job
       WHERE request_id <> '' AND request_id = @requestId AND ${sameArguments} ORDER BY seq LIMIT 1`);
@@ -100,6 +102,11 @@ export class JobStore {
   get(crn: string): JobRecord | undefined {
     const row = this.#get.get({ crn });
     return row && jobRecord(row);
+  }
+
+  /** Whether any job's CRN ends in the uuid, whatever its account and region. */
+  hasUuid(uuid: string): boolean {
+    return this.#byUuid.get({ uuid }) !== undefined;
   }
 
   /** The first jobs after a place, newest first. */

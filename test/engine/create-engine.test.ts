@@ -11,6 +11,10 @@ const elsewhere = crnOf("backup", 1).replace("acme", "another-account");
 const everything = { backupName: "", jobStates: [], pageSize: 0, startingToken: "" };
 const signal = new AbortController().signal;
 
+async function* oneByte(): AsyncGenerator<Buffer> {
+  yield Buffer.from("x");
+}
+
 async function saveArchive(folder: string, crn: string): Promise<void> {
   const storage = new FilesystemArchiveStorage(join(folder, "archives"));
   await new ArchiveWriter(storage, `backups/${crn.slice(-36)}`).writeManifest(manifestOf(crn), signal);
@@ -53,6 +57,28 @@ test("a damaged archive is logged and does not keep the service from starting, n
     expect.objectContaining({ folder: `backups/${crnOf("backup", 2).slice(-36)}` }),
     expect.any(String),
   );
+});
+
+test("safety archives and half-made backups that belong to no job are told of at the start, and left alone", async () => {
+  const folder = temporaryFolder();
+  await saveArchive(folder, elsewhere);
+  const own = await smallEngine(folder);
+  const restore = await own.restoreBackup({ backupCrn: elsewhere, caller: { name: "", requestId: "" } });
+  const backup = await own.createBackup({ backupName: "", itemName: "", caller: { name: "", requestId: "" } });
+  await own.close();
+  const [known, foreign] = [restore.slice(-36), crnOf("restore", 7).slice(-36)];
+  const storage = new FilesystemArchiveStorage(join(folder, "archives"));
+  const names = [`safety/${known}`, `safety/${foreign}`, `backups/${backup.slice(-36)}`, `backups/${foreign}`];
+  for (const name of names) await storage.write(`${name}/objects/core.v1.secrets.ndjson.zst`, oneByte(), signal);
+  const warn = vi.fn();
+  await smallEngine(folder, { logger: { info() {}, warn, error() {} } });
+  expect(warn.mock.calls).toEqual(
+    [`safety/${foreign}`, `backups/${foreign}`].map((name) => [
+      { folder: name },
+      expect.stringContaining("belongs to no job of this service"),
+    ]),
+  );
+  expect(await Array.fromAsync(storage.list("safety/", signal))).toHaveLength(2);
 });
 
 test("what the database knows is not taken over again, and what was deleted stays deleted", async () => {
