@@ -41,6 +41,10 @@ export async function removeAdded(
       warn("", `${stays}: nothing that the restore has made is left in it`);
       continue;
     }
+    if (resourceName(type) === "persistentvolumes") {
+      warn("", `${stays}: its data lies elsewhere, and stays when it is deleted`);
+      continue;
+    }
     if (!(await isUsedOnlyBy(new Set(namespaces), cluster, type, object, signal))) {
       warn("", `${stays}: others than these namespaces may use it`);
       continue;

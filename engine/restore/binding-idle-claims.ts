@@ -10,6 +10,7 @@ import { waitFor } from "../kubernetes/waiting.ts";
 import { clusterNodes, nodesForVolume } from "../volumes/nodes-for-volume.ts";
 import { provisioningFailure } from "../volumes/provisioning-failure.ts";
 import { idleClaims } from "./idle-claims.ts";
+import { keptVolumes } from "./kept-volumes.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { isReady } from "./readiness.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
@@ -45,9 +46,15 @@ export async function bindIdleClaims(source: RestoreSource, parts: JobParts, con
     else
       context.warn(
         namespace,
-        `claim ${claim} has no volume yet, and no pod uses it: ${reason}. Until it is bound its data is in the backup's snapshot alone, and the backup must stay`,
+        `claim ${claim} has no volume yet, and no pod uses it: ${reason}.${whereFormerData(context, volume)} Until it is bound its data is in the backup's snapshot alone, and the backup must stay`,
       );
   });
+}
+
+/** What a claim held before this restore is kept as long as it has no volume. */
+function whereFormerData(context: JobContext, { namespace, claim }: SavedVolume): string {
+  const former = keptVolumes(context).find((kept) => kept.namespace === namespace && kept.claim === claim);
+  return former ? ` What it held before is on volume ${former.persistentVolume}, kept by the policy Retain.` : "";
 }
 
 async function idleVolumes(

@@ -6,12 +6,15 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
 import { releaseSources } from "../volumes/source-protection.ts";
-import { keepVolumes } from "./kept-volumes.ts";
+import { keepVolumes, volumeOf } from "./kept-volumes.ts";
 
-/** Names the claims that stay as they are, as nothing could bring their data back. */
-export type LeftClaims = (namespace: string, claim: string) => boolean;
+/** Whether a claim stays as it is, as nothing could bring its data back. */
+export type LeftClaims = (claim: Pick<KubernetesObject, "metadata">) => boolean;
 
-/** Deletes the claims of the namespaces, but for those that are left, and keeps their volumes. May run again. */
+/**
+ * Deletes the claims of the namespaces and keeps their volumes. Those that are left stay, with a warning that names each; of
+ * them only those go that somebody else has deleted, now that no pod uses them. May run again.
+ */
 export async function deleteClaims(
   parts: JobParts,
   context: JobContext,
@@ -23,14 +26,17 @@ export async function deleteClaims(
   await keepVolumes(parts, context, namespaces); // of claims that have come since, too
   for (const namespace of namespaces) {
     let count = 0;
-    const isOurs = ({ metadata }: KubernetesObject) => !isLeft(namespace, metadata.name);
+    const goes = (claim: KubernetesObject) => !isLeft(claim) || claim.metadata.deletionTimestamp !== undefined;
     const claims = cluster.list(persistentVolumeClaims, namespace, signal);
     await forEachInFlight(claims, limits.clusterConcurrency, async (claim) => {
-      if (!isOurs(claim)) return;
-      await cluster.delete(persistentVolumeClaims, namespace, claim.metadata.name, signal);
-      count++;
+      const { name } = claim.metadata;
+      if (goes(claim)) {
+        await cluster.delete(persistentVolumeClaims, namespace, name, signal);
+        count++;
+      } else if (volumeOf(claim) !== "")
+        context.warn(namespace, `claim ${name} is not in the backup with its data, and left as it is`);
     });
-    await claimsGone(parts, context, namespace, isOurs);
+    await claimsGone(parts, context, namespace, goes);
     if (count > 0)
       context.info(`deleted ${count} claims of ${namespace}; their volumes are kept until the restore is over`);
   }

@@ -28,7 +28,7 @@ export async function disown(
       const found = cluster.listMetadata(type, namespace, signal);
       await forEachInFlight(found, limits.clusterConcurrency, async (object) => {
         const { name, ownerReferences = [] } = object.metadata;
-        if (type === persistentVolumeClaims && !isLeft(namespace, name)) return;
+        if (type === persistentVolumeClaims && !isLeft(object)) return;
         const kept = ownerReferences.filter(stays);
         if (kept.length === ownerReferences.length) return;
         links?.relink(type, object);

@@ -2,7 +2,9 @@ import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import { isBound } from "../volumes/claims-from-snapshots.ts";
+import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { isMadeByCluster } from "../objects/object-selection.ts";
+import { isBound, isFilledBy } from "../volumes/claims-from-snapshots.ts";
 import type { LeftClaims } from "./deleting-claims.ts";
 
 /** A volume that a restore may take its claim from, and that is kept until the restore is over. */
@@ -12,9 +14,18 @@ export interface KeptVolume {
   readonly claim: string;
   /** What the volume's own policy was: Delete or Retain. */
   readonly reclaimPolicy: string;
+  /** Whether its data is to go with a pod: https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes */
+  readonly isEphemeral?: boolean;
 }
 
 const keptNotes = "kept/";
+
+/** On the PersistentVolumes that a restore keeps: its uuid. */
+const keptByLabel = "drs.cloudera.com/kept-by";
+/** On the same: the reclaim policy that they had before. */
+const formerPolicyAnnotation = "drs.cloudera.com/former-policy";
+
+const howToFree = 'see "Freeing what a restore has replaced" in docs/operations.md';
 
 /** The volumes kept so far. */
 export function keptVolumes({ notes }: Pick<JobContext, "notes">): readonly KeptVolume[] {
@@ -27,53 +38,148 @@ export function keptVolumes({ notes }: Pick<JobContext, "notes">): readonly Kept
  */
 export async function keepVolumes(
   { cluster, limits }: JobParts,
-  { notes, signal }: JobContext,
+  context: JobContext,
   namespaces: readonly string[],
 ): Promise<void> {
+  const { signal } = context;
   for (const namespace of namespaces) {
     const claims = cluster.list(persistentVolumeClaims, namespace, signal);
-    await forEachInFlight(claims, limits.clusterConcurrency, async ({ metadata: { name }, ...claim }) => {
-      const { volumeName = "" } = claim["spec"] as { volumeName?: string };
+    await forEachInFlight(claims, limits.clusterConcurrency, async (claim) => {
+      const volumeName = volumeOf(claim);
       const volume = volumeName === "" ? undefined : await cluster.get(persistentVolumes, "", volumeName, signal);
-      if (!volume) return;
-      const { persistentVolumeReclaimPolicy: reclaimPolicy = "Retain" } = volume["spec"] as {
-        persistentVolumeReclaimPolicy?: string;
-      };
-      const kept: KeptVolume = { persistentVolume: volumeName, namespace, claim: name, reclaimPolicy };
-      if (notes.get(keptNotes + volumeName) === undefined) notes.set(keptNotes + volumeName, kept);
-      const retain = { spec: { persistentVolumeReclaimPolicy: "Retain" } };
-      await cluster.patch(persistentVolumes, "", volumeName, retain, signal);
+      if (volume) await keepVolume(cluster, context, claim, volume);
     });
   }
 }
 
+/** Notes a claim's volume and tells it to stay. */
+async function keepVolume(
+  cluster: JobParts["cluster"],
+  { job, notes, signal }: JobContext,
+  claim: KubernetesObject,
+  volume: KubernetesObject,
+): Promise<void> {
+  const { name } = volume.metadata;
+  const reclaimPolicy = ownPolicy(volume);
+  const kept: KeptVolume = {
+    persistentVolume: name,
+    namespace: claim.metadata.namespace ?? "",
+    claim: claim.metadata.name,
+    reclaimPolicy,
+    ...(isMadeByCluster(persistentVolumeClaims, claim) && { isEphemeral: true }),
+  };
+  if (notes.get(noteOf(name)) === undefined) notes.set(noteOf(name), kept);
+  const metadata = {
+    labels: { [keptByLabel]: job.uuid },
+    annotations: { [formerPolicyAnnotation]: reclaimPolicy },
+  };
+  await cluster.patch(
+    persistentVolumes,
+    "",
+    name,
+    { metadata, spec: { persistentVolumeReclaimPolicy: "Retain" } },
+    signal,
+  );
+}
+
+/** A volume's reclaim policy, that of before where a restore keeps it. */
+export function ownPolicy({ metadata, ...volume }: KubernetesObject): string {
+  const { persistentVolumeReclaimPolicy: policy = "Retain" } = volume["spec"] as {
+    persistentVolumeReclaimPolicy?: string;
+  };
+  return policy === "Retain" ? (metadata.annotations?.[formerPolicyAnnotation] ?? policy) : policy;
+}
+
+/** A volume's labels or annotations, without those of a restore that keeps it. */
+export function ownMarks(marks: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const { [keptByLabel]: _label, [formerPolicyAnnotation]: _annotation, ...own } = marks;
+  return own;
+}
+
 /**
- * Gives up the kept volumes when the restore is over: each gets its own reclaim policy back. But the data of claims that were
- * to be left is nowhere else: where such a claim is no longer on its volume, that stays, with a warning that names it.
+ * Gives up the kept volumes when all is restored: each gets its own reclaim policy back that is its claim's still, or whose
+ * claim has another volume now with the data of the backup. Every other one stays, with a warning that names it, as its data
+ * may be nowhere else; and all that were replaced stay when something else could not be restored. May run again.
  */
-export async function releaseKeptVolumes(
+export async function releaseKeptVolumes(parts: JobParts, context: JobContext, isLeft: LeftClaims): Promise<void> {
+  const { job, info, warn } = context;
+  const isWhole = !context.messages().some(({ level }) => level === "error");
+  const unfinished: string[] = [];
+  let replaced = 0;
+  await releaseThose(parts, context, (kept, claim) => {
+    const { persistentVolume, namespace, claim: name, reclaimPolicy } = kept;
+    if (isOn(kept, claim)) return true;
+    const isOurs = isFilledBy(job.uuid, claim) && !isLeft({ metadata: { namespace, name } });
+    if (isOurs && isBound(claim) && isWhole) {
+      replaced++;
+      if (reclaimPolicy === "Retain")
+        info(`what claim ${namespace}/${name} held before is on volume ${persistentVolume}, whose policy is Retain`);
+      return true;
+    }
+    if (isOurs && isBound(claim)) unfinished.push(persistentVolume);
+    else if (!isOurs)
+      warn(
+        namespace,
+        `volume ${persistentVolume} is not claim ${name}'s any more, and has the only copy of its data: it is kept by the policy Retain`,
+      );
+    return false;
+  });
+  if (replaced > 0) info(`${replaced} replaced volumes were given back to their reclaim policies`);
+  if (unfinished.length > 0)
+    warn(
+      "",
+      `not all is restored, so the volumes that were replaced are kept (${unfinished.sort().join(", ")}): ${howToFree}`,
+    );
+}
+
+/**
+ * Gives up those of the kept volumes that are their claims' again when the restore has gone back. Every other one stays, with
+ * a warning that names it. May run again.
+ */
+export async function releaseRestoredVolumes(parts: JobParts, context: JobContext): Promise<void> {
+  await releaseThose(parts, context, (kept, claim) => {
+    if (isOn(kept, claim)) return true;
+    const { namespace, claim: name, persistentVolume } = kept;
+    context.warn(
+      namespace,
+      `volume ${persistentVolume} is not claim ${name}'s: it is kept by the policy Retain, ${howToFree}`,
+    );
+    return false;
+  });
+}
+
+/** Gives back its own policy to each kept volume of which this may be done; of ephemeral ones always. */
+async function releaseThose(
   { cluster, limits }: JobParts,
   context: JobContext,
-  isLeft: LeftClaims,
+  mayGo: (kept: KeptVolume, claim: KubernetesObject | undefined) => boolean,
 ): Promise<void> {
-  const { signal, warn } = context;
-  const kept = keptVolumes(context);
-  await forEachInFlight(kept, limits.clusterConcurrency, async (volume) => {
-    const { persistentVolume, namespace, claim: name, reclaimPolicy } = volume;
-    if (isLeft(namespace, name) && reclaimPolicy !== "Retain") {
-      const claim = await cluster.get(persistentVolumeClaims, namespace, name, signal);
-      const { volumeName } = (claim?.["spec"] ?? {}) as { volumeName?: string };
-      if (!isBound(claim) || volumeName !== persistentVolume) {
-        warn(
-          namespace,
-          `volume ${persistentVolume} is not claim ${name}'s any more, and has the only copy of its data: it is kept by the policy Retain`,
-        );
-        return;
-      }
-    }
-    const policy = { spec: { persistentVolumeReclaimPolicy: reclaimPolicy } };
-    await cluster.patch(persistentVolumes, "", persistentVolume, policy, signal);
+  const { signal, notes } = context;
+  const released: string[] = [];
+  await forEachInFlight(keptVolumes(context), limits.clusterConcurrency, async (kept) => {
+    const { persistentVolume, namespace, claim: name, reclaimPolicy, isEphemeral } = kept;
+    const volume = await cluster.get(persistentVolumes, "", persistentVolume, signal);
+    const claim = await cluster.get(persistentVolumeClaims, namespace, name, signal);
+    if (volume && isEphemeral !== true && !mayGo(kept, claim)) return;
+    released.push(persistentVolume);
+    const metadata = { labels: { [keptByLabel]: null }, annotations: { [formerPolicyAnnotation]: null } };
+    const spec = { persistentVolumeReclaimPolicy: reclaimPolicy };
+    await cluster.patch(persistentVolumes, "", persistentVolume, { metadata, spec }, signal);
   });
-  if (kept.length > 0) context.info(`${kept.length} replaced volumes were given back to their reclaim policies`);
-  context.notes.clear(keptNotes);
+  for (const name of released) notes.clear(noteOf(name));
+}
+
+/** Whether a claim has the volume that it was taken from. */
+function isOn({ persistentVolume }: KeptVolume, claim: KubernetesObject | undefined): boolean {
+  return claim !== undefined && isBound(claim) && volumeOf(claim) === persistentVolume;
+}
+
+/** The volume that a claim names; empty when it has none yet. */
+export function volumeOf(claim: KubernetesObject): string {
+  return (claim["spec"] as { volumeName?: string } | undefined)?.volumeName ?? "";
+}
+
+/** Ends in a slash, or to clear it would clear those of longer names too. */
+function noteOf(volume: string): string {
+  return `${keptNotes}${volume}/`;
 }

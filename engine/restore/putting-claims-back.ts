@@ -4,51 +4,61 @@ import type { JobContext } from "../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-import { unboundClaims } from "../volumes/claims-from-snapshots.ts";
+import { isMadeByCluster } from "../objects/object-selection.ts";
+import { isFilledBy, unboundClaims } from "../volumes/claims-from-snapshots.ts";
 import { claimsGone } from "./deleting-claims.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
-import { keptVolumes, releaseKeptVolumes } from "./kept-volumes.ts";
+import { claimsInUse } from "./idle-claims.ts";
+import { keptVolumes, releaseRestoredVolumes, volumeOf } from "./kept-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { claimsRequest } from "./restoring-claims.ts";
 import { sanitize } from "./sanitize.ts";
-import { isProvisioned } from "./unsaved-claims.ts";
+import { isMadeWithoutSnapshot, isProvisioned } from "./unsaved-claims.ts";
 
 /**
- * Deletes the claims that are not on a volume they had before: those that the restore has made, and with them their
- * volumes, which are copies out of snapshots. May run again.
+ * Deletes the claims that the restore has made, and with them their volumes, which are copies out of snapshots. A claim that
+ * somebody else has made meanwhile stays, with a warning, unless it is in the place of one that was there before. May run again.
  */
 export async function removeNewClaims(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
   const { cluster, limits } = parts;
-  const { signal } = context;
+  const { job, signal } = context;
   const keptNames = new Set(keptVolumes(context).map((volume) => volume.persistentVolume));
   const before = await claimsBefore(source, signal);
   for (const namespace of source.namespaces) {
     const deleted = new Set<string | undefined>();
-    await forEachInFlight(
-      cluster.list(persistentVolumeClaims, namespace, signal),
-      limits.clusterConcurrency,
-      async (claim) => {
-        const { volumeName = "" } = claim["spec"] as { volumeName?: string };
-        const { name } = claim.metadata;
-        const wasThere = (before.get(`${namespace}/${name}`)?.["spec"] as { volumeName?: string } | undefined)
-          ?.volumeName;
-        const isKept = keptNames.has(volumeName) || (wasThere !== undefined && wasThere === volumeName);
-        if (isKept && claim.metadata.deletionTimestamp === undefined) return; // else it has to go before it can come back
-        const volume =
-          volumeName === "" || isKept ? undefined : await cluster.get(persistentVolumes, "", volumeName, signal);
-        if (volume && isProvisioned(volume)) {
-          const policy = { spec: { persistentVolumeReclaimPolicy: "Delete" } };
-          await cluster.patch(persistentVolumes, "", volumeName, policy, signal);
-        }
-        await cluster.delete(persistentVolumeClaims, namespace, name, signal);
-        deleted.add(claim.metadata.uid);
-      },
-    );
+    const claims = cluster.list(persistentVolumeClaims, namespace, signal);
+    await forEachInFlight(claims, limits.clusterConcurrency, async (claim) => {
+      const { name, uid, deletionTimestamp } = claim.metadata;
+      const volumeName = volumeOf(claim);
+      const former = before.get(`${namespace}/${name}`);
+      const isThere =
+        former?.metadata.uid === uid ||
+        (volumeName !== "" && (keptNames.has(volumeName) || (former && volumeOf(former) === volumeName)));
+      const isFormer = isThere || isMadeWithoutSnapshot(context, source.notesPrefix, claim); // of an earlier run
+      // One that is being deleted has to go before it can come back.
+      if ((isFormer && deletionTimestamp === undefined) || isMadeByCluster(persistentVolumeClaims, claim)) return;
+      const isOurs = isFilledBy(job.uuid, claim) || isMadeWithoutSnapshot(context, "", claim);
+      if (!isOurs && !isFormer && !former) {
+        context.warn(namespace, `claim ${name} was made by somebody else while this restore ran, and stays`);
+        return;
+      }
+      const volume =
+        volumeName === "" || isFormer ? undefined : await cluster.get(persistentVolumes, "", volumeName, signal);
+      if (volume && isOurs && isProvisioned(volume)) {
+        const policy = { spec: { persistentVolumeReclaimPolicy: "Delete" } };
+        await cluster.patch(persistentVolumes, "", volumeName, policy, signal);
+      }
+      await cluster.delete(persistentVolumeClaims, namespace, name, signal);
+      deleted.add(uid);
+    });
     if (deleted.size > 0) await claimsGone(parts, context, namespace, ({ metadata }) => deleted.has(metadata.uid));
   }
 }
 
-/** Gives the kept volumes to claims like those they were taken from. May run again. */
+/**
+ * Gives the kept volumes to claims like those they were taken from, also to such as were being deleted: these come back as
+ * claims that are not. Then it gives up the volumes that are their claims' again; every other one is kept, and named. May run again.
+ */
 export async function putClaimsBack(parts: JobParts, context: JobContext, source: RestoreSource): Promise<void> {
   const { cluster, limits } = parts;
   const { signal } = context;
@@ -56,9 +66,9 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
   // A claim that somebody has made since under the same name had another volume.
   const formerly = keptVolumes(context).filter(({ namespace, claim, persistentVolume }) => {
     const saved = before.get(`${namespace}/${claim}`);
-    const { volumeName = persistentVolume } = (saved?.["spec"] ?? {}) as { volumeName?: string };
-    return saved !== undefined && volumeName === persistentVolume;
+    return saved !== undefined && (volumeOf(saved) || persistentVolume) === persistentVolume;
   });
+  for (const namespace of source.namespaces) await letGo(parts, context, namespace);
   await forEachInFlight(formerly, limits.clusterConcurrency, async ({ namespace, claim, persistentVolume }) => {
     const saved = before.get(`${namespace}/${claim}`);
     if (!saved) return;
@@ -81,7 +91,20 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
         `claims of ${namespace} did not bind to their old volumes: ${late.join(", ")}`,
       );
   }
-  await releaseKeptVolumes(parts, context, () => false);
+  await releaseRestoredVolumes(parts, context);
+}
+
+/** Waits until the claims of a namespace are gone that are being deleted, but for those that a pod still uses: they stay. */
+async function letGo(parts: JobParts, context: JobContext, namespace: string): Promise<void> {
+  const { cluster } = parts;
+  const { signal } = context;
+  const going: KubernetesObject[] = [];
+  for await (const claim of cluster.list(persistentVolumeClaims, namespace, signal))
+    if (claim.metadata.deletionTimestamp !== undefined) going.push(claim);
+  if (going.length === 0) return;
+  const used = await claimsInUse(cluster, namespace, signal);
+  const uids = new Set(going.filter(({ metadata }) => !used.has(metadata.name)).map(({ metadata }) => metadata.uid));
+  if (uids.size > 0) await claimsGone(parts, context, namespace, ({ metadata }) => uids.has(metadata.uid));
 }
 
 /** The claims that were there before the restore, by namespace and name. */

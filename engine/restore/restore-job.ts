@@ -5,7 +5,7 @@ import type { RestorePhase } from "../model.ts";
 import { putApisBack } from "./aggregated-apis.ts";
 import { bindIdleClaims } from "./binding-idle-claims.ts";
 import { restoreClusterScoped } from "./cluster-scoped.ts";
-import { deleteClaims, type LeftClaims } from "./deleting-claims.ts";
+import { deleteClaims } from "./deleting-claims.ts";
 import { deleteObjects } from "./deleting-objects.ts";
 import { disown } from "./disowning.ts";
 import { deletingNote, goBack, isBack, whereAllLies } from "./going-back.ts";
@@ -21,7 +21,7 @@ import { restoreFrom } from "./restoring-objects.ts";
 import { startApps } from "./starting-apps.ts";
 import { stopApps } from "./stopping-apps.ts";
 import { toStorageVersions } from "./stored-versions.ts";
-import { unsavedClaims } from "./unsaved-claims.ts";
+import { leftClaims } from "./unsaved-claims.ts";
 import { removeWebhooks } from "./webhooks.ts";
 
 /** Noted before the first thing in the namespaces is changed: from then on a failure has to be undone. */
@@ -50,25 +50,30 @@ export function restoreJob(parts: JobParts): JobDefinition {
     phases: [
       phase("PRE_VALIDATION", (source, context) => preValidation(source, parts, context)),
       phase("STOPPING_APPS", async (source, context) => {
-        const isLeft = await leftClaims(source, context);
         context.notes.set(touchedNote, true);
         await removeWebhooks(parts, context, source.namespaces);
         if (context.notes.get(storedNote) !== true) await toStorageVersions(parts, context, source.namespaces);
         context.notes.set(storedNote, true);
         await keepVolumes(parts, context, source.namespaces);
-        await disown(parts, context, source.namespaces, isLeft, new OwnerLinks(context, source.notesPrefix));
+        await disown(
+          parts,
+          context,
+          source.namespaces,
+          leftClaims(source),
+          new OwnerLinks(context, source.notesPrefix),
+        );
         await stopApps(parts, context, source.namespaces);
       }),
       phase("DELETING_OBJECTS", async (source, context) => {
         const links = new OwnerLinks(context, source.notesPrefix);
         context.notes.set(deletingNote, true);
         await removeWebhooks(parts, context, source.namespaces);
-        await disown(parts, context, source.namespaces, await leftClaims(source, context), links);
+        await disown(parts, context, source.namespaces, leftClaims(source), links);
         await deleteObjects(parts, context, source.namespaces);
       }),
       phase("DELETING_OBJECTS_PVC", async (source, context) => {
         await stopApps(parts, context, source.namespaces); // what others have made again
-        await deleteClaims(parts, context, source.namespaces, await leftClaims(source, context));
+        await deleteClaims(parts, context, source.namespaces, leftClaims(source));
       }),
       phase("RESTORING_PVC", async (source, context) => {
         const links = new OwnerLinks(context, source.notesPrefix);
@@ -90,7 +95,7 @@ export function restoreJob(parts: JobParts): JobDefinition {
       const source = await provenSource(parts, context);
       context.notes.set(restoredNote, true);
       await settleBoundClaims(parts, context, source);
-      await releaseKeptVolumes(parts, context, await leftClaims(source, context));
+      await releaseKeptVolumes(parts, context, leftClaims(source));
       await letCallsIn(source, parts, context);
       await deleteSafetyArchive(parts, context);
     },
@@ -126,11 +131,6 @@ export function restoreJob(parts: JobParts): JobDefinition {
 function isInBetween(context: JobContext): boolean {
   const { notes } = context;
   return notes.get(touchedNote) === true && notes.get(restoredNote) !== true && !isBack(context);
-}
-
-async function leftClaims(source: RestoreSource, { signal }: JobContext): Promise<LeftClaims> {
-  const unsaved = await unsavedClaims(source, signal);
-  return (namespace, claim) => unsaved.has(`${namespace}/${claim}`);
 }
 
 async function deleteSafetyArchive({ archives }: JobParts, { job, signal }: JobContext): Promise<void> {

@@ -9,20 +9,21 @@ import {
   type ClaimsRequest,
   createClaimsFromSnapshots,
   isBound,
+  isFilledBy,
   removeImportedSnapshots,
   unboundClaims,
   type WantedClaim,
 } from "../volumes/claims-from-snapshots.ts";
 import { classAnnotation } from "../objects/claim-class.ts";
-import { nameFor } from "../volumes/snapshot-objects.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
+import { ownMarks, ownPolicy } from "./kept-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { sanitize } from "./sanitize.ts";
 import { classFor, existingClasses } from "./storage-classes.ts";
 import { removeUninvited } from "./uninvited-claims.ts";
-import { createClaimWithoutSnapshot } from "./unsaved-claims.ts";
+import { createClaimWithoutSnapshot, remakeGoneClaims } from "./unsaved-claims.ts";
 
 /**
  * Makes every saved claim, those with a snapshot from it, all at once, and waits until they are bound; a claim whose
@@ -42,7 +43,7 @@ export async function restoreClaims(
   const request = claimsRequest(parts, context);
   const volumes = [...volumesByClaim(source).values()];
   const uninvitedOf = (existing: Claims) =>
-    volumes.flatMap((volume) => existing.get(keyOf(volume)) ?? []).filter((claim) => !isFilledBy(request, claim));
+    volumes.flatMap((volume) => existing.get(keyOf(volume)) ?? []).filter((claim) => !isFilledBy(request.uuid, claim));
   const limit = Date.now() + limits.podsStopTimeout;
   let existing = await existingClaims(cluster, source, signal);
   let waitedFor: readonly SavedVolume[];
@@ -51,10 +52,13 @@ export async function restoreClaims(
     waitedFor = await makeClaims(parts, context, source, links, existing);
     existing = await existingClaims(cluster, source, signal);
   } while (uninvitedOf(existing).length > 0);
+  const inBackup = new Set<string>();
   for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal)) {
     const { namespace = "", name, uid } = object.metadata;
     links.restored(uid, existing.get(`${namespace}/${name}`)?.metadata.uid);
+    inBackup.add(`${namespace}/${name}`);
   }
+  await remakeGoneClaims(parts, context, source, inBackup);
   for (const [namespace, here] of Map.groupBy(waitedFor, (volume) => volume.namespace)) {
     const late = await unboundClaims(request, namespace, new Set(here.map(({ claim }) => claim)));
     if (late.length > 0)
@@ -91,7 +95,7 @@ async function makeClaims(
     if (!volume) return createClaimWithoutSnapshot(cluster, context, source, object, claim);
     const storageClass = classFor(volume, classes);
     if (storageClass?.["volumeBindingMode"] !== "WaitForFirstConsumer") waitedFor.push(volume);
-    if (isFilledBy(request, existing.get(keyOf(volume))))
+    if (isFilledBy(request.uuid, existing.get(keyOf(volume))))
       await restoreFieldOwners(cluster, persistentVolumeClaims, object, signal); // of an earlier run
     else {
       const spec = { ...(claim["spec"] as Record<string, unknown>) };
@@ -128,7 +132,7 @@ export async function settleBoundClaims(parts: JobParts, context: JobContext, so
   const existing = await existingClaims(cluster, source, signal);
   const volumes = [...volumesByClaim(source).values()];
   // An application that is up may have deleted its claim, or made another one of its name.
-  const isOurs = (volume: SavedVolume) => isFilledBy(request, existing.get(keyOf(volume)));
+  const isOurs = (volume: SavedVolume) => isFilledBy(request.uuid, existing.get(keyOf(volume)));
   const bound = volumes.filter((volume) => isOurs(volume) && isBound(existing.get(keyOf(volume))));
   const byVolume = new Map(bound.map((volume) => [volume.persistentVolume, volume]));
   const saved = objectsOf(source, partsOf(source, ["persistentvolumes"]), signal);
@@ -154,12 +158,14 @@ export async function removeSnapshotObjects(parts: JobParts, context: JobContext
 const provisionersAnnotation = /^(pv|volume)(\.beta)?\.kubernetes\.io\//;
 
 /** What a claim's volume keeps although it is another one now. */
-function carriedOver({ metadata, ...volume }: KubernetesObject): object {
-  const { persistentVolumeReclaimPolicy } = volume["spec"] as { persistentVolumeReclaimPolicy?: string };
-  const annotations = Object.entries(metadata.annotations ?? {}).filter(([name]) => !provisionersAnnotation.test(name));
+function carriedOver(volume: KubernetesObject): object {
+  const { metadata } = volume;
+  const annotations = Object.entries(ownMarks(metadata.annotations)).filter(
+    ([name]) => !provisionersAnnotation.test(name),
+  );
   return {
-    metadata: { labels: metadata.labels ?? {}, annotations: Object.fromEntries(annotations) },
-    spec: { persistentVolumeReclaimPolicy },
+    metadata: { labels: ownMarks(metadata.labels), annotations: Object.fromEntries(annotations) },
+    spec: { persistentVolumeReclaimPolicy: ownPolicy(volume) },
   };
 }
 
@@ -177,14 +183,6 @@ async function existingClaims(
     for await (const claim of cluster.list(persistentVolumeClaims, namespace, signal))
       found.set(`${namespace}/${claim.metadata.name}`, claim);
   return found;
-}
-
-/** Whether a claim is there, and this restore's. */
-function isFilledBy({ uuid }: ClaimsRequest, claim?: KubernetesObject): boolean {
-  if (!claim) return false;
-  const { namespace = "", name } = claim.metadata;
-  const { dataSource } = claim["spec"] as { dataSource?: { name?: string } };
-  return dataSource?.name === nameFor(uuid, namespace, name);
 }
 
 function keyOf({ namespace, claim }: SavedVolume): string {

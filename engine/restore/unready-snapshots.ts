@@ -4,7 +4,7 @@ import { volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 import { isSavedObject } from "../objects/object-selection.ts";
 import type { SnapshotSpec, SnapshotStatus } from "../volumes/snapshot-objects.ts";
 import type { RestoreSource } from "./restore-source.ts";
-import { unsavedClaims } from "./unsaved-claims.ts";
+import { leftClaims } from "./unsaved-claims.ts";
 
 /**
  * Tells of users' VolumeSnapshots that are not ready: the snapshot controller holds their claims until they are, also those
@@ -16,13 +16,13 @@ export async function tellUnreadySnapshots(
   { cluster, limits }: JobParts,
   { signal, info }: JobContext,
 ): Promise<void> {
-  const left = await unsavedClaims(source, signal);
+  const isLeft = leftClaims(source);
   for (const namespace of source.namespaces)
     for await (const snapshot of cluster.list(volumeSnapshots, namespace, signal)) {
       const { persistentVolumeClaimName: claim } = (snapshot["spec"] as SnapshotSpec).source;
       const { readyToUse, error } = (snapshot["status"] ?? {}) as SnapshotStatus;
       if (claim === undefined || readyToUse === true || !isSavedObject(volumeSnapshots, snapshot)) continue;
-      if (left.has(`${namespace}/${claim}`)) continue;
+      if (isLeft({ metadata: { namespace, name: claim } })) continue;
       const reason = error?.message === undefined ? "" : ` (${error.message})`;
       info(
         `VolumeSnapshot ${namespace}/${snapshot.metadata.name} of claim ${claim} is not ready${reason}: ` +

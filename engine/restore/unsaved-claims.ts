@@ -1,10 +1,15 @@
+import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { isMadeByCluster } from "../objects/object-selection.ts";
+import { noteAdded } from "./added-objects.ts";
+import type { LeftClaims } from "./deleting-claims.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
-import { keptVolumes } from "./kept-volumes.ts";
+import { keptVolumes, ownMarks, ownPolicy } from "./kept-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { safetySource } from "./restore-sources.ts";
 import { sanitize } from "./sanitize.ts";
 
 /**
@@ -27,13 +32,31 @@ export async function createClaimWithoutSnapshot(
     (await keptVolume(cluster, context, namespace, name)) ?? (await staticVolume(source, formerName, signal));
   if (volume) {
     const volumeName = volume.metadata.name;
-    await cluster.createOnce(persistentVolumes, "", forClaim(volume, namespace, name), signal);
+    if (!(await cluster.get(persistentVolumes, "", volumeName, signal))) {
+      noteAdded(context, source, persistentVolumes, volumeName);
+      await cluster.createOnce(persistentVolumes, "", forClaim(volume, namespace, name), signal);
+    }
     await freeFor(cluster, volumeName, namespace, name, signal);
     claim = { ...claim, spec: { ...(claim["spec"] as object), volumeName } };
     context.warn(namespace, `claim ${name} is on its volume ${volumeName} again, whose data is not in the backup`);
   } else if (formerName !== "") context.warn(namespace, `claim ${name} is empty: its data is not in the backup`);
   await cluster.createOnce(persistentVolumeClaims, namespace, claim, signal);
+  const made = await cluster.get(persistentVolumeClaims, namespace, name, signal);
+  context.notes.set(madeNote(source.notesPrefix, namespace, name), made?.metadata.uid);
   await restoreFieldOwners(cluster, persistentVolumeClaims, archived, signal);
+}
+
+function madeNote(notesPrefix: string, namespace: string, claim: string): string {
+  return `${notesPrefix}made-claim/${namespace}/${claim}`;
+}
+
+/** Whether a restore has made a claim without data to fill it: of its backup, or when it went back, as the notes' prefix says. */
+export function isMadeWithoutSnapshot(
+  { notes }: JobContext,
+  notesPrefix: string,
+  { metadata }: KubernetesObject,
+): boolean {
+  return notes.get(madeNote(notesPrefix, metadata.namespace ?? "", metadata.name)) === metadata.uid;
 }
 
 /** The volume that a claim had when this restore began, if that is there. */
@@ -67,8 +90,11 @@ export function isProvisioned({ metadata }: KubernetesObject): boolean {
 /** https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume */
 function forClaim(volume: KubernetesObject, namespace: string, name: string): KubernetesObject {
   const copy = sanitize(persistentVolumes, volume);
+  copy.metadata.labels = ownMarks(copy.metadata.labels);
+  copy.metadata.annotations = ownMarks(copy.metadata.annotations);
   copy["spec"] = {
     ...(copy["spec"] as object),
+    persistentVolumeReclaimPolicy: ownPolicy(volume),
     claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name },
   };
   return copy;
@@ -85,13 +111,40 @@ async function freeFor(cluster: Cluster, volume: string, namespace: string, name
   await cluster.patch(persistentVolumes, "", volume, free, signal);
 }
 
-/** The saved claims whose data is not in the backup, as `namespace/name`: where they exist they are left alone. */
-export async function unsavedClaims(source: RestoreSource, signal: AbortSignal): Promise<ReadonlySet<string>> {
-  const withData = new Set(source.reader.manifest.volumes.map(({ namespace, claim }) => `${namespace}/${claim}`));
-  const unsaved = new Set<string>();
-  for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal)) {
-    const key = `${object.metadata.namespace ?? ""}/${object.metadata.name}`;
-    if (!withData.has(key)) unsaved.add(key);
+/**
+ * Makes claims again that were there when this restore began, are in no backup, and have gone since, as those do that somebody
+ * has deleted when their pods stop: on their volumes, which are kept, with a warning. May run again.
+ */
+export async function remakeGoneClaims(
+  parts: JobParts,
+  context: JobContext,
+  source: RestoreSource,
+  inBackup: ReadonlySet<string>,
+): Promise<void> {
+  const { cluster } = parts;
+  const { signal } = context;
+  const gone = new Set<string>();
+  for (const { namespace, claim, isEphemeral } of keptVolumes(context)) {
+    const key = `${namespace}/${claim}`;
+    if (isEphemeral === true || inBackup.has(key)) continue;
+    if (!(await cluster.get(persistentVolumeClaims, namespace, claim, signal))) gone.add(key);
   }
-  return unsaved;
+  if (gone.size === 0) return;
+  const safety = await safetySource(parts, context);
+  for await (const { object } of objectsOf(safety, partsOf(safety, ["persistentvolumeclaims"]), signal)) {
+    const { namespace = "", name } = object.metadata;
+    if (!gone.has(`${namespace}/${name}`)) continue;
+    await createClaimWithoutSnapshot(cluster, context, source, object, sanitize(persistentVolumeClaims, object));
+  }
+}
+
+/**
+ * Which claims a restore leaves as they are: those whose data is not in the backup. What makes its own, as a pod does with an
+ * ephemeral one, takes it along.
+ */
+export function leftClaims({ reader }: Pick<RestoreSource, "reader">): LeftClaims {
+  const withData = new Set(reader.manifest.volumes.map(({ namespace, claim }) => `${namespace}/${claim}`));
+  return (claim) =>
+    !withData.has(`${claim.metadata.namespace ?? ""}/${claim.metadata.name}`) &&
+    !isMadeByCluster(persistentVolumeClaims, claim);
 }

@@ -132,6 +132,14 @@ async function createClaim({ cluster, uuid, signal }: ClaimsRequest, { volume, c
   await cluster.createOnce(persistentVolumeClaims, namespace, filled, signal);
 }
 
+/** Whether a claim is there, and was made by a restore to be filled. */
+export function isFilledBy(uuid: string, claim?: KubernetesObject): boolean {
+  if (!claim) return false;
+  const { namespace = "", name } = claim.metadata;
+  const { dataSource } = claim["spec"] as { dataSource?: { name?: string } };
+  return dataSource?.name === nameFor(uuid, namespace, name);
+}
+
 /** Whether a claim is there and has its volume. */
 export function isBound(claim?: KubernetesObject): boolean {
   return (claim?.["status"] as { phase?: string } | undefined)?.phase === "Bound";

@@ -286,10 +286,17 @@ test("a claim made by somebody else while the restore ran does not take the form
     const { status } = await scene.get(`${claimsPath}/${database}`);
     return (status as { phase?: string } | undefined)?.phase === "Bound";
   });
+  const { volumeName } = (await scene.get(`${claimsPath}/${database}`))["spec"] as { volumeName: string };
   isMade = true;
   const restore = await scene.restored(crn);
   expect(texts(restore.errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
-  expect(left(before, await scene.picture())).toEqual([]);
+  // What it holds came while the restore ran, and is nowhere else.
+  const isOfDatabase = (line: string) => line.startsWith(`PersistentVolume of cdp/${database}`);
+  expect(left(before, await scene.picture()).filter((line) => !isOfDatabase(line))).toEqual([]);
+  expect(await scene.names("/api/v1/persistentvolumes")).toContain(volumeName);
+  expect(texts(restore.warnings)).toContainEqual(
+    `cdp: volume ${volumeName} is not claim ${database}'s: it is kept by the policy Retain, see "Freeing what a restore has replaced" in docs/operations.md`,
+  );
 });
 
 const claimsPath = "/api/v1/namespaces/cdp/persistentvolumeclaims";

@@ -1,0 +1,177 @@
+import { expect, test } from "vitest";
+import { Scene, texts } from "../simulated-control-plane.ts";
+
+const claims = "/api/v1/namespaces/cdp/persistentvolumeclaims";
+const deployments = "/apis/apps/v1/namespaces/cdp/deployments";
+const volumes = "/api/v1/persistentvolumes";
+const freeing = 'see "Freeing what a restore has replaced" in docs/operations.md';
+const keptBy = "drs.cloudera.com/kept-by";
+const formerPolicy = "drs.cloudera.com/former-policy";
+
+const mounting = (name: string) => ({
+  metadata: { name },
+  spec: {
+    replicas: 1,
+    selector: { matchLabels: { app: name } },
+    template: {
+      metadata: { labels: { app: name } },
+      spec: { containers: [{ name: "main" }], volumes: [{ name: "data", persistentVolumeClaim: { claimName: name } }] },
+    },
+  },
+});
+
+/** Makes a claim that a pod uses, with a file. */
+async function addClaim(scene: Scene, name: string): Promise<void> {
+  const spec = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } };
+  await scene.create(claims, { metadata: { name }, spec });
+  await scene.create(deployments, mounting(name));
+  await scene.until(async () => (await volumeNameOf(scene, name)) !== "");
+  await scene.simulator.settled();
+  scene.simulator.volumes.write("cdp", name, "data", "only copy");
+}
+
+async function volumeNameOf(scene: Scene, claim: string): Promise<string> {
+  const { volumeName = "" } = (await scene.get(`${claims}/${claim}`))["spec"] as { volumeName?: string };
+  return volumeName;
+}
+
+async function policyOf(scene: Scene, volume: string): Promise<unknown> {
+  return ((await scene.get(`${volumes}/${volume}`))["spec"] as { persistentVolumeReclaimPolicy?: string })
+    .persistentVolumeReclaimPolicy;
+}
+
+/** Fails a restore when it starts the applications. */
+function failing(scene: Scene): { crn: string } {
+  const job = { crn: "" };
+  scene.simulator.intercept(({ method, path }) => {
+    if (job.crn === "" || method !== "PATCH" || path !== `${deployments}/cdp-api`) return undefined;
+    const log = scene.engine.getLogs(job.crn);
+    const isStarting = log.includes("STARTING_APPS phase started") && !log.includes("going back");
+    return isStarting ? { status: 403, body: { kind: "Status", reason: "Forbidden", message: "not now" } } : undefined;
+  });
+  return job;
+}
+
+test("a claim that is not in the backup stays as it is, and is named", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup();
+  await addClaim(scene, "later");
+  const { uid } = (await scene.get(`${claims}/later`)).metadata;
+  const restore = await scene.restore(backup.crn);
+  await scene.simulator.settled();
+  expect(texts(restore.errors)).toEqual([]);
+  expect(texts(restore.warnings)).toContain("cdp: claim later is not in the backup with its data, and left as it is");
+  const claim = await scene.get(`${claims}/later`);
+  expect(claim.metadata.uid).toBe(uid);
+  expect(scene.simulator.volumes.read("cdp", "later", "data").toString()).toBe("only copy");
+  expect(await policyOf(scene, await volumeNameOf(scene, "later"))).toBe("Delete");
+});
+
+test("a claim that is being deleted, and in no backup, is made again on its volume when its pods have stopped, and named", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup();
+  await addClaim(scene, "later");
+  const volume = await volumeNameOf(scene, "later");
+  await scene.remove(`${claims}/later`);
+  const restore = await scene.restore(backup.crn);
+  await scene.simulator.settled();
+  expect(texts(restore.errors)).toEqual([]);
+  expect(texts(restore.warnings)).toContain(
+    `cdp: claim later is on its volume ${volume} again, whose data is not in the backup`,
+  );
+  expect((await scene.get(`${claims}/later`)).metadata).not.toHaveProperty("deletionTimestamp");
+  expect(scene.simulator.volumes.read("cdp", "later", "data").toString()).toBe("only copy");
+  expect(await policyOf(scene, volume)).toBe("Delete");
+});
+
+test("a claim that was being deleted is there with its data after a restore that went back", async () => {
+  const scene = await Scene.open({ maxRefusedObjects: 0 });
+  const backup = await scene.backup();
+  await addClaim(scene, "later");
+  const volume = await volumeNameOf(scene, "later");
+  await scene.remove(`${claims}/later`);
+  const job = failing(scene);
+  job.crn = await scene.startRestore(backup.crn);
+  const restore = await scene.restored(job.crn);
+  await scene.simulator.settled();
+  expect(restore.state).toBe("FAILED");
+  expect(await volumeNameOf(scene, "later")).toBe(volume);
+  expect(scene.simulator.volumes.read("cdp", "later", "data").toString()).toBe("only copy");
+  expect(await policyOf(scene, volume)).toBe("Delete");
+});
+
+test("a claim that somebody makes while a restore runs stays when it goes back, and is named", async () => {
+  const scene = await Scene.open({ maxRefusedObjects: 0 });
+  const backup = await scene.backup();
+  const job = failing(scene);
+  job.crn = await scene.startRestore(backup.crn);
+  await scene.until(() => scene.engine.getLogs(job.crn).includes("RESTORING_PVC phase started"));
+  await addClaim(scene, "meanwhile");
+  const restore = await scene.restored(job.crn);
+  await scene.simulator.settled();
+  expect(restore.state).toBe("FAILED");
+  expect(texts(restore.warnings)).toContain(
+    "cdp: claim meanwhile was made by somebody else while this restore ran, and stays",
+  );
+  expect(scene.simulator.volumes.read("cdp", "meanwhile", "data").toString()).toBe("only copy");
+});
+
+test("volumes that a restore keeps say so, and whose policy is Retain has it again afterwards and is named", async () => {
+  const scene = await Scene.open();
+  await addClaim(scene, "retained");
+  const volume = await volumeNameOf(scene, "retained");
+  await scene.change(`${volumes}/${volume}`, { spec: { persistentVolumeReclaimPolicy: "Retain" } });
+  const artifacts = await volumeNameOf(scene, "cdp-artifacts");
+  const backup = await scene.backup();
+  const kept: unknown[] = [];
+  let crn = "";
+  scene.simulator.intercept(({ method, path }) => {
+    if (method === "DELETE" && path.startsWith(`${claims}/`) && kept.length === 0)
+      kept.push(scene.get(`${volumes}/${artifacts}`));
+    return undefined;
+  });
+  crn = await scene.startRestore(backup.crn);
+  const restore = await scene.restored(crn);
+  await scene.simulator.settled();
+  expect(texts(restore.errors)).toEqual([]);
+  expect(await kept[0]).toMatchObject({
+    metadata: { labels: { [keptBy]: crn.slice(-36) }, annotations: { [formerPolicy]: "Delete" } },
+    spec: { persistentVolumeReclaimPolicy: "Retain" },
+  });
+  const former = await scene.get(`${volumes}/${volume}`);
+  expect(former).toMatchObject({ spec: { persistentVolumeReclaimPolicy: "Retain" }, status: { phase: "Released" } });
+  expect(JSON.stringify(former)).not.toContain("drs.cloudera.com");
+  expect(scene.engine.getLogs(crn)).toContain(
+    `what claim cdp/retained held before is on volume ${volume}, whose policy is Retain`,
+  );
+  expect(await scene.names(volumes)).not.toContain(artifacts);
+  const all = await Promise.all((await scene.names(volumes)).map((name) => scene.get(`${volumes}/${name}`)));
+  expect(JSON.stringify(all)).not.toContain("drs.cloudera.com");
+});
+
+test("as long as something is missing after a restore the replaced volumes stay, and are named", async () => {
+  const scene = await Scene.open();
+  const artifacts = await volumeNameOf(scene, "cdp-artifacts");
+  const backup = await scene.backup();
+  scene.simulator.volumes.write("cdp", "cdp-artifacts", "since", "then");
+  let crn = "";
+  scene.simulator.intercept(({ method, path, query }) =>
+    method === "POST" && path.endsWith("/namespaces/cdp/daemonsets") && !query.has("dryRun")
+      ? { status: 403, body: { kind: "Status", code: 403, message: "not by the policy" } }
+      : undefined,
+  );
+  crn = await scene.startRestore(backup.crn);
+  const restore = await scene.restored(crn);
+  await scene.simulator.settled();
+  expect(texts(restore.errors)).toEqual([expect.stringContaining("DaemonSet cdp-log-agent was not restored")]);
+  expect(texts(restore.warnings)).toContainEqual(
+    expect.stringMatching(/^not all is restored, so the volumes that were replaced are kept \(.*\): see "Freeing/),
+  );
+  expect(texts(restore.warnings).join()).toContain(artifacts);
+  expect(texts(restore.warnings).join()).toContain(freeing);
+  expect(await scene.get(`${volumes}/${artifacts}`)).toMatchObject({
+    metadata: { labels: { [keptBy]: crn.slice(-36) }, annotations: { [formerPolicy]: "Delete" } },
+    spec: { persistentVolumeReclaimPolicy: "Retain" },
+    status: { phase: "Released" },
+  });
+});
