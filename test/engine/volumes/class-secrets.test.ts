@@ -16,6 +16,7 @@ const csi = (use: string, name: string, namespace: string) => ({
   [`csi.storage.k8s.io/${use}-secret-name`]: name,
   [`csi.storage.k8s.io/${use}-secret-namespace`]: namespace,
 });
+const reference = (name: string) => ({ name, namespace: "cdp" });
 const listed = (parameters?: Record<string, string>) =>
   secretsForClaim(classWith(parameters), claim).map(({ namespace, name }) => `${namespace}/${name}`);
 
@@ -56,7 +57,6 @@ test("the former parameters' names count, a default for all uses does, and each 
 });
 
 test("an existing volume names the Secrets that it is used and deleted with", () => {
-  const reference = (name: string) => ({ name, namespace: "cdp" });
   const volume = {
     apiVersion: "v1",
     kind: "PersistentVolume",
