@@ -1,6 +1,7 @@
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { sanitizeClaim } from "./sanitizers/claim.ts";
 import { sanitizeClusterRole } from "./sanitizers/cluster-role.ts";
+import { sanitizeCronJob } from "./sanitizers/cron-job.ts";
 import { sanitizeJob } from "./sanitizers/job.ts";
 import { sanitizePod } from "./sanitizers/pod.ts";
 import { sanitizeSecret } from "./sanitizers/secret.ts";
@@ -30,6 +31,7 @@ const clusterFinalizers = new Set([
 
 const sanitizers: Readonly<Record<string, (object: KubernetesObject) => void>> = {
   "clusterroles.rbac.authorization.k8s.io": sanitizeClusterRole,
+  "cronjobs.batch": sanitizeCronJob,
   "jobs.batch": sanitizeJob,
   pods: sanitizePod,
   persistentvolumeclaims: sanitizeClaim,

@@ -1,10 +1,11 @@
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { type SelectingSpec, withoutMergedLabels } from "./merged-labels.ts";
 import { isMadeForAccount } from "../../objects/object-selection.ts";
 
 interface Container {
   volumeMounts?: { name: string }[];
 }
-interface PodSpec {
+interface PodSpec extends SelectingSpec {
   volumes?: { name: string; projected?: unknown; secret?: { secretName?: string } }[];
   containers?: Container[];
   initContainers?: Container[];
@@ -13,12 +14,13 @@ interface PodSpec {
 }
 
 /** What the scheduler, the kubelet and admission fill in, and would refuse or misread when it came from another pod. */
-const filledIn = ["nodeName", "priority", "preemptionPolicy", "ephemeralContainers", "serviceAccount"];
+const filledIn = ["nodeName", "priority", "preemptionPolicy", "ephemeralContainers", "serviceAccount", "overhead"];
 
 /** A pod on its own, to be scheduled anew. Admission mounts a fresh token, so the old one's volume goes. */
 export function sanitizePod(pod: KubernetesObject): void {
   const spec = pod["spec"] as PodSpec;
   for (const field of filledIn) delete spec[field];
+  withoutMergedLabels(spec, pod.metadata.labels);
   const isToken = ({ name, projected, secret }: NonNullable<PodSpec["volumes"]>[number]) =>
     (projected !== undefined && name.startsWith("kube-api-access-")) ||
     isMadeForAccount(spec.serviceAccountName ?? "default", "token", secret?.secretName ?? "");
