@@ -93,6 +93,7 @@ export function readConfig(args: readonly string[]): ServerConfig {
       crn: { partition: options.crnPartition, region: options.crnRegion, account: options.crnAccount },
       restore: {
         goBack: options.goBack === "on",
+        goBackTimeout: options.goBackTimeout,
         statusOf: options.restoreStatus,
         maxRefusedObjects: options.maxRefusedObjects,
       },

@@ -49,6 +49,7 @@ export interface Options extends CallerOptions, LimitOptions {
   readonly crnRegion: string;
   readonly crnAccount: string;
   readonly goBack: "on" | "off";
+  readonly goBackTimeout: number;
   readonly restoreStatus: readonly string[];
   readonly maxRefusedObjects: number;
   readonly hookTimeout: number;
@@ -212,5 +213,6 @@ export function describeOptions(): Command {
     .addOption(duration("--snapshot-timeout", "all snapshots of a backup, and all claims of a restore", "10m"))
     .addOption(duration("--pods-stop-timeout", "the pods of stopped applications, and their claims", "5m"))
     .addOption(duration("--finalizer-timeout", "a finalizer nobody removes", "60s"))
-    .addOption(duration("--apps-start-timeout", "restored applications becoming ready", "10m"));
+    .addOption(duration("--apps-start-timeout", "restored applications becoming ready", "10m"))
+    .addOption(duration("--go-back-timeout", "what the cluster refuses while a restore goes back", "2h"));
 }

@@ -1,5 +1,19 @@
 import type { ResourceType } from "./kubernetes-object.ts";
 
+const builtInGroups = new Set([
+  ...["", "apps", "autoscaling", "batch", "extensions", "policy"],
+  ...[
+    ...["admissionregistration", "apiextensions", "apiregistration", "authentication", "authorization", "certificates"],
+    ...["coordination", "discovery", "events", "flowcontrol.apiserver", "internal.apiserver", "networking", "node"],
+    ...["rbac.authorization", "resource", "scheduling", "storage", "storagemigration"],
+  ].map((group) => `${group}.k8s.io`),
+]);
+
+/** Whether a group's kinds are Kubernetes' own: https://kubernetes.io/docs/reference/kubernetes-api/ */
+export function isBuiltInGroup(group: string): boolean {
+  return builtInGroups.has(group);
+}
+
 /* Kubernetes' own kinds, and those of its volume snapshots, that more than one room of the engine asks for by themselves. */
 
 type Kind = Pick<ResourceType, "apiVersion" | "resource">;

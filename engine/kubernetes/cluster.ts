@@ -203,9 +203,12 @@ export class Cluster {
     namespace: string,
     name: string,
     signal: AbortSignal,
-    { uid }: { uid?: string } = {},
+    { uid, propagation = "Background" }: { uid?: string; propagation?: "Background" | "Orphan" } = {},
   ): Promise<void> {
-    const body = this.#deletion(uid === undefined ? {} : { preconditions: { uid } });
+    const body = this.#deletion({
+      propagationPolicy: propagation,
+      ...(uid !== undefined && { preconditions: { uid } }),
+    });
     try {
       const path = resourcePath(type, namespace, name);
       await this.#aroundWrite(`DELETE ${type.resource}`, () =>

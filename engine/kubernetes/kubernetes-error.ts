@@ -15,6 +15,8 @@ export class KubernetesError extends DrsError {
   readonly reason: string;
   /** The API server's own words: `message` without what was asked. */
   readonly detail: string;
+  /** The fields that validation complains of. */
+  readonly fields: readonly string[];
   /** With 410: where an expired list may go on. */
   readonly continueToken: string | undefined;
 
@@ -25,6 +27,7 @@ export class KubernetesError extends DrsError {
     this.status = status;
     this.reason = answer.reason ?? "";
     this.detail = detail;
+    this.fields = (answer.details?.causes ?? []).flatMap(({ field }) => field ?? []);
     this.continueToken = answer.metadata?.continue;
   }
 }

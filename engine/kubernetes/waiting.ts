@@ -110,3 +110,23 @@ export async function waitUntilGone(
   );
   return gone ? [] : [...left.values()];
 }
+
+/** Waits until the object with this uid is gone. FAILED_PRECONDITION, with what holds it, when it is not in time. */
+export async function isGone(
+  cluster: Cluster,
+  type: ResourceType,
+  namespace: string,
+  { name, uid }: { readonly name: string; readonly uid: string },
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const options = { fieldSelector: `metadata.name=${name}` };
+  const wait = { type, namespace, options, timeoutMs, signal };
+  const [left] = await waitUntilGone(cluster, wait, ({ metadata }) => metadata.uid === uid);
+  if (!left) return;
+  const holders = left.metadata.finalizers?.join(", ") ?? "nothing but its time to end";
+  throw new DrsError(
+    "FAILED_PRECONDITION",
+    `${type.kind} ${namespace === "" ? "" : `${namespace}/`}${name} was not gone ${timeoutMs / 1000} s after its deletion, held by ${holders}`,
+  );
+}

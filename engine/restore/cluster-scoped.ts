@@ -8,6 +8,7 @@ import { type KubernetesObject, type ResourceType, resourceName } from "../kuber
 import { isUsedOnlyBy } from "../objects/cluster-scoped-users.ts";
 import { noteAdded } from "./added-objects.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
+import { refusedKey } from "./namespaced-objects.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { tellGivenUp } from "./refused-objects.ts";
@@ -25,8 +26,8 @@ export async function restoreClusterScoped(
   links: OwnerLinks,
   kinds: readonly string[],
 ): Promise<void> {
-  const { signal, warn } = context;
-  const restorer = new ObjectRestorer({ cluster, signal, warn });
+  const { signal, warn, info } = context;
+  const restorer = new ObjectRestorer({ cluster, signal, warn, info });
   const namespaces = new Set(source.namespaces);
   for await (const { type, object: archived } of objectsOf(source, partsOf(source, kinds), signal)) {
     const { name } = archived.metadata;
@@ -51,7 +52,9 @@ export async function restoreClusterScoped(
       if (resourceName(type) === "customresourcedefinitions.apiextensions.k8s.io")
         await established(cluster, type, name, signal);
     } catch (error) {
-      tellGivenUp(context, source, { what: `${type.kind} ${name}`, text: `was not restored: ${refusalOf(error)}` });
+      const refusal = refusalOf(error);
+      if (source.isWayBack) context.notes.set(refusedKey(source, type, archived), `${type.kind} ${name}: ${refusal}`);
+      else tellGivenUp(context, source, { what: `${type.kind} ${name}`, text: `was not restored: ${refusal}` });
     }
   }
 }

@@ -11,8 +11,13 @@ export function isFinishedJob(job: KubernetesObject): boolean {
 
 /** Whether an object is a pod that has come to its end: it is not run again. */
 export function isFinishedPod(type: ResourceType, object: KubernetesObject): boolean {
-  const { phase } = (object["status"] ?? {}) as { phase?: string };
-  return resourceName(type) === "pods" && (phase === "Succeeded" || phase === "Failed");
+  return resourceName(type) === "pods" && hasEnded(object);
+}
+
+/** Whether a pod has come to its end. */
+export function hasEnded(pod: KubernetesObject): boolean {
+  const { phase } = (pod["status"] ?? {}) as { phase?: string };
+  return phase === "Succeeded" || phase === "Failed";
 }
 
 /** The job as one that runs nothing until it is told to. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { safetyFolder } from "../archive/archive-paths.ts";
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
@@ -7,10 +8,13 @@ import { deleteObjects } from "./deleting-objects.ts";
 import { disown } from "./disowning.ts";
 import { keptVolumes } from "./kept-volumes.ts";
 import { letCallsIn } from "./letting-calls-in.ts";
+import { missingObjects } from "./missing-objects.ts";
+import { restoreRefused } from "./namespaced-objects.ts";
 import { putClaimsBack, removeNewClaims } from "./putting-claims-back.ts";
 import { restoreNamespaces } from "./namespaces.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import { refusalOf } from "./object-restorer.ts";
+import { causeOf, givenUpSoFar, refusedSoFar } from "./refused-objects.ts";
 import { userSnapshots } from "./restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { safetySource } from "./restore-sources.ts";
@@ -26,33 +30,53 @@ export const deletingNote = "deleting";
 const clearedNote = "back/cleared";
 /** Noted when all but webhooks has been put back: whether the applications came up. */
 const upNote = "back/up";
-/** Noted when all has been put back. From then on the safety archive may be gone. */
+/** Noted when nothing more is tried: whether all has been put back. From then on, if so, the safety archive may be gone. */
 const backNote = "back/done";
 
 /**
- * Brings a control plane back to what it was before a restore that failed: the objects from the safety archive, the
- * claims on the volumes that were kept. It waits for a cluster, a storage or rights that are gone. An application that
- * does not come up is told, and holds up no other one. May run again.
+ * Brings a control plane back to what it was before a restore that failed, by the safety archive and the volumes that were
+ * kept: what is as it was stays where it is. It waits for a cluster, a storage or rights that are gone, and tries what is
+ * refused again for `goBackTimeout`. An application that does not come up is told, and holds up no other one. Gives whether
+ * all is as it was; what is not is an error that names it, and stays in the safety archive. May run again.
  */
-export async function goBack(parts: JobParts, context: JobContext): Promise<void> {
+export async function goBack(parts: JobParts, context: JobContext): Promise<boolean> {
   const { notes } = context;
-  if (isBack(context)) return;
+  const before = notes.get<boolean>(backNote);
+  if (before !== undefined) return before;
   // There is nothing else to go back to.
   const all = { ...parts, restore: { ...parts.restore, maxRefusedObjects: Number.POSITIVE_INFINITY } };
   context.info("going back to what was there before this restore");
-  // The log has the name of the phase that failed, whose lines these are not.
-  const back = { ...context, info: (text: string) => context.info(`going back: ${text}`) };
+  const back = wayBack(context);
   const source = await safetySource(parts, back);
   if (notes.get(upNote) === undefined) notes.set(upNote, await putBack(source, all, back));
-  await letCallsIn(source, parts, back);
+  await letCallsIn(source, all, back);
+  await tryRefusedAgain(source, all, back);
+  const isWhole = await tellWhatIsMissing(source, parts, back);
   const but = notes.get(upNote) === true ? "" : ", but not all of its applications run";
-  context.error("", `the restore failed: the control plane is as it was before it${but}`);
-  notes.set(backNote, true);
+  if (isWhole) context.error("", `the restore failed: the control plane is as it was before it${but}`);
+  else
+    context.error(
+      "",
+      `the restore failed, and going back has not brought back all${but}. ${whereAllLies(parts, context)}`,
+    );
+  notes.set(backNote, isWhole);
+  return isWhole;
 }
 
-/** Whether all has been put back. */
+/** Whether nothing more is tried. */
 export function isBack({ notes }: JobContext): boolean {
-  return notes.get(backNote) === true;
+  return notes.get(backNote) !== undefined;
+}
+
+/** Lines of the log have the name of the phase that failed, and an error may have the words of the way there. */
+function wayBack(context: JobContext): JobContext {
+  const { info, warn, error } = context;
+  return {
+    ...context,
+    info: (text) => info(`going back: ${text}`),
+    warn: (namespace, text) => warn(namespace, `going back: ${text}`),
+    error: (namespace, text) => error(namespace, `going back: ${text}`),
+  };
 }
 
 /** Puts back all but webhooks. Gives whether the applications have come up. */
@@ -75,17 +99,17 @@ async function putBack(source: RestoreSource, parts: JobParts, context: JobConte
   let areUp = true;
   await startApps(source, parts, context, ({ message }) => {
     areUp = false;
-    context.error("", `after going back ${message}`);
+    context.error("", message);
   });
   try {
     await removeSnapshotObjects(parts, context);
   } catch (error) {
-    context.error("", `after going back ${refusalOf(error)}`);
+    context.error("", refusalOf(error));
   }
   return areUp;
 }
 
-/** Stops and deletes what the restore has made, and what is left of what was there before, but for claims. */
+/** Stops what the restore has made, and deletes what was not there before, but for claims. */
 async function clearAway(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
   const { namespaces } = source;
   await removeWebhooks(parts, context, namespaces);
@@ -94,11 +118,47 @@ async function clearAway(source: RestoreSource, parts: JobParts, context: JobCon
   } catch (error) {
     // The cluster keeps claims that are in use: to go on takes away no data, to stop would leave everything in between.
     if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
-    context.warn("", `while going back ${error.message}`);
+    context.warn("", error.message);
   }
   await disown(parts, context, namespaces, () => true);
-  await deleteObjects(parts, context, namespaces);
+  await deleteObjects(source, parts, context);
   await removeAdded(parts, context, namespaces);
+}
+
+const firstPauseMs = 1_000;
+const longestPauseMs = 60_000;
+
+/** A policy that refuses what was there before may be changed, or what it asks for may come. */
+async function tryRefusedAgain(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+  const { cluster, restore, limits } = parts;
+  const limit = Date.now() + restore.goBackTimeout;
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+    const refused = refusedSoFar(context, source);
+    if (refused.length === 0 || Date.now() >= limit) return;
+    const pause = Math.min(pauseMs, Math.max(limit - Date.now(), 0));
+    context.info(
+      `${refused.length} objects are refused still, and tried again in ${(pause / 1_000).toFixed(1)} s: ${causeOf(refused)}`,
+    );
+    await sleep(pause, undefined, { signal: context.signal });
+    const discovery = await cluster.discover(context.signal);
+    const links = new OwnerLinks(context, source.notesPrefix);
+    await restoreRefused({ parts, context, source, discovery, links });
+    await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
+  }
+}
+
+/** Looks whether all is there that was there before. Tells of each object that is not, or is otherwise; gives whether none is. */
+async function tellWhatIsMissing(source: RestoreSource, parts: JobParts, context: JobContext): Promise<boolean> {
+  let isWhole = givenUpSoFar(context, source).length === 0;
+  for (const text of refusedSoFar(context, source)) {
+    isWhole = false;
+    context.error("", `is not as it was before: ${text}`);
+  }
+  for (const { namespace, what } of await missingObjects(source, parts, context)) {
+    isWhole = false;
+    context.error(namespace, `${what} is not there`);
+  }
+  return isWhole;
 }
 
 /** Where a person finds what a restore has replaced. */

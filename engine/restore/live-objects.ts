@@ -1,17 +1,28 @@
-import { createHash } from "node:crypto";
+import { isBuiltInGroup } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
-import { canonicalJson, parseExact } from "../kubernetes/exact-json.ts";
+import { parseExact } from "../kubernetes/exact-json.ts";
 import { hasStatus, isUnconverted } from "../kubernetes/kubernetes-error.ts";
-import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { groupOf, type KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { unreadable } from "../objects/namespace-saver.ts";
-import { sanitize } from "./sanitize.ts";
+import { digestOf, statusDigest } from "./comparison.ts";
 import type { ServedType } from "./served-types.ts";
 
-/** The digests of what a namespace holds of one kind, by name. */
-export type LiveObjects = ReadonlyMap<string, string>;
+/** What is kept of a live object, to compare it with the saved one of its name: of all of a namespace no more is in memory. */
+export interface LiveObject {
+  readonly digest: string;
+  /** Of kinds that keep their status; else empty. */
+  readonly statusDigest: string;
+  readonly uid: string;
+  /** The uids of its owners, sorted, in one text. */
+  readonly owners: string;
+  readonly isTerminating: boolean;
+}
+
+/** By name. */
+export type LiveObjects = ReadonlyMap<string, LiveObject>;
 
 /**
- * What a namespace holds of a kind now: one list, of which no more than the names and digests is kept. FAILED_PRECONDITION
+ * The objects of a kind in a namespace, by one list; none where the namespace or the kind is not there. FAILED_PRECONDITION
  * when what converts the objects does not answer.
  */
 export async function liveObjects(
@@ -20,22 +31,43 @@ export async function liveObjects(
   namespace: string,
   signal: AbortSignal,
 ): Promise<LiveObjects> {
-  const digests = new Map<string, string>();
+  const found = new Map<string, LiveObject>();
   try {
-    for await (const page of cluster.listRaw(type, namespace, signal))
-      for (const bytes of page) {
-        const object = parseExact(bytes.toString()) as KubernetesObject;
-        digests.set(object.metadata.name, digestOf(type, object));
+    for await (const items of cluster.listRaw(type, namespace, signal))
+      for (const item of items) {
+        const object = parseExact(item.toString()) as KubernetesObject;
+        found.set(object.metadata.name, liveObject(type, object));
       }
   } catch (error) {
     if (isUnconverted(error)) throw unreadable(type, namespace, error);
     if (!hasStatus(error, 404, 405)) throw error; // a kind that has gone since discovery
   }
-  return digests;
+  return found;
 }
 
-/** The same for an object as it was saved and as it is now when a restore has nothing to change in it. */
-export function digestOf(type: ServedType, object: KubernetesObject): string {
-  const { apiVersion: _, kind: __, ...rest } = sanitize(type, object);
-  return createHash("sha256").update(canonicalJson(rest)).digest("base64");
+export function liveObject(type: ServedType, object: KubernetesObject): LiveObject {
+  const { uid = "", ownerReferences = [], deletionTimestamp } = object.metadata;
+  return {
+    digest: digestOf(type, object),
+    statusDigest: keepsStatus(type) ? statusDigest(object) : "",
+    uid,
+    owners: ownerUids(ownerReferences),
+    isTerminating: deletionTimestamp !== undefined,
+  };
+}
+
+/** The uids of owners in one text, to be compared. */
+export function ownerUids(owners: readonly { readonly uid: string }[]): string {
+  return owners
+    .map(({ uid }) => uid)
+    .sort()
+    .join();
+}
+
+/**
+ * Whether the status of an object that stays is put back as it was saved: of a custom resource it tells what its controller
+ * has done, to data that is now that of the backup. Kubernetes' own controllers find theirs out again.
+ */
+export function keepsStatus({ apiVersion, hasStatus }: ServedType): boolean {
+  return hasStatus && !isBuiltInGroup(groupOf(apiVersion));
 }

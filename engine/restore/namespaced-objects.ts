@@ -5,7 +5,9 @@ import type { Discovery } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
+import { digestOf, statusDigest } from "./comparison.ts";
 import { isFinishedJob, isFinishedPod, markFinished } from "./finished-jobs.ts";
+import { keepsStatus, type LiveObject, liveObject, liveObjects } from "./live-objects.ts";
 import { nameOf } from "./object-names.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
@@ -14,7 +16,7 @@ import { objectsOf, type RestoreSource } from "./restore-source.ts";
 import { type ServedType, servedType } from "./served-types.ts";
 import { wantedObject } from "./wanted-object.ts";
 
-/** After so many objects it is noted how far the restore has come. */
+/** After so many objects that were written the step counts as having come further. */
 const batchSize = 500;
 
 export interface NamespacedRestore {
@@ -26,38 +28,45 @@ export interface NamespacedRestore {
 }
 
 /**
- * Restores all objects of some parts, many at once; one that the cluster refuses is noted for `restoreRefused`, and the
- * rest goes on. Workloads with a replica count are made with none, and not paused. May run again: it goes on about where it was.
+ * Makes all objects of some parts as they were saved, many at once: what is as saved is left where it is, all else is
+ * updated, recreated or created. One that the cluster refuses is noted for `restoreRefused`, and the rest goes on. A workload
+ * that is made has no replicas; with `started` everything is made as it runs. May run again: what it has done is as saved.
  */
-export async function restoreObjects(restore: NamespacedRestore, parts: readonly Part[]): Promise<void> {
+export async function restoreObjects(
+  restore: NamespacedRestore,
+  parts: readonly Part[],
+  { started = false } = {},
+): Promise<void> {
   const { context, source } = restore;
+  const counts = new PartCounts(context);
   await forEachInFlight(
-    unrestored(restore, parts),
+    compared(restore, parts),
     restore.parts.limits.clusterConcurrency,
-    async ({ type, part, object, position, progress }) => {
-      const refusal = await restoreOne(restore, type, object);
-      if (refusal !== undefined) {
+    async ({ type, part, object, live }) => {
+      const outcome = await restoreOne(restore, type, object, { live, started });
+      if (outcome !== "left" && outcome !== "written") {
         const name = nameOf(object.metadata.namespace ?? "", type, object.metadata.name);
-        context.notes.set(refusedKey(source, part, object), `${name}: ${refusal}`);
-        context.info(`${name} will be tried again: ${refusal}`);
+        context.notes.set(refusedKey(source, part, object), `${name}: ${outcome.refusal}`);
+        context.info(`${name} will be tried again: ${outcome.refusal}`);
       }
-      progress.finish(position);
+      counts.add(part, outcome);
     },
   );
+  counts.tell();
 }
 
-interface Unrestored {
+interface Compared {
   readonly type: ServedType;
   readonly part: Part;
   readonly object: KubernetesObject;
-  readonly position: number;
-  readonly progress: PartProgress;
+  readonly live: LiveObject | undefined;
 }
 
-async function* unrestored(
-  { parts: { restore }, context, source, discovery }: NamespacedRestore,
+/** The saved objects of some parts, each with what is there of its name. */
+async function* compared(
+  { parts: { cluster, restore }, context, source, discovery }: NamespacedRestore,
   parts: readonly Part[],
-): AsyncGenerator<Unrestored> {
+): AsyncGenerator<Compared> {
   for (const part of parts) {
     const type = servedType(discovery, part);
     if (!type) {
@@ -67,57 +76,52 @@ async function* unrestored(
       failWhenTooMany({ restore }, context, source);
       continue;
     }
-    const progress = new PartProgress(context, part, `${source.notesPrefix}restored/${part.file}`);
-    if (progress.done >= part.objects) continue;
-    let position = 0;
+    let at: string | undefined;
+    let there: ReadonlyMap<string, LiveObject> = new Map();
     for await (const { object } of objectsOf(source, [part], context.signal)) {
-      if (++position <= progress.done) continue;
-      progress.begin(position);
-      yield { type, part, object, position, progress };
+      const { namespace = "", name } = object.metadata;
+      if (namespace !== at) there = await liveObjects(cluster, type, namespace, context.signal);
+      at = namespace;
+      yield { type, part, object, live: there.get(name) };
     }
   }
 }
 
-/** How far a part has come, noted after so many objects and at its end. */
-class PartProgress {
-  /** So many objects from the part's beginning are restored, as far as it was noted. */
-  done: number;
+/** How many objects of each kind were written, left, and refused: told as each is done with. */
+class PartCounts {
   readonly #context: JobContext;
-  readonly #part: Part;
-  readonly #key: string;
-  /** In the order of the part. */
-  readonly #underWay = new Set<number>();
-  #last = 0;
+  readonly #counts = new Map<Part, { written: number; left: number; refused: number }>();
+  #sinceProgress = 0;
 
-  constructor(context: JobContext, part: Part, key: string) {
+  constructor(context: JobContext) {
     this.#context = context;
-    this.#part = part;
-    this.#key = key;
-    this.done = context.notes.get<number>(key) ?? 0;
   }
 
-  begin(position: number): void {
-    this.#underWay.add(position);
-    this.#last = position;
+  add(part: Part, outcome: Outcome): void {
+    const counts = this.#counts.get(part) ?? { written: 0, left: 0, refused: 0 };
+    this.#counts.set(part, counts);
+    if (outcome === "left") counts.left++;
+    else if (outcome === "written") counts.written++;
+    else counts.refused++;
+    if (outcome === "written" && ++this.#sinceProgress >= batchSize) {
+      this.#sinceProgress = 0;
+      this.#context.progressed();
+    }
   }
 
-  finish(position: number): void {
-    this.#underWay.delete(position);
-    const [first] = this.#underWay;
-    const done = first === undefined ? this.#last : first - 1;
-    const isWhole = done === this.#part.objects;
-    if (done - this.done < batchSize && !isWhole) return;
-    this.done = done;
-    this.#context.notes.set(this.#key, done);
-    this.#context.progressed();
-    if (isWhole) this.#context.info(`restored ${this.#part.objects} ${resourceName(this.#part)}`);
+  tell(): void {
+    for (const [part, { written, left, refused }] of this.#counts) {
+      const also = [left > 0 && `${left} were as saved`, refused > 0 && `${refused} were refused`].filter(Boolean);
+      this.#context.info(`restored ${[`${written} ${resourceName(part)}`, ...also].join(", ")}`);
+      if (written > 0) this.#context.progressed();
+    }
   }
 }
 
 /**
- * Tries those objects again that were refused before: a webhook, or what converts between versions, may be up by now. One
- * that is refused still is an error that names it, and is among the names given. FAILED_PRECONDITION as `failWhenTooMany`
- * says.
+ * Tries those objects again that were refused before: a webhook, or what converts between versions, may be up by now.
+ * Gives the names of those that are refused still. On the way there they are errors that name them, and FAILED_PRECONDITION
+ * is thrown as `failWhenTooMany` says; on the way back they stay noted, to be tried again.
  */
 export async function restoreRefused(restore: NamespacedRestore): Promise<ReadonlySet<string>> {
   const { parts, context, source, discovery } = restore;
@@ -125,17 +129,28 @@ export async function restoreRefused(restore: NamespacedRestore): Promise<Readon
   const stillRefused = new Set<string>();
   for (const part of source.reader.parts) {
     const type = servedType(discovery, part);
-    const refused = new Set([...notes.entries(refusedKey(source, part))].map(([key]) => key));
+    const refused = refusedNames(context, source, part);
     if (refused.size === 0 || !type) continue;
     await forEachInFlight(objectsOf(source, [part], signal), parts.limits.clusterConcurrency, async ({ object }) => {
-      const key = refusedKey(source, part, object);
-      if (!refused.has(key)) return;
-      const refusal = await restoreOne(restore, type, object);
       const { namespace = "", name } = object.metadata;
-      if (refusal !== undefined) {
-        tellGivenUp(context, source, { namespace, what: `${type.kind} ${name}`, text: `was not restored: ${refusal}` });
-        stillRefused.add(nameOf(namespace, type, name));
+      if (!refused.has(`${namespace}/${name}`)) return;
+      const key = refusedKey(source, part, object);
+      const known = nameOf(namespace, type, name);
+      const existing = await parts.cluster.get(type, namespace, name, signal);
+      const live = existing && liveObject(type, existing);
+      const outcome = await restoreOne(restore, type, object, { live, started: true });
+      if (outcome === "left" || outcome === "written") {
+        notes.clear(key);
+        return;
       }
+      stillRefused.add(known);
+      if (source.isWayBack) {
+        notes.set(key, `${known}: ${outcome.refusal}`);
+        return;
+      }
+      const what = `${type.kind} ${name}`;
+      const stays = existing ? "is not as saved, and stays as it is" : "was not restored";
+      tellGivenUp(context, source, { namespace, what, text: `${stays}: ${outcome.refusal}` });
       notes.clear(key);
       failWhenTooMany(parts, context, source);
     });
@@ -143,51 +158,83 @@ export async function restoreRefused(restore: NamespacedRestore): Promise<Readon
   return stillRefused;
 }
 
+/** The refused objects of a kind that are to be tried again, as `namespace/name`. */
+export function refusedNames({ notes }: JobContext, source: RestoreSource, type: ResourceType): ReadonlySet<string> {
+  const prefix = refusedKey(source, type);
+  return new Set([...notes.entries(prefix)].map(([key]) => key.slice(prefix.length, -1)));
+}
+
 /** Where it is noted that an object, or any of its kind, was refused. */
-function refusedKey({ notesPrefix }: RestoreSource, type: ResourceType, object?: KubernetesObject): string {
+export function refusedKey({ notesPrefix }: RestoreSource, type: ResourceType, object?: KubernetesObject): string {
   const kind = `${notesPrefix}${refusedNotes}${resourceName(type)}/`;
   return object === undefined ? kind : `${kind}${object.metadata.namespace ?? ""}/${object.metadata.name}/`;
 }
 
-/** Gives the refusal of an object that the cluster does not take. */
+type Outcome = "left" | "written" | { readonly refusal: string };
+
+/** Makes one object as it was saved. What the cluster says when it does not take it is given, not thrown. */
 async function restoreOne(
   restore: NamespacedRestore,
   type: ServedType,
   archived: KubernetesObject,
-): Promise<string | undefined> {
+  { live, started }: { readonly live: LiveObject | undefined; readonly started: boolean },
+): Promise<Outcome> {
   const { parts, context, links } = restore;
   const { cluster } = parts;
-  const { signal, warn } = context;
+  const { signal, warn, info } = context;
   const { namespace = "", name } = archived.metadata;
-  if (isFinishedPod(type, archived)) {
-    context.info(`pod ${namespace}/${name} had finished and is not run again`);
-    return undefined;
-  }
-  const isFinished = resourceName(type) === "jobs.batch" && isFinishedJob(archived);
-  const object = wantedObject(type, archived);
-  const owners = links.ownersFor(type, archived);
-  if (owners.length > 0) object.metadata.ownerReferences = [...owners];
   try {
-    const { metadata } = await new ObjectRestorer({ cluster, signal, warn }).restore(type, object);
+    if (live && !live.isTerminating && live.digest === digestOf(type, archived)) {
+      links.restored(archived.metadata.uid, live.uid);
+      links.left(type, archived, live.owners);
+      if (resourceName(type) === "jobs.batch" && !isFinishedJob(archived))
+        await resumeJob(cluster, type, archived, signal);
+      if (!keepsStatus(type) || live.statusDigest === statusDigest(archived)) return "left";
+      await restoreStatus(cluster, type, archived, signal);
+      return "written";
+    }
+    if (isFinishedPod(type, archived)) {
+      info(`pod ${namespace}/${name} had finished and is not run again`);
+      return "left";
+    }
+    const object = wantedObject(type, archived, { started });
+    const owners = links.ownersFor(type, archived);
+    if (owners.length > 0) object.metadata.ownerReferences = [...owners];
+    const { metadata } = await new ObjectRestorer({ cluster, signal, warn, info }).restore(
+      type,
+      object,
+      live !== undefined,
+    );
     links.restored(archived.metadata.uid, metadata.uid);
-    if (isFinished) await markFinished(cluster, type, archived, signal);
-    if (type.hasStatus && parts.restore.statusOf.includes(resourceName(type)))
+    if (resourceName(type) === "jobs.batch" && isFinishedJob(archived))
+      await markFinished(cluster, type, archived, signal);
+    const isWanted = type.hasStatus && parts.restore.statusOf.includes(resourceName(type));
+    if (isWanted || (live !== undefined && metadata.uid === live.uid && keepsStatus(type)))
       await restoreStatus(cluster, type, archived, signal);
     await restoreFieldOwners(cluster, type, archived, signal);
-    return undefined;
+    return "written";
   } catch (error) {
-    return refusalOf(error);
+    return { refusal: refusalOf(error) };
   }
 }
 
-/** For kinds whose controllers keep in the status what they cannot find out again. */
+/** A job that was stopped and has done nothing since the backup goes on. */
+async function resumeJob(
+  cluster: JobParts["cluster"],
+  type: ServedType,
+  { metadata: { namespace = "", name }, ...job }: KubernetesObject,
+  signal: AbortSignal,
+): Promise<void> {
+  const { suspend = false } = job["spec"] as { suspend?: boolean };
+  await cluster.patch(type, namespace, name, { spec: { suspend } }, signal);
+}
+
+/** Puts back a status that a controller would not find out again, or that tells of what is there no more. */
 async function restoreStatus(
   cluster: JobParts["cluster"],
   type: ResourceType,
-  archived: KubernetesObject,
+  { status = null, metadata }: KubernetesObject,
   signal: AbortSignal,
 ): Promise<void> {
-  const { status, metadata } = archived;
-  if (status !== undefined)
-    await cluster.patch(type, metadata.namespace ?? "", metadata.name, { status }, signal, "status");
+  await cluster.patch(type, metadata.namespace ?? "", metadata.name, { status }, signal, "status");
 }

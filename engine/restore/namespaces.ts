@@ -19,8 +19,8 @@ export async function restoreNamespaces(
   context: JobContext,
   source: RestoreSource,
 ): Promise<void> {
-  const { signal, warn } = context;
-  const restorer = new ObjectRestorer({ cluster, signal, warn });
+  const { signal, warn, info } = context;
+  const restorer = new ObjectRestorer({ cluster, signal, warn, info });
   for await (const { type, object } of objectsOf(source, partsOf(source, ["namespaces"]), signal)) {
     const { name, labels = {}, annotations = {} } = object.metadata;
     const { finalizers: saved = [] } = sanitize(type, object).metadata;

@@ -10,7 +10,8 @@ import {
 } from "../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { StoreError } from "../store/store-errors.ts";
-import { deleteAndWait } from "../volumes/detach-snapshot.ts";
+import { isGone } from "../kubernetes/waiting.ts";
+import { scaledWorkloads } from "./restore-order.ts";
 import { withoutAllocations } from "./sanitizers/service.ts";
 import { mergedServiceAccount } from "./sanitizers/service-account.ts";
 
@@ -22,11 +23,14 @@ export interface ObjectRestorerParts {
   readonly cluster: Cluster;
   readonly signal: AbortSignal;
   readonly warn: (namespace: string, text: string) => void;
+  readonly info: (text: string) => void;
 }
 
 /**
- * Makes the cluster hold an object as it was saved, whether or not there is one of its name already: an earlier run of the
- * job made it, or the cluster itself did. Gives its metadata, with the new uid. May be repeated.
+ * Makes the cluster hold an object as it was saved, whether or not there is one of its name already: it is created, or else
+ * updated as of the version that was looked at. Only where a field cannot be changed is it recreated, and then only when the
+ * API server has said, in a dry run, that it takes the new one: what is there is never deleted for something that is refused.
+ * Gives its metadata, with the new uid. May be repeated.
  */
 export class ObjectRestorer {
   readonly #parts: ObjectRestorerParts;
@@ -35,11 +39,14 @@ export class ObjectRestorer {
     this.#parts = parts;
   }
 
-  /** Throws the API server's last refusal when it does not take the object. */
-  async restore(type: ResourceType, object: KubernetesObject): Promise<KubernetesObject> {
+  /** `isThere`: as far as is known. Throws the API server's last refusal when it does not take the object. */
+  async restore(type: ResourceType, object: KubernetesObject, isThere = false): Promise<KubernetesObject> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.#create(type, object);
+        const namespace = object.metadata.namespace ?? "";
+        return isThere || attempt > 0
+          ? await this.#replace(type, namespace, object)
+          : await this.#create(type, namespace, object);
       } catch (error) {
         const delay = retryDelaysMs[attempt];
         if (delay === undefined || !(hasStatus(error, 403, 404, 409, 500) || isDenied(error))) throw error;
@@ -48,9 +55,8 @@ export class ObjectRestorer {
     }
   }
 
-  async #create(type: ResourceType, object: KubernetesObject): Promise<KubernetesObject> {
+  async #create(type: ResourceType, namespace: string, object: KubernetesObject): Promise<KubernetesObject> {
     const { cluster, signal, warn } = this.#parts;
-    const namespace = object.metadata.namespace ?? "";
     try {
       return await cluster.create(type, namespace, object, signal);
     } catch (error) {
@@ -71,33 +77,87 @@ export class ObjectRestorer {
     const { cluster, signal } = this.#parts;
     const { name } = object.metadata;
     const existing = await cluster.get(type, namespace, name, signal);
-    if (!existing) return cluster.create(type, namespace, object, signal);
+    if (!existing) return this.#create(type, namespace, object);
     if (existing.metadata.deletionTimestamp !== undefined) {
-      await deleteAndWait(cluster, type, namespace, name, replacedTimeoutMs, signal);
-      return cluster.create(type, namespace, object, signal);
+      await this.#goneByItself(type, namespace, existing);
+      return this.#create(type, namespace, object);
     }
     if (resourceName(type) === "serviceaccounts")
       return (await cluster.patch(type, namespace, name, mergedServiceAccount(existing, object), signal)) ?? existing;
     const { resourceVersion = "", uid = "" } = existing.metadata;
+    const wanted = { ...object, metadata: { ...object.metadata, resourceVersion, uid } };
     try {
-      return await cluster.replace(
-        type,
-        namespace,
-        { ...object, metadata: { ...object.metadata, resourceVersion, uid } },
-        signal,
-      );
+      return await cluster.replace(type, namespace, wanted, signal);
     } catch (error) {
-      if (!isImmutable(error)) throw error;
-      await cluster.delete(type, namespace, name, signal, { uid });
-      await deleteAndWait(cluster, type, namespace, name, replacedTimeoutMs, signal);
-      return cluster.create(type, namespace, object, signal);
+      if (!isImmutable(error) || neverRecreated.has(resourceName(type))) throw error;
+      await this.#isCreatable(type, namespace, object, error);
+      await this.#gone(type, namespace, existing);
+      return this.#create(type, namespace, object);
     }
+  }
+
+  /** Throws the refusal of the update unless the same object could be created: then it is a field that cannot be changed. */
+  async #isCreatable(
+    type: ResourceType,
+    namespace: string,
+    object: KubernetesObject,
+    refusal: KubernetesError,
+  ): Promise<void> {
+    const { cluster, signal } = this.#parts;
+    try {
+      await cluster.dryRun.create(type, namespace, object, signal);
+    } catch (error) {
+      // All is checked before the name is found to be taken. The addresses are taken by the one that goes.
+      const isTaken = hasStatus(error, 409) || (resourceName(type) === "services" && isAllocationRefusal(error));
+      if (!isTaken) throw refusal;
+    }
+  }
+
+  /** Waits for an object that somebody has deleted; what still holds it then is told, and taken from it. */
+  async #goneByItself(type: ResourceType, namespace: string, existing: KubernetesObject): Promise<void> {
+    const { cluster, signal, info } = this.#parts;
+    const { name, uid = "" } = existing.metadata;
+    try {
+      await isGone(cluster, type, namespace, { name, uid }, replacedTimeoutMs, signal);
+    } catch (error) {
+      if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
+      info(`${error.message}: the finalizers are removed, and it comes back with them`);
+      const seen = await cluster.get(type, namespace, name, signal);
+      if (seen?.metadata.uid === uid) await this.#gone(type, namespace, seen);
+    }
+  }
+
+  /**
+   * Deletes the very object that was looked at, to be recreated. Its finalizers go first, as nothing that belongs to it shall
+   * be torn down; what it owns stays, but for the pods and revisions of workloads, which follow from it.
+   */
+  async #gone(type: ResourceType, namespace: string, { metadata }: KubernetesObject): Promise<void> {
+    const { cluster, signal } = this.#parts;
+    const { name, uid = "", resourceVersion, finalizers = [] } = metadata;
+    if (finalizers.length > 0)
+      await cluster.patch(type, namespace, name, { metadata: { resourceVersion, finalizers: null } }, signal);
+    const propagation = ownsPods.has(resourceName(type)) ? "Background" : "Orphan";
+    await cluster.delete(type, namespace, name, signal, { uid, propagation });
+    await isGone(cluster, type, namespace, { name, uid }, replacedTimeoutMs, signal);
   }
 }
 
-/** Some fields can be set only once; the way to change them is another object of the same name. */
+/** With them go the objects of their kind, the data of volumes, or all that is in them. */
+const neverRecreated = new Set([
+  "customresourcedefinitions.apiextensions.k8s.io",
+  "namespaces",
+  "persistentvolumes",
+  "persistentvolumeclaims",
+]);
+
+const ownsPods = new Set([...scaledWorkloads, "daemonsets.apps", "jobs.batch", "cronjobs.batch"]);
+
+/**
+ * Whether an update may have been refused for a field that can be set only once: validation names such fields, while a policy
+ * or webhook that does not take the object speaks of itself.
+ */
 function isImmutable(error: unknown): error is KubernetesError {
-  return hasStatus(error, 422);
+  return hasStatus(error, 422) && error.fields.length > 0 && !isDenied(error);
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   type OwnerReference,
   type ResourceType,
 } from "../kubernetes/kubernetes-object.ts";
+import { ownerUids } from "./live-objects.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { tellGivenUp } from "./refused-objects.ts";
 
@@ -17,6 +18,8 @@ interface Pending {
   readonly namespace: string;
   readonly name: string;
   readonly owners: readonly OwnerReference[];
+  /** The uids of the owners that it has, where they may be the right ones. */
+  readonly has?: string;
 }
 
 /**
@@ -65,12 +68,21 @@ export class OwnerLinks {
     return linked;
   }
 
+  /** Notes an object that stays where it is, unless the owners it has, by their uids, are known to stay, too. */
+  left(type: ResourceType, archived: KubernetesObject, has: string): void {
+    const owners = archived.metadata.ownerReferences ?? [];
+    if (ownerUids(owners.flatMap((owner) => this.#linked(owner) ?? [])) !== has) this.relink(type, archived, has);
+  }
+
   /** Notes an object's owners for `linkPending`, as it is made without some of them, or they are taken from it. */
-  relink(type: ResourceType, { metadata }: KubernetesObject): void {
+  relink(type: ResourceType, { metadata }: KubernetesObject, has?: string): void {
     const { namespace = "", name, ownerReferences: owners = [] } = metadata;
     if (owners.length === 0) return;
     const { apiVersion, kind, resource, namespaced } = type;
-    const pending: Pending = { type: { apiVersion, kind, resource, namespaced }, namespace, name, owners };
+    const pending: Pending = {
+      ...{ type: { apiVersion, kind, resource, namespaced }, namespace, name, owners },
+      ...(has !== undefined && { has }),
+    };
     // Ends in a slash, or to clear it would clear those of longer names too.
     this.#context.notes.set(`${this.#pendingNotes}${resource}.${apiVersion}/${namespace}/${name}/`, pending);
   }
@@ -95,7 +107,7 @@ export class OwnerLinks {
   ): Promise<void> {
     const { notes, signal } = this.#context;
     const pending = [...notes.entries<Pending>(this.#pendingNotes)];
-    await forEachInFlight(pending, inFlight, async ([key, { type, namespace, name, owners }]) => {
+    await forEachInFlight(pending, inFlight, async ([key, { type, namespace, name, owners, has }]) => {
       const linked: OwnerReference[] = [];
       for (const owner of owners) {
         const found =
@@ -109,7 +121,7 @@ export class OwnerLinks {
           );
       }
       try {
-        if (linked.length > 0)
+        if (linked.length > 0 && ownerUids(linked) !== has)
           await cluster.patch(type, namespace, name, { metadata: { ownerReferences: linked } }, signal);
       } catch (error) {
         const text = `has not all of its owners: ${refusalOf(error)}`;

@@ -33,7 +33,7 @@ export function failWhenTooMany(
   context: JobContext,
   source: RestoreSource,
 ): void {
-  const givenUp = [...context.notes.entries<GivenUp>(source.notesPrefix + givenUpNotes)].map(([, it]) => it);
+  const givenUp = givenUpSoFar(context, source);
   const objects = givenUp.reduce((sum, it) => sum + it.objects, 0);
   if (objects <= restore.maxRefusedObjects) return;
   const waiting = refusedSoFar(context, source);
@@ -42,6 +42,11 @@ export function failWhenTooMany(
     `the cluster refuses ${objects + waiting.length} objects, more than a restore may be without (--max-refused-objects ${restore.maxRefusedObjects}): ` +
       causeOf([...givenUp.map(({ text }) => text), ...waiting]),
   );
+}
+
+/** What an error was told of. */
+export function givenUpSoFar({ notes }: JobContext, { notesPrefix }: RestoreSource): readonly GivenUp[] {
+  return [...notes.entries<GivenUp>(notesPrefix + givenUpNotes)].map(([, it]) => it);
 }
 
 /** What was refused and will be tried again, in words. */

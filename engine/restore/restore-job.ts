@@ -17,6 +17,7 @@ import { preValidation } from "./pre-validation.ts";
 import type { RestoreSource } from "./restore-source.ts";
 import { backupSource, provenSource } from "./restore-sources.ts";
 import { removeSnapshotObjects, restoreClaims, settleBoundClaims } from "./restoring-claims.ts";
+import { relaxLimits } from "./restoring-limits.ts";
 import { restoreFrom } from "./restoring-objects.ts";
 import { startApps } from "./starting-apps.ts";
 import { stopApps } from "./stopping-apps.ts";
@@ -63,13 +64,14 @@ export function restoreJob(parts: JobParts): JobDefinition {
           new OwnerLinks(context, source.notesPrefix),
         );
         await stopApps(parts, context, source.namespaces);
+        await relaxLimits(parts, context, source.namespaces);
       }),
       phase("DELETING_OBJECTS", async (source, context) => {
         const links = new OwnerLinks(context, source.notesPrefix);
         context.notes.set(deletingNote, true);
         await removeWebhooks(parts, context, source.namespaces);
         await disown(parts, context, source.namespaces, leftClaims(source), links);
-        await deleteObjects(parts, context, source.namespaces);
+        await deleteObjects(source, parts, context);
       }),
       phase("DELETING_OBJECTS_PVC", async (source, context) => {
         await stopApps(parts, context, source.namespaces); // what others have made again
@@ -84,6 +86,7 @@ export function restoreJob(parts: JobParts): JobDefinition {
       }),
       phase("RESTORING_OBJECTS", async (source, context) => {
         await removeWebhooks(parts, context, source.namespaces);
+        await relaxLimits(parts, context, source.namespaces); // which others may have put in force again
         await restoreFrom(source, parts, context);
       }),
       phase("STARTING_APPS", async (source, context) => {
@@ -95,8 +98,12 @@ export function restoreJob(parts: JobParts): JobDefinition {
       const source = await provenSource(parts, context);
       context.notes.set(restoredNote, true);
       await settleBoundClaims(parts, context, source);
-      await releaseKeptVolumes(parts, context, leftClaims(source));
       await letCallsIn(source, parts, context);
+      if (context.messages().some(({ level }) => level === "error")) {
+        context.error("", `not all was restored. ${whereAllLies(parts, context)}`);
+        return;
+      }
+      await releaseKeptVolumes(parts, context, leftClaims(source));
       await deleteSafetyArchive(parts, context);
     },
     async fail(context) {
@@ -113,13 +120,12 @@ export function restoreJob(parts: JobParts): JobDefinition {
         context.error("", `going back is turned off. ${whereAllLies(parts, context)}`);
         return;
       }
-      if (isTouched) await goBack(parts, context);
-      else {
+      if (!isTouched) {
         context.info("nothing in the namespaces was touched");
         await putApisBack(parts, context);
         await removeSnapshotObjects(parts, context);
       }
-      await deleteSafetyArchive(parts, context);
+      if (!isTouched || (await goBack(parts, context))) await deleteSafetyArchive(parts, context);
     },
     isInBetween,
     givenUp: (context, why) =>

@@ -36,6 +36,9 @@ export const startedByCreation: readonly string[] = ["daemonsets.apps", "cronjob
 /** Would count, and refuse, what is restored and older than they are: made when all is up. */
 export const quotas: readonly string[] = ["resourcequotas"];
 
+/** Out of force while a restore runs, and in force again when all is up. */
+export const limitKinds: readonly string[] = [...quotas, "limitranges"];
+
 /** Volumes and their claims have phases of their own. */
 const volumeKinds = ["persistentvolumes", "persistentvolumeclaims"];
 

@@ -13,6 +13,8 @@ import { checkObject } from "./saved-object.ts";
 export interface RestoreSource {
   readonly reader: ArchiveReader;
   readonly namespaces: readonly string[];
+  /** Whether it is what was there before, and the restore goes back to it. */
+  readonly isWayBack: boolean;
   /** Put before the keys of all notes. */
   readonly notesPrefix: string;
 }

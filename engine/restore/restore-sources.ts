@@ -27,7 +27,7 @@ export async function safetySource({ archives }: JobParts, { job, signal }: JobC
 }
 
 function sourceOf(reader: ArchiveReader, notesPrefix: string): RestoreSource {
-  return { reader, namespaces: reader.manifest.includedNamespaces, notesPrefix };
+  return { reader, namespaces: reader.manifest.includedNamespaces, isWayBack: notesPrefix !== "", notesPrefix };
 }
 
 function folderOf(crn: string): string {

@@ -1,27 +1,54 @@
+import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
-import { restoreFieldOwners } from "./field-owners.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { type NamespacedRestore, restoreObjects } from "./namespaced-objects.ts";
 import { refusalOf } from "./object-restorer.ts";
-import { tellGivenUp } from "./refused-objects.ts";
-import { quotas } from "./restore-order.ts";
-import { objectsOf, partsOf } from "./restore-source.ts";
+import { limitKinds } from "./restore-order.ts";
+import { partsOf } from "./restore-source.ts";
+import { withDefaultsOnly } from "./sanitizers/limit-range.ts";
+
+const resourceQuotas: ResourceType = {
+  apiVersion: "v1",
+  kind: "ResourceQuota",
+  resource: "resourcequotas",
+  namespaced: true,
+};
+const limitRanges: ResourceType = { apiVersion: "v1", kind: "LimitRange", resource: "limitranges", namespaced: true };
 
 /**
- * Puts quotas in force, and limit ranges, of which only the defaults were until now: they would have stopped the restore of
- * what is older than they are. One that the cluster refuses is an error that names it.
+ * Takes quotas out of force, and limit ranges but for their defaults: they would stop the restore of what is older than they
+ * are. They stay where they are, so that nothing of them is lost, and `restoreLimits` puts them in force again. What the
+ * cluster does not let be changed is told, and left. May run again.
  */
-export async function restoreLimits(restore: NamespacedRestore, context: JobContext): Promise<void> {
-  const { signal } = context;
-  const { parts, source } = restore;
-  await restoreObjects(restore, partsOf(source, quotas));
-  for await (const { type, object } of objectsOf(source, partsOf(source, ["limitranges"]), signal)) {
-    const { namespace = "", name } = object.metadata;
-    try {
-      await parts.cluster.patch(type, namespace, name, { spec: object["spec"] }, signal);
-      await restoreFieldOwners(parts.cluster, type, object, signal);
-    } catch (error) {
-      const text = `has no more than its defaults: ${refusalOf(error)}`;
-      tellGivenUp(context, source, { namespace, what: `${type.kind} ${name}`, text });
-    }
+export async function relaxLimits(
+  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  { signal, info }: JobContext,
+  namespaces: readonly string[],
+): Promise<void> {
+  for (const namespace of namespaces) {
+    const relax = (type: ResourceType, relaxed: (object: KubernetesObject) => object | undefined) =>
+      forEachInFlight(cluster.list(type, namespace, signal), limits.clusterConcurrency, async (object) => {
+        const { name } = object.metadata;
+        const spec = relaxed(object);
+        try {
+          if (spec) await cluster.patch(type, namespace, name, { spec }, signal);
+        } catch (error) {
+          info(`${type.kind} ${namespace}/${name} stays in force while the restore runs: ${refusalOf(error)}`);
+        }
+      });
+    await relax(resourceQuotas, ({ spec }) => {
+      const { hard = {} } = (spec ?? {}) as { hard?: object };
+      return Object.keys(hard).length > 0 ? { hard: null } : undefined;
+    });
+    await relax(limitRanges, (object) => {
+      const { spec } = withDefaultsOnly(object);
+      return JSON.stringify(spec) === JSON.stringify(object["spec"]) ? undefined : (spec as object);
+    });
   }
+}
+
+/** Puts quotas and limit ranges in force, when all is up. May run again. */
+export async function restoreLimits(restore: NamespacedRestore): Promise<void> {
+  await restoreObjects(restore, partsOf(restore.source, limitKinds), { started: true });
 }

@@ -65,7 +65,7 @@ export async function startApps(
   const unstarted =
     refused.size === 0 ? refused : await start("what was refused before", (...it) => refused.has(nameOf(...it)));
   for (const [what, text] of unstarted) if (!told.has(what)) tellGivenUp(context, source, { what, text });
-  await restoreLimits(restore, context);
+  await restoreLimits(restore);
   await restoreRefused(restore); // of the limits
   await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
   failWhenTooMany(parts, context, source);

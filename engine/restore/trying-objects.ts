@@ -4,7 +4,8 @@ import { hasStatus, isAllocationRefusal, isDenied, type KubernetesError } from "
 import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { fateOf } from "./cluster-scoped.ts";
 import { isFinishedPod } from "./finished-jobs.ts";
-import { digestOf, type LiveObjects, liveObjects } from "./live-objects.ts";
+import { digestOf } from "./comparison.ts";
+import { type LiveObjects, liveObjects } from "./live-objects.ts";
 import { refusalIn } from "./refusals.ts";
 import { afterStart, scaledWorkloads, userSnapshots } from "./restore-order.ts";
 import { objectsOf } from "./restore-source.ts";
@@ -62,7 +63,7 @@ async function* whatToTry(trial: Trial, part: Part): AsyncGenerator<Tried> {
     if (type.namespaced && live?.namespace !== namespace)
       live = { namespace, objects: await liveObjects(trial.parts.cluster, type, namespace, signal) };
     const deed = live
-      ? deedInNamespace(trial, type, archived, live.objects.get(name))
+      ? deedInNamespace(trial, type, archived, live.objects.get(name)?.digest)
       : await deedOutside(trial, type, archived);
     if (deed === "nothing") findings.same++;
     else yield { type, archived, deed };

@@ -8,8 +8,8 @@ import { inVersion, type ServedType } from "./served-types.ts";
 /**
  * The body with which the restore makes an archived object, but for its owners: the one that PRE_VALIDATION tries is the
  * one that is sent later. What runs as soon as it exists is made so that it does not run: a workload with a replica count
- * with none and not paused, a finished job suspended; of limit ranges the defaults come first. With `started`, a workload
- * has its saved replica count from the beginning: some policies take no workload without replicas.
+ * with none and not paused, a finished job suspended; of limit ranges the defaults come first. With `started`, limit ranges
+ * are whole, and a workload has its saved replica count from the beginning: some policies take no workload without replicas.
  */
 export function wantedObject(
   type: ServedType,
@@ -19,7 +19,7 @@ export function wantedObject(
   const object = inVersion(sanitize(type, archived), type.apiVersion);
   const name = resourceName(type);
   if (name === "jobs.batch" && isFinishedJob(archived)) return suspended(object);
-  if (name === "limitranges") return withDefaultsOnly(object);
+  if (name === "limitranges") return started ? object : withDefaultsOnly(object);
   if (!scaledWorkloads.includes(name)) return object;
   const spec = object["spec"] as { replicas?: number };
   return { ...object, spec: { ...spec, replicas: started ? (spec.replicas ?? 1) : 0, paused: undefined } };

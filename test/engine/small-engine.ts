@@ -21,7 +21,7 @@ export function engineConfig(folder: string): EngineConfig {
       databaseStatefulSet: "cdp-embedded-db",
     },
     crn: { partition: "altus", region: "us-west-1", account: "acme" },
-    restore: { goBack: true, statusOf: [], maxRefusedObjects: 5 },
+    restore: { goBack: true, goBackTimeout: 0, statusOf: [], maxRefusedObjects: 5 },
     limits: {
       hookTimeout: 1_000,
       snapshotTimeout: 1_000,

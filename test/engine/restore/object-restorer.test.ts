@@ -16,7 +16,7 @@ async function scene() {
   });
   const warnings: string[] = [];
   const warn = (namespace: string, text: string) => void warnings.push(`${namespace}: ${text}`);
-  return { simulator, cluster, warnings, restorer: new ObjectRestorer({ cluster, signal, warn }) };
+  return { simulator, cluster, warnings, restorer: new ObjectRestorer({ cluster, signal, warn, info: () => {} }) };
 }
 
 test("an object whose creation is told to have happened before is as it should be, and keeps its uid", async () => {

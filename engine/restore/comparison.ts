@@ -1,0 +1,69 @@
+import { createHash } from "node:crypto";
+import { canonicalJson } from "../kubernetes/exact-json.ts";
+import {
+  groupOf,
+  type KubernetesObject,
+  type ObjectMeta,
+  type OwnerReference,
+  resourceName,
+} from "../kubernetes/kubernetes-object.ts";
+import { hasEnded, isFinishedJob } from "./finished-jobs.ts";
+import { scaledWorkloads } from "./restore-order.ts";
+import { sanitize } from "./sanitize.ts";
+import type { ServedType } from "./served-types.ts";
+
+/**
+ * A digest of what a restore is responsible for: two objects of a kind with the same one are the same, apart from what the
+ * API server and the cluster's controllers set, and what STOPPING_APPS changes and STARTING_APPS puts back.
+ */
+export function digestOf(type: ServedType, object: KubernetesObject): string {
+  const { apiVersion: _version, kind: _kind, ...rest } = sanitize(type, object);
+  const name = resourceName(type);
+  forKind[name]?.(rest, object);
+  if (scaledWorkloads.includes(name)) delete (rest["spec"] as { replicas?: number }).replicas;
+  const text = canonicalJson([rest, ownersOf(object)]);
+  return createHash("sha256").update(text).digest("base64").slice(0, 24);
+}
+
+interface Rest {
+  metadata: ObjectMeta;
+  [field: string]: unknown;
+}
+
+const forKind: Readonly<Record<string, (rest: Rest, object: KubernetesObject) => void>> = {
+  "deployments.apps": dropRevisions,
+  "replicasets.apps": dropRevisions,
+  /** Of a job that has not finished the progress counts: what it had done after the backup has to be done again. */
+  "jobs.batch"(rest, object) {
+    delete (rest["spec"] as { suspend?: boolean }).suspend;
+    const { succeeded, failed, completedIndexes, failedIndexes } = (object["status"] ?? {}) as Record<string, unknown>;
+    rest["progress"] = isFinishedJob(object) ? "finished" : [succeeded, failed, completedIndexes, failedIndexes];
+  },
+  pods(rest, object) {
+    rest["hasEnded"] = hasEnded(object);
+  },
+};
+
+/** The revisions of a deployment count how often it was rolled out, and their annotations are its controller's. */
+function dropRevisions({ metadata }: Rest): void {
+  const annotations = Object.entries(metadata.annotations ?? {}).filter(
+    ([name]) => !name.startsWith("deployment.kubernetes.io/"),
+  );
+  if (annotations.length > 0) metadata.annotations = Object.fromEntries(annotations);
+  else delete metadata.annotations;
+}
+
+/** Owners are the same by name: their uids are the cluster's. */
+function ownersOf({ metadata: { ownerReferences = [] } }: KubernetesObject): readonly string[] {
+  const nameOf = ({ apiVersion, kind, name, controller = false }: OwnerReference) =>
+    `${kind}.${groupOf(apiVersion)}/${name}/${controller}`;
+  return ownerReferences.map(nameOf).sort();
+}
+
+/** A digest of a status, as far as the object has one. */
+export function statusDigest({ status }: KubernetesObject): string {
+  return createHash("sha256")
+    .update(canonicalJson(status ?? null))
+    .digest("base64")
+    .slice(0, 24);
+}
