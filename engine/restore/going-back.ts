@@ -162,11 +162,11 @@ async function tellWhatIsMissing(source: RestoreSource, parts: JobParts, context
 }
 
 /** Where a person finds what a restore has replaced. */
-export function whereAllLies({ storage }: JobParts, context: JobContext): string {
+export function whereAllLies({ storage }: JobParts, context: JobContext, section = "When going back fails"): string {
   const volumes = keptVolumes(context).map((kept) => `${kept.persistentVolume} of ${kept.namespace}/${kept.claim}`);
   const data = volumes.length === 0 ? "in the claims as they are" : `in the persistent volumes ${volumes.join(", ")}`;
   return (
     `The objects that were replaced are in ${storage.description} under ${safetyFolder(context.job.uuid)}, ` +
-    `the data ${data}: see "When going back fails" in docs/operations.md`
+    `the data ${data}: see "${section}" in docs/operations.md`
   );
 }

@@ -100,7 +100,10 @@ export function restoreJob(parts: JobParts): JobDefinition {
       await settleBoundClaims(parts, context, source);
       await letCallsIn(source, parts, context);
       if (context.messages().some(({ level }) => level === "error")) {
-        context.error("", `not all was restored. ${whereAllLies(parts, context)}`);
+        context.error(
+          "",
+          `not all was restored. ${whereAllLies(parts, context, "Freeing what a restore has replaced")}`,
+        );
         return;
       }
       await releaseKeptVolumes(parts, context, leftClaims(source));

@@ -187,6 +187,13 @@ export class Scene {
     return this.client.request("DELETE", path);
   }
 
+  /** Deletes all objects of collections: a restore has to create what is lost, and only updates what is there. */
+  async lose(...collections: readonly string[]): Promise<void> {
+    for (const collection of collections)
+      for (const name of await this.names(collection)) await this.remove(`${collection}/${name}`);
+    await this.simulator.settled();
+  }
+
   /** The names of a collection's objects. */
   async names(path: string): Promise<readonly string[]> {
     const { items } = (await this.client.request("GET", path)) as { items: KubernetesObject[] };

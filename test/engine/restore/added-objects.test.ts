@@ -19,7 +19,7 @@ test("cluster-scoped objects that a failed restore has made are gone again, but 
   expect(await scene.names(bindings)).toEqual(bindingsBefore);
   expect(await scene.names(classes)).toEqual([...classesBefore, "cdp-critical"].sort());
   expect(texts(warnings)).toContain(
-    "PriorityClass cdp-critical was made by the restore and stays: others than these namespaces may use it",
+    "going back: PriorityClass cdp-critical was made by the restore and stays: others than these namespaces may use it",
   );
 });
 
@@ -61,7 +61,7 @@ test("a namespace that a failed restore has made stays, empty, with a warning", 
   const { state, warnings } = await scene.restore(backup.crn);
   expect(state).toBe("FAILED");
   expect(texts(warnings)).toContain(
-    "Namespace vault-system was made by the restore and stays: nothing that the restore has made is left in it",
+    "going back: Namespace vault-system was made by the restore and stays: nothing that the restore has made is left in it",
   );
   expect(await scene.names("/api/v1/namespaces/vault-system/secrets")).toEqual([]);
   expect(await scene.names("/api/v1/namespaces/vault-system/persistentvolumeclaims")).toEqual([]);

@@ -40,6 +40,7 @@ test.each([
   const scene = await openScene({ isEncrypted: false });
   const { crn: backupCrn } = await scene.backup();
   const exchange = await forgeBeside(scene, folderOf(backupCrn), forgery);
+  await scene.create("/api/v1/namespaces/cdp/configmaps", { metadata: { name: "later" } });
   const crn = await scene.startRestore(backupCrn);
   let isExchanged = false;
   scene.simulator.intercept((request) => {

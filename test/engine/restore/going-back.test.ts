@@ -106,7 +106,7 @@ test("an application that does not come up holds up no other one when a restore 
   const { errors, state } = await scene.restore(backup.crn);
   expect(state).toBe("FAILED");
   expect(texts(errors)).toContainEqual(
-    expect.stringMatching(/^after going back the (embedded database|vault|applications) did not come up/),
+    expect.stringMatching(/^going back: the (embedded database|vault|applications) did not come up/),
   );
   expect(texts(errors).at(-1)).toBe(
     "the restore failed: the control plane is as it was before it, but not all of its applications run",

@@ -3,6 +3,8 @@ import { differences } from "../../../demo/differences.ts";
 import type { Picture } from "../../../demo/picture.ts";
 import { Scene, texts } from "../simulated-control-plane.ts";
 
+const deployments = "/apis/apps/v1/namespaces/cdp/deployments";
+const daemonSets = "/apis/apps/v1/namespaces/cdp/daemonsets";
 const wentBack = "the restore failed: the control plane is as it was before it";
 /** Claims that are given a volume have no note of a provisioner. */
 const left = (before: Picture, after: Picture) =>
@@ -24,6 +26,7 @@ async function refusing(scene: Scene, backupCrn: string, collections: RegExp, st
 test("a restore of which the cluster refuses nearly everything goes back, and names the webhook that does not answer", async () => {
   const scene = await Scene.open();
   const backup = await scene.backup();
+  await scene.lose("/api/v1/namespaces/cdp/configmaps", "/api/v1/namespaces/cdp/services", deployments, daemonSets);
   const before = await scene.picture();
   const volumes = scene.simulator.volumes.volumeHandles();
   const silent =
@@ -45,6 +48,7 @@ const policy = "not by the policy of this cluster";
 test("where no object may be refused, a restore goes back for a single one and says what it was told", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0 });
   const backup = await scene.backup();
+  await scene.lose(daemonSets);
   const before = await scene.picture();
   const restore = await refusing(scene, backup.crn, /\/namespaces\/cdp\/daemonsets$/, 403, policy);
   expect(texts(restore.errors)).toEqual([
@@ -60,10 +64,11 @@ test("where no object may be refused, a restore goes back for a single one and s
 test("applications that do not come up after the cluster has refused objects are told with these", async () => {
   const scene = await Scene.open({ limits: { appsStartTimeout: 1 }, controllerDelay: 50 });
   const backup = await scene.backup();
+  await scene.lose("/api/v1/namespaces/cdp/serviceaccounts");
   const { errors } = await refusing(scene, backup.crn, /\/namespaces\/cdp\/serviceaccounts$/, 403, policy);
   expect(texts(errors)[0]).toEqual(
     expect.stringMatching(
-      `did not come up within .*; the cluster had refused 4 objects before: ServiceAccount cdp/cdp-api: .*${policy}`,
+      `did not come up within .*; the cluster had refused 3 objects before: ServiceAccount cdp/cdp-api: .*${policy}`,
     ),
   );
 });
@@ -77,11 +82,14 @@ test("what may not be changed once it is there is an error that names it, and th
   const limits = { limits: [{ type: "Container", max: { cpu: "2" } }] };
   await scene.create("/api/v1/namespaces/cdp/limitranges", { metadata: { name: "limits" }, spec: limits });
   const backup = await scene.backup();
+  await scene.change("/api/v1/namespaces/cdp/configmaps/owned", { metadata: { ownerReferences: null } });
   let crn = "";
   scene.simulator.intercept(({ method, path }) =>
-    method === "PATCH" &&
+    (method === "PATCH" || (method === "PUT" && path.includes("limitranges"))) &&
     /\/(configmaps\/owned|limitranges\/limits|deployments\/cdp-api)$/.test(path) &&
-    scene.engine.getLogs(crn).includes("RESTORING_OBJECTS phase started")
+    scene.engine
+      .getLogs(crn)
+      .includes(path.includes("limitranges") ? "the applications: " : "RESTORING_OBJECTS phase started")
       ? { status: 403, body: { kind: "Status", code: 403, message: policy } }
       : undefined,
   );
@@ -90,7 +98,8 @@ test("what may not be changed once it is there is an error that names it, and th
   expect(texts(errors).toSorted()).toEqual([
     expect.stringMatching(`^Deployment cdp/cdp-api was not started: PATCH .*${policy}$`),
     expect.stringMatching(`^cdp: ConfigMap owned has not all of its owners: PATCH .*${policy}$`),
-    expect.stringMatching(`^cdp: LimitRange limits has no more than its defaults: PATCH .*${policy}$`),
+    expect.stringMatching(`^cdp: LimitRange limits is not as saved, and stays as it is: PUT .*${policy}$`),
+    expect.stringMatching("^not all was restored. The objects that were replaced are in .*safety/"),
   ]);
   expect(scene.engine.getLogs(crn)).not.toContain("going back");
   expect(await scene.get("/apis/apps/v1/namespaces/cdp/deployments/cdp-console")).toMatchObject({

@@ -22,6 +22,7 @@ test("workloads that are refused until the others run are started after them", a
   const scene = await Scene.open();
   const before = await replicas(scene);
   const { crn } = await scene.backup();
+  await scene.lose(deployments);
   const restore = await refusing(scene, crn, (log) => log.includes("the applications: "));
   expect(texts(restore.errors)).toEqual([]);
   expect(await replicas(scene)).toEqual(before);
@@ -31,11 +32,14 @@ test("workloads that are refused to the end are named once, and the others run",
   const scene = await Scene.open({ maxRefusedObjects: 6 });
   const names = await scene.names(deployments);
   const { crn } = await scene.backup();
+  await scene.lose(deployments);
   const restore = await refusing(scene, crn, () => false);
   expect(restore.state).toBe("FAILED");
-  expect(texts(restore.errors).toSorted()).toEqual(
-    names.toSorted().map((name) => expect.stringContaining(`cdp: Deployment ${name} was not restored: POST`)),
-  );
+  expect(texts(restore.errors).toSorted()).toEqual([
+    ...names.toSorted().map((name) => expect.stringContaining(`cdp: Deployment ${name} was not restored: POST`)),
+    expect.stringContaining("not all was restored. The objects that were replaced are in"),
+  ]);
+  expect(scene.archives("safety")).toHaveLength(1);
   expect(await scene.get("/apis/apps/v1/namespaces/cdp/statefulsets/cdp-embedded-db")).toMatchObject({
     status: { readyReplicas: 1 },
   });
@@ -44,9 +48,11 @@ test("workloads that are refused to the end are named once, and the others run",
 test("a daemon set that is refused to the end is not waited for: it is named once, and nothing is put back", async () => {
   const scene = await Scene.open({ limits: { appsStartTimeout: 60_000 } });
   const { crn } = await scene.backup();
+  await scene.lose(daemonSets);
   const restore = await refusing(scene, crn, () => false, daemonSets);
   expect(texts(restore.errors)).toEqual([
     expect.stringContaining("cdp: DaemonSet cdp-log-agent was not restored: POST"),
+    expect.stringContaining("not all was restored. The objects that were replaced are in"),
   ]);
   expect(restore.state).toBe("FAILED");
   expect(await scene.names(daemonSets)).toEqual([]);
@@ -56,6 +62,7 @@ test("a daemon set that is refused to the end is not waited for: it is named onc
 test("a daemon set that is refused until the others run is waited for after them", async () => {
   const scene = await Scene.open();
   const { crn } = await scene.backup();
+  await scene.lose(daemonSets);
   const restore = await refusing(scene, crn, (log) => log.includes("the applications: "), daemonSets);
   expect(texts(restore.errors)).toEqual([]);
   expect(scene.engine.getLogs(restore.crn)).toContain("what was refused before: 1 workloads and claims are ready");
@@ -83,11 +90,14 @@ test("a workload that somebody deletes while others are started is named", async
   const notFound = { status: 404, body: { kind: "Status", code: 404, reason: "NotFound" } };
   let isStarting = false;
   scene.simulator.intercept((request) => {
-    isStarting ||= request.method === "POST" && request.path === daemonSets && !request.query.has("dryRun");
+    isStarting ||= request.method === "PUT" && request.path.startsWith(daemonSets) && !request.query.has("dryRun");
     return isStarting && isItsStart(request) ? notFound : undefined;
   });
   const restore = await scene.restore(crn);
-  expect(texts(restore.errors)).toEqual([`Deployment cdp/${name} is not there, and was not started: make it by hand`]);
+  expect(texts(restore.errors)).toEqual([
+    `Deployment cdp/${name} is not there, and was not started: make it by hand`,
+    expect.stringContaining("not all was restored. The objects that were replaced are in"),
+  ]);
 });
 
 const asPaused = { spec: { replicas: 2, paused: true }, status: { readyReplicas: 2 } };
@@ -113,6 +123,7 @@ test("a deployment that is paused runs again when a restore goes back", async ()
   const scene = await Scene.open({ maxRefusedObjects: 0 });
   const { crn } = await scene.backup();
   await scene.change(`${deployments}/cdp-console`, { spec: { paused: true } });
+  await scene.lose(daemonSets);
   const { errors } = await refusing(scene, crn, (log) => log.includes("going back"), daemonSets);
   expect(texts(errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
   expect(await scene.get(`${deployments}/cdp-console`)).toMatchObject(asPaused);
