@@ -1,13 +1,10 @@
 import type { ResourceType } from "./kubernetes-object.ts";
 
-const builtInGroups = new Set([
-  ...["", "apps", "autoscaling", "batch", "extensions", "policy"],
-  ...[
-    ...["admissionregistration", "apiextensions", "apiregistration", "authentication", "authorization", "certificates"],
-    ...["coordination", "discovery", "events", "flowcontrol.apiserver", "internal.apiserver", "networking", "node"],
-    ...["rbac.authorization", "resource", "scheduling", "storage", "storagemigration"],
-  ].map((group) => `${group}.k8s.io`),
-]);
+const unqualifiedGroups = ["", "apps", "autoscaling", "batch", "extensions", "policy"];
+const qualifiedGroups =
+  "admissionregistration apiextensions apiregistration authentication authorization certificates coordination discovery " +
+  "events flowcontrol.apiserver internal.apiserver networking node rbac.authorization resource scheduling storage storagemigration";
+const builtInGroups = new Set([...unqualifiedGroups, ...qualifiedGroups.split(" ").map((group) => `${group}.k8s.io`)]);
 
 /** Whether a group's kinds are Kubernetes' own: https://kubernetes.io/docs/reference/kubernetes-api/ */
 export function isBuiltInGroup(group: string): boolean {

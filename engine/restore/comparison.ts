@@ -55,9 +55,11 @@ function dropRevisions({ metadata }: Rest): void {
 
 /** Owners are the same by name: their uids are the cluster's. */
 function ownersOf({ metadata: { ownerReferences = [] } }: KubernetesObject): readonly string[] {
-  const nameOf = ({ apiVersion, kind, name, controller = false }: OwnerReference) =>
-    `${kind}.${groupOf(apiVersion)}/${name}/${controller}`;
-  return ownerReferences.map(nameOf).sort();
+  return ownerReferences.map(ownerName).sort();
+}
+
+function ownerName({ apiVersion, kind, name, controller = false }: OwnerReference): string {
+  return `${kind}.${groupOf(apiVersion)}/${name}/${controller}`;
 }
 
 /** A digest of a status, as far as the object has one. */

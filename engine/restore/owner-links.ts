@@ -80,7 +80,10 @@ export class OwnerLinks {
     if (owners.length === 0) return;
     const { apiVersion, kind, resource, namespaced } = type;
     const pending: Pending = {
-      ...{ type: { apiVersion, kind, resource, namespaced }, namespace, name, owners },
+      type: { apiVersion, kind, resource, namespaced },
+      namespace,
+      name,
+      owners,
       ...(has !== undefined && { has }),
     };
     // Ends in a slash, or to clear it would clear those of longer names too.

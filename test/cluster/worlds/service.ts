@@ -121,7 +121,7 @@ export class EngineService implements WorldService {
           databaseStatefulSet: "cdp-embedded-db",
         },
         crn: { partition: "altus", region: "us-west-1", account: "worlds" },
-        restore: { goBack: true, statusOf: [], maxRefusedObjects: 5 },
+        restore: { goBack: true, goBackTimeout: 4_000, statusOf: [], maxRefusedObjects: 5 },
         limits,
       },
       {
