@@ -7,7 +7,8 @@ export type Change =
   | { readonly what: "patch"; readonly target: KubernetesObject; readonly patch: object }
   | { readonly what: "delete" | "recreate"; readonly target: KubernetesObject }
   | { readonly what: "add"; readonly target: KubernetesObject }
-  /** Of the claim that is the nth, when all those with a volume are counted round and round. */
+  /** Of a claim that is the nth, when all those with a volume are counted round and round. It stays while a pod uses it. */
+  | { readonly what: "delete claim"; readonly nth: number }
   | { readonly what: "files"; readonly nth: number; readonly how: "more" | "changed" | "gone"; readonly text: string };
 
 /** A change that suits the objects there are. */
@@ -17,7 +18,9 @@ export function aChange(dice: Dice, objects: readonly KubernetesObject[], namesp
     return { what: "files", nth: dice.between(0, 9), how, text: `${how} ${dice.between(0, 1_000)}` };
   }
   if (dice.percent(15)) return { what: "add", target: aNewcomer(dice, namespace, name) };
-  const target = dice.pick(objects);
+  if (dice.percent(8)) return { what: "delete claim", nth: dice.between(0, 9) };
+  const workloads = objects.filter(({ kind }) => /^(Deployment|StatefulSet|DaemonSet)$/.test(kind));
+  const target = dice.pick(workloads.length > 0 && dice.percent(40) ? workloads : objects);
   if (dice.percent(25) && isDeletable(target)) return { what: "delete", target };
   if (dice.percent(15) && isRemakeable(target)) return { what: "recreate", target: remade(target) };
   return { what: "patch", target, patch: patchFor(dice, target) };

@@ -31,12 +31,14 @@ export function anyOf({ made, namespace, dice }: Place, kind: string): string | 
   return names.length === 0 ? undefined : dice.pick(names).metadata.name;
 }
 
-const configMap: Maker = ({ name, namespace, dice }) => [
-  object("v1", "ConfigMap", name, namespace, {
+const configMap: Maker = ({ name, namespace, dice }) => {
+  const made = object("v1", "ConfigMap", name, namespace, {
     data: { release: String(dice.between(1, 9)), [`key-${dice.between(1, 3)}`]: "x".repeat(dice.between(0, 200)) },
     ...(dice.percent(25) && { immutable: true }),
-  }),
-];
+  });
+  if (dice.percent(10)) made.metadata.finalizers = ["example.com/hold"];
+  return [made];
+};
 
 const secret: Maker = ({ name, namespace, dice }) => [
   object("v1", "Secret", name, namespace, {
@@ -46,7 +48,19 @@ const secret: Maker = ({ name, namespace, dice }) => [
   }),
 ];
 
-const account: Maker = ({ name, namespace, dice, world }) => {
+/** One with rules of its own, or one that takes them from another by a label. */
+function aClusterRole({ name, world, dice }: Place, rules: readonly object[]): readonly KubernetesObject[] {
+  const rbac = "rbac.authorization.k8s.io/v1";
+  const role = object(rbac, "ClusterRole", `${world}-${name}`, undefined, { rules });
+  if (dice.percent(50)) return [role];
+  const part = object(rbac, "ClusterRole", `${world}-${name}-part`, undefined, { rules });
+  part.metadata.labels = { [`${world}.example.com/${name}`]: "true" };
+  role["aggregationRule"] = { clusterRoleSelectors: [{ matchLabels: part.metadata.labels }] };
+  return [part, role];
+}
+
+const account: Maker = (place) => {
+  const { name, namespace, dice, world } = place;
   const rules = [{ apiGroups: [""], resources: ["configmaps", "pods"], verbs: ["get", "list"] }];
   const subjects = [{ kind: "ServiceAccount", name, namespace }];
   const rbac = "rbac.authorization.k8s.io";
@@ -66,7 +80,7 @@ const account: Maker = ({ name, namespace, dice, world }) => {
       : []),
     ...(dice.percent(30)
       ? [
-          object(`${rbac}/v1`, "ClusterRole", `${world}-${name}`, undefined, { rules }),
+          ...aClusterRole(place, rules),
           object(`${rbac}/v1`, "ClusterRoleBinding", `${world}-${name}`, undefined, {
             roleRef: { apiGroup: rbac, kind: "ClusterRole", name: `${world}-${name}` },
             subjects,
@@ -186,6 +200,18 @@ export const makers: readonly Maker[] = [
   customResources,
 ];
 
+/** In the same configuration; nothing calls it here. */
+const webhookOfOthers = {
+  name: "others.example.com",
+  clientConfig: { url: "https://others.example.com/" },
+  rules: [{ apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["configmaps"] }],
+  failurePolicy: "Ignore",
+  sideEffects: "None",
+  timeoutSeconds: 1,
+  admissionReviewVersions: ["v1"],
+  namespaceSelector: { matchLabels: { "example.com/of": "others" } },
+};
+
 /** A webhook that is served from the namespace, by nobody. It would keep the world itself from being made, so it comes last. */
 export const silentWebhook: Maker = ({ world, namespace, dice }) => [
   object("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", `${world}-own`, undefined, {
@@ -207,6 +233,7 @@ export const silentWebhook: Maker = ({ world, namespace, dice }) => [
         admissionReviewVersions: ["v1"],
         namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace } },
       },
+      ...(dice.percent(50) ? [webhookOfOthers] : []),
     ],
   }),
 ];

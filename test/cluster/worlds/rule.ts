@@ -45,7 +45,7 @@ export function breaches(restored: Restored): readonly string[] {
   const { before, after, outcome, saved, ignored } = restored;
   const goal = outcome.wentBack ? before : saved;
   const keys = [...new Set([...saved.objects.keys(), ...before.objects.keys(), ...after.objects.keys()])].filter(
-    (key) => !ignored.has(key),
+    (key) => !ignored.has(key) && !isOfNewNamespace(key, before),
   );
   const claims = [...new Set([...saved.volumeOf.keys(), ...before.volumeOf.keys(), ...after.volumeOf.keys()])];
   const differencesFrom = (state: State) => [
@@ -64,7 +64,7 @@ export function breaches(restored: Restored): readonly string[] {
       : fromGoal.filter(({ key }) => !isNamed(outcome, key)).map(({ text }) => `not named: ${text}`)),
     ...untruths(
       outcome,
-      fromBefore.map(({ text }) => text),
+      fromBefore.filter(({ key }) => !isNamedAsLeft(outcome, key)).map(({ text }) => text),
       fromGoal.length,
     ),
     ...strayVolumes(restored),
@@ -153,6 +153,17 @@ function untruths(outcome: RestoreOutcome, fromBefore: readonly string[], others
     ...(state === "COMPLETED" && messages.length > 0 ? ["COMPLETED with messages"] : []),
     ...(state === "FAILED" && messages.length === 0 ? ["FAILED without a word"] : []),
   ];
+}
+
+/** What controllers make in each namespace, and so in one that a restore makes. */
+function isOfNewNamespace(key: string, { objects }: State): boolean {
+  const namespace = /^ServiceAccount (.+)\/default$/.exec(key)?.[1];
+  return namespace !== undefined && !objects.has(`Namespace ${namespace}`);
+}
+
+/** A namespace that a restore has made stays, empty, and is named. */
+function isNamedAsLeft(outcome: RestoreOutcome, key: string): boolean {
+  return key.startsWith("Namespace ") && isNamed(outcome, key);
 }
 
 /** Volumes that no claim has any more, and that were not left so by their own policy or before. */

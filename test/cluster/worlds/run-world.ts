@@ -1,14 +1,9 @@
-import { rm, writeFile } from "node:fs/promises";
-import { readdirSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TestCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
-import { apiPath, KubernetesError, type KubernetesObject } from "../support/kubernetes-client.ts";
-import { claimFolder } from "../support/volumes.ts";
 import type { Change } from "./changes.ts";
-import { keyOf, pathOf } from "./kinds.ts";
+import { makeChanges } from "./make-changes.ts";
+import { makeWorld } from "./make-world.ts";
 import { breaches, type RestoreOutcome } from "./rule.ts";
 import { PoliciesOfWorld } from "./policies-of-world.ts";
 import type { PolicyServer } from "./policy-server.ts";
@@ -57,7 +52,7 @@ class Run {
 
   async happen(): Promise<WorldOutcome> {
     const { changes, restores } = this.#world;
-    await this.#make();
+    await makeWorld(this.#world, this.#cluster, this.#scope);
     this.#tell("made");
     await this.#change(changes.beforeBackup);
     await this.#policies.appear("before backup");
@@ -87,101 +82,8 @@ class Run {
     await this.#service?.close();
   }
 
-  /** Makes the objects, those that others need first, and writes files onto the volumes there are. */
-  async #make(): Promise<void> {
-    const { namespaces, objects, others } = this.#world;
-    const { kubernetes } = this.#cluster;
-    for (const name of namespaces)
-      await this.#create({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels: { team: "data" } } });
-    for (const object of others) await this.#create(object);
-    for (const namespace of [...namespaces, ...others.slice(0, 1).map(({ metadata }) => metadata.name)])
-      await eventually(`the account of ${namespace}`, () =>
-        kubernetes.find(apiPath({ apiVersion: "v1", resource: "serviceaccounts" }, namespace, "default")),
-      );
-    for (const object of objects) await this.#create(object);
-    await whenQuiet(this.#cluster, this.#scope, 20_000);
-    const state = await takeState(this.#cluster, this.#scope);
-    for (const [claim, volume] of state.volumeOf) {
-      const folder = await this.#folderOf(claim, volume);
-      if (folder === undefined) continue;
-      await mkdir(join(folder, "base"), { recursive: true });
-      await writeFile(join(folder, "base/1"), `${this.#world.name} ${claim}\n`.repeat(20));
-      await writeFile(join(folder, "VERSION"), "1\n");
-    }
-  }
-
-  async #change(changes: readonly Change[]): Promise<void> {
-    const { kubernetes } = this.#cluster;
-    for (const change of changes) {
-      try {
-        if (change.what === "files") await this.#changeFiles(change);
-        else {
-          const path = pathOf(change.target, "object");
-          if (change.what === "patch") await kubernetes.patch(path, change.patch);
-          if (change.what === "delete" || change.what === "recreate") await kubernetes.delete(path);
-          if (change.what === "recreate") {
-            await eventually(`${path} is gone`, async () => !(await kubernetes.find(path)), { timeout: 2_000 });
-          }
-          if (change.what === "recreate" || change.what === "add") await this.#create(change.target);
-          this.#tell(
-            `${change.what} ${keyOf(change.target)} ${change.what === "patch" ? JSON.stringify(change.patch) : ""}`,
-          );
-        }
-      } catch (error) {
-        // What others forbid, or is gone, does not happen.
-        this.#tell(`not done: ${change.what}: ${String(error).slice(0, 200)}`);
-      }
-      if (change.what !== "files" && change.what !== "delete") await sleep(30);
-    }
-  }
-
-  async #changeFiles({ nth, how, text }: Extract<Change, { what: "files" }>): Promise<void> {
-    const { volumeOf } = await takeState(this.#cluster, this.#scope);
-    const claims = [...volumeOf].sort(([a], [b]) => (a < b ? -1 : 1));
-    if (claims.length === 0) return;
-    const [claim, volume] = claims[nth % claims.length]!;
-    const folder = await this.#folderOf(claim, volume);
-    if (folder === undefined) return;
-    if (how === "gone") for (const name of readdirSync(folder)) await rm(join(folder, name), { recursive: true });
-    else await writeFile(join(folder, how === "more" ? "MORE" : "VERSION"), text);
-    this.#tell(`files ${how} in ${claim}`);
-  }
-
-  /** Undefined for a claim on no volume of the folder driver. */
-  async #folderOf(claim: string, volume: string): Promise<string | undefined> {
-    const { spec } = await this.#cluster.kubernetes.get(
-      apiPath({ apiVersion: "v1", resource: "persistentvolumes" }, undefined, volume),
-    );
-    if (spec.csi?.driver !== "dir.csi.test") return undefined;
-    const [namespace = "", name = ""] = claim.split("/");
-    const folder = await claimFolder(this.#cluster, namespace, name);
-    await mkdir(folder, { recursive: true }); // of a volume made by hand
-    return folder;
-  }
-
-  /** Owners are told by name; their uids are known only now. */
-  async #create(object: KubernetesObject): Promise<void> {
-    const { kubernetes } = this.#cluster;
-    const made = structuredClone(object);
-    for (const owner of made.metadata.ownerReferences ?? []) {
-      const { namespace } = made.metadata;
-      const path = pathOf(
-        { ...owner, metadata: { name: owner.name, ...(namespace !== undefined && { namespace }) } },
-        "object",
-      );
-      owner.uid = (await kubernetes.get(path)).metadata["uid"] as string;
-    }
-    const isServed = async () => {
-      try {
-        await kubernetes.create(pathOf(made, "collection"), made);
-        return true;
-      } catch (error) {
-        // A definition that was just made is not served yet.
-        if (error instanceof KubernetesError && error.status === 404) return false;
-        throw error;
-      }
-    };
-    await eventually(`${keyOf(made)} is made`, isServed, { timeout: 10_000, interval: 50 });
+  #change(changes: readonly Change[]): Promise<void> {
+    return makeChanges(changes, this.#cluster, this.#scope, (text) => this.#tell(text));
   }
 
   async #restore(

@@ -5,12 +5,18 @@ import { anyOf, type Maker, object, type Place } from "./objects.ts";
 export const lateClass = "worlds-late";
 export const retainedClass = "worlds-retained";
 
+/** Its driver wants the Secret `<claim>-key` beside a claim. */
+export const encryptedClass = "worlds-encrypted";
+
 const size = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Mi" } } };
 
 /** A claim of one of many sorts, mostly with data, and what it needs. */
 export const claim: Maker = ({ name, namespace, dice, world }) => {
+  const storage = dice.pick(["1Mi", "1Mi", "1.5Mi", "1048577", "1153433600m", ".002Gi"]);
   const claimOf = (spec: object) =>
-    object("v1", "PersistentVolumeClaim", name, namespace, { spec: { ...size, ...spec } });
+    object("v1", "PersistentVolumeClaim", name, namespace, {
+      spec: { ...size, resources: { requests: { storage } }, ...spec },
+    });
   const volume = `${world}-${name}`;
   const byHand = (source: object) =>
     object("v1", "PersistentVolume", volume, undefined, {
@@ -23,7 +29,7 @@ export const claim: Maker = ({ name, namespace, dice, world }) => {
         ...source,
       },
     });
-  switch (dice.between(1, 10)) {
+  switch (dice.between(1, 12)) {
     case 1:
       return [claimOf({ storageClassName: lateClass })];
     case 2:
@@ -40,6 +46,22 @@ export const claim: Maker = ({ name, namespace, dice, world }) => {
       ];
     case 5:
       return [claimOf({ storageClassName: "" })];
+    case 6: {
+      const annotated = claimOf({});
+      annotated.metadata.annotations = { "volume.beta.kubernetes.io/storage-class": "dir" };
+      return [annotated];
+    }
+    case 7: {
+      const key = object("v1", "Secret", `${name}-key`, namespace, { data: { passphrase: "c2VjcmV0" } });
+      return [key, claimOf({ storageClassName: encryptedClass })];
+    }
+    case 8: {
+      const own = claimOf({ storageClassName: "dir" });
+      const snapshot = object("snapshot.storage.k8s.io/v1", "VolumeSnapshot", name, namespace, {
+        spec: { volumeSnapshotClassName: "dir", source: { persistentVolumeClaimName: name } },
+      });
+      return [own, snapshot];
+    }
     default:
       return [claimOf(dice.percent(50) ? { storageClassName: "dir" } : {})];
   }

@@ -31,7 +31,11 @@ export function worldFrom(seed: number): World {
   const namespaces = dice.percent(30) ? [name, `${name}-vault`] : [name];
   const objects = someObjects(dice, name, namespaces);
   const deaths = someDeaths(dice);
-  const policies = Array.from({ length: dice.pick([0, 0, 1, 1, 1, 2]) }, () => aPolicy(dice));
+  const wreck = dice.pick(wrecks);
+  const policies = Array.from({ length: dice.pick([0, 0, 1, 1, 1, 2, 2, 3]) }, () => aPolicy(dice))
+    .map((policy) => (wreck === "namespaces" || wreck === "definitions" ? lettingGo(policy) : policy))
+    // The service as its users run it tries for hours to go back, as the house may change its mind.
+    .map((policy) => (deaths !== "none" && "killedAfterMs" in deaths ? passing(policy) : policy));
   const changes = (count: number, when: string) =>
     Array.from({ length: count }, (_, index) => aChange(dice, objects, dice.pick(namespaces), `${when}-${index}`));
   return {
@@ -44,23 +48,22 @@ export function worldFrom(seed: number): World {
       beforeBackup: changes(dice.percent(30) ? dice.between(1, 2) : 0, "early"),
       beforeRestore: changes(dice.between(0, 6), "late"),
     },
-    // The service as its users run it tries for hours to go back, as the house may change its mind.
-    policies: deaths !== "none" && "killedAfterMs" in deaths ? policies.map(passing) : policies,
-    wreck: dice.pick([
-      "nothing",
-      "nothing",
-      "nothing",
-      "nothing",
-      "namespaces",
-      "namespaces",
-      "objects",
-      "objects",
-      "definitions",
-    ]),
+    policies,
+    wreck,
     lost: dice.between(1, 8),
     deaths,
     restores: dice.percent(25) ? 2 : 1,
   };
+}
+
+const wrecks = [
+  ...(["nothing", "nothing", "nothing", "nothing"] as const),
+  ...(["namespaces", "namespaces", "objects", "objects", "definitions"] as const),
+];
+
+/** What may not be deleted at all cannot be wrecked so. */
+function lettingGo(policy: Policy): Policy {
+  return policy.operations.includes("DELETE") ? { ...policy, operations: ["CREATE"] } : policy;
 }
 
 function passing(policy: Policy): Policy {
@@ -84,6 +87,9 @@ function someObjects(dice: Dice, world: string, namespaces: readonly string[]): 
   for (let count = dice.between(0, 2); count > 0; count--) make(claim);
   for (const maker of dice.some(workloadMakers, dice.between(1, 4))) make(maker);
   for (const maker of dice.some(makers, dice.between(0, 2))) make(maker);
+  // A rule of the house is met by many alike.
+  const maker = dice.pick([...makers, ...workloadMakers]);
+  for (let count = dice.percent(20) ? dice.between(6, 8) : 0; count > 0; count--) make(maker);
   if (dice.percent(8)) make(silentWebhook);
   return made;
 }

@@ -3,7 +3,7 @@ import { pathOfKind } from "./kinds.ts";
 import { PolicyServer } from "./policy-server.ts";
 import { removeWorld } from "./remove-world.ts";
 import { runWorld } from "./run-world.ts";
-import { lateClass, retainedClass } from "./workloads.ts";
+import { encryptedClass, lateClass, retainedClass } from "./workloads.ts";
 import { type World, worldFrom } from "./world.ts";
 import type { TestCluster } from "../support/cluster.ts";
 import { sharedCluster } from "../support/shared-cluster.ts";
@@ -11,6 +11,11 @@ import { sharedCluster } from "../support/shared-cluster.ts";
 const { WORLDS = "16", WORLDS_SEED, WORLDS_STORIES } = process.env;
 const first = WORLDS_SEED === undefined ? Math.floor(Math.random() * 2 ** 30) : Number(WORLDS_SEED);
 const seeds = Array.from({ length: Number(WORLDS) }, (_, index) => first + index);
+/** https://kubernetes-csi.github.io/docs/secrets-and-credentials-storage-class.html */
+const secretBeside = {
+  "csi.storage.k8s.io/provisioner-secret-name": "${pvc.name}-key",
+  "csi.storage.k8s.io/provisioner-secret-namespace": "${pvc.namespace}",
+};
 const timeoutMs = 400_000;
 
 let cluster: TestCluster;
@@ -26,6 +31,7 @@ beforeAll(async () => {
   for (const [name, more] of [
     [lateClass, { volumeBindingMode: "WaitForFirstConsumer" }],
     [retainedClass, { reclaimPolicy: "Retain" }],
+    [encryptedClass, { parameters: secretBeside }],
   ] as const)
     await cluster.kubernetes.create(pathOfKind("storage.k8s.io/v1/storageclasses"), {
       apiVersion: "storage.k8s.io/v1",
@@ -43,7 +49,7 @@ afterAll(async () => {
 });
 
 async function removeClasses(): Promise<void> {
-  for (const name of [lateClass, retainedClass])
+  for (const name of [lateClass, retainedClass, encryptedClass])
     await cluster?.kubernetes.delete(`${pathOfKind("storage.k8s.io/v1/storageclasses")}/${name}`);
 }
 

@@ -60,15 +60,14 @@ export async function removeNamespaces(names: readonly string[], world: World, c
 
 /** Their controller does not run: nobody else takes the finalizers from them. */
 async function release({ name, namespaces, objects }: World, { kubernetes }: TestCluster): Promise<void> {
-  if (!objects.some(({ kind }) => kind === "Widget")) return;
+  const widgets = objects.some(({ kind }) => kind === "Widget") ? [`${name}.example.com/v1/widgets`] : [];
   for (const namespace of namespaces)
-    for (const { metadata } of await kubernetes.list(pathOfKind(`${name}.example.com/v1/widgets`, namespace)))
-      if (metadata.finalizers && metadata["deletionTimestamp"] !== undefined)
-        await kubernetes
-          .patch(`${pathOfKind(`${name}.example.com/v1/widgets`, namespace)}/${metadata.name}`, {
-            metadata: { finalizers: null },
-          })
-          .catch(() => {});
+    for (const kind of ["v1/configmaps", ...widgets])
+      for (const { metadata } of await kubernetes.list(pathOfKind(kind, namespace)))
+        if (metadata.finalizers?.includes("example.com/hold") && metadata["deletionTimestamp"] !== undefined)
+          await kubernetes
+            .patch(`${pathOfKind(kind, namespace)}/${metadata.name}`, { metadata: { finalizers: null } })
+            .catch(() => {});
 }
 
 function pathOfNamespace(name: string): string {
