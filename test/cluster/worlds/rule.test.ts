@@ -34,7 +34,6 @@ function state({
     volumeOf: new Map([["w/data", volume]]),
     volumes: new Map([[volume, { claim: "w/data", policy: "Delete", files }]]),
     others: new Map(others.map((it) => [keyOf(it), it])),
-    versions: "",
   };
 }
 

@@ -90,10 +90,14 @@ function difference(
   was: KubernetesObject | undefined,
   is: KubernetesObject | undefined,
 ): readonly string[] {
+  // What was on its way out may stay; what was not may not go.
+  const isLeaving = was?.metadata["deletionTimestamp"] === undefined && is?.metadata["deletionTimestamp"] !== undefined;
   const picture = (object: KubernetesObject | undefined) => {
     if (object === undefined) return new Map<string, KubernetesObject>();
     const copy = structuredClone(object);
     delete copy.metadata.annotations?.[counted];
+    delete copy.metadata["deletionGracePeriodSeconds"];
+    if (!isLeaving) delete copy.metadata["deletionTimestamp"];
     return new Map([[key, copy]]);
   };
   const lines = compareObjects(picture(was), picture(is));

@@ -126,7 +126,7 @@ class Run {
         if (found.length > 0) this.#tell(log);
         return { breaches: found };
       }
-      await sleep(500);
+      await sleep(1_000);
     }
   }
 

@@ -21,8 +21,6 @@ export interface State {
   readonly volumes: ReadonlyMap<string, { readonly claim: string; readonly policy: string; readonly files: Files }>;
   /** What of others must stay as it is, uid and all. */
   readonly others: ReadonlyMap<string, KubernetesObject>;
-  /** Of pods and their owners, to see whether something happens still. */
-  readonly versions: string;
 }
 
 /** Where a world lies in the cluster. */
@@ -81,29 +79,36 @@ export async function takeState(cluster: TestCluster, { name, namespaces, hasDef
     others: new Map(
       all.filter((it) => isOthers(it) && !isMadeByCluster(it, new Set(), new Map())).map((it) => [keyOf(it), it]),
     ),
-    versions: own
-      .filter(({ kind }) => /^(Pod|Deployment|ReplicaSet|StatefulSet|DaemonSet|Job|PersistentVolumeClaim)$/.test(kind))
-      .map(({ metadata }) => `${String(metadata["uid"])} ${String(metadata["resourceVersion"])}`)
-      .sort()
-      .join(),
   };
 }
+
+/** Of what controllers work on, to see whether something happens still. */
+const busyKinds = [
+  "v1/pods",
+  "v1/persistentvolumeclaims",
+  "v1/secrets",
+  "apps/v1/deployments",
+  "apps/v1/statefulsets",
+  "apps/v1/daemonsets",
+  "batch/v1/jobs",
+];
 
 /** Waits until the controllers have nothing more to do in a world, but no longer than this; gives what there is then. */
 export async function whenQuiet(cluster: TestCluster, scope: Scope, patienceMs = 10_000): Promise<State> {
   const end = Date.now() + patienceMs;
   let before = "";
   for (;;) {
-    const state = await takeState(cluster, scope);
-    const isQuiet = state.versions === before && [...state.objects.values()].every(isAttendedTo);
-    if (isQuiet || Date.now() > end) return state;
-    before = state.versions;
+    const paths = scope.namespaces.flatMap((namespace) => busyKinds.map((kind) => pathOfKind(kind, namespace)));
+    const objects = (await Promise.all(paths.map((path) => cluster.kubernetes.list(path)))).flat();
+    const versions = objects.map(({ metadata }) => String(metadata["resourceVersion"])).join();
+    if ((versions === before && objects.every(isAttendedTo)) || Date.now() > end) return takeState(cluster, scope);
+    before = versions;
     await sleep(500);
   }
 }
 
 /** Whether the controllers have seen an object as it is and have done what they can at once. */
-function isAttendedTo({ kind, metadata, spec, status }: KubernetesObject): boolean {
+function isAttendedTo({ kind, metadata, spec, status, type, data }: KubernetesObject): boolean {
   switch (kind) {
     case "Deployment":
     case "StatefulSet":
@@ -118,7 +123,7 @@ function isAttendedTo({ kind, metadata, spec, status }: KubernetesObject): boole
     case "PersistentVolumeClaim":
       return spec.storageClassName === "" || spec.storageClassName === "worlds-late" || status?.phase === "Bound";
     case "Secret":
-      return !/account-token/.test(String(metadata["type"])) || metadata["data"] !== undefined;
+      return type !== "kubernetes.io/service-account-token" || data !== undefined;
     default:
       return true;
   }
