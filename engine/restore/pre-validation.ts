@@ -9,6 +9,7 @@ import { importContents } from "../volumes/snapshot-contents.ts";
 import { verifyContents } from "./archive-contents.ts";
 import { dryRun } from "./dry-run.ts";
 import { notTerminating } from "./namespaces.ts";
+import { tellNotAsSaved } from "./not-as-saved.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { claimsRequest } from "./restoring-claims.ts";
@@ -42,7 +43,10 @@ export async function preValidation(source: RestoreSource, parts: JobParts, cont
   await snapshotsExist(source, parts, context);
   await tellUnreadySnapshots(source, parts, context);
   const links = new OwnerLinks(context, source.notesPrefix);
-  for await (const { object } of objectsOf(source, reader.parts, signal)) links.expect(object);
+  for await (const { type, object } of objectsOf(source, reader.parts, signal)) {
+    links.expect(object);
+    await tellNotAsSaved(cluster, context, type, object);
+  }
   await dryRun(source, discovery, definitions, parts, context);
   await saveForSafety(source, discovery, parts, context);
 }
