@@ -24,6 +24,7 @@ export async function startService(cluster: string, folder: string): Promise<Ser
       namespace: "cdp",
       vaultNamespace: "vault-system",
       furtherNamespaces: [],
+      furtherObjects: [],
       databaseStatefulSet: "cdp-embedded-db",
     },
     crn: { partition: "altus", region: "us-west-1", account: "00000000-0000-0000-0000-000000000000" },

@@ -70,8 +70,18 @@ export interface ControlPlaneConfig {
   readonly vaultNamespace: string;
   /** More namespaces that belong to the control plane; each comes along where it exists. */
   readonly furtherNamespaces: readonly string[];
+  /** Cluster-scoped objects that belong to the control plane though nothing in its namespaces names them. */
+  readonly furtherObjects: readonly FurtherObjects[];
   /** The embedded database's stateful set in the main namespace; started first where it exists. */
   readonly databaseStatefulSet: string;
+}
+
+/** Objects of a cluster-scoped kind: one of them by its name, or those that a label selector matches, or all. */
+export interface FurtherObjects {
+  /** `clusterissuers.cert-manager.io`; `*` for every kind, with a label. */
+  readonly resource: string;
+  readonly name?: string;
+  readonly label?: string;
 }
 
 /** The parts of `crn:<partition>:drs:<region>:<account>:<type>:<uuid>` that do not change. */

@@ -88,6 +88,7 @@ export function readConfig(args: readonly string[]): ServerConfig {
         namespace: options.namespace,
         vaultNamespace: options.vaultNamespace,
         furtherNamespaces: options.furtherNamespaces,
+        furtherObjects: options.furtherObjects,
         databaseStatefulSet: options.database,
       },
       crn: { partition: options.crnPartition, region: options.crnRegion, account: options.crnAccount },

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { StorageConfig } from "../engine/config.ts";
+import type { FurtherObjects, StorageConfig } from "../engine/config.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { addCallerOptions, type CallerOptions } from "./callers/options.ts";
 import { addLimitOptions, type LimitOptions } from "./limits/options.ts";
@@ -11,6 +11,7 @@ import {
   parseCountOrNone,
   parseCrnPart,
   parseFile,
+  parseFurtherObjects,
   parseHttpUrl,
   parseName,
   parseNames,
@@ -44,6 +45,7 @@ export interface Options extends CallerOptions, LimitOptions {
   readonly namespace: string;
   readonly vaultNamespace: string;
   readonly furtherNamespaces: readonly string[];
+  readonly furtherObjects: readonly FurtherObjects[];
   readonly database: string;
   readonly crnPartition: string;
   readonly crnRegion: string;
@@ -167,6 +169,14 @@ export function describeOptions(): Command {
     .addOption(
       setting("--further-namespaces <names>", "more namespaces that belong to it, such as cdp-monitoring,...")
         .argParser(parseNames)
+        .default([], "none"),
+    )
+    .addOption(
+      setting(
+        "--further-objects <objects>",
+        "cluster-scoped objects that belong to it though nothing in its namespaces names them: <kinds>, <kinds>/<name>, <kinds>?<label>=<value> or *?<label>=<value> for all kinds, such as clusterissuers.cert-manager.io/internal,...",
+      )
+        .argParser(parseFurtherObjects)
         .default([], "none"),
     )
     .addOption(

@@ -2,7 +2,7 @@ import { accessSync, constants } from "node:fs";
 import { isIP } from "node:net";
 import { fileURLToPath } from "node:url";
 import { InvalidArgumentError } from "commander";
-import type { StorageConfig } from "../engine/config.ts";
+import type { FurtherObjects, StorageConfig } from "../engine/config.ts";
 
 /** Where to listen. */
 export interface Address {
@@ -103,6 +103,30 @@ export function parseResources(text: string): readonly string[] {
   if (!names.every((name) => /^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(name)))
     throw new InvalidArgumentError("Use names like widgets.example.com, with commas between.");
   return names;
+}
+
+/**
+ * Cluster-scoped objects, with commas between: `<plural>.<group>` for all of a kind, `<plural>.<group>/<name>` for one,
+ * `<plural>.<group>?<label>` or `?<label>=<value>` for those with a label; `*` instead of a kind for all kinds, with a label.
+ */
+export function parseFurtherObjects(text: string): readonly FurtherObjects[] {
+  return listed(text).map((word) => {
+    const [, resource = "", name, label] = /^([^/?]*)(?:\/([^?]*)|\?(.*))?$/.exec(word) ?? [];
+    const isKind = resource === "*" ? label !== undefined : /^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(resource);
+    const isName = name === undefined || /^[^/%\s]{1,253}$/.test(name);
+    const isLabel = label === undefined || isLabelSelector(label);
+    if (!isKind || !isName || !isLabel)
+      throw new InvalidArgumentError(
+        `"${word}" is not <kinds>, <kinds>/<name>, <kinds>?<label>=<value> or *?<label>=<value>; kinds are named like clusterissuers.cert-manager.io.`,
+      );
+    return { resource, ...(name !== undefined && { name }), ...(label !== undefined && { label }) };
+  });
+}
+
+/** `<label>` or `<label>=<value>`. https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/ */
+function isLabelSelector(text: string): boolean {
+  const word = "[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?";
+  return new RegExp(`^([a-z0-9][a-z0-9.-]*/)?${word}(=(${word})?)?$`).test(text);
 }
 
 /** One word or more, with commas between. */

@@ -1,14 +1,18 @@
+import type { FurtherObjects } from "../config.ts";
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext, Phase } from "../jobs/phase.ts";
 import type { AccessQuestion } from "../kubernetes/cluster.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
+import { resourceName } from "../kubernetes/kubernetes-object.ts";
 import { checkPermissions } from "../kubernetes/permissions.ts";
+import { mayBelong } from "../objects/belongings.ts";
 import { existingEntities, isTerminating, namespaces as namespaceType } from "../objects/entities.ts";
 import { isSavedResource } from "../objects/object-selection.ts";
 import { backupRights, hookRights } from "../objects/rights-needed.ts";
 import { surveyClaims } from "../volumes/claims.ts";
 import { backupNotes } from "./backup-notes.ts";
+import { furtherObjects } from "./belongings.ts";
 import { hasHooks } from "./hooks.ts";
 
 /**
@@ -30,7 +34,9 @@ export function preValidation(parts: JobParts): Phase {
       const { resources } = discovery;
       const mayDo = (rights: readonly AccessQuestion[]) =>
         checkPermissions(cluster, "a backup", rights, limits.clusterConcurrency, signal);
-      await mayDo(backupRights(resources, included));
+      const further = furtherObjects(parts.controlPlane, included);
+      furtherMayBeSaved(further, discovery);
+      await mayDo(backupRights(resources, included, further));
       if (await hasHooks(cluster, included, signal)) await mayDo(hookRights(included));
       const survey = await surveyClaims(cluster, included, signal);
       for (const { namespace, claim, reason } of survey.unsavable)
@@ -101,4 +107,18 @@ async function includedNamespaces(
       throw new DrsError("FAILED_PRECONDITION", `namespace ${name} is being deleted: it cannot be backed up`);
   }
   return included;
+}
+
+/** Objects in namespaces are saved with these; and what describes one cluster means nothing in another. */
+function furtherMayBeSaved(further: readonly FurtherObjects[], { resources }: Discovery): void {
+  for (const { resource } of further) {
+    const type = resources.find((kind) => resourceName(kind) === resource);
+    if (!type || mayBelong(type)) continue;
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      type.namespaced
+        ? `--further-objects names ${resource}, which are in namespaces: name those with --further-namespaces instead`
+        : `--further-objects names ${resource}, which are this cluster's alone: take them out of it`,
+    );
+  }
 }

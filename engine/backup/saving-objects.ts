@@ -6,20 +6,25 @@ import { requiredNote } from "../jobs/required-note.ts";
 import { saveNamespaces } from "../objects/namespace-saver.ts";
 import { listed } from "../restore/listed.ts";
 import { backupNotes } from "./backup-notes.ts";
+import { lookForBelongings } from "./belongings.ts";
 
 /** Streams the namespaces' objects, and those that they need, into the archive. Runs again from its start. */
-export function savingObjects({ cluster, archives }: JobParts): Phase {
+export function savingObjects(parts: JobParts): Phase {
+  const { cluster, archives } = parts;
   return {
     name: "SAVING_OBJECTS",
     async run(context) {
       const { job, notes, signal } = context;
       const leftOut = new Map<string, number>();
       const going = new Map<string, string[]>();
-      const parts = await saveNamespaces({
+      const discovery = await cluster.discover(signal);
+      const namespaces = requiredNote<string[]>(notes, backupNotes.namespaces);
+      const saved = await saveNamespaces({
         cluster,
-        discovery: await cluster.discover(signal),
+        discovery,
         writer: archives.writer(backupFolder(job.uuid)),
-        namespaces: requiredNote<string[]>(notes, backupNotes.namespaces),
+        namespaces,
+        further: lookForBelongings(parts, context, discovery, namespaces),
         signal,
         onLeftOut: (type) => leftOut.set(resourceName(type), (leftOut.get(resourceName(type)) ?? 0) + 1),
         onGoing: (type, { metadata: { namespace = "", name } }) => {
@@ -42,10 +47,10 @@ export function savingObjects({ cluster, archives }: JobParts): Phase {
         context.info(
           `not saved, as the cluster makes them itself: ${kindsLeftOut.map((kind) => `${leftOut.get(kind)} ${kind}`).join(", ")}`,
         );
-      const objects = parts.reduce((sum, part) => sum + part.objects, 0);
-      const bytes = parts.reduce((sum, part) => sum + part.size, 0);
-      context.info(`saved ${objects} objects of ${parts.length} kinds, ${bytes} bytes compressed`);
-      notes.set(backupNotes.parts, parts);
+      const objects = saved.reduce((sum, part) => sum + part.objects, 0);
+      const bytes = saved.reduce((sum, part) => sum + part.size, 0);
+      context.info(`saved ${objects} objects of ${saved.length} kinds, ${bytes} bytes compressed`);
+      notes.set(backupNotes.parts, saved);
     },
   };
 }

@@ -107,7 +107,9 @@ export class ClusterScopedNeeds {
     discovery: Discovery,
     signal: AbortSignal,
   ): AsyncGenerator<readonly [ResourceType, AsyncIterable<SavableObject>]> {
-    for (const [name, verb] of Object.entries(verbsOfNeeds)) {
+    const others = [...this.#added.keys()].filter((kind) => !(kind in verbsOfNeeds)).sort();
+    for (const name of [...others, ...Object.keys(verbsOfNeeds)]) {
+      const verb = verbsOfNeeds[name] ?? "get";
       const type = discovery.resources.find((resource) => resourceName(resource) === name);
       if (!type || name === "namespaces") continue;
       const found = verb === "get" ? this.#byName(cluster, type, signal) : cluster.listRaw(type, "", signal);
@@ -187,9 +189,6 @@ export class ClusterScopedNeeds {
         if (object.metadata.annotations?.["pv.kubernetes.io/provisioned-by"] === undefined)
           this.#staticClasses.add(classOf(object));
         break;
-      case "gatewayclasses.gateway.networking.k8s.io":
-        this.#need(definitions, kind);
-        break;
       case definitions:
         this.#roles.noteGroup((object["spec"] as { group?: string } | undefined)?.group ?? "");
         break;
@@ -200,6 +199,9 @@ export class ClusterScopedNeeds {
         this.#roles.needed(object);
         break;
       default:
+        // These come before the definitions.
+        if (!(kind in verbsOfNeeds) || kind === "gatewayclasses.gateway.networking.k8s.io")
+          this.#need(definitions, kind);
     }
   }
 

@@ -3,6 +3,7 @@ import { persistentVolumeClaims, pods, volumeSnapshots } from "../kubernetes/bui
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { groupOf, type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { aggregatedTo, matches, selectorsOf } from "./aggregated-roles.ts";
+import { isOfRelease } from "./belongings.ts";
 import { referencesOf } from "./references.ts";
 import { isAccountOf, type RoleRef, subjectsOf } from "./subjects.ts";
 
@@ -49,7 +50,8 @@ export const kindsOfUsers: readonly Kind[] = [...new Set([roleBindings, ...Objec
 
 /**
  * Whether nobody outside some namespaces depends on a cluster-scoped object, so that it may be changed for their sake. What
- * the service has no right to look at, and kinds it knows nothing about, count as used by others.
+ * the service has no right to look at, and kinds it knows nothing about, count as used by others, but for what a Helm release in
+ * the namespaces has installed.
  */
 export async function isUsedOnlyBy(
   namespaces: ReadonlySet<string>,
@@ -59,6 +61,7 @@ export async function isUsedOnlyBy(
   signal: AbortSignal,
 ): Promise<boolean> {
   const resource = resourceName(type);
+  const isReleased = isOfRelease(namespaces, object);
   /** Whether all that uses it, of some kinds, is in the namespaces. */
   const areOurs = async (kinds: readonly Kind[], uses: Uses): Promise<boolean> => {
     for (const kind of kinds)
@@ -69,18 +72,19 @@ export async function isUsedOnlyBy(
   try {
     switch (resource) {
       case "clusterroles.rbac.authorization.k8s.io":
-        return await isRoleOf(namespaces, areOurs, object);
+        return await isRoleOf(namespaces, areOurs, object, isReleased);
       case "clusterrolebindings.rbac.authorization.k8s.io":
-        return bindsOnly(object, namespaces);
+        return isReleased || bindsOnly(object, namespaces);
       case "customresourcedefinitions.apiextensions.k8s.io":
         return await areOurs([definedBy(object)], () => true);
       case "apiservices.apiregistration.k8s.io": {
         const { service } = (object["spec"] ?? {}) as { service?: { namespace?: string } };
-        return namespaces.has(service?.namespace ?? "");
+        return isReleased || namespaces.has(service?.namespace ?? "");
       }
       default: {
         const kinds = (users[resource] ?? []).map((user) => inVersionOf(type, user));
-        if (kinds.length === 0 || isForAnybody(object)) return false;
+        if (kinds.length === 0) return isReleased;
+        if (isForAnybody(object)) return false;
         for (const kind of kinds) {
           const names: Uses = (user) =>
             referencesOf(kind, user).some((it) => it.resource === resource && it.name === object.metadata.name);
@@ -100,6 +104,7 @@ async function isRoleOf(
   namespaces: ReadonlySet<string>,
   areOurs: (kinds: readonly Kind[], uses: Uses) => Promise<boolean>,
   role: KubernetesObject,
+  isReleased: boolean,
 ): Promise<boolean> {
   const seen = new Set<string>();
   for (const roles = [role]; ;) {
@@ -107,7 +112,7 @@ async function isRoleOf(
     if (!next) return true;
     if (seen.has(next.metadata.name)) continue;
     seen.add(next.metadata.name);
-    if (aggregatedTo(next).length > 0) return false;
+    if (aggregatedTo(next).length > 0 && !(isReleased && next === role)) return false;
     const bindsIt: Uses = (binding) => {
       const { kind, name } = binding["roleRef"] as RoleRef;
       return kind === "ClusterRole" && name === next.metadata.name;
@@ -116,7 +121,12 @@ async function isRoleOf(
     if (!(await areOurs([roleBindings], bindsIt)) || !(await areOurs([clusterRoleBindings], bindsItToOthers)))
       return false;
     await areOurs([clusterRoles], (other) => {
-      if (selectorsOf(other).some((selector) => matches(selector, next.metadata.labels))) roles.push(other);
+      const isOfCluster = other.metadata.labels?.["kubernetes.io/bootstrapping"] !== undefined;
+      if (
+        !(isReleased && isOfCluster) &&
+        selectorsOf(other).some((selector) => matches(selector, next.metadata.labels))
+      )
+        roles.push(other);
       return false;
     });
   }

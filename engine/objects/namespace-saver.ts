@@ -45,7 +45,6 @@ export interface SavingRequest {
 export async function saveNamespaces(request: SavingRequest): Promise<readonly Part[]> {
   const { cluster, discovery, writer, namespaces, signal } = request;
   const needs = new ClusterScopedNeeds(namespaces);
-  for await (const { type, object } of request.further ?? []) needs.add(resourceName(type), object.metadata.name);
   const parts: Part[] = [];
   const save = async (type: ResourceType, objects: AsyncIterable<SavableObject>) => {
     const part = await writer.writePart(describe(type), linesOf(type, objects), signal);
@@ -73,6 +72,7 @@ export async function saveNamespaces(request: SavingRequest): Promise<readonly P
     kindsAtOnce,
     saveKind,
   );
+  for await (const { type, object } of request.further ?? []) needs.add(resourceName(type), object.metadata.name);
   for await (const [type, objects] of needs.kinds(cluster, discovery, signal)) await save(type, objects);
   for (const missing of needs.missing()) request.onMissing?.(missing);
   return parts.sort((a, b) => (a.file < b.file ? -1 : 1));

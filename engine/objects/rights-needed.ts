@@ -1,3 +1,4 @@
+import type { FurtherObjects } from "../config.ts";
 import {
   csiNodes,
   customResourceDefinitions,
@@ -43,9 +44,12 @@ function snapshotRights(namespaces: readonly string[]): readonly AccessQuestion[
 export function backupRights(
   resources: readonly DiscoveredResource[],
   namespaces: readonly string[],
+  further: readonly FurtherObjects[] = [],
 ): readonly AccessQuestion[] {
   const kinds = resources.filter(isSavedResource);
+  const isFurther = (kind: ResourceType) => further.some(({ resource }) => resource === resourceName(kind));
   return [
+    ...resources.filter(isFurther).flatMap((kind) => rightsOn(kind, ["get", "list"], "")),
     ...resources.flatMap((kind) => rightsOn(kind, verbsOfNeed(resourceName(kind)), "")),
     ...namespaces.flatMap((namespace) => kinds.flatMap((kind) => rightsOn(kind, ["list"], namespace))),
     ...snapshotRights(namespaces),

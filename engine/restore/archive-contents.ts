@@ -2,14 +2,15 @@ import type { Part } from "../archive/format.ts";
 import type { ControlPlaneConfig } from "../config.ts";
 import { DrsError } from "../errors.ts";
 import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { mayBelong } from "../objects/belongings.ts";
 import { ClusterScopedNeeds, verbsOfNeeds } from "../objects/cluster-scoped-needs.ts";
 import { partsOf, type RestoreSource } from "./restore-source.ts";
 import { checkObject, quoted } from "./saved-object.ts";
 
 /**
  * Proves every byte of the archive, and that it holds what a backup of its namespaces can hold and nothing beyond: objects
- * of these namespaces, and the cluster-scoped ones that these need; those that are for others, too, only in an authentic
- * one. DATA_LOSS names the part, the line and the reason; FAILED_PRECONDITION names namespaces that are not the control
+ * of these namespaces, and the cluster-scoped ones that these need; those that are for others, too, or are there because a
+ * label or a setting says so, only in an authentic one. DATA_LOSS names the part, the line and the reason; FAILED_PRECONDITION names namespaces that are not the control
  * plane's, as a restore empties them.
  */
 export async function verifyContents(
@@ -20,7 +21,8 @@ export async function verifyContents(
   const { reader, namespaces } = source;
   belongToControlPlane(namespaces, controlPlane);
   const needs = new ClusterScopedNeeds(namespaces);
-  const clusterScoped = partsOf(source, Object.keys(verbsOfNeeds));
+  const others = reader.parts.filter((part) => mayBelong(part) && !(resourceName(part) in verbsOfNeeds));
+  const clusterScoped = [...others, ...partsOf(source, Object.keys(verbsOfNeeds))];
   await reader.verify(
     signal,
     (part, object) => {
@@ -33,17 +35,24 @@ export async function verifyContents(
     signal,
     (part, object) => {
       const checked = checkObject(part, object, namespaces);
-      isNeeded(needs, part, checked);
+      const isBelieved = reader.isAuthentic && mayBelong(part);
+      isNeeded(needs, part, checked, isBelieved);
       if (!reader.isAuthentic) isForNobodyElse(needs, part, checked);
     },
     clusterScoped,
   );
 }
 
-function isNeeded(needs: ClusterScopedNeeds, part: Part, object: KubernetesObject): void {
+function isNeeded(needs: ClusterScopedNeeds, part: Part, object: KubernetesObject, isBelieved: boolean): void {
   if (part.namespaced) throw new Error(`${resourceName(part)} are in no namespace`);
-  if (!needs.isNeeded(part, object))
-    throw new Error(`${part.kind} ${object.metadata.name} is nothing that the objects of the backup need`);
+  if (needs.isNeeded(part, object) || isBelieved) return;
+  const what = `${part.kind} ${object.metadata.name}`;
+  if (!mayBelong(part)) throw new Error(`${what} is nothing that the objects of the backup need`);
+  throw new Error(
+    `${what} is nothing that the objects of the backup need. If a Helm release or --further-objects has brought it there, ` +
+      "that is not believed of an archive that is neither encrypted nor made by this service: take it out by hand " +
+      "(docs/archive-format.md)",
+  );
 }
 
 /** Whether rights and calls of others are meant is not to be seen in an object, and anybody adds them to a genuine one. */

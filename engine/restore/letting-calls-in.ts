@@ -3,6 +3,7 @@ import type { JobContext } from "../jobs/phase.ts";
 import { putApisBack } from "./aggregated-apis.ts";
 import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { OwnerLinks } from "./owner-links.ts";
+import { admissionPolicies } from "./restore-order.ts";
 import type { RestoreSource } from "./restore-source.ts";
 import { restoreWebhooks } from "./webhooks.ts";
 
@@ -15,4 +16,5 @@ export async function letCallsIn(source: RestoreSource, parts: JobParts, context
   await restoreClusterScoped(parts, context, source, links, ["apiservices.apiregistration.k8s.io"]);
   await putApisBack(parts, context);
   await restoreWebhooks(source, parts, context, links);
+  await restoreClusterScoped(parts, context, source, links, admissionPolicies);
 }

@@ -15,12 +15,28 @@ export const clusterScopedOrder: readonly string[] = [
   "clusterrolebindings.rbac.authorization.k8s.io",
 ];
 
-/** Calls into the control plane go to it again only when it is up. */
+/** What judges objects as they are made, and would refuse what it did not refuse when they were. */
+export const admissionPolicies: readonly string[] = [
+  "mutatingadmissionpolicies.admissionregistration.k8s.io",
+  "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+  "validatingadmissionpolicies.admissionregistration.k8s.io",
+  "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+];
+
+/** Calls into the control plane go to it again only when it is up, and then what is made is judged again. */
 export const afterStart: readonly string[] = [
   "apiservices.apiregistration.k8s.io",
+  ...admissionPolicies,
   "mutatingwebhookconfigurations.admissionregistration.k8s.io",
   "validatingwebhookconfigurations.admissionregistration.k8s.io",
 ];
+
+/** The cluster-scoped kinds of an archive that are made before its namespaced objects, in their order. */
+export function clusterScopedKinds(types: readonly ResourceType[]): readonly string[] {
+  const elsewhere = [...clusterScopedOrder, ...afterStart, "namespaces", "persistentvolumes"];
+  const others = types.filter((type) => !type.namespaced).map(resourceName);
+  return [...clusterScopedOrder, ...others.filter((name) => !elsewhere.includes(name))];
+}
 
 /** Workloads that have a replica count: restored with none of them, and scaled up in STARTING_APPS. */
 export const scaledWorkloads: readonly string[] = [

@@ -7,14 +7,14 @@ import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { restoreObjects } from "./namespaced-objects.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import { failWhenTooMany } from "./refused-objects.ts";
-import { clusterScopedOrder, restoreWaves, userSnapshots } from "./restore-order.ts";
+import { clusterScopedKinds, restoreWaves, userSnapshots } from "./restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 
 /** Makes what a source holds, but for claims and for what runs as soon as it exists. */
 export async function restoreFrom(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
   const { cluster, limits } = parts;
   const links = new OwnerLinks(context, source.notesPrefix);
-  await restoreClusterScoped(parts, context, source, links, clusterScopedOrder);
+  await restoreClusterScoped(parts, context, source, links, clusterScopedKinds(source.reader.parts));
   failWhenTooMany(parts, context, source);
   const discovery = await discoverSaved(source, parts, context.signal);
   const restore = { parts, context, source, discovery, links };

@@ -4,7 +4,7 @@ import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { saveNamespaces } from "../objects/namespace-saver.ts";
-import { clusterScopedOrder } from "./restore-order.ts";
+import { admissionPolicies, clusterScopedKinds } from "./restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 
 /**
@@ -19,7 +19,11 @@ export async function saveForSafety(
 ): Promise<void> {
   const { job, signal } = context;
   const { namespaces } = source;
-  const further = objectsOf(source, partsOf(source, clusterScopedOrder), signal);
+  const further = objectsOf(
+    source,
+    partsOf(source, [...clusterScopedKinds(source.reader.parts), ...admissionPolicies]),
+    signal,
+  );
   const writer = archives.writer(safetyFolder(job.uuid));
   const parts = await saveNamespaces({ cluster, discovery, writer, namespaces, further, signal, onPart: () => {} });
   await writer.writeManifest(

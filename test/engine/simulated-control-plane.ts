@@ -6,7 +6,13 @@ import type { KubernetesObject } from "../../demo/kubernetes-client.ts";
 import { takePicture } from "../../demo/picture.ts";
 import type { Picture } from "../../demo/picture.ts";
 import { Archives } from "../../engine/archive/archives.ts";
-import type { EncryptionConfig, LimitsConfig, RestoreConfig } from "../../engine/config.ts";
+import type {
+  ControlPlaneConfig,
+  EncryptionConfig,
+  FurtherObjects,
+  LimitsConfig,
+  RestoreConfig,
+} from "../../engine/config.ts";
 import { createEngine } from "../../engine/create-engine.ts";
 import { openEncryption } from "../../engine/encryption/archive-encryption.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -26,6 +32,7 @@ const over: readonly (JobState | "NOT_FOUND")[] = ["COMPLETED", "PARTIALLY_FAILE
 export interface SceneOptions extends SimulatorOptions {
   readonly limits?: Partial<LimitsConfig>;
   readonly furtherNamespaces?: readonly string[];
+  readonly furtherObjects?: readonly FurtherObjects[];
   readonly statusOf?: readonly string[];
   readonly maxRefusedObjects?: number;
   /** Whether archives are encrypted, as they are unless somebody turns it off. */
@@ -40,7 +47,7 @@ export class Scene {
   readonly client: KubernetesClient;
   readonly folder = temporaryFolder();
   readonly #limits: Partial<LimitsConfig>;
-  readonly #furtherNamespaces: readonly string[];
+  readonly #further: Pick<ControlPlaneConfig, "furtherNamespaces" | "furtherObjects">;
   readonly #restore: Partial<RestoreConfig>;
   readonly #encryption: EncryptionConfig | undefined;
   #engine: Engine | undefined;
@@ -51,6 +58,7 @@ export class Scene {
     {
       limits = {},
       furtherNamespaces = [],
+      furtherObjects = [],
       statusOf = [],
       maxRefusedObjects = 5,
       isEncrypted = true,
@@ -60,7 +68,7 @@ export class Scene {
     this.simulator = simulator;
     this.client = new KubernetesClient(simulator.url);
     this.#limits = limits;
-    this.#furtherNamespaces = furtherNamespaces;
+    this.#further = { furtherNamespaces, furtherObjects };
     this.#restore = { statusOf, maxRefusedObjects };
     const keyFile = join(this.folder, "encryption-keys");
     this.#encryption = isEncrypted ? { keyFile, makeKey: true, readsUnencrypted } : undefined;
@@ -101,7 +109,7 @@ export class Scene {
         ...config,
         databasePath: this.databasePath,
         cluster: { server: this.simulator.url },
-        controlPlane: { ...config.controlPlane, furtherNamespaces: this.#furtherNamespaces },
+        controlPlane: { ...config.controlPlane, ...this.#further },
         restore: { ...config.restore, ...this.#restore },
         ...(this.#encryption && { encryption: this.#encryption }),
         limits,

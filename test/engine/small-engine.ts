@@ -18,6 +18,7 @@ export function engineConfig(folder: string): EngineConfig {
       namespace: "cdp",
       vaultNamespace: "vault-system",
       furtherNamespaces: [],
+      furtherObjects: [],
       databaseStatefulSet: "cdp-embedded-db",
     },
     crn: { partition: "altus", region: "us-west-1", account: "acme" },

@@ -50,6 +50,7 @@ test("without settings it serves this machine only and keeps everything in .drs"
         namespace: "cdp",
         vaultNamespace: "vault-system",
         furtherNamespaces: [],
+        furtherObjects: [],
         databaseStatefulSet: "cdp-embedded-db",
       },
       restore: { goBack: true, statusOf: [], maxRefusedObjects: 5 },
@@ -92,6 +93,32 @@ test("further namespaces are a list of names", () => {
   const { engine } = readConfig(["--further-namespaces", "cdp-monitoring, cdp-logs"]);
   expect(engine.controlPlane.furtherNamespaces).toEqual(["cdp-monitoring", "cdp-logs"]);
   expect(refusal(["--further-namespaces", "CDP"]).written).toContain("small letters");
+});
+
+test("further objects are named by their kind, and by name or label", () => {
+  const { engine } = readConfig([
+    "--further-objects",
+    "csidrivers.storage.k8s.io, issuers.example.com/a:b,issuers.example.com?tier,*?app.kubernetes.io/part-of=cdp",
+  ]);
+  expect(engine.controlPlane.furtherObjects).toEqual([
+    { resource: "csidrivers.storage.k8s.io" },
+    { resource: "issuers.example.com", name: "a:b" },
+    { resource: "issuers.example.com", label: "tier" },
+    { resource: "*", label: "app.kubernetes.io/part-of=cdp" },
+  ]);
+});
+
+test.each([
+  "*",
+  "*/a",
+  "Issuers",
+  "issuers.example.com/",
+  "issuers.example.com?",
+  "issuers/a?b=c",
+  "a?b==c",
+  "a?b=c d",
+])("further objects cannot be written %s", (text) => {
+  expect(refusal(["--further-objects", text]).written).toContain(`"${text}" is not <kinds>, <kinds>/<name>`);
 });
 
 test("the key is made beside the database, unless a file is named: then what is not encrypted is refused", () => {

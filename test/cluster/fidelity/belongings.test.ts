@@ -18,6 +18,13 @@ const belongings = [
   [clusterRoles, "belongings-monitoring"],
   [clusterRoles, "a-part-of-belongings"],
   [clusterRoles, "belongings-for-edit"],
+  [`${storage}/csidrivers`, "released-belongings"],
+  ["admissionregistration.k8s.io/v1/validatingadmissionpolicies", "released-belongings"],
+  ["admissionregistration.k8s.io/v1/validatingadmissionpolicybindings", "released-belongings"],
+  ["belongings.example.com/v1/issuers", "released"],
+  ["apiextensions.k8s.io/v1/customresourcedefinitions", "issuers.belongings.example.com"],
+  ["apiextensions.k8s.io/v1/customresourcedefinitions", "unused.belongings.example.com"],
+  ["scheduling.k8s.io/v1/priorityclasses", "asked-for-belongings"],
 ] as const;
 
 let plane: SmallControlPlane;
@@ -26,7 +33,9 @@ let backup: Outcome;
 let restored: Outcome;
 
 beforeAll(async () => {
-  plane = await aControlPlane(namespace, manifests);
+  plane = await aControlPlane(namespace, definitions, { flags: [`--further-objects=${further}`] });
+  await plane.kubectl("wait", "--for=condition=Established", "crd/issuers.belongings.example.com");
+  await plane.create(manifests);
   for (const claim of ["fast", "share"])
     await plane.until("v1/persistentvolumeclaims", claim, ({ status }) => status.phase === "Bound");
   await rulesOfMonitoring();
@@ -88,6 +97,27 @@ async function picture(): Promise<readonly KubernetesObject[]> {
     }),
   );
 }
+
+const further = "priorityclasses.scheduling.k8s.io?belongings.example.com/of";
+const released = `labels: { app.kubernetes.io/managed-by: Helm }
+  annotations: { meta.helm.sh/release-name: x, meta.helm.sh/release-namespace: ${namespace} }`;
+
+const definitions = ["issuers", "unused"]
+  .map(
+    (plural) => `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: ${plural}.belongings.example.com
+  ${plural === "unused" ? released : ""}
+spec:
+  group: belongings.example.com
+  scope: Cluster
+  names: { plural: ${plural}, kind: Of${plural} }
+  versions: [{ name: v1, served: true, storage: true, schema: { openAPIV3Schema: { type: object, x-kubernetes-preserve-unknown-fields: true } } }]
+`,
+  )
+  .join("---");
 
 const rbac = "apiVersion: rbac.authorization.k8s.io/v1";
 const group = "apiGroup: rbac.authorization.k8s.io";
@@ -194,4 +224,40 @@ kind: RoleBinding
 metadata: { name: editors }
 roleRef: { ${group}, kind: ClusterRole, name: edit }
 subjects: [{ ${group}, kind: Group, name: belongings-editors }]
+---
+apiVersion: ${storage}
+kind: CSIDriver
+metadata:
+  name: released-belongings
+  ${released}
+spec: { attachRequired: false }
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata:
+  name: released-belongings
+  ${released}
+spec:
+  matchConstraints:
+    { resourceRules: [{ apiGroups: [apps], apiVersions: [v1], operations: [CREATE], resources: [deployments] }] }
+  validations: [{ expression: "object.spec.replicas < 100" }]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: released-belongings
+  ${released}
+spec: { policyName: released-belongings, validationActions: [Deny] }
+---
+apiVersion: belongings.example.com/v1
+kind: Ofissuers
+metadata:
+  name: released
+  ${released}
+spec: { ca: x }
+---
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: { name: asked-for-belongings, labels: { belongings.example.com/of: control-plane } }
+value: 7
 `;

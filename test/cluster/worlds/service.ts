@@ -118,6 +118,7 @@ export class EngineService implements WorldService {
           namespace: this.#namespace,
           vaultNamespace: `${this.#namespace}-vault`,
           furtherNamespaces: [],
+          furtherObjects: [],
           databaseStatefulSet: "cdp-embedded-db",
         },
         crn: { partition: "altus", region: "us-west-1", account: "worlds" },

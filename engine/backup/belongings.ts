@@ -1,0 +1,45 @@
+import type { JobParts } from "../jobs/parts.ts";
+import type { JobContext } from "../jobs/phase.ts";
+import type { Discovery } from "../kubernetes/discovery.ts";
+import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { findBelongings } from "../objects/belongings.ts";
+import { listed } from "../restore/listed.ts";
+
+/** Kinds that are looked through at once, beside those that are being saved. */
+const kindsAtOnce = 8;
+
+/**
+ * What belongs to the control plane though nothing in its namespaces names it, looked for while those are saved. Tells where it
+ * could not look, and what it was told to save and has not found.
+ */
+export function lookForBelongings(
+  { cluster, controlPlane }: JobParts,
+  { signal, info, warn }: JobContext,
+  discovery: Discovery,
+  namespaces: readonly string[],
+): AsyncIterable<{ readonly type: ResourceType; readonly object: KubernetesObject }> {
+  const found = findBelongings({
+    cluster,
+    resources: discovery.resources.filter(({ apiVersion }) => discovery.serverOf(apiVersion) === undefined),
+    namespaces,
+    further: furtherObjects(controlPlane, namespaces),
+    inFlight: kindsAtOnce,
+    signal,
+  });
+  found.catch(() => {}); // is thrown where it is waited for, unless something else is before
+  return (async function* () {
+    const { objects, unread, missing } = await found;
+    if (unread.length > 0)
+      info(`not looked for what Helm releases have installed: the account may not get and list ${unread.join(", ")}`);
+    if (missing.length > 0) warn("", `--further-objects names what does not exist: ${listed(missing)}`);
+    for (const { type, name } of objects) yield { type, object: { metadata: { name } } };
+  })();
+}
+
+/** The further objects are the control plane's as a whole, and not in a backup of its vault alone. */
+export function furtherObjects(
+  { namespace, furtherObjects: further }: JobParts["controlPlane"],
+  namespaces: readonly string[],
+): JobParts["controlPlane"]["furtherObjects"] {
+  return namespaces.includes(namespace) ? further : [];
+}
