@@ -70,8 +70,11 @@ async function* whatToTry(trial: Trial, part: Part): AsyncGenerator<Tried> {
   }
 }
 
-/** Stopped by their deletion, and made again. */
-const dying = new Set(runningKinds.filter(({ stopped }) => !stopped).map(resourceName));
+/** Whether an object is stopped by its deletion, and made again. */
+function isStoppedByDeletion(type: ServedType, object: KubernetesObject): boolean {
+  const kind = runningKinds.find((running) => resourceName(running) === resourceName(type));
+  return kind !== undefined && !kind.stopped && kind.runs?.(object) !== false;
+}
 
 function deedInNamespace(
   { source }: Trial,
@@ -85,7 +88,7 @@ function deedInNamespace(
     const isSaved = source.reader.manifest.volumes.some((it) => it.namespace === namespace && it.claim === name);
     return isSaved ? "replace" : "nothing";
   }
-  if (dying.has(resourceName(type))) return "replace";
+  if (isStoppedByDeletion(type, archived)) return "replace";
   return live === digestOf(type, archived) ? "nothing" : "change";
 }
 
