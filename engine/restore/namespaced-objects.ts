@@ -158,6 +158,24 @@ export async function restoreRefused(restore: NamespacedRestore): Promise<Readon
   return stillRefused;
 }
 
+/**
+ * Makes a workload as it runs that was refused without replicas: some policies take none without. Gives whether it is there
+ * then; one that is still refused stays noted for `restoreRefused`.
+ */
+export async function makeRunning(
+  restore: NamespacedRestore,
+  type: ServedType,
+  archived: KubernetesObject,
+): Promise<boolean> {
+  const { context, source } = restore;
+  const { namespace = "", name } = archived.metadata;
+  if (!refusedNames(context, source, type).has(`${namespace}/${name}`)) return false;
+  const outcome = await restoreOne(restore, type, archived, { live: undefined, started: true });
+  const isThere = outcome === "left" || outcome === "written";
+  if (isThere) context.notes.clear(refusedKey(source, type, archived));
+  return isThere;
+}
+
 /** The refused objects of a kind that are to be tried again, as `namespace/name`. */
 export function refusedNames({ notes }: JobContext, source: RestoreSource, type: ResourceType): ReadonlySet<string> {
   const prefix = refusedKey(source, type);

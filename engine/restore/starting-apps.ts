@@ -4,7 +4,7 @@ import type { JobContext } from "../jobs/phase.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
-import { type NamespacedRestore, restoreObjects, restoreRefused } from "./namespaced-objects.ts";
+import { makeRunning, type NamespacedRestore, restoreObjects, restoreRefused } from "./namespaced-objects.ts";
 import { nameOf } from "./object-names.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import { refusalOf } from "./object-restorer.ts";
@@ -84,10 +84,8 @@ const missing = "is not there, and was not started: make it by hand";
  * Gives workloads their replica counts, and pauses what was paused. Gives the names of those that were not started, daemon
  * sets among them, and why.
  */
-async function scaleUp(
-  { source, discovery, parts, context }: NamespacedRestore,
-  selects: Selects,
-): Promise<ReadonlyMap<string, string>> {
+async function scaleUp(restore: NamespacedRestore, selects: Selects): Promise<ReadonlyMap<string, string>> {
+  const { source, discovery, parts, context } = restore;
   const { cluster, limits } = parts;
   const { signal } = context;
   const unstarted = new Map<string, string>();
@@ -109,7 +107,9 @@ async function scaleUp(
     const paused = isPaused(object);
     try {
       if (paused) await mayBePaused(parts, context, type, object);
-      if (await cluster.patch(type, namespace, name, { spec: { replicas, ...(paused && { paused }) } }, signal))
+      const scale = () =>
+        cluster.patch(type, namespace, name, { spec: { replicas, ...(paused && { paused }) } }, signal);
+      if ((await scale()) ?? ((await makeRunning(restore, type, object)) && (await scale())))
         await restoreFieldOwners(cluster, type, object, signal);
       else isMissing();
     } catch (error) {

@@ -28,6 +28,20 @@ test("workloads that are refused until the others run are started after them", a
   expect(await replicas(scene)).toEqual(before);
 });
 
+test("the embedded database is started first although no workload is taken without replicas", async () => {
+  const scene = await Scene.open();
+  const { crn } = await scene.backup();
+  await scene.lose("/apis/apps/v1/namespaces/cdp/statefulsets");
+  scene.simulator.intercept(({ method, path, body }) =>
+    method === "POST" && path.endsWith("/statefulsets") && body.includes('"replicas":0') ? refusal : undefined,
+  );
+  const restore = await scene.restore(crn);
+  expect(texts(restore.errors)).toEqual([]);
+  const log = scene.engine.getLogs(restore.crn);
+  expect(log).toMatch(/StatefulSet cdp\/cdp-embedded-db will be tried again/);
+  expect(log).toMatch(/the embedded database: 1 workloads.* ready[\s\S]*the applications: /);
+});
+
 test("workloads that are refused to the end are named once, and the others run", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 6 });
   const names = await scene.names(deployments);
