@@ -8,6 +8,8 @@ import { isMadeByCluster, isSavedResource } from "../objects/object-selection.ts
 import { occupiedKinds } from "../objects/occupied-kinds.ts";
 import { type Deleted, waitForDeleted } from "./deleted-objects.ts";
 import { listed } from "./listed.ts";
+import { refusalOf } from "./object-restorer.ts";
+import { failWhenTooMany, tellGivenUp } from "./refused-objects.ts";
 import { deletionWaves } from "./restore-order.ts";
 import type { RestoreSource } from "./restore-source.ts";
 import { savedNames } from "./saved-names.ts";
@@ -38,6 +40,7 @@ export async function deleteObjects(source: RestoreSource, parts: JobParts, cont
     held.push(...(await waitForDeleted(parts, context, deleted, { untilHeld: true })));
   }
   await waitForDeleted(parts, context, held, { untilHeld: false });
+  failWhenTooMany(parts, context, source);
 }
 
 interface Collection {
@@ -52,13 +55,15 @@ const deletedNotes = "deleted/";
 
 /** Asks for the deletion of a kind's objects that are not among the saved ones. Gives the uids of those to wait for. */
 async function deleteUnsaved(
-  { isWayBack }: RestoreSource,
+  source: RestoreSource,
   { cluster, limits }: JobParts,
-  { signal, notes, info }: JobContext,
+  context: JobContext,
   { type, namespace, saved }: Collection,
 ): Promise<ReadonlySet<string>> {
+  const { signal, notes, info } = context;
   const uids = new Set<string>();
   const names: string[] = [];
+  const why = source.isWayBack ? "was not there before" : "is not in the backup";
   // Only of these it does not show in the metadata what the cluster has made itself.
   const isWhole = resourceName(type) === "secrets";
   const found = isWhole ? cluster.list(type, namespace, signal) : cluster.listMetadata(type, namespace, signal);
@@ -69,8 +74,15 @@ async function deleteUnsaved(
       const noted = `${deletedNotes}${uid}`;
       if (deletionTimestamp === undefined) {
         if (finalizers.length > 0) notes.set(noted, true);
+        try {
+          await cluster.delete(type, namespace, name, signal, { uid });
+        } catch (error) {
+          if (hasStatus(error, 404, 405)) throw error;
+          const text = `${why} and stays, as it cannot be deleted: ${refusalOf(error)}`;
+          tellGivenUp(context, source, { namespace, what: `${type.kind} ${name}`, text });
+          return;
+        }
         names.push(name);
-        await cluster.delete(type, namespace, name, signal, { uid });
       } else if (notes.get(noted) !== true) {
         info(`${type.kind} ${namespace}/${name} was being deleted before, and is left to those who hold it`);
         return;
@@ -80,8 +92,7 @@ async function deleteUnsaved(
   } catch (error) {
     if (!hasStatus(error, 404, 405)) throw error; // a kind that has gone with its definition, or that cannot be deleted
   }
-  const why = isWayBack ? "were not there before" : "are not in the backup";
   if (names.length > 0)
-    info(`deleted ${names.length} ${resourceName(type)} of ${namespace} that ${why}: ${listed(names)}`);
+    info(`deleted ${names.length} ${resourceName(type)} of ${namespace}, each of which ${why}: ${listed(names)}`);
   return uids;
 }

@@ -35,6 +35,7 @@ export interface SceneOptions extends SimulatorOptions {
   readonly furtherObjects?: readonly FurtherObjects[];
   readonly statusOf?: readonly string[];
   readonly maxRefusedObjects?: number;
+  readonly goBackTimeout?: number;
   /** Whether archives are encrypted, as they are unless somebody turns it off. */
   readonly isEncrypted?: boolean;
   /** Whether archives that are not encrypted are read all the same. */
@@ -61,6 +62,7 @@ export class Scene {
       furtherObjects = [],
       statusOf = [],
       maxRefusedObjects = 5,
+      goBackTimeout = 0,
       isEncrypted = true,
       readsUnencrypted = false,
     }: SceneOptions,
@@ -69,7 +71,7 @@ export class Scene {
     this.client = new KubernetesClient(simulator.url);
     this.#limits = limits;
     this.#further = { furtherNamespaces, furtherObjects };
-    this.#restore = { statusOf, maxRefusedObjects };
+    this.#restore = { statusOf, maxRefusedObjects, goBackTimeout };
     const keyFile = join(this.folder, "encryption-keys");
     this.#encryption = isEncrypted ? { keyFile, makeKey: true, readsUnencrypted } : undefined;
   }
