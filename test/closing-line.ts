@@ -7,10 +7,20 @@ interface Failure {
 }
 
 /**
- * Ends the run with "N passed, N failed, N skipped" alone on a line, after a line "failed: WHAT: WHY" for each failure. A file
+ * Says at the beginning how long all of the tests take, where that is told, and ends a run with "N passed, N failed, N skipped" alone on a line, after a line "failed: WHAT: WHY" for each failure. A file
  * that does not load counts as failed, and so does what fails outside of any test: a worker that dies or does not start.
  */
 export default class ClosingLine implements Reporter {
+  readonly #takes: string | undefined;
+
+  constructor({ takes }: { readonly takes?: string } = {}) {
+    this.#takes = takes;
+  }
+
+  onInit(): void {
+    if (this.#takes !== undefined) process.stdout.write(`All of these tests take ${this.#takes}.\n`);
+  }
+
   onTestRunEnd(modules: ReadonlyArray<TestModule>, strays: ReadonlyArray<SerializedError>): void {
     const count = { passed: 0, failed: 0, skipped: 0, pending: 0 };
     const failures: string[] = [];
