@@ -4,6 +4,7 @@ import { Archives } from "./archive/archives.ts";
 import type { Part } from "./archive/format.ts";
 import { readKeyFile } from "./encryption/key-file.ts";
 import { FilesystemArchiveStorage } from "./storage/filesystem-archive-storage.ts";
+import { openFolder } from "./storage/open-storage.ts";
 
 /**
  * Writes an encrypted archive, `.../backups/<uuid>` or `.../safety/<uuid>`, once more as it would be without encryption,
@@ -20,7 +21,7 @@ export async function decryptArchive(
   const encryption = { keys: await readKeyFile(keyFile), readsUnencrypted: true };
   const source = new FilesystemArchiveStorage(dirname(dirname(path)));
   const reader = await new Archives(source, encryption).open(folder, signal);
-  const writer = new ArchiveWriter(new FilesystemArchiveStorage(target), folder);
+  const writer = new ArchiveWriter(await openFolder(target, "--to"), folder);
   const parts: Part[] = [];
   for (const part of reader.parts) {
     const written = await writer.writePart(part, reader.objects(part, signal), signal);

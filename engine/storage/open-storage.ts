@@ -16,12 +16,8 @@ const openWait = 5_000;
  */
 export async function openStorage(config: StorageConfig): Promise<ArchiveStorage> {
   switch (config.kind) {
-    case "folder": {
-      const storage = new FilesystemArchiveStorage(config.path);
-      const opening = storage.open().catch((error: unknown) => refuseUnusable(error, storage.description));
-      await Promise.race([opening, sleep(openWait, undefined, { ref: false })]);
-      return storage;
-    }
+    case "folder":
+      return openFolder(config.path, "--storage");
     case "s3": {
       const { S3ArchiveStorage } = await import("./s3-archive-storage.ts"); // its client is slow to load
       return S3ArchiveStorage.open(config);
@@ -29,9 +25,17 @@ export async function openStorage(config: StorageConfig): Promise<ArchiveStorage
   }
 }
 
-function refuseUnusable(error: unknown, folder: string): void {
+/** A folder as `openStorage`; the setting is what names it. */
+export async function openFolder(path: string, setting: string): Promise<ArchiveStorage> {
+  const storage = new FilesystemArchiveStorage(path);
+  const opening = storage.open().catch((error: unknown) => refuseUnusable(error, storage.description, setting));
+  await Promise.race([opening, sleep(openWait, undefined, { ref: false })]);
+  return storage;
+}
+
+function refuseUnusable(error: unknown, folder: string, setting: string): void {
   const translated = translateFileError(error, folder, "");
   if (translated instanceof DrsError && translated.code === "UNAVAILABLE") return;
-  const message = `${folder} cannot hold archives: ${whyUnusable(error)}; correct that, or name another one with --storage`;
+  const message = `${folder} cannot hold archives: ${whyUnusable(error)}; correct that, or name another one with ${setting}`;
   throw new DrsError("FAILED_PRECONDITION", message, { cause: error });
 }

@@ -31,11 +31,11 @@ async function encrypted() {
 test("npm run decrypt makes an archive that is read by hand, and refuses with the reason", async () => {
   const { folder, keyFile, storage, keys } = await encrypted();
   const manifest = await writeArchive(storage, "a", 50, keys);
-  const decrypt = (file: string) =>
+  const decrypt = (file: string, to = join(folder, "plain")) =>
     run(process.execPath, [
       join(root, "server/decrypt.ts"),
       `--encryption-keys=${file}`,
-      `--to=${join(folder, "plain")}`,
+      `--to=${to}`,
       join(folder, "archives/backups/a"),
     ]);
   expect((await decrypt(keyFile)).stdout).toBe(`${join(folder, "plain/backups/a")}\n`);
@@ -51,6 +51,10 @@ test("npm run decrypt makes an archive that is read by hand, and refuses with th
   ]);
   const help = await run(process.execPath, [join(root, "server/decrypt.ts"), "--help"]);
   expect(help.stdout).toMatch(/^Usage: npm run decrypt -- \[options\] <archive>\n/);
+  await expect(decrypt(keyFile, keyFile)).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^error: folder .*keys cannot hold archives: .*; correct that, .* --to\n$/),
+  });
   const other = join(folder, "other");
   await writeFile(other, `new ${Buffer.alloc(32).toString("base64")}\n`);
   await expect(decrypt(other)).rejects.toMatchObject({
