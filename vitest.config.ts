@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/cluster/**", "test/fuzz/**", "test/cdp/**"],
-    reporters: ["default", ["./test/closing-line.ts", { takes: "about four minutes on two cores" }]],
+    reporters: ["default", ["./test/closing-line.ts", { takes: "about five minutes on two cores" }]],
     // A test of whole jobs takes a few seconds, and ten times as many on a machine that is busy with others.
     testTimeout: 60_000,
   },
