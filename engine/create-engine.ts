@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import { ClusterAccess } from "./access.ts";
 import { Archives } from "./archive/archives.ts";
 import { listArchives } from "./archive/catalog.ts";
@@ -11,6 +13,8 @@ import { DrsError } from "./errors.ts";
 import { importArchives } from "./import-archives.ts";
 import { createJobDefinitions } from "./job-definitions.ts";
 import { pause } from "./jobs/backoff.ts";
+import { ControlPlaneLease } from "./jobs/control-plane-lease.ts";
+import { holderName, leaseNamespace } from "./jobs/lease-record.ts";
 import type { JobDefinition } from "./jobs/phase.ts";
 import { defaultRunnerSettings, JobRunner } from "./jobs/runner.ts";
 import type { RunnerSettings } from "./jobs/runner.ts";
@@ -57,9 +61,11 @@ export async function createEngine(config: EngineConfig, overrides: EngineOverri
     closers.onClose(() => store.database.close());
     const storage = crashPoints.watch(overrides.storage ?? (await openStorage(config.storage)));
     closers.onClose(() => storage.close());
-    const cluster = await Cluster.open(config.cluster, config.limits.clusterConcurrency, (what, write) =>
-      crashPoints.around(what, write),
-    );
+    const lease = await openLease(config, store, logger, closers);
+    const cluster = await Cluster.open(config.cluster, config.limits.clusterConcurrency, {
+      around: (what, write) => crashPoints.around(what, () => lease.guard(write)),
+      mayGo: () => lease.check(),
+    });
     closers.onClose(() => cluster.close());
     // Last, as it may make a key, and a start that fails for another reason should make none.
     const encryption = config.encryption && (await openEncryption(config.encryption, logger, clock()));
@@ -76,7 +82,15 @@ export async function createEngine(config: EngineConfig, overrides: EngineOverri
       "backs up and restores this control plane",
     );
     const archives = new Archives(storage, encryption, new KnownArchives(store.archives));
-    return await startEngine(config, overrides, { store, storage, archives, cluster, crashPoints, closers });
+    return await startEngine(config, overrides, {
+      store,
+      storage,
+      archives,
+      cluster,
+      lease,
+      crashPoints,
+      closers,
+    });
   } catch (error) {
     await closers.close().catch(() => {}); // logged
     throw error;
@@ -88,6 +102,7 @@ interface Opened {
   readonly storage: ArchiveStorage;
   readonly archives: Archives;
   readonly cluster: Cluster;
+  readonly lease: ControlPlaneLease;
   readonly crashPoints: CrashPoints;
   readonly closers: Closers;
 }
@@ -95,16 +110,18 @@ interface Opened {
 async function startEngine(
   { controlPlane, restore, limits, crn }: EngineConfig,
   overrides: EngineOverrides,
-  { store, storage, archives, cluster, crashPoints, closers }: Opened,
+  { store, storage, archives, cluster, lease, crashPoints, closers }: Opened,
 ): Promise<Engine> {
   const { clock = () => new Date(), random = Math.random, logger = silentLogger } = overrides;
   const closing = new AbortController();
   const common = { store, logger, clock, random, crashPoints };
 
+  closers.onClose(() => lease.close());
   const runner = new JobRunner({
     ...common,
-    definitions:
-      overrides.definitions ?? createJobDefinitions({ cluster, storage, archives, controlPlane, restore, limits }),
+    ...(overrides.definitions === undefined
+      ? { lease, definitions: createJobDefinitions({ cluster, storage, archives, controlPlane, restore, limits }) }
+      : { definitions: overrides.definitions }),
     settings: { ...defaultRunnerSettings, ...overrides.runner },
   });
   closers.onClose(() => runner.close());
@@ -139,6 +156,23 @@ async function startEngine(
       overrides.listEntities ??
       (() => inTime(closing.signal, (signal) => existingEntities(cluster, controlPlane, signal))),
     close: () => (closed ??= closers.close()),
+  });
+}
+
+async function openLease(
+  { cluster: address, controlPlane }: EngineConfig,
+  store: Store,
+  logger: Logger,
+  closers: Closers,
+): Promise<ControlPlaneLease> {
+  const cluster = await Cluster.open(address, 1);
+  closers.onClose(() => cluster.close());
+  return new ControlPlaneLease({
+    cluster,
+    namespace: leaseNamespace,
+    name: `data-recovery-service-${controlPlane.namespace}`,
+    holder: holderName(hostname(), store.serviceId, randomUUID().slice(0, 8)),
+    logger,
   });
 }
 

@@ -38,6 +38,7 @@ export function preValidation(parts: JobParts): Phase {
       furtherMayBeSaved(further, discovery);
       await mayDo(backupRights(resources, included, further));
       if (await hasHooks(cluster, included, signal)) await mayDo(hookRights(included));
+      if (await context.claimControlPlane()) return this.run(context);
       const survey = await surveyClaims(cluster, included, signal);
       for (const { namespace, claim, reason } of survey.unsavable)
         context.warn(namespace, `the data of claim ${claim} is not in this backup: ${reason}`);

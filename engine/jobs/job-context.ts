@@ -43,7 +43,7 @@ export function createJobContext(
   parts: JobContextParts,
   job: JobRecord,
   signal: AbortSignal,
-  progressed: () => void,
+  { progressed, claimControlPlane }: Pick<JobContext, "progressed" | "claimControlPlane">,
 ): JobContext {
   const { store, clock } = parts;
   const { notes } = store;
@@ -59,6 +59,7 @@ export function createJobContext(
     },
     info: (text) => logJob(parts, job, "info", text),
     progressed,
+    claimControlPlane,
     warn: (namespace, text) => recordMessage(parts, job, { level: "warning", namespace, text }),
     error: (namespace, text) => recordMessage(parts, job, { level: "error", namespace, text }),
     messages: () => store.messages.list(job.seq),

@@ -5,6 +5,8 @@ import type { JobRecord } from "../store/job-record.ts";
 import { StoreError } from "../store/store-errors.ts";
 import { delayAfter, pause } from "./backoff.ts";
 import type { Backoff } from "./backoff.ts";
+import { claimControlPlane, needsControlPlane, TakenOverError } from "./claiming-the-control-plane.ts";
+import type { ControlPlaneLease } from "./control-plane-lease.ts";
 import { createJobContext, logJob, recordMessage } from "./job-context.ts";
 import type { JobContextParts } from "./job-context.ts";
 import { finalState } from "./phase.ts";
@@ -28,6 +30,8 @@ export interface WalkParts extends JobContextParts {
   readonly random: () => number;
   readonly crashPoints: CrashPoints;
   readonly settings: WalkSettings;
+  /** Keeps other services from the control plane while a job works on it. */
+  readonly lease?: ControlPlaneLease;
 }
 
 /** While the bookkeeping itself cannot be written, the job waits for it, however long that takes. */
@@ -45,6 +49,15 @@ export async function walk(
   job: JobRecord,
   signal: AbortSignal,
 ): Promise<void> {
+  parts.lease?.enter();
+  try {
+    await walkOn(parts, definition, job, signal);
+  } finally {
+    parts.lease?.leave({ goesOn: signal.aborted });
+  }
+}
+
+async function walkOn(parts: WalkParts, definition: JobDefinition, job: JobRecord, signal: AbortSignal): Promise<void> {
   const steps = new Walk(parts, definition, signal);
   let current: JobRecord | undefined = job;
   let failures = 0;
@@ -78,6 +91,12 @@ function asRecorded({ store }: WalkParts, { crn }: JobRecord): JobRecord | undef
   return job?.state === "IN_PROGRESS" ? job : undefined;
 }
 
+interface Failure {
+  readonly error: unknown;
+  /** Whether nothing more is done, not even the clean-up. */
+  readonly isFinal?: boolean;
+}
+
 class Walk {
   readonly #parts: WalkParts;
   readonly #definition: JobDefinition;
@@ -104,18 +123,18 @@ class Walk {
 
   /** Fails the job's step without running it. Returns what `step` does. */
   giveUp(job: JobRecord, error: unknown): JobRecord | undefined {
-    const context = createJobContext(this.#parts, job, this.#signal, () => {});
+    const context = this.#context(job, () => {});
     const left = job.step === "FAIL" ? this.#leftBy(context, job, messageText(error, job)) : undefined;
     const failure = { error: left === undefined ? error : new DrsError("INTERNAL", left, { cause: error }) };
     return this.#parts.store.database.transaction(() => this.#fail(job, "unexpected errors", failure));
   }
 
-  async #attempt(job: JobRecord): Promise<"done" | "stopped" | { readonly error: unknown }> {
+  async #attempt(job: JobRecord): Promise<"done" | "stopped" | Failure> {
     const { settings, random } = this.#parts;
     let failures = 0;
     let refusals = 0;
     let damages = 0;
-    const context = createJobContext(this.#parts, job, this.#signal, () => {
+    const context = this.#context(job, () => {
       failures = 0;
       refusals = 0;
     });
@@ -126,11 +145,13 @@ class Walk {
     }
     for (;;) {
       try {
+        if (needsControlPlane(job, context)) await context.claimControlPlane();
         await this.#run(job, context);
         return "done";
       } catch (error) {
         if (this.#signal.aborted) return "stopped";
         if (error instanceof StoreError) throw error;
+        if (error instanceof TakenOverError) return this.#takenOver(job, context, error);
         const passes = error instanceof DrsError && mayPass(error, job);
         const why = messageText(error, job);
         const isInBetween = job.step === "FAIL" && this.#isInBetween(context, job);
@@ -151,6 +172,27 @@ class Walk {
         if (!(await pause(delay, this.#signal))) return "stopped";
       }
     }
+  }
+
+  #context(job: JobRecord, progressed: () => void): JobContext {
+    const { lease } = this.#parts;
+    const context: JobContext = createJobContext(this.#parts, job, this.#signal, {
+      progressed,
+      claimControlPlane: async () => {
+        if (lease === undefined) return false;
+        const startsAnew = job.kind === "deletion" || (job.step === "PHASE" && job.phase === "PRE_VALIDATION");
+        const goesOn = startsAnew || (job.step !== "PHASE" && !this.#isInBetween(context, job));
+        return claimControlPlane(lease, context, { goesOn });
+      },
+    });
+    return context;
+  }
+
+  /** A job that would go on, or back, from what is not there any more touches nothing: it says where all lies. */
+  #takenOver(job: JobRecord, context: JobContext, error: TakenOverError): Failure {
+    if (!this.#isInBetween(context, job)) return { error };
+    const left = this.#leftBy(context, job, error.message);
+    return { error: new DrsError(error.code, left ?? error.message, { cause: error }), isFinal: true };
   }
 
   /** What is told when a clean-up is given up, also when its own description fails. */
@@ -197,11 +239,11 @@ class Walk {
     return moved;
   }
 
-  #fail(job: JobRecord, seconds: string, { error }: { readonly error: unknown }): JobRecord | undefined {
+  #fail(job: JobRecord, seconds: string, { error, isFinal = false }: Failure): JobRecord | undefined {
     const { crn, phase, step } = job;
     this.#parts.logger.error({ err: error, crn, phase, step }, "a step of the job failed");
     recordMessage(this.#parts, job, { level: "error", namespace: "", text: messageText(error, job) });
-    if (step === "FAIL") return this.#end(job);
+    if (step === "FAIL" || isFinal) return this.#end(job, true);
     logJob(this.#parts, job, "error", `phase failed after ${seconds}, cleaning up`);
     return this.#move(job, { phase, step: "FAIL" });
   }
@@ -210,9 +252,9 @@ class Walk {
     return this.#parts.store.queue.move(job, to, this.#parts.clock());
   }
 
-  #end(job: JobRecord): undefined {
+  #end(job: JobRecord, hasFailed = job.step === "FAIL"): undefined {
     const { store, clock } = this.#parts;
-    const state = finalState(store.messages.list(job.seq), job.step === "FAIL");
+    const state = finalState(store.messages.list(job.seq), hasFailed);
     store.queue.finish(job, state, clock());
     logJob(this.#parts, { ...job, phase: "FINISHED" }, "info", `job ended ${state}`);
     conclude(store, { ...job, state, updatedAt: clock() }, state);

@@ -57,6 +57,12 @@ export interface JobContext {
     readonly text: string;
     readonly time: Date;
   }[];
+  /**
+   * Waits until no other service works on the control plane, and keeps others from it until the job ends. True when it has
+   * waited, and what was looked at before may have changed. PRE_VALIDATION calls it once it has the rights; before every
+   * other phase and clean-up it is called already.
+   */
+  claimControlPlane(): Promise<boolean>;
   /** What `includedNamespaces` shows from now on. */
   setIncludedNamespaces(namespaces: readonly string[]): void;
 }

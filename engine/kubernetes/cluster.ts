@@ -28,6 +28,13 @@ export interface ContainerLog {
 export type AroundWrite = <T>(what: string, write: () => Promise<T>) => Promise<T>;
 const justDo: AroundWrite = (_what, write) => write();
 
+export interface WriteGuard {
+  readonly around: AroundWrite;
+  /** Called right before a write is sent, each time that it is: what it throws keeps the write back. */
+  readonly mayGo: () => void;
+}
+const unguarded: WriteGuard = { around: justDo, mayGo: () => {} };
+
 const mergePatch = "application/merge-patch+json";
 const jsonPatch = "application/json-patch+json";
 const deleteOptions = { kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: "Background" };
@@ -39,11 +46,13 @@ const metadataListOnly = "application/json;as=PartialObjectMetadataList;g=meta.k
 export class Cluster {
   readonly #connection: Connection;
   readonly #aroundWrite: AroundWrite;
+  readonly #mayGo: () => void;
   readonly #isDryRun: boolean;
 
-  private constructor(connection: Connection, aroundWrite: AroundWrite, isDryRun: boolean) {
+  private constructor(connection: Connection, { around, mayGo }: WriteGuard, isDryRun: boolean) {
     this.#connection = connection;
-    this.#aroundWrite = aroundWrite;
+    this.#aroundWrite = around;
+    this.#mayGo = mayGo;
     this.#isDryRun = isDryRun;
   }
 
@@ -51,8 +60,8 @@ export class Cluster {
    * Reads the configuration; asks the cluster nothing yet. `inFlight`: how many requests are under way at once, lists and
    * watches not counted.
    */
-  static async open(address: ClusterAddress, inFlight: number, aroundWrite: AroundWrite = justDo): Promise<Cluster> {
-    return new Cluster(await Connection.open(address, inFlight), aroundWrite, false);
+  static async open(address: ClusterAddress, inFlight: number, guard: WriteGuard = unguarded): Promise<Cluster> {
+    return new Cluster(await Connection.open(address, inFlight), guard, false);
   }
 
   /**
@@ -60,7 +69,7 @@ export class Cluster {
    * https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
    */
   get dryRun(): Cluster {
-    return new Cluster(this.#connection, justDo, true);
+    return new Cluster(this.#connection, unguarded, true);
   }
 
   /** Which cluster it is, as the configuration has it. */
@@ -212,7 +221,7 @@ export class Cluster {
     try {
       const path = resourcePath(type, namespace, name);
       await this.#aroundWrite(`DELETE ${type.resource}`, () =>
-        this.#connection.request({ method: "DELETE", path, body, signal }),
+        this.#connection.request({ method: "DELETE", path, body, signal, mayGo: this.#mayGo }),
       );
     } catch (error) {
       const replaced = uid !== undefined && hasStatus(error, 409);
@@ -230,12 +239,15 @@ export class Cluster {
     const path = `${resourcePath(type, namespace)}?${new URLSearchParams({ ...options }).toString()}`;
     const body = this.#deletion({});
     return this.#aroundWrite(`DELETE all ${type.resource}`, () =>
-      this.#connection.read({ method: "DELETE", path, body, signal, accept: metadataListOnly }, async (answer) => {
-        const deleted = new ListSplitter(); // the answer lists them all
-        let count = 0;
-        for await (const chunk of answer as AsyncIterable<Uint8Array>) count += deleted.push(chunk).length;
-        return count;
-      }),
+      this.#connection.read(
+        { method: "DELETE", path, body, signal, accept: metadataListOnly, mayGo: this.#mayGo },
+        async (answer) => {
+          const deleted = new ListSplitter(); // the answer lists them all
+          let count = 0;
+          for await (const chunk of answer as AsyncIterable<Uint8Array>) count += deleted.push(chunk).length;
+          return count;
+        },
+      ),
     );
   }
 
@@ -298,8 +310,9 @@ export class Cluster {
     return log.toString().trimEnd().split("\n");
   }
 
-  /** Runs a command in a pod's container; see `execInPod`. */
+  /** Runs a command in a pod's container, which may change anything in it; see `execInPod`. */
   async exec(command: PodCommand, signal: AbortSignal): Promise<string> {
+    this.#mayGo();
     return execInPod(this.#connection.kubeConfig, command, signal);
   }
 
@@ -318,7 +331,7 @@ export class Cluster {
     const { method, type } = request;
     const path = `${request.path}${this.#isDryRun ? "?dryRun=All" : ""}`;
     const answer = await this.#aroundWrite(`${method} ${type.resource}`, () =>
-      this.#connection.request({ ...request, path, accept: metadataOnly }),
+      this.#connection.request({ ...request, path, accept: metadataOnly, mayGo: this.#mayGo }),
     );
     return JSON.parse(answer.toString()) as KubernetesObject;
   }

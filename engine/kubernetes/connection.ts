@@ -2,6 +2,7 @@ import type { RequestOptions } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { Agent, type Dispatcher } from "undici";
+import { asking } from "./asking.ts";
 import { DrsError } from "../errors.ts";
 import { KubernetesError } from "./kubernetes-error.ts";
 
@@ -24,6 +25,8 @@ export interface ApiRequest {
   readonly signal?: AbortSignal;
   /** A watch may be silent for minutes. */
   readonly watch?: boolean;
+  /** Called whenever the request is about to be sent, after all waiting for a connection: what it throws keeps it back. */
+  readonly mayGo?: () => void;
 }
 
 /** What an answer holds, as it comes. */
@@ -156,7 +159,7 @@ export class Connection {
     await this.kubeConfig.applyToHTTPSOptions(credentials); // a token may have been renewed since
     const authorization = (credentials.headers as Record<string, string> | undefined)?.["Authorization"];
     if (authorization !== undefined) headers["authorization"] = authorization;
-    return agent.request({
+    return asking(agent, request.mayGo).request({
       origin: this.#origin,
       path: this.#prefix + request.path,
       method: request.method,

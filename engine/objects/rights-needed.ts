@@ -13,6 +13,7 @@ import {
   volumeSnapshotContents,
   volumeSnapshots,
 } from "../kubernetes/built-in-kinds.ts";
+import { leaseNamespace, leases } from "../jobs/lease-record.ts";
 import type { AccessQuestion } from "../kubernetes/cluster.ts";
 import type { DiscoveredResource } from "../kubernetes/discovery.ts";
 import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
@@ -40,6 +41,9 @@ function snapshotRights(namespaces: readonly string[]): readonly AccessQuestion[
   ];
 }
 
+/** That no other service works on the control plane meanwhile. */
+const leaseRights = rightsOn(leases, ["get", "create", "update"], leaseNamespace);
+
 /** What a backup of some namespaces does, and the deletion of this backup. */
 export function backupRights(
   resources: readonly DiscoveredResource[],
@@ -53,6 +57,7 @@ export function backupRights(
     ...resources.flatMap((kind) => rightsOn(kind, verbsOfNeed(resourceName(kind)), "")),
     ...namespaces.flatMap((namespace) => kinds.flatMap((kind) => rightsOn(kind, ["list"], namespace))),
     ...snapshotRights(namespaces),
+    ...leaseRights,
   ];
 }
 
@@ -94,6 +99,7 @@ export function restoreRights({ resources, saved, namespaces, statusOf }: Restor
     ...[nodes, csiNodes].flatMap((kind) => rightsOn(kind, ["list"], "")),
     ...rightsOn(customResourceDefinitions, ["get"], ""),
     ...snapshotRights(namespaces),
+    ...leaseRights,
   ];
 }
 

@@ -37,6 +37,7 @@ export async function preValidation(source: RestoreSource, parts: JobParts, cont
   const discovery = await cluster.discover(signal);
   const rights = restoreRights({ ...discovery, saved: reader.parts, namespaces, statusOf: parts.restore.statusOf });
   await checkPermissions(cluster, "a restore", rights, limits.clusterConcurrency, signal);
+  if (await context.claimControlPlane()) return preValidation(source, parts, context);
   const definitions = await savedDefinitions(source, cluster, signal);
   kindsAreServed(source, discovery, definitions, context);
   await storageClassesExist(source, parts, signal);

@@ -9,6 +9,8 @@ import { NoteStore } from "./note-store.ts";
 /** The bookkeeping: the tables of one database. */
 export interface Store {
   readonly database: Database;
+  /** Who works with this database, the same after each start. */
+  readonly serviceId: string;
   readonly jobs: JobStore;
   readonly queue: JobQueue;
   readonly messages: MessageStore;
@@ -22,6 +24,7 @@ export function openStore(file: string): Store {
   const database = new Database(file);
   return {
     database,
+    serviceId: database.prepare<object, { id: string }>("SELECT id FROM service").get({})?.id ?? "",
     jobs: new JobStore(database),
     queue: new JobQueue(database),
     messages: new MessageStore(database),

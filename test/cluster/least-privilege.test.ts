@@ -181,9 +181,12 @@ function rightFor(request: string): string | undefined {
   return inWords(subresource === undefined ? question : { ...question, subresource });
 }
 
-/** Whether a request changes anything; the service's own views of snapshots are not the control plane's. */
+/** Whether a request changes anything; the service's own lease and views of snapshots are not the control plane's. */
 function isWrite(request: string): boolean {
-  return !isDryRun(request) && !/^GET |\/selfsubject\w*reviews|\/volumesnapshot(content)?s/.test(request);
+  return (
+    !isDryRun(request) &&
+    !/^GET |\/selfsubject\w*reviews|\/volumesnapshot(content)?s|\/kube-system\/leases/.test(request)
+  );
 }
 
 function isDryRun(request: string): boolean {

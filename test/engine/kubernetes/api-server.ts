@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { onTestFinished } from "vitest";
-import { Cluster } from "../../../engine/kubernetes/cluster.ts";
+import { Cluster, type WriteGuard } from "../../../engine/kubernetes/cluster.ts";
 
 export interface Asked {
   readonly method: string;
@@ -14,7 +14,7 @@ export interface Asked {
 type Answer = (asked: Asked, response: ServerResponse, count: number) => void;
 
 /** A server that answers as a test says, and a cluster that asks it. What it was asked is kept, and who came. */
-export async function apiServer(answer: Answer, inFlight = 4) {
+export async function apiServer(answer: Answer, inFlight = 4, guard?: WriteGuard) {
   const asked: Asked[] = [];
   const server = createServer((request, response) => {
     void read(request).then((body) => {
@@ -29,7 +29,7 @@ export async function apiServer(answer: Answer, inFlight = 4) {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const cluster = await Cluster.open({ server: `http://127.0.0.1:${port}` }, inFlight);
+  const cluster = await Cluster.open({ server: `http://127.0.0.1:${port}` }, inFlight, guard);
   onTestFinished(async () => {
     await cluster.close();
     server.closeAllConnections();

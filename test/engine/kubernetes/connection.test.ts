@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { DrsError } from "../../../engine/errors.ts";
+import { DrsError } from "../../../engine/errors.ts";
 import { type ClusterAddress, Connection } from "../../../engine/kubernetes/connection.ts";
 import { lacksRights } from "../../../engine/kubernetes/kubernetes-error.ts";
 import { temporaryFolder } from "../store/temporary-store.ts";
@@ -54,6 +54,26 @@ test("requests of every kind leave their connection open for the next ones", asy
   }
   expect(asked).toHaveLength(40);
   expect(connections.size).toBeLessThan(5); // no more than may ask at once
+});
+
+test("a write asks right before it is sent, also when it has waited for a connection, and is not sent when it may not", async () => {
+  let mayGo = true;
+  const asking = () => {
+    if (!mayGo) throw new DrsError("UNAVAILABLE", "the lease has run out");
+  };
+  const { cluster, asked } = await apiServer(
+    (_, response) => void setTimeout(() => reply(response, 200, object), 100),
+    1,
+    { around: (_, write) => write(), mayGo: asking },
+  );
+  const first = cluster.patch(configMaps, "n", "a", {}, noSignal);
+  const second = cluster.patch(configMaps, "n", "a", {}, noSignal);
+  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  mayGo = false;
+  await first;
+  await expect(second).rejects.toThrow("the lease has run out");
+  expect(await cluster.get(configMaps, "n", "a", noSignal)).toEqual(object);
+  expect(asked.map(({ method }) => method)).toEqual(["PATCH", "GET"]);
 });
 
 test("a deletion of a collection whose answer breaks off is asked for again", async () => {
