@@ -5,6 +5,7 @@ import type { JobContext } from "../jobs/phase.ts";
 import { pods } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import { StillRunningError } from "../kubernetes/pod-exec.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 
 /** A command that a pod asks to be run in it. Velero's annotations: https://velero.io/docs/main/backup-hooks/ */
@@ -20,6 +21,8 @@ interface Hook {
 /** A post hook that is due. Once it was given up it is tried no more than once in a later run. */
 interface HeldHook extends Hook {
   readonly isGivenUp?: boolean;
+  /** The pre hook that may still run when this one has let the application go. */
+  readonly unfinished?: Hook;
 }
 
 /** Where the notes keep the pods whose applications are held, and what lets them go again. */
@@ -29,6 +32,8 @@ const hooksAtOnce = 8;
 const patience = 10;
 const firstPauseMs = 500;
 const longestPauseMs = 15_000;
+/** What still fails is told again after twice as long each time. */
+const firstReminderMs = 15_000;
 
 /** Whether any pod of the namespaces asks for a command. */
 export async function hasHooks(cluster: Cluster, namespaces: readonly string[], signal: AbortSignal): Promise<boolean> {
@@ -40,13 +45,16 @@ export async function hasHooks(cluster: Cluster, namespaces: readonly string[], 
 
 /**
  * Runs each pod's pre hook. What will undo it is noted before, so that a crash leaves no application held for good. A
- * hook that fails fails the backup (FAILED_PRECONDITION) or, when its pod says `on-error: Continue`, is a warning.
+ * hook that fails fails the backup (FAILED_PRECONDITION) or, when its pod says `on-error: Continue`, is a warning. One that
+ * the API server or the pod's node does not run is tried for a while; then, and when the connection breaks while it runs,
+ * this is UNAVAILABLE, all others have been let go, and it may be called again.
  */
 export async function quiesceApplications(
-  { cluster, limits }: JobParts,
+  parts: JobParts,
   context: JobContext,
   namespaces: readonly string[],
 ): Promise<void> {
+  const { cluster, limits } = parts;
   const { notes, signal } = context;
   const asking: { readonly key: string; readonly before?: Hook | undefined; readonly after?: Hook | undefined }[] = [];
   for (const namespace of namespaces)
@@ -56,24 +64,67 @@ export async function quiesceApplications(
       const after = hookOf(pod, "post", limits.hookTimeout);
       if (before ?? after) asking.push({ key: `${heldNotes}${namespace}/${pod.metadata.name}/`, before, after });
     }
-  await forEachInFlight(asking, hooksAtOnce, async ({ key, before, after }) => {
-    if (after) notes.set(key, after);
-    if (!before) return;
+  try {
+    await forEachInFlight(asking, hooksAtOnce, async ({ key, before, after }) => {
+      if (after) notes.set(key, after);
+      if (before)
+        await quiesce(parts, context, before, (unfinished) => after && notes.set(key, { ...after, unfinished }));
+    });
+  } catch (error) {
+    if (error instanceof DrsError && error.code === "UNAVAILABLE") await runHeld(cluster, context);
+    throw error;
+  }
+}
+
+async function quiesce(
+  { cluster, limits }: JobParts,
+  context: JobContext,
+  hook: Hook,
+  onUnfinished: (hook: Hook) => void,
+): Promise<void> {
+  try {
+    await runPatiently(cluster, context, hook, limits.hookTimeout);
+  } catch (error) {
+    if (!(error instanceof DrsError)) throw error;
+    if (error instanceof StillRunningError) onUnfinished(hook);
+    const text = `the pre hook of pod ${hook.pod} failed: ${error.message}`;
+    const passes =
+      error.code === "UNAVAILABLE" && (hook.onError === "Fail" || !(await answers(cluster, context.signal)));
+    if (passes || hook.onError === "Fail")
+      throw new DrsError(passes ? "UNAVAILABLE" : "FAILED_PRECONDITION", `${hook.namespace}: ${text}`, {
+        cause: error,
+      });
+    context.warn(hook.namespace, text);
+  }
+}
+
+/** Runs a pre hook; one that could not be started, as the API server or the node does not answer, again and again. */
+async function runPatiently(cluster: Cluster, context: JobContext, hook: Hook, patienceMs: number): Promise<void> {
+  const start = Date.now();
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
     try {
-      await runHook(cluster, context, before, "pre");
+      return await runHook(cluster, context, hook, "pre");
     } catch (error) {
-      if (!(error instanceof DrsError)) throw error;
-      const text = `the pre hook of pod ${before.pod} failed: ${error.message}`;
-      if (before.onError === "Fail")
-        throw new DrsError("FAILED_PRECONDITION", `${before.namespace}: ${text}`, { cause: error });
-      context.warn(before.namespace, text);
+      const maySoon =
+        error instanceof DrsError && error.code === "UNAVAILABLE" && !(error instanceof StillRunningError);
+      if (!maySoon || Date.now() - start >= patienceMs) throw error;
+      context.info(`the pre hook of pod ${hook.namespace}/${hook.pod} is tried again: ${error.message}`);
+      await sleep(pauseMs, undefined, { signal: context.signal });
     }
-  });
+  }
+}
+
+async function answers(cluster: Cluster, signal: AbortSignal): Promise<boolean> {
+  return cluster.version(signal).then(
+    () => true,
+    () => false,
+  );
 }
 
 /**
  * Runs the post hook of every pod that is held, again and again until it has run or its pod is gone. None fails the backup
- * any more: `tell` is told of each that is given up, with the command to run by hand.
+ * any more: `tell` is told of each that is given up, with the command to run by hand, and of each pre hook that may still
+ * run and hold its application after that. Until then the log says what fails.
  */
 export async function resumeApplications(
   { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
@@ -83,24 +134,50 @@ export async function resumeApplications(
   const { notes, signal } = context;
   const start = Date.now();
   const patienceMs = patience * limits.hookTimeout;
+  let reminderMs = 0;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
-    let areLeft = false;
-    await forEachInFlight([...notes.entries<HeldHook>(heldNotes)], hooksAtOnce, async ([key, hook]) => {
-      const reason = await failureOf(cluster, context, hook);
-      if (reason === undefined) {
-        notes.clear(key);
-        return;
-      }
-      if (hook.isGivenUp !== true && Date.now() - start < patienceMs) {
-        areLeft = true;
-        return;
-      }
+    const elapsed = Date.now() - start;
+    const failed = await runHeld(cluster, context, tell);
+    const left = failed.filter(({ hook }) => hook.isGivenUp !== true && elapsed < patienceMs);
+    for (const { key, hook, reason } of failed.filter((one) => !left.includes(one))) {
       notes.set(key, { ...hook, isGivenUp: true });
       tell(hook.namespace, `the post hook of pod ${hook.pod} failed: ${reason}. ${howToResume(hook)}`);
-    });
-    if (!areLeft) return;
+    }
+    if (left.length === 0) return;
+    if (elapsed >= reminderMs) {
+      const until = `is tried again for ${Math.ceil((patienceMs - elapsed) / 1_000)} s more`;
+      for (const { hook, reason } of left)
+        context.info(`the post hook of pod ${hook.namespace}/${hook.pod} ${until}: ${reason}`);
+      reminderMs = Math.max(firstReminderMs, 2 * reminderMs);
+    }
     await sleep(pauseMs, undefined, { signal });
   }
+}
+
+interface FailedHook {
+  readonly key: string;
+  readonly hook: HeldHook;
+  readonly reason: string;
+}
+
+/** Runs each post hook that is due once, and gives those that failed. */
+async function runHeld(
+  cluster: Cluster,
+  context: JobContext,
+  tell: JobContext["warn"] = context.warn,
+): Promise<readonly FailedHook[]> {
+  const { notes } = context;
+  const failed: FailedHook[] = [];
+  await forEachInFlight([...notes.entries<HeldHook>(heldNotes)], hooksAtOnce, async ([key, hook]) => {
+    const reason = await failureOf(cluster, context, hook);
+    if (reason !== undefined) {
+      failed.push({ key, hook, reason });
+      return;
+    }
+    if (hook.unfinished) tell(hook.namespace, mayStillRun(hook.unfinished, hook));
+    notes.clear(key);
+  });
+  return failed;
 }
 
 /** Runs a post hook. Undefined when it has run, or its pod is there no more. */
@@ -132,14 +209,26 @@ function phaseOf(pod: KubernetesObject): string | undefined {
   return (pod["status"] as { phase?: string } | undefined)?.phase;
 }
 
-function howToResume({ namespace, pod, container, command }: Hook): string {
+function howToResume(hook: Hook): string {
+  return `The application may still be held as its pre hook has left it: run ${kubectlOf(hook)}`;
+}
+
+function mayStillRun(before: Hook, after: Hook): string {
+  return (
+    `the pre hook of pod ${before.pod} (${inShell(before.command)}) was not seen to end and may still run: it may hold the ` +
+    `application although the post hook has let it go. Once it has ended there, run ${kubectlOf(after)}`
+  );
+}
+
+function kubectlOf({ namespace, pod, container, command }: Hook): string {
+  return `kubectl exec -n ${namespace} ${pod} -c ${container} -- ${inShell(command)}`;
+}
+
+function inShell(command: readonly string[]): string {
   const words = command.map((word) =>
     /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`,
   );
-  return (
-    "The application may still be held as its pre hook has left it: run " +
-    `kubectl exec -n ${namespace} ${pod} -c ${container} -- ${words.join(" ")}`
-  );
+  return words.join(" ");
 }
 
 async function runHook(cluster: Cluster, context: JobContext, hook: Hook, when: "pre" | "post"): Promise<void> {
