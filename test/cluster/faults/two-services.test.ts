@@ -36,10 +36,11 @@ async function isUp(): Promise<void> {
   await first.until("apps/v1/deployments", "portal", ({ status }) => status?.availableReplicas === 1);
 }
 
-/** Begins a restore and stops the service in its STOPPING_APPS, as a host that sleeps does. */
+/** Begins a restore and stops the service when it has stopped the application, as a host that sleeps does. */
 async function pausedRestore(plane: SmallControlPlane): Promise<string> {
   const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn: plane.backupCrn });
   await reaches(plane, restoreCrn, "STOPPING_APPS");
+  await plane.until("apps/v1/deployments", "portal", ({ spec }) => spec.replicas === 0);
   process.kill(plane.service.pid, "SIGSTOP");
   return restoreCrn;
 }
