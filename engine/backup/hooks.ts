@@ -145,9 +145,11 @@ export async function resumeApplications(
     }
     if (left.length === 0) return;
     if (elapsed >= reminderMs) {
-      const until = `is tried again for ${Math.ceil((patienceMs - elapsed) / 1_000)} s more`;
+      const seconds = Math.ceil((patienceMs - elapsed) / 1_000);
       for (const { hook, reason } of left)
-        context.info(`the post hook of pod ${hook.namespace}/${hook.pod} ${until}: ${reason}`);
+        context.info(
+          `the post hook of pod ${hook.namespace}/${hook.pod} is tried again for ${seconds} s more: ${reason}`,
+        );
       reminderMs = Math.max(firstReminderMs, 2 * reminderMs);
     }
     await sleep(pauseMs, undefined, { signal });

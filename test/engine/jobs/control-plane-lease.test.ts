@@ -10,7 +10,7 @@ import { startSimulator, type Simulator } from "../../../simulator/simulator.ts"
 import { crnOf, newBackup, temporaryStore } from "../store/temporary-store.ts";
 import { createRunner, gate, job, reaches } from "./small-jobs.ts";
 
-const times: LeaseTimes = { durationMs: 1_000, writingMs: 400, renewMs: 50, lookMs: 30, patienceMs: 150 };
+const times: LeaseTimes = { durationMs: 2_000, writingMs: 1_000, renewMs: 50, lookMs: 30, patienceMs: 150 };
 const path = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/control-plane";
 const signal = AbortSignal.timeout(60_000);
 const crn = crnOf("backup", 1);
@@ -55,7 +55,7 @@ test("the second service waits, is told who holds the control plane, and gets it
   const told: string[] = [];
   const waiting = second.lease.hold(signal, (holder) => told.push(holder));
   await vi.waitFor(() => expect(told).toEqual(["a/one/1"]));
-  await sleep(2 * times.durationMs); // it is renewed meanwhile
+  await sleep(times.durationMs + 500); // it is renewed meanwhile
   expect(told).toEqual(["a/one/1"]);
   expect(await holderNow()).toBe("a/one/1");
   first.lease.leave({ goesOn: false });
