@@ -1,8 +1,13 @@
 import { DrsError } from "../errors.ts";
 
+/** Of an archive that is not what was written, by chance as far as one can tell: nothing in it looks made. */
+export class DamageError extends DrsError {
+  override readonly name = "DamageError";
+}
+
 /** What is said of a file of an archive that is not what was written. */
-export function damage(file: string, reason: string, cause?: unknown): DrsError {
-  return new DrsError("DATA_LOSS", `${file} is damaged: ${reason}; restore an older backup`, { cause });
+export function damage(file: string, reason: string, cause?: unknown): DamageError {
+  return new DamageError("DATA_LOSS", `${file} is damaged: ${reason}; restore an older backup`, { cause });
 }
 
 /** Why something is damaged. The JSON parser's own messages quote what they have met, which may be a secret. */

@@ -1,9 +1,16 @@
-import { backupFolder } from "../archive/archive-paths.ts";
-import type { Manifest } from "../archive/format.ts";
+import { backupFolder, manifestFile } from "../archive/archive-paths.ts";
+import { DamageError } from "../archive/damage.ts";
+import type { Manifest, SavedVolume } from "../archive/format.ts";
+import { backupNotes } from "../backup/backup-notes.ts";
 import { uuidOf } from "../crn.ts";
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext, JobDefinition, Phase } from "../jobs/phase.ts";
+import { volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import { jobLabel } from "../objects/object-selection.ts";
+import { deleteInTime } from "../volumes/discard-snapshots.ts";
+import { savedVolumes } from "../volumes/take-snapshots.ts";
 import { deleteSnapshots } from "../volumes/delete-snapshots.ts";
 
 /**
@@ -18,13 +25,14 @@ export function deletionJob(parts: JobParts): JobDefinition {
   };
 }
 
-function deletingSnapshots({ cluster, archives, limits }: JobParts): Phase {
+function deletingSnapshots(parts: JobParts): Phase {
+  const { cluster, archives, limits } = parts;
   return {
     name: "DELETING_SNAPSHOTS",
     async run(context) {
       const { signal } = context;
-      const manifest = await readManifest(archives, context);
-      const volumes = manifest?.volumes ?? [];
+      const volumes = await snapshotsOf(archives, context);
+      if (volumes === undefined) return deleteLabelled(parts, context);
       if (volumes.length === 0) {
         context.info("the backup has no snapshots");
         return;
@@ -39,14 +47,57 @@ function deletingSnapshots({ cluster, archives, limits }: JobParts): Phase {
       });
       for (const [claim, reason] of failures)
         context.error("", `the snapshot of claim ${claim} was not deleted: ${reason}`);
-      if (failures.size > 0)
-        throw new DrsError(
-          "FAILED_PRECONDITION",
-          "some snapshots remain, and so does the archive: delete the backup again",
-        );
+      if (failures.size > 0) throw someRemain();
       context.info(`deleted ${volumes.length} snapshots`);
     },
   };
+}
+
+function someRemain(): DrsError {
+  return new DrsError("FAILED_PRECONDITION", "some snapshots remain, and so does the archive: delete the backup again");
+}
+
+/**
+ * The snapshots that the archive tells of or, when that is damaged, the job that has made it. Undefined when nobody knows
+ * them any more: the archive is damaged, and of another service.
+ */
+async function snapshotsOf(
+  archives: JobParts["archives"],
+  context: JobContext,
+): Promise<readonly SavedVolume[] | undefined> {
+  try {
+    return (await readManifest(archives, context))?.volumes ?? [];
+  } catch (error) {
+    if (!(error instanceof DamageError)) throw error;
+    const isKnown = context.backupNotes.get(backupNotes.claims) !== undefined;
+    context.info(`${error.message.split(";", 1)[0]}, and is deleted all the same`);
+    return isKnown ? savedVolumes({ notes: context.backupNotes }) : undefined;
+  }
+}
+
+/** Deletes what the cluster still has of the backup's snapshots, and warns that the storage system may have others. */
+async function deleteLabelled({ cluster, limits }: JobParts, context: JobContext): Promise<void> {
+  const { job, signal } = context;
+  const uuid = uuidOf(job.backupCrn);
+  let areLeft = false;
+  const onHeld = (_: string, { message }: DrsError) => {
+    areLeft = true;
+    context.error("", message);
+  };
+  const ours = { labelSelector: `${jobLabel}=${uuid}` };
+  const found = cluster.list(volumeSnapshotContents, "", signal, ours);
+  await forEachInFlight(found, limits.clusterConcurrency, async ({ metadata: { name } }) => {
+    await cluster.patch(volumeSnapshotContents, "", name, { spec: { deletionPolicy: "Delete" } }, signal);
+    const waiting = { cluster, timeoutMs: limits.snapshotTimeout, signal, onHeld };
+    await deleteInTime(waiting, volumeSnapshotContents, "", name);
+    context.info(`deleted the snapshot of VolumeSnapshotContent ${name}`);
+  });
+  if (areLeft) throw someRemain();
+  context.warn(
+    "",
+    `${backupFolder(uuid)}/${manifestFile} is damaged and the backup is not this service's, so its snapshots are not known: ` +
+      "those that the cluster has no VolumeSnapshotContent of stay in the storage system, to be looked for there",
+  );
 }
 
 function deletingArchive({ storage, archives }: JobParts): Phase {

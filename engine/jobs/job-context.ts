@@ -8,6 +8,9 @@ import type { Job, JobContext } from "./phase.ts";
 /** Longer texts are cut: one message must not fill an answer or a log. */
 const maxTextLength = 8_192;
 
+/** Rows count from 1. */
+const noJob = 0;
+
 export interface JobContextParts {
   readonly store: Store;
   readonly logger: Logger;
@@ -47,6 +50,7 @@ export function createJobContext(
 ): JobContext {
   const { store, clock } = parts;
   const { notes } = store;
+  const backup = () => store.jobs.get(job.backupCrn)?.seq ?? noJob;
   return {
     job: asJob(job),
     signal,
@@ -56,6 +60,10 @@ export function createJobContext(
       setAll: (entries) => notes.setAll(job.seq, entries),
       entries: (prefix) => notes.entries(job.seq, prefix),
       clear: (prefix) => notes.clear(job.seq, prefix),
+    },
+    backupNotes: {
+      get: (key) => notes.get(backup(), key),
+      entries: (prefix) => notes.entries(backup(), prefix),
     },
     info: (text) => logJob(parts, job, "info", text),
     progressed,

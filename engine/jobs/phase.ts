@@ -40,6 +40,8 @@ export interface JobContext {
   /** Aborted when the service shuts down; the job then continues at the next start. */
   readonly signal: AbortSignal;
   readonly notes: JobNotes;
+  /** What the job that made the backup has noted; nothing when another service has made it. */
+  readonly backupNotes: Pick<JobNotes, "get" | "entries">;
   /** A line of the job's log. */
   readonly info: (text: string) => void;
   /** Tells that the step has come further than any earlier run of it: how often it failed before does not count any more. */

@@ -87,7 +87,7 @@ export async function keepSnapshots(context: JobContext, request: SnapshotReques
 }
 
 /** The snapshots that a job has noted, in the order of namespace and claim. */
-export function savedVolumes({ notes }: Pick<JobContext, "notes">): SavedVolume[] {
+export function savedVolumes({ notes }: { readonly notes: Pick<JobContext["notes"], "entries"> }): SavedVolume[] {
   return [...notes.entries<SavedVolume>(volumeNotes)].map(([, volume]) => volume);
 }
 

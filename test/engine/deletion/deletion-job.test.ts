@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { forgeBeside } from "../restore/forgery.ts";
 import { Scene } from "../simulated-control-plane.ts";
@@ -67,6 +69,46 @@ test("a backup that failed is deleted, too", async () => {
   expect(state).toBe("FAILED");
   await scene.startDeletion(crn);
   await scene.until(() => scene.engine.listBackups(all).items.length === 0);
+});
+
+test("a backup whose manifest is damaged is deleted with the snapshots that its service has noted", async () => {
+  for (const damage of ["{", "", "no JSON"]) {
+    const scene = await Scene.open();
+    const kept = await scene.backup();
+    const { crn } = await scene.backup();
+    await writeFile(join(scene.folder, "archives/backups", crn.slice(-36), "manifest.json"), damage);
+    const deletion = await scene.startDeletion(crn);
+    await scene.until(() => scene.engine.getLogs(deletion).includes("job ended"));
+    expect(scene.engine.getLogs(deletion)).toMatch(/manifest.json is damaged: [^]* ended COMPLETED/);
+    expect(scene.simulator.volumes.snapshotHandles()).toHaveLength(3);
+    expect(scene.archives("backups")).toEqual([kept.crn.slice(-36)]);
+  }
+});
+
+test("one that another service has made goes with what the cluster knows of it, and a warning", async () => {
+  const scene = await Scene.open();
+  const { crn } = await scene.backup();
+  await scene.restart({ forgetful: true });
+  await scene.until(() => scene.engine.listBackups(all).items.length === 1);
+  await writeFile(join(scene.folder, "archives/backups", crn.slice(-36), "manifest.json"), "{");
+  const labels = { "drs.cloudera.com/job": crn.slice(-36) };
+  await scene.create(contents, {
+    metadata: { name: "left", labels },
+    spec: {
+      driver: "simulated.csi.example",
+      deletionPolicy: "Retain",
+      source: { snapshotHandle: "gone" },
+      volumeSnapshotRef: { name: "gone", namespace: "cdp" },
+    },
+  });
+  const deletion = await scene.startDeletion(crn);
+  await scene.until(() => scene.engine.listBackups(all).items.length === 0);
+  const log = scene.engine.getLogs(deletion);
+  expect(log).toMatch(
+    /deleted the snapshot of VolumeSnapshotContent left[^]*its snapshots are not known[^]*PARTIALLY_FAILED/,
+  );
+  expect(scene.archives("backups")).toEqual([]);
+  expect(await scene.names(contents)).toEqual([]);
 });
 
 test("a deletion does not believe an archive that was exchanged: no other snapshot goes", async () => {
