@@ -97,7 +97,7 @@ test("a renewal that is late holds a write up, and fails it not", async () => {
   lease.enter();
   const { term } = await lease.hold(signal, () => {});
   network.cutOff = true;
-  await vi.waitFor(() => expect(() => lease.check()).toThrow());
+  await vi.waitFor(() => expect(() => lease.check()).toThrow("not renewed in time"), 10_000);
   setTimeout(() => (network.cutOff = false), 50);
   expect(await lease.guard(() => Promise.resolve("written"))).toBe("written");
   expect((await lease.hold(signal, () => {})).term).toBe(term);
@@ -115,7 +115,7 @@ test("a service that is started again has its control plane at once, in the same
   const other = await aService("another-host/two/2");
   other.lease.enter();
   const told = gate();
-  void other.lease.hold(AbortSignal.timeout(300), told.open).catch(() => {});
+  void other.lease.hold(AbortSignal.timeout(2_000), () => told.open()).catch(() => {});
   await told.opened;
 });
 
