@@ -101,6 +101,7 @@ export interface StorageClass extends KubernetesObject {
   reclaimPolicy?: "Retain" | "Delete";
   volumeBindingMode?: "Immediate" | "WaitForFirstConsumer";
   mountOptions?: string[];
+  parameters?: Record<string, string>;
 }
 
 interface SnapshotError {

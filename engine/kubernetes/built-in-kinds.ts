@@ -24,6 +24,7 @@ export const csiNodes: Kind = { apiVersion: "storage.k8s.io/v1", resource: "csin
 export const jobs: Kind = { apiVersion: "batch/v1", resource: "jobs" };
 export const nodes: Kind = { apiVersion: "v1", resource: "nodes" };
 export const pods: Kind = { apiVersion: "v1", resource: "pods" };
+export const secrets: Kind = { apiVersion: "v1", resource: "secrets" };
 export const storageClasses: Kind = { apiVersion: "storage.k8s.io/v1", resource: "storageclasses" };
 
 export const volumeSnapshots: ResourceType = {

@@ -8,15 +8,15 @@ import { restoreRights } from "../objects/rights-needed.ts";
 import { importContents } from "../volumes/snapshot-contents.ts";
 import { verifyContents } from "./archive-contents.ts";
 import { dryRun } from "./dry-run.ts";
+import { claimsCanBeFilled } from "./fillable-claims.ts";
 import { notTerminating } from "./namespaces.ts";
 import { tellNotAsSaved } from "./not-as-saved.ts";
 import { OwnerLinks } from "./owner-links.ts";
-import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { objectsOf, type RestoreSource } from "./restore-source.ts";
 import { claimsRequest } from "./restoring-claims.ts";
 import { saveForSafety } from "./safety-archive.ts";
 import { type Definitions, savedDefinitions } from "./saved-definitions.ts";
 import { servedType } from "./served-types.ts";
-import { classFor, existingClasses } from "./storage-classes.ts";
 import { tellUnreadySnapshots } from "./unready-snapshots.ts";
 
 /**
@@ -40,7 +40,7 @@ export async function preValidation(source: RestoreSource, parts: JobParts, cont
   if (await context.claimControlPlane()) return preValidation(source, parts, context);
   const definitions = await savedDefinitions(source, cluster, signal);
   kindsAreServed(source, discovery, definitions, context);
-  await storageClassesExist(source, parts, signal);
+  await claimsCanBeFilled(source, parts, context);
   await snapshotsExist(source, parts, context);
   await tellUnreadySnapshots(source, parts, context);
   const links = new OwnerLinks(context, source.notesPrefix);
@@ -90,19 +90,6 @@ function kindsAreServed(
       "FAILED_PRECONDITION",
       `the cluster does not serve kinds that are in the backup: ${missing.join(", ")}; install what defines them`,
     );
-}
-
-async function storageClassesExist(source: RestoreSource, { cluster }: JobParts, signal: AbortSignal): Promise<void> {
-  const classes = [...(await existingClasses(cluster, signal))];
-  for await (const { object } of objectsOf(source, partsOf(source, ["storageclasses.storage.k8s.io"]), signal))
-    classes.push(object);
-  for (const volume of source.reader.manifest.volumes)
-    if (!classFor(volume, classes))
-      throw new DrsError(
-        "FAILED_PRECONDITION",
-        `claim ${volume.namespace}/${volume.claim} needs a storage class of driver ${volume.driver}: ` +
-          `${volume.storageClass === "" ? "none" : `neither ${volume.storageClass} nor another one`} exists in the cluster or in the backup; create one`,
-      );
 }
 
 async function snapshotsExist({ reader }: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {

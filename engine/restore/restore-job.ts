@@ -19,6 +19,7 @@ import { backupSource, provenSource } from "./restore-sources.ts";
 import { removeSnapshotObjects, restoreClaims, settleBoundClaims } from "./restoring-claims.ts";
 import { relaxLimits } from "./restoring-limits.ts";
 import { restoreFrom } from "./restoring-objects.ts";
+import { restoreSecrets } from "./restoring-secrets.ts";
 import { startApps } from "./starting-apps.ts";
 import { stopApps } from "./stopping-apps.ts";
 import { toStorageVersions } from "./stored-versions.ts";
@@ -82,6 +83,7 @@ export function restoreJob(parts: JobParts): JobDefinition {
         await stopApps(parts, context, source.namespaces); // a pod may wait for a claim of a known name
         await restoreNamespaces(parts, context, source);
         await restoreClusterScoped(parts, context, source, links, storageKinds);
+        await restoreSecrets(source, parts, context, links);
         await restoreClaims(parts, context, source, links);
       }),
       phase("RESTORING_OBJECTS", async (source, context) => {

@@ -95,7 +95,12 @@ export function claimController(cluster: Cluster): Controller {
         if (claimRef !== undefined) yield `${claimRef.namespace}/${claimRef.name}`;
       }
       // Whatever a waiting claim may wait for.
-      const wakers = ["persistentvolumes", "storageclasses.storage.k8s.io", "volumesnapshots.snapshot.storage.k8s.io"];
+      const wakers = [
+        "secrets",
+        "persistentvolumes",
+        "storageclasses.storage.k8s.io",
+        "volumesnapshots.snapshot.storage.k8s.io",
+      ];
       if (!wakers.includes(resourceId(resource))) return;
       for (const claim of store.list<Claim>(claims)) if (claim.status?.phase === "Pending") yield keyOf(claim);
     },

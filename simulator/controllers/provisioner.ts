@@ -12,6 +12,7 @@ import { snapshotResources } from "./snapshot-resources.ts";
 const claims = builtIn("persistentvolumeclaims");
 const volumes = builtIn("persistentvolumes");
 const events = builtIn("events");
+const secrets = builtIn("secrets");
 
 type Source = { readonly files: ReadonlyMap<string, Buffer>; readonly size: number };
 
@@ -30,6 +31,8 @@ export function provision(cluster: Cluster, claim: Claim, storageClass: StorageC
     giveUp(cluster, claim, node);
     return;
   }
+  const secret = secretFor(storageClass, claim);
+  if (secret !== undefined && cluster.store.get(secrets, secret) === undefined) return;
   const source = sourceOf(cluster, claim);
   const storage = claim.spec?.resources?.requests?.storage ?? "0";
   if (source === undefined || parseQuantity(storage) < source.size) return;
@@ -52,6 +55,16 @@ export function provision(cluster: Cluster, claim: Claim, storageClass: StorageC
       volumeMode: claim.spec?.volumeMode ?? "Filesystem",
     },
   });
+}
+
+/** The key of the Secret that the class wants a claim's volume made with, if any. */
+function secretFor({ parameters = {} }: StorageClass, { metadata }: Claim): string | undefined {
+  const [name, namespace] = ["name", "namespace"].map((part) =>
+    parameters[`csi.storage.k8s.io/provisioner-secret-${part}`]
+      ?.replaceAll("${pvc.name}", metadata.name)
+      .replaceAll("${pvc.namespace}", metadata.namespace ?? ""),
+  );
+  return name === undefined ? undefined : `${namespace}/${name}`;
 }
 
 const selectedNode = "volume.kubernetes.io/selected-node";
