@@ -36,7 +36,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await plane?.patch("v1/configmaps", "going", { metadata: { finalizers: null } });
+  if (await plane?.find("v1/configmaps", "going"))
+    await plane.patch("v1/configmaps", "going", { metadata: { finalizers: null } });
   await plane?.remove();
 });
 

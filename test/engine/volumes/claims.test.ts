@@ -190,3 +190,25 @@ test("a claim that is being deleted, and in use, is saved with its data; what el
   expect(scene.simulator.volumes.read("cdp", "orders", "data").toString()).toBe("saved");
   expect(await scene.names("/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents")).toEqual([]);
 });
+
+test("a backup that fails leaves no snapshot of a claim that is being deleted", async () => {
+  const scene = await Scene.open();
+  await scene.create(claims, { metadata: { name: "orders" }, spec: request("1Gi") });
+  await scene.create(apps, mounting("orders", "orders"));
+  await bound(scene, "orders");
+  await scene.remove(`${claims}/orders`);
+  const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
+  const before = scene.simulator.volumes.snapshotHandles();
+  let made = 0;
+  scene.simulator.intercept(({ method, path }) => {
+    if (method === "POST" && path === contents) made++;
+    if (method !== "POST" || !path.endsWith("/namespaces/cdp/volumesnapshots")) return undefined;
+    return made === 0 ? { status: 503 } : { status: 403, body: { kind: "Status", message: "not by the policy" } };
+  });
+  const backup = await scene.backup();
+  expect(backup.state).toBe("FAILED");
+  expect(made).toBeGreaterThan(0);
+  await scene.simulator.settled();
+  expect(await scene.names(contents)).toEqual([]);
+  expect(scene.simulator.volumes.snapshotHandles()).toEqual(before);
+});
