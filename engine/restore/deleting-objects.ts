@@ -7,6 +7,7 @@ import { resourceName } from "../kubernetes/kubernetes-object.ts";
 import { isMadeByCluster, isSavedResource } from "../objects/object-selection.ts";
 import { occupiedKinds } from "../objects/occupied-kinds.ts";
 import { type Deleted, waitForDeleted } from "./deleted-objects.ts";
+import { secretsOfKeptVolumes } from "./kept-volumes.ts";
 import { listed } from "./listed.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { failWhenTooMany, tellGivenUp } from "./refused-objects.ts";
@@ -15,9 +16,9 @@ import type { RestoreSource } from "./restore-source.ts";
 import { savedNames } from "./saved-names.ts";
 
 /**
- * Deletes what is in the namespaces and not in the source, but for claims and users' own snapshots, dependents first. What
- * the source has stays where it is, to be compared with it. What was being deleted before is left to those who hold it. What
- * a finalizer holds for too long, as its controller is stopped, loses its finalizers, with a warning that names them; all
+ * Deletes what is in the namespaces and not in the source, but for claims, users' own snapshots and the Secrets that
+ * kept volumes need, dependents first. What the source has stays where it is, to be compared with it. What was being deleted
+ * before is left to those who hold it. What a finalizer holds for too long, as its controller is stopped, loses its finalizers, with a warning that names them; all
  * that is held is waited for together. May run again.
  */
 export async function deleteObjects(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
@@ -60,10 +61,11 @@ async function deleteUnsaved(
   context: JobContext,
   { type, namespace, saved }: Collection,
 ): Promise<ReadonlySet<string>> {
-  const { signal, notes, info } = context;
+  const { signal, notes, info, warn } = context;
   const uids = new Set<string>();
   const names: string[] = [];
   const why = source.isWayBack ? "was not there before" : "is not in the backup";
+  const neededByVolumes = resourceName(type) === "secrets" ? secretsOfKeptVolumes(context) : new Set();
   // Only of these it does not show in the metadata what the cluster has made itself.
   const isWhole = resourceName(type) === "secrets";
   const found = isWhole ? cluster.list(type, namespace, signal) : cluster.listMetadata(type, namespace, signal);
@@ -71,6 +73,10 @@ async function deleteUnsaved(
     await forEachInFlight(found, limits.clusterConcurrency, async (object) => {
       const { name, uid = "", deletionTimestamp, finalizers = [] } = object.metadata;
       if (saved?.has(name) === true || isMadeByCluster(type, object)) return;
+      if (neededByVolumes.has(`${namespace}/${name}`)) {
+        warn(namespace, `Secret ${name} ${why}, and left as it is: a volume that is kept needs it`);
+        return;
+      }
       const noted = `${deletedNotes}${uid}`;
       if (deletionTimestamp === undefined) {
         if (finalizers.length > 0) notes.set(noted, true);

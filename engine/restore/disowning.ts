@@ -3,6 +3,7 @@ import type { JobContext } from "../jobs/phase.ts";
 import { persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { groupOf, type OwnerReference, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { isMadeByCluster } from "../objects/object-selection.ts";
 import type { LeftClaims } from "./deleting-claims.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { userSnapshots } from "./restore-order.ts";
@@ -28,7 +29,7 @@ export async function disown(
       const found = cluster.listMetadata(type, namespace, signal);
       await forEachInFlight(found, limits.clusterConcurrency, async (object) => {
         const { name, ownerReferences = [] } = object.metadata;
-        if (type === persistentVolumeClaims && !isLeft(object)) return;
+        if (type === persistentVolumeClaims && (isMadeByCluster(type, object) || !isLeft(object))) return;
         const kept = ownerReferences.filter(stays);
         if (kept.length === ownerReferences.length) return;
         links?.relink(type, object);

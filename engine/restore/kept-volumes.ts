@@ -5,6 +5,7 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { isMadeByCluster } from "../objects/object-selection.ts";
 import { isBound, isFilledBy } from "../volumes/claims-from-snapshots.ts";
+import { secretsOfVolume } from "../volumes/class-secrets.ts";
 import type { LeftClaims } from "./deleting-claims.ts";
 
 /** A volume that a restore may take its claim from, and that is kept until the restore is over. */
@@ -16,6 +17,8 @@ export interface KeptVolume {
   readonly reclaimPolicy: string;
   /** Whether its data is to go with a pod: https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes */
   readonly isEphemeral?: boolean;
+  /** The Secrets that its driver reads it with, as `namespace/name`. */
+  readonly secrets?: readonly string[];
 }
 
 const keptNotes = "kept/";
@@ -30,6 +33,11 @@ const howToFree = 'see "Freeing what a restore has replaced" in docs/operations.
 /** The volumes kept so far. */
 export function keptVolumes({ notes }: Pick<JobContext, "notes">): readonly KeptVolume[] {
   return [...notes.entries<KeptVolume>(keptNotes)].map(([, volume]) => volume);
+}
+
+/** The Secrets without which the kept volumes are of no use, as `namespace/name`. */
+export function secretsOfKeptVolumes(context: Pick<JobContext, "notes">): ReadonlySet<string> {
+  return new Set(keptVolumes(context).flatMap(({ secrets = [] }) => secrets));
 }
 
 /**
@@ -67,6 +75,7 @@ async function keepVolume(
     claim: claim.metadata.name,
     reclaimPolicy,
     ...(isMadeByCluster(persistentVolumeClaims, claim) && { isEphemeral: true }),
+    secrets: secretsOfVolume(volume).map((secret) => `${secret.namespace}/${secret.name}`),
   };
   if (notes.get(noteOf(name)) === undefined) notes.set(noteOf(name), kept);
   const metadata = {
@@ -99,37 +108,29 @@ export function ownMarks(marks: Readonly<Record<string, string>> = {}): Record<s
 /**
  * Gives up the kept volumes when all is restored: each gets its own reclaim policy back that is its claim's still, or whose
  * claim has another volume now with the data of the backup. Every other one stays, with a warning that names it, as its data
- * may be nowhere else; and all that were replaced stay when something else could not be restored. May run again.
+ * may be nowhere else. May run again.
  */
 export async function releaseKeptVolumes(parts: JobParts, context: JobContext, isLeft: LeftClaims): Promise<void> {
   const { job, info, warn } = context;
-  const isWhole = !context.messages().some(({ level }) => level === "error");
-  const unfinished: string[] = [];
   let replaced = 0;
   await releaseThose(parts, context, (kept, claim) => {
     const { persistentVolume, namespace, claim: name, reclaimPolicy } = kept;
     if (isOn(kept, claim)) return true;
     const isOurs = isFilledBy(job.uuid, claim) && !isLeft({ metadata: { namespace, name } });
-    if (isOurs && isBound(claim) && isWhole) {
+    if (isOurs && isBound(claim)) {
       replaced++;
       if (reclaimPolicy === "Retain")
         info(`what claim ${namespace}/${name} held before is on volume ${persistentVolume}, whose policy is Retain`);
       return true;
     }
-    if (isOurs && isBound(claim)) unfinished.push(persistentVolume);
-    else if (!isOurs)
+    if (!isOurs)
       warn(
         namespace,
         `volume ${persistentVolume} is not claim ${name}'s any more, and has the only copy of its data: it is kept by the policy Retain`,
       );
-    return false;
+    return false; // a claim that is ours and waits for a pod is told by `bindIdleClaims`
   });
   if (replaced > 0) info(`${replaced} replaced volumes were given back to their reclaim policies`);
-  if (unfinished.length > 0)
-    warn(
-      "",
-      `not all is restored, so the volumes that were replaced are kept (${unfinished.sort().join(", ")}): ${howToFree}`,
-    );
 }
 
 /**

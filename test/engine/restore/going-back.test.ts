@@ -295,7 +295,7 @@ test("a claim made by somebody else while the restore ran does not take the form
   expect(left(before, await scene.picture()).filter((line) => !isOfDatabase(line))).toEqual([]);
   expect(await scene.names("/api/v1/persistentvolumes")).toContain(volumeName);
   expect(texts(restore.warnings)).toContainEqual(
-    `cdp: volume ${volumeName} is not claim ${database}'s: it is kept by the policy Retain, see "Freeing what a restore has replaced" in docs/operations.md`,
+    `cdp: going back: volume ${volumeName} is not claim ${database}'s: it is kept by the policy Retain, see "Freeing what a restore has replaced" in docs/operations.md`,
   );
 });
 

@@ -4,6 +4,7 @@ import { Scene, texts } from "../simulated-control-plane.ts";
 const claims = "/api/v1/namespaces/cdp/persistentvolumeclaims";
 const deployments = "/apis/apps/v1/namespaces/cdp/deployments";
 const volumes = "/api/v1/persistentvolumes";
+const secrets = "/api/v1/namespaces/cdp/secrets";
 const freeing = 'see "Freeing what a restore has replaced" in docs/operations.md';
 const keptBy = "drs.cloudera.com/kept-by";
 const formerPolicy = "drs.cloudera.com/former-policy";
@@ -111,7 +112,7 @@ test("a claim that somebody makes while a restore runs stays when it goes back, 
   await scene.simulator.settled();
   expect(restore.state).toBe("FAILED");
   expect(texts(restore.warnings)).toContain(
-    "cdp: claim meanwhile was made by somebody else while this restore ran, and stays",
+    "cdp: going back: claim meanwhile was made by somebody else while this restore ran, and stays",
   );
   expect(scene.simulator.volumes.read("cdp", "meanwhile", "data").toString()).toBe("only copy");
 });
@@ -154,6 +155,7 @@ test("as long as something is missing after a restore the replaced volumes stay,
   const artifacts = await volumeNameOf(scene, "cdp-artifacts");
   const backup = await scene.backup();
   scene.simulator.volumes.write("cdp", "cdp-artifacts", "since", "then");
+  await scene.lose("/apis/apps/v1/namespaces/cdp/daemonsets");
   let crn = "";
   scene.simulator.intercept(({ method, path, query }) =>
     method === "POST" && path.endsWith("/namespaces/cdp/daemonsets") && !query.has("dryRun")
@@ -171,4 +173,23 @@ test("as long as something is missing after a restore the replaced volumes stay,
     spec: { persistentVolumeReclaimPolicy: "Retain" },
     status: { phase: "Released" },
   });
+});
+
+test("a Secret that is not in the backup stays where a volume that is kept needs it", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup();
+  await addClaim(scene, "later");
+  await scene.create(secrets, { metadata: { name: "later-key" }, stringData: { passphrase: "p" } });
+  await scene.create(secrets, { metadata: { name: "other" }, stringData: { a: "b" } });
+  const deletion = "volume.kubernetes.io/provisioner-deletion-secret";
+  const annotations = { [`${deletion}-namespace`]: "cdp", [`${deletion}-name`]: "later-key" };
+  await scene.change(`${volumes}/${await volumeNameOf(scene, "later")}`, { metadata: { annotations } });
+  const restore = await scene.restore(backup.crn);
+  expect(texts(restore.errors)).toEqual([]);
+  const names = await scene.names(secrets);
+  expect(names).toContain("later-key");
+  expect(names).not.toContain("other");
+  expect(texts(restore.warnings)).toContain(
+    "cdp: Secret later-key is not in the backup, and left as it is: a volume that is kept needs it",
+  );
 });
