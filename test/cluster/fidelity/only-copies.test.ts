@@ -100,10 +100,9 @@ test("the documented command frees what a restore has kept", async () => {
   await plane.kubectl("delete", "pvc/spare");
   const commands = (await documentedCommands("Freeing what a restore has replaced")).replaceAll("<uuid>", uuid);
   await promisify(execFile)("bash", ["-c", commands], { env: plane.cluster.environment });
-  await eventually(
-    "the volume is gone",
-    async () => !(await plane.cluster.kubernetes.find(clusterPath("v1/persistentvolumes", volumeName))),
-  );
+  const volume = clusterPath("v1/persistentvolumes", volumeName);
+  await eventually("the volume is gone", async () => !(await plane.cluster.kubernetes.find(volume)));
+  expect(await plane.cluster.kubernetes.find(volume)).toBeUndefined();
 });
 
 function isBound(claim: KubernetesObject): boolean {
