@@ -100,15 +100,16 @@ export function restoreJob(parts: JobParts): JobDefinition {
       const source = await provenSource(parts, context);
       context.notes.set(restoredNote, true);
       await settleBoundClaims(parts, context, source);
+      const isWhole = () => !context.messages().some(({ level }) => level === "error");
+      if (isWhole()) await releaseKeptVolumes(parts, context, leftClaims(source));
       await letCallsIn(source, parts, context);
-      if (context.messages().some(({ level }) => level === "error")) {
+      if (!isWhole()) {
         context.error(
           "",
           `not all was restored. ${whereAllLies(parts, context, "Freeing what a restore has replaced")}`,
         );
         return;
       }
-      await releaseKeptVolumes(parts, context, leftClaims(source));
       await deleteSafetyArchive(parts, context);
     },
     async fail(context) {

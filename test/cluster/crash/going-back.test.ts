@@ -18,7 +18,7 @@ const mostDangerous = [
   "restore FAIL: after DELETE persistentvolumeclaims",
   "restore FAIL: after PATCH persistentvolumes",
   "restore FAIL: after POST persistentvolumeclaims",
-  "restore FAIL: after POST statefulsets",
+  "restore FAIL: after DELETE statefulsets",
   "restore FAIL: after remove safety/manifest.json",
 ];
 
