@@ -6,6 +6,7 @@ import { isTerminating, namespaces as namespaceType } from "../objects/entities.
 import { noteAdded } from "./added-objects.ts";
 import { takeApisAway } from "./aggregated-apis.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
+import { labelsAndAnnotations } from "./labels-and-annotations.ts";
 import { ObjectRestorer } from "./object-restorer.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { sanitize } from "./sanitize.ts";
@@ -22,14 +23,13 @@ export async function restoreNamespaces(
   const { signal, warn, info } = context;
   const restorer = new ObjectRestorer({ cluster, signal, warn, info });
   for await (const { type, object } of objectsOf(source, partsOf(source, ["namespaces"]), signal)) {
-    const { name, labels = {}, annotations = {} } = object.metadata;
+    const { name } = object.metadata;
     const { finalizers: saved = [] } = sanitize(type, object).metadata;
     await notTerminating({ cluster, limits }, context, source.namespaces, name);
     const existing = await cluster.get(type, "", name, signal);
     if (existing) {
       const metadata = {
-        labels: { ...withNulls(existing.metadata.labels), ...labels },
-        annotations: { ...withNulls(existing.metadata.annotations), ...annotations },
+        ...labelsAndAnnotations(existing, object),
         // Of finalizers that have come since none goes: somebody waits for the deletion to do what he has to do then.
         ...(saved.length > 0 && { finalizers: [...new Set([...(existing.metadata.finalizers ?? []), ...saved])] }),
       };
@@ -41,11 +41,6 @@ export async function restoreNamespaces(
     await restoreFieldOwners(cluster, type, object, signal);
     context.info(`namespace ${name} is there`);
   }
-}
-
-/** In a merge patch null takes a member away: what came since the backup goes, what was there before comes back. */
-function withNulls(members: Record<string, string> = {}): Record<string, null> {
-  return Object.fromEntries(Object.keys(members).map((name) => [name, null]));
 }
 
 /** The namespace controller waits this long at most before it tries again to empty a namespace. */

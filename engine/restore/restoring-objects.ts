@@ -4,6 +4,7 @@ import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { restoreClusterScoped } from "./cluster-scoped.ts";
+import { labelsAndAnnotations } from "./labels-and-annotations.ts";
 import { restoreObjects } from "./namespaced-objects.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import { failWhenTooMany } from "./refused-objects.ts";
@@ -37,7 +38,10 @@ async function discoverSaved(source: RestoreSource, { cluster }: JobParts, signa
   }
 }
 
-/** Users' own snapshots were left alone; one that has gone meanwhile cannot be made again, as its data went with it. */
+/**
+ * Users' own snapshots were left alone, and get their labels and annotations back; one that has gone meanwhile cannot be made
+ * again, as its data went with it.
+ */
 async function findSnapshots(
   source: RestoreSource,
   { cluster }: JobParts,
@@ -48,7 +52,11 @@ async function findSnapshots(
     const { namespace = "", name, uid } = object.metadata;
     const existing = await cluster.get(type, namespace, name, context.signal);
     links.restored(uid, existing?.metadata.uid);
-    if (existing) continue;
+    if (existing) {
+      const metadata = labelsAndAnnotations(existing, object);
+      if (metadata) await cluster.patch(type, namespace, name, { metadata }, context.signal);
+      continue;
+    }
     context.warn(
       namespace,
       `${type.kind} ${name}, a user's own, is gone and was not restored: the backup does not hold its data`,

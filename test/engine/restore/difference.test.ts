@@ -137,3 +137,18 @@ test("a restore that cannot go back whole says which objects are missing, and ke
   ]);
   expect(scene.archives("safety")).toHaveLength(1);
 });
+
+test("a user's snapshot that stays has its labels and annotations of the backup again", async () => {
+  const scene = await Scene.open();
+  const snapshots = "/apis/snapshot.storage.k8s.io/v1/namespaces/cdp/volumesnapshots";
+  const labels = { tier: "gold" };
+  await scene.create(snapshots, {
+    metadata: { name: "mine", labels },
+    spec: { source: { persistentVolumeClaimName: "cdp-artifacts" } },
+  });
+  const backup = await scene.backup();
+  await scene.change(`${snapshots}/mine`, { metadata: { labels: { tier: null, stray: "x" } } });
+  const restore = await scene.restore(backup.crn);
+  expect(texts(restore.errors)).toEqual([]);
+  expect((await scene.get(`${snapshots}/mine`)).metadata.labels).toEqual(labels);
+});
