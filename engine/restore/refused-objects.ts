@@ -26,7 +26,7 @@ export function tellGivenUp(
 
 /**
  * FAILED_PRECONDITION when the cluster does not take more objects than a restore may be without: it fails then while it can
- * still go back. To be called before what was replaced goes.
+ * still go back. To be called before what was replaced goes. It names only objects that have no error of their own yet.
  */
 export function failWhenTooMany(
   { restore }: Pick<JobParts, "restore">,
@@ -37,10 +37,11 @@ export function failWhenTooMany(
   const objects = givenUp.reduce((sum, it) => sum + it.objects, 0);
   if (objects <= restore.maxRefusedObjects) return;
   const waiting = refusedSoFar(context, source);
+  const silent = silentWebhooks([...givenUp.map(({ text }) => text), ...waiting]);
+  const cause = silent ?? (waiting.length > 0 ? causeOf(waiting) : "the errors before this one name them");
   throw new DrsError(
     "FAILED_PRECONDITION",
-    `the cluster refuses ${objects + waiting.length} objects, more than a restore may be without (--max-refused-objects ${restore.maxRefusedObjects}): ` +
-      causeOf([...givenUp.map(({ text }) => text), ...waiting]),
+    `the cluster refuses ${objects + waiting.length} objects, more than a restore may be without (--max-refused-objects ${restore.maxRefusedObjects}): ${cause}`,
   );
 }
 
@@ -59,8 +60,12 @@ const toldAtMost = 3;
 
 /** Why objects were refused: the webhooks that do not answer, if that is all, or else the first refusals. */
 export function causeOf(refusals: readonly string[]): string {
-  const silent = new Set(refusals.map(silentWebhook));
-  if (!silent.has(undefined)) return `nobody answers for webhook ${[...silent].join(", ")}`;
   const more = refusals.length > toldAtMost ? "; and others" : "";
-  return `${refusals.slice(0, toldAtMost).join("; ")}${more}`;
+  return silentWebhooks(refusals) ?? `${refusals.slice(0, toldAtMost).join("; ")}${more}`;
+}
+
+/** The webhooks that do not answer, where these alone are why objects were refused. */
+function silentWebhooks(refusals: readonly string[]): string | undefined {
+  const silent = new Set(refusals.map(silentWebhook));
+  return silent.has(undefined) ? undefined : `nobody answers for webhook ${[...silent].join(", ")}`;
 }

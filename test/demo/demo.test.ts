@@ -40,6 +40,7 @@ test("the demo brings everything back, shows every phase, and makes a key for it
     "RESTORING_OBJECTS",
     "STARTING_APPS",
   ]);
+  expect(shown.match(/^ {2}[A-Z_]+$/gm)).toEqual(["  COMPLETED", "  COMPLETED"]);
   expect(isSame).toBe(true);
   const lines = shown.split("\n");
   expect(lines.filter((line) => line.length > 80)).toEqual([]);
