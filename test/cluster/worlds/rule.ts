@@ -61,7 +61,7 @@ export function breaches(restored: Restored): readonly string[] {
     ...claims.flatMap((claim) => lostData(claim, restored)),
     ...(isAsBefore && outcome.state === "FAILED"
       ? []
-      : fromGoal.filter(({ key }) => !isNamed(outcome, key)).map(({ text }) => `not named: ${text}`)),
+      : fromGoal.filter(({ key }) => !isNamedIn(restored, key)).map(({ text }) => `not named: ${text}`)),
     ...untruths(
       outcome,
       fromBefore.filter(({ key }) => !isNamedAsLeft(outcome, key)).map(({ text }) => text),
@@ -124,7 +124,8 @@ function runningDifference(key: string, was: State, is: State): readonly Differe
 }
 
 /** Neither (a) nor (b), and no copy in a place that is told. */
-function lostObject(key: string, { saved, before, after, outcome, copies }: Restored): readonly string[] {
+function lostObject(key: string, restored: Restored): readonly string[] {
+  const { saved, before, after, outcome, copies } = restored;
   const [was, is] = [before.objects.get(key), after.objects.get(key)];
   if (was === undefined && !saved.objects.has(key)) return [];
   const fromSaved = difference(key, saved.objects.get(key), is);
@@ -132,7 +133,7 @@ function lostObject(key: string, { saved, before, after, outcome, copies }: Rest
   if (was?.metadata["deletionTimestamp"] !== undefined && is === undefined) return []; // it was on its way out
   const inSafety = copies.inSafetyArchive?.has(key) === true && tells(outcome, `safety/${outcome.uuid}`);
   const hasCopy = outcome.wentBack ? was === undefined || inSafety : copies.inBackup.has(key) || inSafety;
-  if (hasCopy) return isNamed(outcome, key) ? [] : [`changed and not named: ${fromSaved.join()}`];
+  if (hasCopy) return isNamedIn(restored, key) ? [] : [`changed and not named: ${fromSaved.join()}`];
   return [`no copy that is told: ${fromSaved.join()}`];
 }
 
@@ -201,6 +202,13 @@ function areSame(a: Files, b: Files): boolean {
 
 function shown(files: Files): string {
   return `{${[...files].map(([path, digest]) => `${path} ${digest.slice(-6)}`).join(", ")}}`;
+}
+
+/** The same; a volume may also be named by its own name, when it is kept. */
+function isNamedIn({ outcome, after }: Restored, key: string): boolean {
+  const claim = key.split("PersistentVolume of ")[1];
+  const volume = claim === undefined ? undefined : after.volumeOf.get(claim);
+  return isNamed(outcome, key) || (volume !== undefined && tells(outcome, volume));
 }
 
 /** Kinds that messages have another word for. */
