@@ -96,6 +96,10 @@ export class PoliciesOfWorld {
           object("v1", "ResourceQuota", "house", world, { spec: { hard: { pods: "2", "count/configmaps": "4" } } }),
         );
       case "limit range":
+        // Pods that are made from now on get the defaults.
+        if (inRestore)
+          for (const it of this.#world.objects)
+            if (it.kind === "Pod" && it.metadata.namespace === world) this.touched.add(keyOf(it));
         return make(
           object("v1", "LimitRange", "house", world, {
             spec: { limits: [{ type: "Container", min: { cpu: "200m" }, default: { cpu: "300m" } }] },

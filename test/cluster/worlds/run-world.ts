@@ -15,6 +15,8 @@ import type { World } from "./world.ts";
 export interface WorldOutcome {
   /** Empty when the rule was kept. */
   readonly breaches: readonly string[];
+  /** How the restores, or a backup that failed, ended. */
+  readonly endings: readonly string[];
   /** What happened, for people. */
   readonly story: string;
 }
@@ -38,6 +40,7 @@ class Run {
   readonly #policies: PoliciesOfWorld;
   readonly #scope: Scope;
   readonly #story: string[] = [];
+  readonly #endings: string[] = [];
   readonly #began = performance.now();
   #service: WorldService | undefined;
 
@@ -74,7 +77,7 @@ class Run {
       found.push(...restored.breaches);
       before = await whenQuiet(this.#cluster, this.#scope);
     }
-    return { breaches: found, story: this.#story.join("\n") };
+    return { breaches: found, endings: this.#endings, story: this.#story.join("\n") };
   }
 
   async end(): Promise<void> {
@@ -105,7 +108,8 @@ class Run {
       wentBack: /going back to what was there/.test(log),
       uuid: uuidOf(crn),
     };
-    this.#tell(`restore ${ended.state}${outcome.wentBack ? ", went back" : ""}`);
+    this.#endings.push(`restore ${ended.state}${outcome.wentBack ? ", went back" : ""}`);
+    this.#tell(this.#endings.at(-1) ?? "");
     for (const { namespace, text } of ended.messages) this.#tell(`  ${namespace}: ${text}`);
     const [backup, safety] = await Promise.all([
       openArchive(service, `backups/${uuidOf(backupCrn)}`),
@@ -164,9 +168,14 @@ class Run {
 
   /** Others may forbid a backup; then it says so. */
   #failedBackup({ messages }: JobStatus): WorldOutcome {
+    this.#endings.push("backup FAILED");
     this.#tell(`backup FAILED: ${messages.map(({ text }) => text).join("; ")}`);
     const isForbidden = this.#world.policies.some(({ appears }) => appears === "before backup");
-    return { breaches: isForbidden ? [] : ["a backup failed that nobody forbade"], story: this.#story.join("\n") };
+    return {
+      breaches: isForbidden ? [] : ["a backup failed that nobody forbade"],
+      endings: this.#endings,
+      story: this.#story.join("\n"),
+    };
   }
 
   #tell(text: string): void {

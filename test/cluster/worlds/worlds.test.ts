@@ -22,6 +22,7 @@ let cluster: TestCluster;
 let policyServer: PolicyServer;
 const removing: Promise<void>[] = [];
 let ended = 0;
+const endings = new Map<string, number>();
 
 beforeAll(async () => {
   console.log(`${seeds.length} worlds: to repeat them, set WORLDS_SEED=${first} WORLDS=${seeds.length}`);
@@ -44,6 +45,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all(removing);
+  console.log([...endings].map(([ending, count]) => `${count} times: ${ending}`).join("\n"));
   policyServer?.close();
   await removeClasses();
 });
@@ -58,10 +60,15 @@ test.concurrent.for(seeds)(
   { timeout: timeoutMs },
   async (seed) => {
     const world = worldFrom(seed);
-    const { breaches, story } = await runWorld(world, cluster, policyServer).finally(() => {
+    const {
+      breaches,
+      story,
+      endings: itsEndings,
+    } = await runWorld(world, cluster, policyServer).finally(() => {
       removing.push(removeWorld(world, cluster));
     });
     ended++;
+    for (const ending of itsEndings) endings.set(ending, (endings.get(ending) ?? 0) + 1);
     if (ended % 25 === 0) console.log(`${ended} of ${seeds.length} worlds have ended`);
     if (breaches.length > 0 || WORLDS_STORIES !== undefined)
       console.log(`WORLDS_SEED=${seed} WORLDS=1\n${describe(world)}\n${story}\n${breaches.join("\n")}`);
