@@ -85,6 +85,8 @@ export interface Manifest {
   readonly parts: readonly Part[];
   readonly volumes: readonly SavedVolume[];
   readonly messages: readonly SavedMessage[];
+  /** Groups and versions of the API that did not answer: a restore leaves objects of their kinds alone. */
+  readonly unavailable?: readonly string[];
 }
 
 /** The manifest.json of an encrypted archive. Only `sealed` is authentic; the rest is for people and their tools. */

@@ -32,6 +32,9 @@ export function checkManifest(value: unknown): Manifest {
     parts: list(manifest, "parts").map(checkPart),
     volumes: list(manifest, "volumes").map(checkVolume),
     messages: list(manifest, "messages").map(checkMessage),
+    ...(manifest["unavailable"] !== undefined && {
+      unavailable: list(manifest, "unavailable").map((name) => matching({ name }, "name", groupVersion)),
+    }),
   };
   if (new Set(checked.parts.map(({ file }) => plainName(file))).size !== checked.parts.length) {
     throw new Error("parts holds a kind twice");

@@ -62,6 +62,7 @@ async function writeManifest({ archives, controlPlane }: JobParts, context: JobC
     parts: requiredNote<Part[]>(notes, backupNotes.parts),
     volumes: savedVolumes(context),
     messages: messages.map(({ time, ...message }) => ({ ...message, time: time.toISOString() })),
+    unavailable: requiredNote<string[]>(notes, backupNotes.unavailable),
   };
   await archives.writer(backupFolder(job.uuid)).writeManifest(manifest, context.signal);
   context.info(`archive complete: ${manifest.parts.length} kinds of objects, ${manifest.volumes.length} volumes`);

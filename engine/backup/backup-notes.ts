@@ -5,5 +5,7 @@ export const backupNotes = {
   parts: "parts",
   /** Set when every snapshot has been cut. */
   cut: "cut",
+  /** Groups and versions of the API that did not answer while objects were saved. */
+  unavailable: "unavailable",
   kubernetesVersion: "kubernetes-version",
 } as const;

@@ -8,9 +8,9 @@ import { resourceName } from "../kubernetes/kubernetes-object.ts";
 import { checkPermissions } from "../kubernetes/permissions.ts";
 import { mayBelong } from "../objects/belongings.ts";
 import { existingEntities, isTerminating, namespaces as namespaceType } from "../objects/entities.ts";
-import { isSavedResource } from "../objects/object-selection.ts";
 import { backupRights, hookRights } from "../objects/rights-needed.ts";
 import { surveyClaims } from "../volumes/claims.ts";
+import { tellOwn, tellUnavailable } from "./aggregated-apis.ts";
 import { backupNotes } from "./backup-notes.ts";
 import { furtherObjects } from "./belongings.ts";
 import { hasHooks } from "./hooks.ts";
@@ -30,13 +30,13 @@ export function preValidation(parts: JobParts): Phase {
       context.setIncludedNamespaces(included);
       context.info(`cluster is Kubernetes ${version}; namespaces: ${included.join(", ")}`);
       const discovery = await cluster.discover(signal);
-      tellOfAggregated(discovery, included, context);
-      const { resources } = discovery;
+      tellUnavailable(discovery, included, context);
+      tellOwn(discovery, included, context);
       const mayDo = (rights: readonly AccessQuestion[]) =>
         checkPermissions(cluster, "a backup", rights, limits.clusterConcurrency, signal);
       const further = furtherObjects(parts.controlPlane, included);
       furtherMayBeSaved(further, discovery);
-      await mayDo(backupRights(resources, included, further));
+      await mayDo(backupRights(discovery, included, further));
       if (await hasHooks(cluster, included, signal)) await mayDo(hookRights(included));
       if (await context.claimControlPlane()) return this.run(context);
       const survey = await surveyClaims(cluster, included, signal);
@@ -63,34 +63,6 @@ export function preValidation(parts: JobParts): Phase {
       ]);
     },
   };
-}
-
-/** Tells which kinds' objects the backup cannot hold: of those that do not answer, and of those that what is saved serves itself. */
-function tellOfAggregated(
-  { resources, unavailable, serverOf }: Discovery,
-  namespaces: readonly string[],
-  context: JobContext,
-): void {
-  const ownServer = (apiVersion: string) => {
-    const server = serverOf(apiVersion);
-    return server && namespaces.includes(server.namespace) ? `${server.namespace}/${server.name}` : undefined;
-  };
-  for (const apiVersion of unavailable) {
-    const own = ownServer(apiVersion);
-    context.warn(
-      "",
-      own === undefined
-        ? `the API ${apiVersion} does not answer: objects of its kinds are not in this backup`
-        : `the API ${apiVersion} does not answer, which service ${own} of the control plane serves: see why it is down`,
-    );
-  }
-  for (const apiVersion of new Set(resources.filter(isSavedResource).map((kind) => kind.apiVersion))) {
-    const own = ownServer(apiVersion);
-    if (own !== undefined)
-      context.info(
-        `objects of ${apiVersion} are not saved one by one: what service ${own} keeps of them is in its own data`,
-      );
-  }
 }
 
 async function includedNamespaces(

@@ -5,6 +5,7 @@ import type { Phase } from "../jobs/phase.ts";
 import { requiredNote } from "../jobs/required-note.ts";
 import { saveNamespaces } from "../objects/namespace-saver.ts";
 import { listed } from "../restore/listed.ts";
+import { tellUnavailable } from "./aggregated-apis.ts";
 import { backupNotes } from "./backup-notes.ts";
 import { lookForBelongings } from "./belongings.ts";
 
@@ -15,10 +16,12 @@ export function savingObjects(parts: JobParts): Phase {
     name: "SAVING_OBJECTS",
     async run(context) {
       const { job, notes, signal } = context;
+      const namespaces = requiredNote<string[]>(notes, backupNotes.namespaces);
+      const discovery = await cluster.discover(signal);
+      tellUnavailable(discovery, namespaces, context);
+      notes.set(backupNotes.unavailable, discovery.unavailable);
       const leftOut = new Map<string, number>();
       const going = new Map<string, string[]>();
-      const discovery = await cluster.discover(signal);
-      const namespaces = requiredNote<string[]>(notes, backupNotes.namespaces);
       const saved = await saveNamespaces({
         cluster,
         discovery,

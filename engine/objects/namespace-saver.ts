@@ -10,7 +10,7 @@ import { type KubernetesObject, type ResourceType, resourceName } from "../kuber
 import { readAhead } from "../kubernetes/read-ahead.ts";
 import { ClusterScopedNeeds, type MissingObject, type SavableObject } from "./cluster-scoped-needs.ts";
 import { namespaces as namespaceType } from "./entities.ts";
-import { isGoing, isMadeByCluster, isSavedObject, isSavedResource, isUnselecting } from "./object-selection.ts";
+import { isGoing, isMadeByCluster, isSavedObject, savedResources, isUnselecting } from "./object-selection.ts";
 import { occupiedKinds } from "./occupied-kinds.ts";
 
 /** Each kind that is being saved holds a compressor and an upload. */
@@ -53,16 +53,7 @@ export async function saveNamespaces(request: SavingRequest): Promise<readonly P
     request.onPart(part);
   };
   await save(namespaceType, existingNamespaces(cluster, namespaces, signal));
-  // What the namespaces serve themselves is in their own data, and cannot be had while they are stopped.
-  const isServedElsewhere = ({ apiVersion }: DiscoveredResource) =>
-    !namespaces.includes(discovery.serverOf(apiVersion)?.namespace ?? "");
-  const kinds = await occupiedKinds(
-    cluster,
-    discovery.resources.filter((kind) => isSavedResource(kind) && isServedElsewhere(kind)),
-    namespaces,
-    kindsAtOnce,
-    signal,
-  );
+  const kinds = await occupiedKinds(cluster, savedResources(discovery, namespaces), namespaces, kindsAtOnce, signal);
   const unselecting = new Set<string>();
   const saveKind = (kind: DiscoveredResource) => save(kind, savedObjects(request, kind, { needs, unselecting }));
   // Services first: which endpoints are the cluster's depends on them.

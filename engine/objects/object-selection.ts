@@ -1,4 +1,4 @@
-import type { DiscoveredResource } from "../kubernetes/discovery.ts";
+import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 
 /** Set on everything this service makes in the cluster; the value is the job's uuid. */
@@ -33,6 +33,18 @@ export function isSavedResource(resource: DiscoveredResource): boolean {
     !excludedResources.includes(resourceName(resource)) &&
     neededVerbs.every((verb) => resource.verbs.includes(verb))
   );
+}
+
+/**
+ * The kinds that a backup of some namespaces holds, and a restore replaces. What the namespaces serve themselves, by an
+ * aggregated API, is in their own data: it cannot be had while they are stopped, and is nothing to be put into them again.
+ */
+export function savedResources(
+  { resources, serverOf }: Pick<Discovery, "resources" | "serverOf">,
+  namespaces: readonly string[],
+): readonly DiscoveredResource[] {
+  const isServedByThem = (apiVersion: string) => namespaces.includes(serverOf(apiVersion)?.namespace ?? "");
+  return resources.filter((kind) => isSavedResource(kind) && !isServedByThem(kind.apiVersion));
 }
 
 /**

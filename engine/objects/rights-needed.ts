@@ -15,12 +15,12 @@ import {
 } from "../kubernetes/built-in-kinds.ts";
 import { leaseNamespace, leases } from "../jobs/lease-record.ts";
 import type { AccessQuestion } from "../kubernetes/cluster.ts";
-import type { DiscoveredResource } from "../kubernetes/discovery.ts";
+import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
 import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { rightsOn } from "../kubernetes/permissions.ts";
 import { verbsOfNeed, webhookConfigurations } from "./cluster-scoped-needs.ts";
 import { namespaces as namespaceType } from "./entities.ts";
-import { isSavedResource } from "./object-selection.ts";
+import { savedResources } from "./object-selection.ts";
 
 /*
  * Every verb that the service uses, on every kind. What it only looks at where it may (who else uses a cluster-scoped
@@ -46,11 +46,12 @@ const leaseRights = rightsOn(leases, ["get", "create", "update"], leaseNamespace
 
 /** What a backup of some namespaces does, and the deletion of this backup. */
 export function backupRights(
-  resources: readonly DiscoveredResource[],
+  discovery: Pick<Discovery, "resources" | "serverOf">,
   namespaces: readonly string[],
   further: readonly FurtherObjects[] = [],
 ): readonly AccessQuestion[] {
-  const kinds = resources.filter(isSavedResource);
+  const { resources } = discovery;
+  const kinds = savedResources(discovery, namespaces);
   const isFurther = (kind: ResourceType) => further.some(({ resource }) => resource === resourceName(kind));
   return [
     ...resources.filter(isFurther).flatMap((kind) => rightsOn(kind, ["get", "list"], "")),
@@ -69,6 +70,7 @@ export function hookRights(namespaces: readonly string[]): readonly AccessQuesti
 export interface RestoreRights {
   /** The kinds that the cluster serves. */
   readonly resources: readonly DiscoveredResource[];
+  readonly serverOf: Discovery["serverOf"];
   /** The kinds that are in the archive, those among them that the cluster is yet to serve. */
   readonly saved: readonly ResourceType[];
   readonly namespaces: readonly string[];
@@ -77,8 +79,8 @@ export interface RestoreRights {
 }
 
 /** What a restore does, whether it goes to its end or back. */
-export function restoreRights({ resources, saved, namespaces, statusOf }: RestoreRights): readonly AccessQuestion[] {
-  const kinds = resources.filter(isSavedResource);
+export function restoreRights({ saved, namespaces, statusOf, ...discovery }: RestoreRights): readonly AccessQuestion[] {
+  const kinds = savedResources(discovery, namespaces);
   const known = new Set(kinds.map(resourceName));
   const coming = saved.filter((kind) => kind.namespaced && !known.has(resourceName(kind)));
   const inNamespace = (namespace: string) => [

@@ -1,10 +1,10 @@
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
-import type { DiscoveredResource } from "../kubernetes/discovery.ts";
+import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import { resourceName } from "../kubernetes/kubernetes-object.ts";
-import { isMadeByCluster, isSavedResource } from "../objects/object-selection.ts";
+import { isMadeByCluster, savedResources } from "../objects/object-selection.ts";
 import { occupiedKinds } from "../objects/occupied-kinds.ts";
 import { type Deleted, waitForDeleted } from "./deleted-objects.ts";
 import { secretsOfKeptVolumes } from "./kept-volumes.ts";
@@ -13,21 +13,24 @@ import { refusalOf } from "./object-restorer.ts";
 import { failWhenTooMany, tellGivenUp } from "./refused-objects.ts";
 import { deletionWaves } from "./restore-order.ts";
 import type { RestoreSource } from "./restore-source.ts";
+import { unavailableNote } from "./safety-archive.ts";
 import { savedNames } from "./saved-names.ts";
 
 /**
  * Deletes what is in the namespaces and not in the source, but for claims, users' own snapshots and the Secrets that
  * kept volumes need, dependents first. What the source has stays where it is, to be compared with it. What was being deleted
- * before is left to those who hold it. What a finalizer holds for too long, as its controller is stopped, loses its finalizers, with a warning that names them; all
+ * before is left to those who hold it, and kinds whose objects nobody could look at when the source was made are left alone.
+ * What a finalizer holds for too long, as its controller is stopped, loses its finalizers, with a warning that names them; all
  * that is held is waited for together. May run again.
  */
 export async function deleteObjects(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
   const { cluster, limits } = parts;
   const { signal } = context;
   const { namespaces } = source;
-  const { resources } = await cluster.discover(signal);
+  const discovery = await cluster.discover(signal);
   const inFlight = limits.clusterConcurrency;
-  const kinds = await occupiedKinds(cluster, resources.filter(isSavedResource), namespaces, inFlight, signal);
+  const known = savedResources(discovery, namespaces).filter((kind) => !isUnknown(source, context, discovery, kind));
+  const kinds = await occupiedKinds(cluster, known, namespaces, inFlight, signal);
   const held: Deleted[] = [];
   for (const wave of deletionWaves(kinds)) {
     const deleted: Deleted[] = [];
@@ -42,6 +45,24 @@ export async function deleteObjects(source: RestoreSource, parts: JobParts, cont
   }
   await waitForDeleted(parts, context, held, { untilHeld: false });
   failWhenTooMany(parts, context, source);
+}
+
+/**
+ * Whether the source does not say which objects of a kind there were, as the API that serves it did not answer then; or did not
+ * when the safety archive was made, which holds no copy of them.
+ */
+function isUnknown(
+  { reader }: RestoreSource,
+  { notes }: JobContext,
+  discovery: Discovery,
+  kind: DiscoveredResource,
+): boolean {
+  const unavailable = [...(reader.manifest.unavailable ?? []), ...(notes.get<string[]>(unavailableNote) ?? [])];
+  const name = resourceName(kind);
+  return (
+    discovery.versionsOf(name).some((apiVersion) => unavailable.includes(apiVersion)) &&
+    !reader.parts.some((part) => resourceName(part) === name)
+  );
 }
 
 interface Collection {

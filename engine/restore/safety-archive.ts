@@ -7,6 +7,9 @@ import { saveNamespaces } from "../objects/namespace-saver.ts";
 import { admissionPolicies, clusterScopedKinds } from "./restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 
+/** Where the groups and versions are noted that did not answer then. */
+export const unavailableNote = "unavailable";
+
 /**
  * Saves the objects that the restore will replace, for the case that it has to go back: also the cluster-scoped ones of the
  * backup that nothing in the namespaces uses now. Their volumes are kept instead.
@@ -25,6 +28,7 @@ export async function saveForSafety(
     signal,
   );
   const writer = archives.writer(safetyFolder(job.uuid));
+  context.notes.set(unavailableNote, discovery.unavailable);
   const parts = await saveNamespaces({ cluster, discovery, writer, namespaces, further, signal, onPart: () => {} });
   await writer.writeManifest(
     {
@@ -41,6 +45,7 @@ export async function saveForSafety(
       parts,
       volumes: [],
       messages: [],
+      unavailable: discovery.unavailable,
     },
     signal,
   );

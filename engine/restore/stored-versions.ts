@@ -3,7 +3,7 @@ import type { JobContext } from "../jobs/phase.ts";
 import { customResourceDefinitions } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { groupOf, type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { isSavedResource } from "../objects/object-selection.ts";
+import { savedResources } from "../objects/object-selection.ts";
 
 /**
  * Brings custom resources that may be stored in another version to their kind's storage version, where what converts them
@@ -16,8 +16,8 @@ export async function toStorageVersions(
   { signal, info }: JobContext,
   namespaces: readonly string[],
 ): Promise<void> {
-  const { resources } = await cluster.discover(signal);
-  for (const kind of resources.filter(isSavedResource)) {
+  const discovery = await cluster.discover(signal);
+  for (const kind of savedResources(discovery, namespaces)) {
     if (!groupOf(kind.apiVersion).includes(".")) continue;
     const definition = await cluster.get(customResourceDefinitions, "", resourceName(kind), signal);
     if (!definition || !needsConversionIn(definition, namespaces)) continue;

@@ -136,13 +136,15 @@ async function defineGatewayClasses(): Promise<void> {
   );
 }
 
+const isServedByItself = () => undefined;
+
 /** What a backup and a restore ask whether they may, of the kinds that are in archives: every one that the service knows. */
 function allQuestions(): readonly AccessQuestion[] {
   const saved = resources.filter((kind) => resourceName(kind) in verbsOfNeeds);
   return [
-    ...backupRights(resources, namespaces),
+    ...backupRights({ resources, serverOf: isServedByItself }, namespaces),
     ...hookRights(namespaces),
-    ...restoreRights({ resources, saved, namespaces, statusOf: [pipelines] }),
+    ...restoreRights({ resources, serverOf: isServedByItself, saved, namespaces, statusOf: [pipelines] }),
   ];
 }
 

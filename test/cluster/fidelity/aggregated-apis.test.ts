@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { startAggregatedApiServer } from "./aggregated-api-server.ts";
 import { eventually } from "../support/eventually.ts";
 import { aControlPlane, clusterPath, type Outcome, type SmallControlPlane } from "./support.ts";
 
@@ -66,6 +67,37 @@ test("a namespace that its own aggregated API holds in Terminating goes, and the
   expect((await plane.cluster.kubernetes.get(own))["spec"]).toEqual(spec);
   expect((await plane.get("v1/configmaps", "settings"))["data"]).toEqual({ a: "b" });
   expect((await plane.get("apps/v1/deployments", "adapter"))["status"].availableReplicas).toBe(1);
+});
+
+test("what an aggregated API of the control plane keeps is not saved object by object, and one that hangs is named soon", async () => {
+  const { kubernetes } = plane.cluster;
+  const server = await startAggregatedApiServer("adapter.example.com/v1beta1");
+  try {
+    await kubernetes.delete(own);
+    await plane.create(`
+apiVersion: v1
+kind: Service
+metadata: { name: outside }
+spec: { type: ExternalName, externalName: localhost, ports: [{ port: ${server.port} }] }
+`);
+    await serve("outside", server.port);
+    await available("True");
+    const { crn } = await plane.backUp();
+    const log = await plane.log({ crn });
+    expect(log).toContain(
+      `objects of adapter.example.com/v1beta1 are not saved one by one: what service ${namespace}/outside keeps`,
+    );
+    expect(log).not.toContain("things");
+    await plane.restore();
+
+    await available("True");
+    server.hang();
+    const { ms, result } = await timed(() => plane.backUp({ state: "PARTIALLY_FAILED" }));
+    expect(result.warnings).toEqual([isDown.replace("adapter of", "outside of")]);
+    expect(ms).toBeLessThan(20_000);
+  } finally {
+    server.close();
+  }
 });
 
 async function timed(work: () => Promise<Outcome>) {

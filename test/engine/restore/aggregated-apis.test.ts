@@ -57,3 +57,25 @@ test.each([
     spec: apiService("ours.example.com", "cdp").spec,
   });
 });
+
+test("what did not answer when the backup was made is left alone by a restore, as nobody knows what there was", async () => {
+  const scene = await Scene.open();
+  const path = "/apis/platform.cdp.example/v1/namespaces/cdp/environments";
+  const environments = async () => {
+    const { items } = (await scene.client.request("GET", path)) as { items: { metadata: object }[] };
+    return items.map(({ metadata }) => metadata);
+  };
+  const before = await environments();
+  const away = { status: 404, body: { kind: "Status", reason: "NotFound", message: "not found" } };
+  let isAway = true;
+  scene.simulator.intercept(({ path: asked }) =>
+    isAway && asked === "/apis/platform.cdp.example/v1" ? away : undefined,
+  );
+  const { crn, warnings } = await scene.backup();
+  expect(texts(warnings)).toEqual([expect.stringContaining("the API platform.cdp.example/v1 does not answer")]);
+  isAway = false;
+  const { errors } = await scene.restore(crn);
+  expect(texts(errors)).toEqual([]);
+  expect(before).not.toEqual([]);
+  expect(await environments()).toEqual(before);
+});

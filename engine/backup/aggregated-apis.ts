@@ -1,0 +1,30 @@
+import type { JobContext } from "../jobs/phase.ts";
+import type { Discovery } from "../kubernetes/discovery.ts";
+import { isSavedResource } from "../objects/object-selection.ts";
+
+/** Warns of what does not answer, so that nobody knows which objects of it there are. */
+export function tellUnavailable(discovery: Discovery, namespaces: readonly string[], { warn }: JobContext): void {
+  for (const apiVersion of discovery.unavailable) {
+    const own = ownServer(discovery, namespaces, apiVersion);
+    warn(
+      "",
+      own === undefined
+        ? `the API ${apiVersion} does not answer: objects of its kinds are not in this backup`
+        : `the API ${apiVersion} does not answer, which service ${own} of the control plane serves: see why it is down`,
+    );
+  }
+}
+
+/** Tells of the kinds that what is saved serves itself. */
+export function tellOwn(discovery: Discovery, namespaces: readonly string[], { info }: JobContext): void {
+  for (const apiVersion of new Set(discovery.resources.filter(isSavedResource).map((kind) => kind.apiVersion))) {
+    const own = ownServer(discovery, namespaces, apiVersion);
+    if (own !== undefined)
+      info(`objects of ${apiVersion} are not saved one by one: what service ${own} keeps of them is in its own data`);
+  }
+}
+
+function ownServer({ serverOf }: Discovery, namespaces: readonly string[], apiVersion: string): string | undefined {
+  const server = serverOf(apiVersion);
+  return server && namespaces.includes(server.namespace) ? `${server.namespace}/${server.name}` : undefined;
+}
