@@ -33,9 +33,9 @@ export interface Engine {
    *
    * An empty `itemName` means the control plane. A name that is no entity is INVALID_ARGUMENT and lists those that exist.
    * RESOURCE_EXHAUSTED, with nothing recorded, when as many jobs wait as may; so do the other two calls that record one.
-   * A client's retry returns the first one's CRN: same caller, same arguments, and either the same request id, however
-   * long ago, or less than a minute ago and the first one has not started. A request id used for something else is no
-   * retry: proxies give one id to many requests.
+   * A client's retry returns the first one's CRN: same caller, same arguments, and either the same request id, while
+   * the first one is not finished or within a day, or less than a minute ago and the first one has not started. A request id
+   * used for something else is no retry: proxies give one id to many requests.
    */
   createBackup(request: { backupName: string; itemName: string; caller: Caller }): Promise<string>;
   /** Records a restore and answers at once with its CRN. Retries are recognised as for `createBackup`. */
@@ -57,7 +57,10 @@ export interface Engine {
   listRestores(request: RestoreFilter & PageRequest): Page<RestoreSummary>;
   /** The control plane's namespace and the vault's, those of them that exist. UNAVAILABLE when the cluster is. */
   listBackupEntities(): Promise<readonly string[]>;
-  /** The log of a backup, restore or deletion, one line an event, at most 3 MiB. */
+  /**
+   * The log of a backup, restore or deletion, one line an event, at most 3 MiB. That of a deletion whose backup is gone is
+   * kept for 30 days; of more than 1,000 deletions the oldest for a day.
+   */
   getLogs(crn: string): string;
   /** What the cluster knows of callers. */
   readonly access: Access;

@@ -34,6 +34,9 @@ export interface OperationsParts {
 /** Within this time, in milliseconds, a job like one that has not started is a client's retry. */
 const retryWindow = 60_000;
 
+/** For so long, in milliseconds, a request's id is remembered: clients retry within minutes, and ids come again some day. */
+const requestIdLife = 24 * 3_600_000;
+
 /** What differs between the kinds when a job is recorded. */
 type Wanted = Pick<NewJob, "kind" | "displayName" | "requestedName" | "entity" | "itemName" | "includedNamespaces"> & {
   /** Empty for a backup, which is its own. */
@@ -101,7 +104,7 @@ export class Operations implements Engine {
     return this.#record(() => {
       const { jobs } = this.#store;
       const repeat: Repeat = { kind: "deletion", requestedName: "", itemName: "", backupCrn, caller };
-      const first = jobs.findByRequest(repeat);
+      const first = jobs.findByRequest(repeat, this.#ago(requestIdLife));
       // A deletion that failed is never an answer: this call is how it is repeated.
       if (first !== undefined && first.state !== "FAILED") return first;
       const backup = this.#get(backupCrn);
@@ -202,8 +205,11 @@ export class Operations implements Engine {
 
   #findRepeated(repeat: Repeat): JobRecord | undefined {
     const { jobs } = this.#store;
-    const since = new Date(this.#parts.clock().getTime() - retryWindow);
-    return jobs.findByRequest(repeat) ?? jobs.findWaiting(repeat, since);
+    return jobs.findByRequest(repeat, this.#ago(requestIdLife)) ?? jobs.findWaiting(repeat, this.#ago(retryWindow));
+  }
+
+  #ago(milliseconds: number): Date {
+    return new Date(this.#parts.clock().getTime() - milliseconds);
   }
 
   async #checkEntity(name: string): Promise<void> {

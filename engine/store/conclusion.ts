@@ -5,12 +5,13 @@ import type { Store } from "./store.ts";
 /**
  * What the end of a job changes besides its own row, in the transaction that ends it. A deletion that succeeded takes
  * the rows of the backup and of its restores along; one that failed shows its errors at the backup, which stays
- * TERMINATING until another deletion succeeds.
+ * TERMINATING until another deletion succeeds. Old deletions are forgotten then.
  */
 export function conclude(store: Store, job: JobRecord, state: JobState): void {
   if (job.kind !== "deletion") return;
   if (state !== "FAILED") {
     store.jobs.removeBackup(job.backupCrn);
+    store.jobs.forgetDeletions(job.updatedAt);
     return;
   }
   const backup = store.jobs.get(job.backupCrn);

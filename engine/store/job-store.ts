@@ -33,6 +33,8 @@ interface CountRow extends Omit<JobCount, "lastUpdated"> {
   readonly updatedMs: number;
 }
 
+const dayMs = 24 * 3_600_000;
+
 const sameArguments = `kind = @kind AND caller_name = @callerName AND requested_name = @requestedName
   AND item_name = @itemName AND (kind = 'backup' OR backup_crn = @backupCrn)`;
 
@@ -42,12 +44,13 @@ export class JobStore {
   readonly #insert: Statement<object>;
   readonly #get: Statement<{ crn: string }, JobRow>;
   readonly #byUuid: Statement<{ uuid: string }, object>;
-  readonly #byRequest: Statement<RepeatParameters, JobRow>;
+  readonly #byRequest: Statement<RepeatParameters & { since: number }, JobRow>;
   readonly #waiting: Statement<RepeatParameters & { since: number }, JobRow>;
   readonly #unfinished: Statement<{ backupCrn: string }, JobRow>;
   readonly #deleted: Statement<{ backupCrn: string; since: number }, object>;
   readonly #terminate: Statement<{ backupCrn: string; now: number }>;
   readonly #remove: Statement<{ backupCrn: string }>;
+  readonly #forget: Statement<{ before: number; beforeAtLeast: number; keep: number }>;
   readonly #removeWaiting: Statement<{ crn: string }>;
   readonly #counts: Statement<object, CountRow>;
   readonly #lists = new Map<string, Statement<object, ListedRow>>();
@@ -63,7 +66,9 @@ export class JobStore {
     this.#byUuid = database.prepare("SELECT 1 FROM job WHERE substr(crn, -36) = lower(@uuid) LIMIT 1");
     this.#byRequest = database.prepare(`
       SELECT ${jobColumns} FROM job
-      WHERE request_id <> '' AND request_id = @requestId AND ${sameArguments} ORDER BY seq LIMIT 1`);
+      WHERE request_id <> '' AND request_id = @requestId AND ${sameArguments}
+        AND (created_ms >= @since OR state IN ('NOT_STARTED', 'IN_PROGRESS'))
+      ORDER BY seq LIMIT 1`);
     this.#waiting = database.prepare(`
       SELECT ${jobColumns} FROM job
       WHERE state = 'NOT_STARTED' AND created_ms >= @since AND ${sameArguments} ORDER BY seq LIMIT 1`);
@@ -81,6 +86,13 @@ export class JobStore {
       UPDATE job SET state = 'TERMINATING', updated_ms = @now
       WHERE backup_crn = @backupCrn AND kind IN ('backup', 'restore') AND state NOT IN ('NOT_STARTED', 'IN_PROGRESS')`);
     this.#remove = database.prepare(`DELETE FROM job WHERE backup_crn = @backupCrn AND kind IN ('backup', 'restore')`);
+    this.#forget = database.prepare(`
+      DELETE FROM job
+      WHERE kind = 'deletion' AND state IN ('COMPLETED', 'PARTIALLY_FAILED', 'FAILED')
+        AND backup_crn NOT IN (SELECT crn FROM job WHERE kind = 'backup')
+        AND (updated_ms < @before
+          OR (updated_ms < @beforeAtLeast AND seq <= (
+            SELECT seq FROM job WHERE kind = 'deletion' ORDER BY created_ms DESC, seq DESC LIMIT 1 OFFSET @keep)))`);
     this.#removeWaiting = database.prepare(`DELETE FROM job WHERE crn = @crn AND state = 'NOT_STARTED'`);
   }
 
@@ -116,9 +128,12 @@ export class JobStore {
     return rows.map(listedJob);
   }
 
-  /** The first job made by this very request: same caller, same id of the request (not an empty one), same arguments. */
-  findByRequest(repeat: Repeat): JobRecord | undefined {
-    const row = this.#byRequest.get(repeatParameters(repeat));
+  /**
+   * The first job made by this very request: same caller, same id of the request (not an empty one), same arguments. One
+   * that is finished and older than `since` is none.
+   */
+  findByRequest(repeat: Repeat, since: Date): JobRecord | undefined {
+    const row = this.#byRequest.get({ ...repeatParameters(repeat), since: since.getTime() });
     return row && jobRecord(row);
   }
 
@@ -153,6 +168,15 @@ export class JobStore {
   /** Removes a job that has not started. Throws when it has. */
   removeWaiting(crn: string): void {
     if (this.#removeWaiting.run({ crn }) !== 1) throw new JobConflictError(crn, "NOT_STARTED");
+  }
+
+  /**
+   * Removes the records of deletions that are over, of backups that are gone: after 30 days, and of more than a thousand
+   * the oldest after one day.
+   */
+  forgetDeletions(now: Date): void {
+    const daysAgo = (days: number) => now.getTime() - days * dayMs;
+    this.#forget.run({ before: daysAgo(30), beforeAtLeast: daysAgo(1), keep: 1_000 });
   }
 
   /** Removes a backup and its restores with their messages, logs and notes. The rows of its deletions stay. */

@@ -162,7 +162,7 @@ test("an item that is no entity is refused with those that exist; the control pl
   );
 });
 
-test("a client's retry by request id finds the first backup for ever, also while the cluster is away", async () => {
+test("a client's retry by request id finds the first backup for a day, also while the cluster is away", async () => {
   let now = Date.UTC(2026, 0, 1);
   const listEntities = vi.fn<() => Promise<string[]>>(() => Promise.resolve(["vault-system"]));
   const engine = await smallEngine(temporaryFolder(), { clock: () => new Date(now), listEntities });
@@ -176,6 +176,20 @@ test("a client's retry by request id finds the first backup for ever, also while
   // The same id for something else, or from somebody else, is another request.
   expect(await engine.createBackup({ ...again, backupName: "other" })).not.toBe(first);
   expect(await engine.createBackup({ ...again, caller: { name: "bob", requestId: "r-1" } })).not.toBe(first);
+  now += 1;
+  const later = await engine.createBackup(again);
+  expect(later).not.toBe(first);
+  expect(await engine.createBackup(again)).toBe(later);
+});
+
+test("a client's retry by request id finds the first backup for as long as that is not finished", async () => {
+  let now = Date.UTC(2026, 0, 1);
+  const { engine, finishBackups } = await busyEngine({ clock: () => new Date(now) });
+  const again = { ...request, backupName: "waits", caller: { name: "alice", requestId: "r-1" } };
+  const first = await engine.createBackup(again);
+  now += 3 * 86_400_000;
+  expect(await engine.createBackup(again)).toBe(first);
+  finishBackups();
 });
 
 test("a client's retry without an id finds the first backup within a minute while that has not started", async () => {

@@ -783,8 +783,8 @@ export const DrscpService: GenService<{
    * Creates a backup of the control plane. It does not stop the applications.
    *
    * INVALID_ARGUMENT when `item_name` is no entity; the message lists those that exist. A repeated call with the same
-   * `x-request-id` header, or with the same name within a minute while the first backup has not started, returns the
-   * first one's CRN.
+   * `x-request-id` header within a day, or while the first backup has not finished, or with the same name within a minute
+   * while the first backup has not started, returns the first one's CRN.
    *
    * @generated from rpc drscp.v1.DrscpService.CreateBackup
    */

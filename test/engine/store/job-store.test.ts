@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { JobConflictError } from "../../../engine/store/store-errors.ts";
 import type { Store } from "../../../engine/store/store.ts";
+import type { NewJob } from "../../../engine/store/job-record.ts";
 import { crnOf, newBackup, temporaryStore } from "./temporary-store.ts";
 
 const all = { kind: "backup", states: [], displayName: "", backupCrn: "" } as const;
@@ -137,6 +138,40 @@ test("a removed backup takes its restores, messages, logs and notes along, and l
     const rows = database.prepare<object, { job: number }>(`SELECT job FROM ${table} ORDER BY job`).all({});
     expect(rows.map(({ job }) => job)).toEqual([deletion.seq, other.seq]);
   }
+});
+
+test("the records of deletions do not grow for ever", () => {
+  const { database, jobs, logs } = temporaryStore();
+  const end = newBackup(10_000).createdAt;
+  const dayMs = 86_400_000;
+  const deletion = (number: number, days: number, more: Partial<NewJob> = {}) => {
+    const at = new Date(end.getTime() - days * dayMs);
+    const crn = crnOf("deleteBackup", number);
+    const gone = { kind: "deletion", crn, backupCrn: crnOf("backup", number), state: "COMPLETED" } as const;
+    const { seq } = jobs.insert(newBackup(number, { ...gone, createdAt: at, updatedAt: at, ...more }));
+    logs.add(seq, { time: at, level: "info", phase: "FINISHED", text: "deleted" });
+    return crn;
+  };
+  const left = (crns: readonly string[]) => crns.filter((crn) => jobs.get(crn) !== undefined);
+  jobs.insert(newBackup(1, { state: "TERMINATING" }));
+  const failedOfABackup = deletion(1, 50, { state: "FAILED" });
+  const unfinished = deletion(2, 50, { state: "IN_PROGRESS" });
+  const old = [deletion(3, 31), deletion(4, 40, { state: "FAILED" })];
+  const older = Array.from({ length: 5 }, (_, index) => deletion(10 + index, 20));
+  database.transaction(() => {
+    for (let number = 0; number < 998; number += 1) deletion(100 + number, 2);
+  });
+  jobs.forgetDeletions(end);
+  expect(left(old)).toEqual([]);
+  expect(left(older)).toEqual(older.slice(-2));
+  expect(left([failedOfABackup, unfinished])).toEqual([failedOfABackup, unfinished]);
+  const lines = database.prepare<object, { count: number }>("SELECT count(*) AS count FROM log_line").get({});
+  expect(lines?.count).toBe(1_002);
+  database.transaction(() => {
+    for (let number = 0; number < 50; number += 1) deletion(2_000 + number, 0);
+  });
+  jobs.forgetDeletions(end);
+  expect(left([deletion(3_000, 0.5), crnOf("deleteBackup", 2_000)])).toHaveLength(2);
 });
 
 test("notes are read by prefix in key order, while they are changed", () => {
