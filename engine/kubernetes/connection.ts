@@ -1,19 +1,13 @@
-import type { RequestOptions } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeConfig } from "@kubernetes/client-node";
-import { Agent, type Dispatcher } from "undici";
-import { asking } from "./asking.ts";
+import type { Dispatcher } from "undici";
 import { DrsError } from "../errors.ts";
+import { Agents, type Lane } from "./agents.ts";
+import { asking } from "./asking.ts";
+import { type ClusterAddress, Credentials } from "./credentials.ts";
 import { KubernetesError } from "./kubernetes-error.ts";
 
-/** Where the cluster is and who the service is there: a server's plain URL, or a kubeconfig, or else the pod's account. */
-export interface ClusterAddress {
-  /** Path of a kubeconfig. Absent: KUBECONFIG, then ~/.kube/config, then the pod's own account. */
-  readonly kubeconfig?: string;
-  readonly context?: string;
-  /** The URL of an API server that asks for no credentials: the simulated cluster's. */
-  readonly server?: string;
-}
+export type { ClusterAddress };
 
 export interface ApiRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -34,13 +28,11 @@ export type Body = Dispatcher.ResponseData["body"];
 
 const maxAttempts = 6;
 const firstDelayMs = 200;
-/** The API server's own limit for one request is 60 s. */
-const answerTimeoutMs = 70_000;
 /** The API server ends a watch after 5 to 10 minutes; a connection that is silent for longer is dead. */
 const watchTimeoutMs = 660_000;
 
 /**
- * HTTPS to one API server: credentials, connections that stay open, and retries.
+ * HTTPS to one API server: credentials, taken anew when their files change, connections that stay open, and retries.
  *
  * A request is sent again, up to six times within about ten seconds, when the connection fails or the answer's code is
  * UNAVAILABLE: 429 (for as long as Retry-After says), 503, 504, or etcd's 500. So a POST may be told ALREADY_EXISTS about its own first try. What still
@@ -49,18 +41,14 @@ const watchTimeoutMs = 660_000;
 export class Connection {
   readonly #origin: string;
   readonly #prefix: string;
-  readonly #agent: Agent;
-  /** Has no limit: streams wait for their takers, who would else wait for a connection that a stream holds. */
-  readonly #streams: Agent;
-  /** For the calls that need the client library itself: a pod's exec. */
-  readonly kubeConfig: KubeConfig;
+  readonly #credentials: Credentials;
+  readonly #agents: Agents;
 
-  private constructor(kubeConfig: KubeConfig, url: URL, agent: Agent, streams: Agent) {
-    this.kubeConfig = kubeConfig;
+  private constructor(credentials: Credentials, url: URL, agents: Agents) {
+    this.#credentials = credentials;
     this.#origin = url.origin;
     this.#prefix = url.pathname.replace(/\/$/, "");
-    this.#agent = agent;
-    this.#streams = streams;
+    this.#agents = agents;
   }
 
   /**
@@ -68,33 +56,9 @@ export class Connection {
    * FAILED_PRECONDITION when there is no cluster in the configuration, or one that would be spoken to in clear text.
    */
   static async open(address: ClusterAddress, inFlight: number): Promise<Connection> {
-    const kubeConfig = await loadKubeConfig(address);
-    const cluster = kubeConfig.getCurrentCluster();
-    if (!cluster) {
-      const cure = "set its current-context, or --kube-context";
-      throw new DrsError("FAILED_PRECONDITION", `${fileOf(address)} names no cluster: ${cure}`);
-    }
-    if (cluster.server.startsWith("http:") && !cluster.skipTLSVerify) {
-      const what = `the cluster ${cluster.name} of ${fileOf(address)} is at ${cluster.server}`;
-      throw new DrsError(
-        "FAILED_PRECONDITION",
-        `${what}, which anybody on the way can read: give it an https:// address`,
-      );
-    }
-    const tls: RequestOptions = {};
-    await kubeConfig.applyToHTTPSOptions(tls);
-    const { ca, cert, key, pfx, passphrase, servername, rejectUnauthorized } = tls;
-    const given = Object.entries({ ca, cert, key, pfx, passphrase, servername, rejectUnauthorized });
-    const options: Agent.Options = {
-      connect: { timeout: 10_000, ...Object.fromEntries(given.filter(([, value]) => value !== undefined)) },
-      keepAliveTimeout: 30_000,
-      // HTTP/2's frames and windows cost both sides: over HTTP/1.1 a long list takes a quarter less time.
-      allowH2: false,
-      headersTimeout: answerTimeoutMs,
-      bodyTimeout: answerTimeoutMs,
-    };
-    const agent = new Agent({ ...options, connections: inFlight });
-    return new Connection(kubeConfig, new URL(cluster.server), agent, new Agent(options));
+    const credentials = await Credentials.open(address);
+    await credentials.current(); // what cannot be used fails the start
+    return new Connection(credentials, new URL(credentials.server), new Agents(inFlight));
   }
 
   /** Where the API server is, without what its address may hold of a user. */
@@ -104,8 +68,12 @@ export class Connection {
 
   /** The context of the kubeconfig, or what stands for the pod's account; undefined for a server's plain URL. */
   get context(): string | undefined {
-    const context = this.kubeConfig.getCurrentContext();
-    return context === nothingFound ? undefined : context;
+    return this.#credentials.context;
+  }
+
+  /** For the calls that need the client library itself: a pod's exec. */
+  get kubeConfig(): KubeConfig {
+    return this.#credentials.kubeConfig;
   }
 
   /** Sends a request and reads its answer whole. */
@@ -115,22 +83,22 @@ export class Connection {
 
   /** Sends a request and gives its answer's body to read, however slowly: it must be read to its end or destroyed. */
   async stream(request: ApiRequest): Promise<Body> {
-    return this.#read(this.#streams, request, async (body) => body);
+    return this.#read("streams", request, async (body) => body);
   }
 
   /** Sends a request and gives what `take` makes of its answer's body; sends it again when the body breaks off. */
   async read<T>(request: ApiRequest, take: (body: Body) => Promise<T>): Promise<T> {
-    return this.#read(this.#agent, request, take);
+    return this.#read("requests", request, take);
   }
 
-  async #read<T>(agent: Agent, request: ApiRequest, take: (body: Body) => Promise<T>): Promise<T> {
+  async #read<T>(lane: Lane, request: ApiRequest, take: (body: Body) => Promise<T>): Promise<T> {
     const what = `${request.method} ${request.path.split("?", 1)[0]}`;
     for (let attempt = 1; ; attempt++) {
       request.signal?.throwIfAborted();
       let delay = firstDelayMs * 2 ** (attempt - 1) * (0.5 + Math.random());
       let failure: DrsError;
       try {
-        const answer = await this.#send(agent, request);
+        const answer = await this.#send(lane, request);
         if (answer.statusCode < 300) return await take(answer.body);
         failure = new KubernetesError(what, answer.statusCode, await answer.body.text());
         if (failure.code !== "UNAVAILABLE") throw failure;
@@ -152,12 +120,12 @@ export class Connection {
     }
   }
 
-  async #send(agent: Agent, request: ApiRequest): Promise<Dispatcher.ResponseData> {
+  async #send(lane: Lane, request: ApiRequest): Promise<Dispatcher.ResponseData> {
     const headers: Record<string, string> = { accept: request.accept ?? "application/json" };
     if (request.body !== undefined) headers["content-type"] = request.contentType ?? "application/json";
-    const credentials: RequestOptions = {};
-    await this.kubeConfig.applyToHTTPSOptions(credentials); // a token may have been renewed since
+    const credentials = await this.#credentials.current(); // they may have been renewed since
     const authorization = (credentials.headers as Record<string, string> | undefined)?.["Authorization"];
+    const agent = this.#agents.get(lane, credentials);
     if (authorization !== undefined) headers["authorization"] = authorization;
     return asking(agent, request.mayGo).request({
       origin: this.#origin,
@@ -172,46 +140,6 @@ export class Connection {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#agent.destroy(), this.#streams.destroy()]);
+    await this.#agents.destroy();
   }
-}
-
-/** The client library takes a second to load, so it is loaded here and not at the program's start. */
-async function loadKubeConfig(address: ClusterAddress): Promise<KubeConfig> {
-  const { KubeConfig } = await import("@kubernetes/client-node");
-  const config = new KubeConfig();
-  if (address.server !== undefined) {
-    config.loadFromClusterAndUser(
-      { name: "server", server: address.server, skipTLSVerify: address.server.startsWith("http:") },
-      { name: "nobody" },
-    );
-    return config;
-  }
-  try {
-    if (address.kubeconfig === undefined) config.loadFromDefault();
-    else config.loadFromFile(address.kubeconfig);
-  } catch (error) {
-    throw new DrsError("FAILED_PRECONDITION", `${fileOf(address)} cannot be read: ${String(error)}`, { cause: error });
-  }
-  if (address.kubeconfig === undefined && config.currentContext === nothingFound) {
-    const cure = "give --kubeconfig, set KUBECONFIG, or try --cluster simulated";
-    throw new DrsError("FAILED_PRECONDITION", `no cluster was found: ${cure}`);
-  }
-  if (address.context !== undefined) {
-    if (!config.getContextObject(address.context)) {
-      const there = config.contexts.map(({ name }) => name).join(", ") || "none";
-      const what = `${fileOf(address)} has no context ${address.context}: there are ${there}`;
-      throw new DrsError("FAILED_PRECONDITION", what);
-    }
-    config.setCurrentContext(address.context);
-  }
-  return config;
-}
-
-/** The context that the client library makes up when it finds neither a kubeconfig nor a pod's account. */
-const nothingFound = "loaded-context";
-
-/** The kubeconfig as a message names it. */
-function fileOf({ kubeconfig = "of KUBECONFIG or ~/.kube/config" }: ClusterAddress): string {
-  return `the kubeconfig ${kubeconfig}`;
 }
