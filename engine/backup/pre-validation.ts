@@ -47,6 +47,8 @@ export function preValidation(parts: JobParts): Phase {
           namespace,
           `claim ${claim} is being deleted, and goes with its data when no pod uses it any more: a restore makes it again`,
         );
+      for (const { namespace, claim, volume } of survey.volumesBeingDeleted)
+        context.warn(namespace, `volume ${volume} of claim ${claim} is being deleted, and goes when the claim does`);
       for (const { namespace, claim, driver } of survey.classless)
         context.warn(
           namespace,

@@ -155,13 +155,18 @@ async function releaseThose(
   context: JobContext,
   mayGo: (kept: KeptVolume, claim: KubernetesObject | undefined) => boolean,
 ): Promise<void> {
-  const { signal, notes } = context;
+  const { signal, notes, warn } = context;
   const released: string[] = [];
   await forEachInFlight(keptVolumes(context), limits.clusterConcurrency, async (kept) => {
     const { persistentVolume, namespace, claim: name, reclaimPolicy, isEphemeral } = kept;
     const volume = await cluster.get(persistentVolumes, "", persistentVolume, signal);
     const claim = await cluster.get(persistentVolumeClaims, namespace, name, signal);
     if (volume && isEphemeral !== true && !mayGo(kept, claim)) return;
+    if (!volume && isEphemeral !== true)
+      warn(
+        namespace,
+        `volume ${persistentVolume}, which claim ${name} had before, is gone from the cluster, as somebody has deleted it: the storage may have its data still`,
+      );
     released.push(persistentVolume);
     const metadata = { labels: { [keptByLabel]: null }, annotations: { [formerPolicyAnnotation]: null } };
     const spec = { persistentVolumeReclaimPolicy: reclaimPolicy };

@@ -8,12 +8,13 @@ import { isMadeByCluster } from "../objects/object-selection.ts";
 import { isFilledBy, unboundClaims } from "../volumes/claims-from-snapshots.ts";
 import { claimsGone } from "./deleting-claims.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
+import { freeVolume, isProvisioned, keptVolumeOf } from "./former-volumes.ts";
 import { claimsInUse } from "./idle-claims.ts";
 import { keptVolumes, releaseRestoredVolumes, volumeOf } from "./kept-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { claimsRequest } from "./restoring-claims.ts";
 import { sanitize } from "./sanitize.ts";
-import { isMadeWithoutSnapshot, isProvisioned } from "./unsaved-claims.ts";
+import { isMadeWithoutSnapshot } from "./unsaved-claims.ts";
 
 /**
  * Deletes the claims that the restore has made, and with them their volumes, which are copies out of snapshots. A claim that
@@ -73,8 +74,8 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
     const saved = before.get(`${namespace}/${claim}`);
     if (!saved) return;
     if (!(await cluster.get(persistentVolumeClaims, namespace, claim, signal))) {
-      const free = { spec: { claimRef: { uid: null, resourceVersion: null } } };
-      await cluster.patch(persistentVolumes, "", persistentVolume, free, signal);
+      const volume = await keptVolumeOf(parts, context, namespace, claim);
+      if (volume) await freeVolume(cluster, volume, namespace, claim, signal);
       const wanted = sanitize(persistentVolumeClaims, saved);
       wanted["spec"] = { ...(wanted["spec"] as object), volumeName: persistentVolume };
       await cluster.createOnce(persistentVolumeClaims, namespace, wanted, signal);

@@ -92,7 +92,7 @@ async function makeClaims(
     const claim = sanitize(persistentVolumeClaims, object);
     const owners = links.ownersFor(persistentVolumeClaims, object);
     if (owners.length > 0) claim.metadata.ownerReferences = [...owners];
-    if (!volume) return createClaimWithoutSnapshot(cluster, context, source, object, claim);
+    if (!volume) return createClaimWithoutSnapshot(parts, context, source, object, claim);
     const storageClass = classFor(volume, classes);
     if (storageClass?.["volumeBindingMode"] !== "WaitForFirstConsumer") waitedFor.push(volume);
     if (isFilledBy(request.uuid, existing.get(keyOf(volume))))

@@ -1,42 +1,43 @@
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-in-kinds.ts";
-import type { Cluster } from "../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { isMadeByCluster } from "../objects/object-selection.ts";
 import { noteAdded } from "./added-objects.ts";
 import type { LeftClaims } from "./deleting-claims.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
-import { keptVolumes, ownMarks, ownPolicy } from "./kept-volumes.ts";
+import { archivedVolume, freeVolume, isProvisioned, keptVolumeOf, releasedVolume } from "./former-volumes.ts";
+import { keptVolumes, volumeOf } from "./kept-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { safetySource } from "./restore-sources.ts";
 import { sanitize } from "./sanitize.ts";
 
 /**
  * A claim whose data is not in the backup. One that exists is left as it is. Else it is made again: on its old volume when
- * that has its data still, as a static one does, such as a network share, or one that was taken from it while this restore
- * runs, and kept; empty otherwise, with a warning.
+ * that has its data still, as a static one does, such as a network share, one that says Retain, or one that was taken from it
+ * while this restore runs, and kept; empty otherwise, with a warning.
  */
 export async function createClaimWithoutSnapshot(
-  cluster: Cluster,
+  parts: JobParts,
   context: JobContext,
   source: RestoreSource,
   archived: KubernetesObject,
   claim: KubernetesObject,
 ): Promise<void> {
+  const { cluster } = parts;
   const { signal } = context;
   const { namespace = "", name } = claim.metadata;
   if (await cluster.get(persistentVolumeClaims, namespace, name, signal)) return;
-  const { volumeName: formerName = "" } = archived["spec"] as { volumeName?: string };
-  const volume =
-    (await keptVolume(cluster, context, namespace, name)) ?? (await staticVolume(source, formerName, signal));
+  const formerName = volumeOf(archived);
+  const former =
+    (await keptVolumeOf(parts, context, namespace, name)) ??
+    (await releasedVolume(cluster, formerName, namespace, name, signal));
+  const volume = former ?? (await staticVolume(source, formerName, signal));
   if (volume) {
     const volumeName = volume.metadata.name;
-    if (!(await cluster.get(persistentVolumes, "", volumeName, signal))) {
+    if (!former && !(await cluster.get(persistentVolumes, "", volumeName, signal)))
       noteAdded(context, source, persistentVolumes, volumeName);
-      await cluster.createOnce(persistentVolumes, "", forClaim(volume, namespace, name), signal);
-    }
-    await freeFor(cluster, volumeName, namespace, name, signal);
+    await freeVolume(cluster, volume, namespace, name, signal);
     claim = { ...claim, spec: { ...(claim["spec"] as object), volumeName } };
     context.warn(namespace, `claim ${name} is on its volume ${volumeName} again, whose data is not in the backup`);
   } else if (formerName !== "") context.warn(namespace, `claim ${name} is empty: its data is not in the backup`);
@@ -59,56 +60,14 @@ export function isMadeWithoutSnapshot(
   return notes.get(madeNote(notesPrefix, metadata.namespace ?? "", metadata.name)) === metadata.uid;
 }
 
-/** The volume that a claim had when this restore began, if that is there. */
-async function keptVolume(
-  cluster: Cluster,
-  context: JobContext,
-  namespace: string,
-  name: string,
-): Promise<KubernetesObject | undefined> {
-  const kept = keptVolumes(context).find((volume) => volume.namespace === namespace && volume.claim === name);
-  return kept && cluster.get(persistentVolumes, "", kept.persistentVolume, context.signal);
-}
-
 /** The archived volume of this name, if no driver made it. */
 async function staticVolume(
   source: RestoreSource,
   name: string,
   signal: AbortSignal,
 ): Promise<KubernetesObject | undefined> {
-  if (name === "") return undefined;
-  for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumes"]), signal))
-    if (object.metadata.name === name) return isProvisioned(object) ? undefined : object;
-  return undefined;
-}
-
-/** Whether a volume was made by a driver for its claim, and is gone with it. */
-export function isProvisioned({ metadata }: KubernetesObject): boolean {
-  return metadata.annotations?.["pv.kubernetes.io/provisioned-by"] !== undefined;
-}
-
-/** https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume */
-function forClaim(volume: KubernetesObject, namespace: string, name: string): KubernetesObject {
-  const copy = sanitize(persistentVolumes, volume);
-  copy.metadata.labels = ownMarks(copy.metadata.labels);
-  copy.metadata.annotations = ownMarks(copy.metadata.annotations);
-  copy["spec"] = {
-    ...(copy["spec"] as object),
-    persistentVolumeReclaimPolicy: ownPolicy(volume),
-    claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name },
-  };
-  return copy;
-}
-
-/** A volume that is still there remembers its old claim's uid, and would wait for that one. */
-async function freeFor(cluster: Cluster, volume: string, namespace: string, name: string, signal: AbortSignal) {
-  const existing = await cluster.get(persistentVolumes, "", volume, signal);
-  const { claimRef = {} } = (existing?.["spec"] ?? {}) as {
-    claimRef?: { namespace?: string; name?: string; uid?: string };
-  };
-  if (claimRef.namespace !== namespace || claimRef.name !== name || claimRef.uid === undefined) return;
-  const free = { spec: { claimRef: { uid: null, resourceVersion: null } } };
-  await cluster.patch(persistentVolumes, "", volume, free, signal);
+  const volume = await archivedVolume(source, name, signal);
+  return volume && isProvisioned(volume) ? undefined : volume;
 }
 
 /**
@@ -134,7 +93,7 @@ export async function remakeGoneClaims(
   for await (const { object } of objectsOf(safety, partsOf(safety, ["persistentvolumeclaims"]), signal)) {
     const { namespace = "", name } = object.metadata;
     if (!gone.has(`${namespace}/${name}`)) continue;
-    await createClaimWithoutSnapshot(cluster, context, source, object, sanitize(persistentVolumeClaims, object));
+    await createClaimWithoutSnapshot(parts, context, source, object, sanitize(persistentVolumeClaims, object));
   }
 }
 

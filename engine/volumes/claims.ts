@@ -37,6 +37,12 @@ export interface ClaimSurvey {
   readonly empty: readonly { readonly namespace: string; readonly claim: string }[];
   /** Claims that somebody has deleted, and that stay as long as a pod uses them. They are among the others, too. */
   readonly beingDeleted: readonly { readonly namespace: string; readonly claim: string }[];
+  /** Claims whose volume somebody has deleted: it stays as long as they do. They are among the others, too. */
+  readonly volumesBeingDeleted: readonly {
+    readonly namespace: string;
+    readonly claim: string;
+    readonly volume: string;
+  }[];
   /** Those with a snapshot for which no storage class of the cluster could make a volume again. */
   readonly classless: readonly SnapshotableClaim[];
 }
@@ -56,6 +62,7 @@ export async function surveyClaims(
   const unsavable: UnsavableClaim[] = [];
   const empty: { namespace: string; claim: string }[] = [];
   const beingDeleted: { namespace: string; claim: string }[] = [];
+  const volumesBeingDeleted: { namespace: string; claim: string; volume: string }[] = [];
   for (const namespace of namespaces)
     for await (const object of cluster.list(persistentVolumeClaims, namespace, signal)) {
       if (!isSavedObject(persistentVolumeClaims, object)) continue;
@@ -69,6 +76,8 @@ export async function surveyClaims(
         continue;
       }
       const volume = volumeName === "" ? undefined : await cluster.get(persistentVolumes, "", volumeName, signal);
+      if (volume?.metadata.deletionTimestamp !== undefined)
+        volumesBeingDeleted.push({ namespace, claim, volume: volumeName });
       const csi = (volume?.["spec"] as VolumeSpec | undefined)?.csi;
       const snapshotClass = csi && classes.get(csi.driver);
       const without = (reason: string) => unsavable.push({ namespace, claim, reason });
@@ -89,7 +98,7 @@ export async function surveyClaims(
     }
   const provisioners = snapshotable.length === 0 ? new Set() : await existingProvisioners(cluster, signal);
   const classless = snapshotable.filter(({ driver }) => !provisioners.has(driver));
-  return { snapshotable, unsavable, empty, beingDeleted, classless };
+  return { snapshotable, unsavable, empty, beingDeleted, volumesBeingDeleted, classless };
 }
 
 async function existingProvisioners(cluster: Cluster, signal: AbortSignal): Promise<ReadonlySet<unknown>> {

@@ -193,3 +193,72 @@ test("a Secret that is not in the backup stays where a volume that is kept needs
     "cdp: Secret later-key is not in the backup, and left as it is: a volume that is kept needs it",
   );
 });
+
+test("a volume that somebody has deleted is named by the backup, and made again with its data when a restore goes back", async () => {
+  const scene = await Scene.open({ maxRefusedObjects: 0 });
+  const volume = await volumeNameOf(scene, "cdp-artifacts");
+  await scene.remove(`${volumes}/${volume}`);
+  const backup = await scene.backup();
+  expect(texts(backup.warnings)).toEqual([
+    `cdp: volume ${volume} of claim cdp-artifacts is being deleted, and goes when the claim does`,
+  ]);
+  scene.simulator.volumes.write("cdp", "cdp-artifacts", "data", "only copy");
+  const job = failing(scene);
+  job.crn = await scene.startRestore(backup.crn);
+  const restore = await scene.restored(job.crn);
+  await scene.simulator.settled();
+  expect(restore.state).toBe("FAILED");
+  expect(await volumeNameOf(scene, "cdp-artifacts")).toBe(volume);
+  expect(scene.simulator.volumes.read("cdp", "cdp-artifacts", "data").toString()).toBe("only copy");
+  expect((await scene.get(`${volumes}/${volume}`)).metadata).not.toHaveProperty("deletionTimestamp");
+  expect(await policyOf(scene, volume)).toBe("Delete");
+});
+
+/** Without them no claim's data can be saved. */
+async function removeSnapshotClasses(scene: Scene): Promise<void> {
+  const classes = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses";
+  for (const name of await scene.names(classes)) await scene.remove(`${classes}/${name}`);
+}
+
+test("a claim without data in the backup that has gone comes back on the volume that it has left behind", async () => {
+  const scene = await Scene.open();
+  await removeSnapshotClasses(scene);
+  await addClaim(scene, "retained");
+  const volume = await volumeNameOf(scene, "retained");
+  await scene.change(`${volumes}/${volume}`, { spec: { persistentVolumeReclaimPolicy: "Retain" } });
+  const backup = await scene.backup();
+  await scene.remove(`${deployments}/retained`);
+  await scene.remove(`${claims}/retained`);
+  await scene.until(async () => !(await scene.names(claims)).includes("retained"));
+  const restore = await scene.restore(backup.crn);
+  await scene.simulator.settled();
+  expect(texts(restore.errors)).toEqual([]);
+  expect(texts(restore.warnings)).toContain(
+    `cdp: claim retained is on its volume ${volume} again, whose data is not in the backup`,
+  );
+  expect(scene.simulator.volumes.read("cdp", "retained", "data").toString()).toBe("only copy");
+});
+
+test("a volume made by hand that a restore has made again is named when it goes back", async () => {
+  const scene = await Scene.open({ maxRefusedObjects: 0 });
+  const common = { accessModes: ["ReadWriteMany"], storageClassName: "" };
+  const nfs = { server: "nfs.example.com", path: "/exports/share" };
+  await scene.create(volumes, {
+    metadata: { name: "share" },
+    spec: { ...common, capacity: { storage: "1Gi" }, nfs, persistentVolumeReclaimPolicy: "Retain" },
+  });
+  const resources = { requests: { storage: "1Gi" } };
+  await scene.create(claims, { metadata: { name: "share" }, spec: { ...common, resources, volumeName: "share" } });
+  await scene.simulator.settled();
+  const backup = await scene.backup();
+  await scene.remove(`${claims}/share`);
+  await scene.remove(`${volumes}/share`);
+  const job = failing(scene);
+  job.crn = await scene.startRestore(backup.crn);
+  const restore = await scene.restored(job.crn);
+  expect(restore.state).toBe("FAILED");
+  expect(await scene.names(claims)).not.toContain("share");
+  expect(texts(restore.warnings)).toContain(
+    "going back: PersistentVolume share was made by the restore and stays: its data lies elsewhere, and stays when it is deleted",
+  );
+});
