@@ -240,11 +240,13 @@ async function restoreOne(
 async function resumeJob(
   cluster: JobParts["cluster"],
   type: ServedType,
-  { metadata: { namespace = "", name }, ...job }: KubernetesObject,
+  archived: KubernetesObject,
   signal: AbortSignal,
 ): Promise<void> {
-  const { suspend = false } = job["spec"] as { suspend?: boolean };
+  const { namespace = "", name } = archived.metadata;
+  const { suspend = false } = archived["spec"] as { suspend?: boolean };
   await cluster.patch(type, namespace, name, { spec: { suspend } }, signal);
+  await restoreFieldOwners(cluster, type, archived, signal);
 }
 
 /** Puts back a status that a controller would not find out again, or that tells of what is there no more. */
