@@ -13,6 +13,7 @@ export interface LiveObject {
   /** Of kinds that keep their status; else empty. */
   readonly statusDigest: string;
   readonly uid: string;
+  readonly resourceVersion: string;
   /** The uids of its owners, sorted, in one text. */
   readonly owners: string;
   readonly isTerminating: boolean;
@@ -46,11 +47,12 @@ export async function liveObjects(
 }
 
 export function liveObject(type: ServedType, object: KubernetesObject): LiveObject {
-  const { uid = "", ownerReferences = [], deletionTimestamp } = object.metadata;
+  const { uid = "", resourceVersion = "", ownerReferences = [], deletionTimestamp } = object.metadata;
   return {
     digest: digestOf(type, object),
     statusDigest: keepsStatus(type) ? statusDigest(object) : "",
     uid,
+    resourceVersion,
     owners: ownerUids(ownerReferences),
     isTerminating: deletionTimestamp !== undefined,
   };

@@ -218,11 +218,7 @@ async function restoreOne(
     const object = wantedObject(type, archived, { started });
     const owners = links.ownersFor(type, archived);
     if (owners.length > 0) object.metadata.ownerReferences = [...owners];
-    const { metadata } = await new ObjectRestorer({ cluster, signal, warn, info }).restore(
-      type,
-      object,
-      live !== undefined,
-    );
+    const { metadata } = await new ObjectRestorer({ cluster, signal, warn, info }).restore(type, object, live);
     links.restored(archived.metadata.uid, metadata.uid);
     if (resourceName(type) === "jobs.batch" && isFinishedJob(archived))
       await markFinished(cluster, type, archived, signal);

@@ -39,19 +39,34 @@ export class ObjectRestorer {
     this.#parts = parts;
   }
 
-  /** `isThere`: as far as is known. Throws the API server's last refusal when it does not take the object. */
-  async restore(type: ResourceType, object: KubernetesObject, isThere = false): Promise<KubernetesObject> {
+  /** `seen`: the one that is there, as far as is known. Throws the API server's last refusal when it does not take the object. */
+  async restore(type: ResourceType, object: KubernetesObject, seen?: Seen): Promise<KubernetesObject> {
     for (let attempt = 0; ; attempt++) {
       try {
         const namespace = object.metadata.namespace ?? "";
-        return isThere || attempt > 0
-          ? await this.#replace(type, namespace, object)
-          : await this.#create(type, namespace, object);
+        if (attempt > 0) return await this.#replace(type, namespace, object);
+        return await (seen ? this.#update(type, namespace, object, seen) : this.#create(type, namespace, object));
       } catch (error) {
         const delay = retryDelaysMs[attempt];
         if (delay === undefined || !(hasStatus(error, 403, 404, 409, 500) || isDenied(error))) throw error;
         await sleep(delay, undefined, { signal: this.#parts.signal });
       }
+    }
+  }
+
+  /** Updates the object that was seen at once; what is otherwise by now, or needs more than that, is looked at again. */
+  async #update(
+    type: ResourceType,
+    namespace: string,
+    object: KubernetesObject,
+    seen: Seen,
+  ): Promise<KubernetesObject> {
+    if (seen.isTerminating || resourceName(type) === "serviceaccounts") return this.#replace(type, namespace, object);
+    try {
+      return await this.#parts.cluster.replace(type, namespace, inPlaceOf(seen, object), this.#parts.signal);
+    } catch (error) {
+      if (!hasStatus(error, 404, 409, 422)) throw error;
+      return this.#replace(type, namespace, object);
     }
   }
 
@@ -85,9 +100,8 @@ export class ObjectRestorer {
     if (resourceName(type) === "serviceaccounts")
       return (await cluster.patch(type, namespace, name, mergedServiceAccount(existing, object), signal)) ?? existing;
     const { resourceVersion = "", uid = "" } = existing.metadata;
-    const wanted = { ...object, metadata: { ...object.metadata, resourceVersion, uid } };
     try {
-      return await cluster.replace(type, namespace, wanted, signal);
+      return await cluster.replace(type, namespace, inPlaceOf({ resourceVersion, uid }, object), signal);
     } catch (error) {
       if (!isImmutable(error) || neverRecreated.has(resourceName(type))) throw error;
       await this.#isCreatable(type, namespace, object, error);
@@ -140,6 +154,17 @@ export class ObjectRestorer {
     await cluster.delete(type, namespace, name, signal, { uid, propagation });
     await isGone(cluster, type, namespace, { name, uid }, replacedTimeoutMs, signal);
   }
+}
+
+/** A live object, as of the version that was seen. */
+export interface Seen {
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly isTerminating: boolean;
+}
+
+function inPlaceOf({ uid, resourceVersion }: Omit<Seen, "isTerminating">, object: KubernetesObject): KubernetesObject {
+  return { ...object, metadata: { ...object.metadata, resourceVersion, uid } };
 }
 
 /** With them go the objects of their kind, the data of volumes, or all that is in them. */
