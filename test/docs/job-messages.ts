@@ -1,0 +1,55 @@
+import { glob, readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+/** What a job can end with, or tell of one object, whose text stands where it is made. */
+const calls = /new (?:Drs|Store)Error\(\s*"(\w+)",|context\.(warn|error)\(|tellGivenUp\((?=\s*context)/g;
+/** Told to the caller, tried again, or `internal error (...)`. */
+const others = ["INVALID_ARGUMENT", "NOT_FOUND", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "INTERNAL"];
+/** Stands for what a text is given when it is made. */
+export const filledIn = "\u{2026}";
+
+export interface JobMessage {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** The texts of a job's messages as the source has them. Those that are put together elsewhere are not found. */
+export async function jobMessages(root: string): Promise<readonly JobMessage[]> {
+  const rooms = "{archive,backup,deletion,encryption,jobs,kubernetes,objects,restore,storage,volumes}";
+  const files = await Array.fromAsync(glob(`engine/${rooms}/**/*.ts`, { cwd: root }));
+  const found = await Promise.all(
+    files.map(async (file) => textsIn(await readFile(join(root, file), "utf8")).map((text) => ({ file, text }))),
+  );
+  return found.flat();
+}
+
+function textsIn(source: string): readonly string[] {
+  return [...source.matchAll(calls)].flatMap((call) => {
+    if (call[1] !== undefined && others.includes(call[1])) return [];
+    const text = literalsOf(argumentsFrom(source, call.index + call[0].length));
+    return /\w+ \w+/.test(text) ? [text] : [];
+  });
+}
+
+/** What stands between the parentheses of a call, from inside of them. */
+function argumentsFrom(source: string, start: number): string {
+  let depth = 1;
+  for (let at = start; at < source.length; at += 1) {
+    if (source[at] === "(") depth += 1;
+    else if (source[at] === ")" && (depth -= 1) === 0) return source.slice(start, at);
+  }
+  return source.slice(start);
+}
+
+/** The longest text among some arguments, of several literals with `+` between them. */
+function literalsOf(code: string): string {
+  const whole = withoutCode(code).replaceAll(/["`]\s*\+\s*["`]/g, "");
+  const literals = [...whole.matchAll(/"([^"\n]*)"|`([^`]*)`/g)].map(([, plain, template]) => plain ?? template ?? "");
+  return literals.reduce((longest, text) => (text.length > longest.length ? text : longest), "");
+}
+
+/** The innermost `${...}` first, as there may be others in them. */
+function withoutCode(code: string): string {
+  const next = code.replaceAll(/\$\{[^{}]*\}/g, filledIn);
+  return next === code ? code : withoutCode(next);
+}
