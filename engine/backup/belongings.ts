@@ -1,7 +1,7 @@
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
-import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { findBelongings } from "../objects/belongings.ts";
 import { listed } from "../restore/listed.ts";
 
@@ -18,11 +18,16 @@ export function lookForBelongings(
   discovery: Discovery,
   namespaces: readonly string[],
 ): AsyncIterable<{ readonly type: ResourceType; readonly object: KubernetesObject }> {
+  const further = furtherObjects(controlPlane, namespaces);
+  // What an aggregated API keeps is in its own data, unless somebody says that it is not.
+  const isLookedThrough = (kind: ResourceType) =>
+    discovery.serverOf(kind.apiVersion) === undefined ||
+    further.some(({ resource }) => resource === resourceName(kind));
   const found = findBelongings({
     cluster,
-    resources: discovery.resources.filter(({ apiVersion }) => discovery.serverOf(apiVersion) === undefined),
+    resources: discovery.resources.filter(isLookedThrough),
     namespaces,
-    further: furtherObjects(controlPlane, namespaces),
+    further,
     inFlight: kindsAtOnce,
     signal,
   });

@@ -1,3 +1,4 @@
+import { isBuiltInGroup } from "../kubernetes/built-in-kinds.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/label-selector/ */
@@ -16,41 +17,53 @@ export function selectorsOf(role: KubernetesObject): readonly LabelSelector[] {
   return clusterRoleSelectors ?? [];
 }
 
+/** Whose rules a selector collects: all; what also grants something on these groups; what grants something on ours. */
+type Limit = "all" | "ours or Kubernetes' own" | "ours";
+const limits: readonly Limit[] = ["all", "ours or Kubernetes' own", "ours"];
+
 /**
  * Which cluster roles are needed because others collect their rules; gathered from the roles that are bound, and from those
- * that are found to be needed. https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles
+ * that are found to be needed. To the cluster's own roles for users anybody may add, so that not all of that is needed: what
+ * grants something on a custom kind of the backup; where such a role is bound, on Kubernetes' own kinds, too.
+ * https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles
  */
 export class AggregatedRoles {
   readonly #groups = new Set<string>();
   /** By their text. */
-  readonly #selectors = new Map<string, { readonly selector: LabelSelector; readonly isOfCluster: boolean }>();
+  readonly #selectors = new Map<string, { readonly selector: LabelSelector; readonly limit: Limit }>();
 
   /** Counts an API group among those that objects of the backup, or their definitions, are of. */
   noteGroup(group: string): void {
+    if (isBuiltInGroup(group)) return;
     this.#groups.add(group);
+    for (const selector of selectorsForUsers("admin")) this.#add(selector, "ours");
   }
 
   /** Takes notice of a role's name: to the cluster's own roles for users others belong. */
   bound(name: string): void {
-    for (const selector of selectorsForUsers(name)) this.#add(selector, true);
+    for (const selector of selectorsForUsers(name)) this.#add(selector, "ours or Kubernetes' own");
   }
 
   /** Takes notice of a role that is needed. */
   needed(role: KubernetesObject): void {
     for (const selector of selectorsOf(role)) {
-      this.#add(selector, false);
+      this.#add(selector, "all");
       for (const name of rolesForUsersIn(selector)) this.bound(name);
     }
   }
 
-  /**
-   * Whether a needed role collects the rules of this one. Where that is the cluster's own, and anybody may add to it, only
-   * what grants something on Kubernetes' kinds or on those of the backup counts.
-   */
+  /** Whether the rules of this role are needed in another one. */
   collect(role: KubernetesObject): boolean {
+    const { rules } = role as { rules?: readonly { apiGroups?: readonly string[] }[] | null };
+    const groups = (rules ?? []).flatMap(({ apiGroups = [] }) => apiGroups);
+    const isOurs = groups.some((group) => this.#groups.has(group));
+    const isWithin: Readonly<Record<Limit, boolean>> = {
+      all: true,
+      "ours or Kubernetes' own": isOurs || groups.some((group) => group === "*" || isBuiltInGroup(group)),
+      ours: isOurs,
+    };
     return [...this.#selectors.values()].some(
-      ({ selector, isOfCluster }) =>
-        matches(selector, role.metadata.labels) && (!isOfCluster || grantsOn(this.#groups, role)),
+      ({ selector, limit }) => isWithin[limit] && matches(selector, role.metadata.labels),
     );
   }
 
@@ -59,10 +72,10 @@ export class AggregatedRoles {
     return this.#selectors.keys();
   }
 
-  #add(selector: LabelSelector, isOfCluster: boolean): void {
+  #add(selector: LabelSelector, limit: Limit): void {
     const text = selectorText(selector);
-    const isKnown = this.#selectors.get(text)?.isOfCluster === false;
-    this.#selectors.set(text, { selector, isOfCluster: isOfCluster && !isKnown });
+    const known = this.#selectors.get(text)?.limit ?? limit;
+    this.#selectors.set(text, { selector, limit: limits.find((each) => each === limit || each === known) ?? limit });
   }
 }
 
@@ -128,19 +141,4 @@ function selectorText({ matchLabels = {}, matchExpressions = [] }: LabelSelector
       return `${key} ${operator === "NotIn" ? "notin" : "in"} (${values.join(",")})`;
     }),
   ].join(",");
-}
-
-/** The API groups of Kubernetes' own kinds, which every cluster has; and that for all groups. */
-const groupsOfKubernetes = new Set(
-  "* apps batch autoscaling policy networking.k8s.io discovery.k8s.io rbac.authorization.k8s.io storage.k8s.io resource.k8s.io scheduling.k8s.io node.k8s.io coordination.k8s.io events.k8s.io"
-    .split(" ")
-    .concat(""),
-);
-
-/** Whether a role grants something on Kubernetes' own kinds, or on one of these further API groups. */
-function grantsOn(groups: ReadonlySet<string>, role: KubernetesObject): boolean {
-  const rules = (role["rules"] ?? []) as { apiGroups?: string[] }[];
-  return rules.some(({ apiGroups = [] }) =>
-    apiGroups.some((group) => groupsOfKubernetes.has(group) || groups.has(group)),
-  );
 }

@@ -34,7 +34,11 @@ const storedNote = "stored-versions";
 const restoredNote = "restored-all";
 
 /** What provisions volumes has to be there before the claims. */
-const storageKinds = ["storageclasses.storage.k8s.io", "volumesnapshotclasses.snapshot.storage.k8s.io"];
+const storageKinds = [
+  "storageclasses.storage.k8s.io",
+  "volumeattributesclasses.storage.k8s.io",
+  "volumesnapshotclasses.snapshot.storage.k8s.io",
+];
 
 /**
  * A restore. Nothing is touched before PRE_VALIDATION has proven that everything can be brought back and has saved what

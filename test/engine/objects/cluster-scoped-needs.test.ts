@@ -139,14 +139,14 @@ const roles: readonly Role[] = [
 ];
 
 test.each([
-  ["by-labels", ["one", "deep", "two"]],
-  ["by-expressions", ["two", "deep"]],
-  ["of-others", ["two", "deep"]],
+  ["by-labels", ["one", "deep", "two", "brokers-for-edit"]],
+  ["by-expressions", ["two", "deep", "brokers-for-edit"]],
+  ["of-others", ["two", "deep", "brokers-for-edit"]],
   ["admin", ["pods-for-admin", "brokers-for-edit", "jobs-for-view"]],
   ["edit", ["brokers-for-edit", "jobs-for-view"]],
-  ["view", ["jobs-for-view"]],
+  ["view", ["jobs-for-view", "brokers-for-edit"]],
   ["of-view", ["brokers-for-edit", "others-for-edit", "jobs-for-view"]],
-  ["one", []],
+  ["one", ["brokers-for-edit"]],
 ])("cluster role %s needs what is aggregated into it: %o", (bound, parts) => {
   const needs = new ClusterScopedNeeds(["cdp"]);
   needs.note(typeOf(roleBindings, true), named("x", { roleRef: { kind: "ClusterRole", name: bound } }));

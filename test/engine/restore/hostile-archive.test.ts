@@ -21,6 +21,11 @@ const ours = { kind: "ServiceAccount", namespace: "cdp", name: "default" };
 const inside = { name: "inside.x", clientConfig: { service: { namespace: "cdp", name: "x" } } };
 const outside = { clientConfig: { service: { namespace: "kube-system", name: "x" } } };
 
+const released = {
+  labels: { "app.kubernetes.io/managed-by": "Helm" },
+  annotations: { "meta.helm.sh/release-name": "x", "meta.helm.sh/release-namespace": "cdp" },
+};
+
 const forgeries: readonly (Forgery & { readonly what: string; readonly message: RegExp })[] = [
   {
     what: "a secret of a namespace outside the backup",
@@ -52,6 +57,27 @@ const forgeries: readonly (Forgery & { readonly what: string; readonly message: 
     type: roles,
     object: { metadata: { name: "x" }, rules: [{ apiGroups: ["*"], resources: ["*"], verbs: ["*"] }] },
     message: /ClusterRole x is nothing that the objects of the backup need/,
+  },
+  {
+    what: "a cluster role that adds to the rights of whoever may edit",
+    type: roles,
+    object: {
+      metadata: { name: "x", labels: { "rbac.authorization.k8s.io/aggregate-to-edit": "true" } },
+      rules: [{ apiGroups: ["platform.cdp.example", "*"], resources: ["*"], verbs: ["*"] }],
+    },
+    message: /ClusterRole x is also for "whoever is bound to ClusterRole edit", which is not believed .* take it out/,
+  },
+  {
+    what: "a cluster role binding for everybody that says it is of a Helm release",
+    type: bindings,
+    object: { metadata: { name: "x", ...released }, subjects: [everybody], roleRef: admin },
+    message: /ClusterRoleBinding x is nothing that the objects of the backup need.*not believed .* take it out/,
+  },
+  {
+    what: "an admission policy that says it is of a Helm release",
+    type: globally("admissionregistration.k8s.io/v1", "MutatingAdmissionPolicy", "mutatingadmissionpolicies"),
+    object: { metadata: { name: "x", ...released }, spec: {} },
+    message: /MutatingAdmissionPolicy x is nothing that the objects of the backup need.*not believed .* take it out/,
   },
   {
     what: "a webhook that sends what is written elsewhere",
