@@ -3,6 +3,8 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { reaches } from "../faults/scene.ts";
+import { damagePart } from "../support/archives.ts";
 import { documentedCommands } from "../support/documented-commands.ts";
 import { eventually } from "../support/eventually.ts";
 import type { KubernetesObject } from "../support/kubernetes-client.ts";
@@ -103,6 +105,30 @@ test("the documented command frees what a restore has kept", async () => {
   const volume = clusterPath("v1/persistentvolumes", volumeName);
   await eventually("the volume is gone", async () => !(await plane.cluster.kubernetes.find(volume)));
   expect(await plane.cluster.kubernetes.find(volume)).toBeUndefined();
+});
+
+test("claims and volumes that somebody has deleted are there with their data when a restore has gone back", async () => {
+  const names = ["d-orders-0", "vault-data"];
+  for (const name of names) await writeFile(await fileOf(name), "only copy");
+  const before = new Map<string, string>();
+  for (const name of names) before.set(name, (await plane.get(claims, name))["spec"].volumeName);
+  await plane.kubectl("delete", "--wait=false", "pvc/d-orders-0");
+  await plane.cluster.kubectl("delete", "--wait=false", `pv/${before.get("vault-data") ?? ""}`);
+  const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn: plane.backupCrn });
+  await reaches(plane, restoreCrn, "DELETING_OBJECTS_PVC");
+  const mend = await damagePart(plane.service.data, plane.backupCrn, "core.v1.secrets");
+  const { errors } = await plane.service.waitForJob(restoreCrn, { state: "FAILED", timeout: 90_000 });
+  await mend();
+  expect(JSON.stringify(errors)).toContain("is damaged");
+  for (const name of names) {
+    const { metadata, spec } = await plane.until(claims, name, isBound);
+    expect(metadata).not.toHaveProperty("deletionTimestamp");
+    expect(spec.volumeName).toBe(before.get(name));
+    expect(await readFile(await fileOf(name), "utf8")).toBe("only copy");
+    const volume = await plane.cluster.kubernetes.get(clusterPath("v1/persistentvolumes", spec.volumeName));
+    expect(volume.metadata).not.toHaveProperty("deletionTimestamp");
+    expect(volume["spec"].persistentVolumeReclaimPolicy).toBe("Delete");
+  }
 });
 
 function isBound(claim: KubernetesObject): boolean {
