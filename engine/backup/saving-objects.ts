@@ -6,6 +6,7 @@ import { requiredNote } from "../jobs/required-note.ts";
 import { saveNamespaces } from "../objects/namespace-saver.ts";
 import { listed } from "../restore/listed.ts";
 import { tellUnavailable } from "./aggregated-apis.ts";
+import { mixedByHand } from "../objects/roll-out-status.ts";
 import { backupNotes } from "./backup-notes.ts";
 import { lookForBelongings } from "./belongings.ts";
 
@@ -36,6 +37,10 @@ export function savingObjects(parts: JobParts): Phase {
         },
         onMissing: ({ kind, name, user }) =>
           context.warn(user.namespace, `${user.kind} ${user.name} needs ${kind}/${name}, which does not exist`),
+        onObject: (type, object) => {
+          const lost = mixedByHand(type, object);
+          if (lost !== undefined) context.warn(object.metadata.namespace ?? "", lost);
+        },
         onPart: (part) => context.info(`saved ${part.objects} ${resourceName(part)}, ${part.size} bytes`),
       });
       for (const [kind, names] of going) {

@@ -31,13 +31,14 @@ export function isSameJson(one: unknown, other: unknown): boolean {
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, member: unknown) => {
     if (typeof member !== "object" || member === null || Array.isArray(member)) return member;
-    if (Object.isFrozen(member)) return canonicalNumber(JSON.stringify(member));
+    if (Object.isFrozen(member)) return canonicalValue(JSON.stringify(member));
     return Object.fromEntries(Object.entries(member).toSorted(([one], [other]) => (one < other ? -1 : 1)));
   });
 }
 
-/** Of a number that was kept as text. */
-function canonicalNumber(text: string): unknown {
+/** Of a number that was kept as text, or a text as Go writes it. */
+function canonicalValue(text: string): unknown {
+  if (text.startsWith('"')) return JSON.parse(text);
   return exactInteger.test(text) ? rawJSON(BigInt(text).toString()) : Number(text);
 }
 
@@ -47,4 +48,25 @@ function comparable(value: unknown): unknown {
   return (JSON.parse as RawJsonParse)(JSON.stringify(value), (_key, member, { source }) =>
     typeof member === "number" && source !== undefined && exactInteger.test(source) ? BigInt(source) : member,
   );
+}
+
+/**
+ * The value so that `JSON.stringify` writes its texts as Go does. A controller knows a revision by the very bytes of its
+ * data: written otherwise it would be another one, and pods would be rolled.
+ * https://github.com/kubernetes/kubernetes/blob/v1.35.4/pkg/controller/history/controller_history.go
+ */
+export function asInGo<T>(value: T): T {
+  if (typeof value === "string") return (/[<>&\u2028\u2029]/.test(value) ? rawJSON(goText(value)) : value) as T;
+  if (Array.isArray(value)) return value.map(asInGo) as T;
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, asInGo(member as unknown)])) as T;
+}
+
+/** https://pkg.go.dev/encoding/json#Marshal */
+function goText(text: string): string {
+  return JSON.stringify(text).replaceAll(/[<>&\u2028\u2029]/g, escaped);
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

@@ -28,6 +28,8 @@ export interface SavingRequest {
   /** Cluster-scoped objects that are saved whether these need them or not. */
   readonly further?: AsyncIterable<{ readonly type: ResourceType; readonly object: KubernetesObject }>;
   readonly signal: AbortSignal;
+  /** Told of every object in the namespaces that is saved. */
+  readonly onObject?: (type: ResourceType, object: KubernetesObject) => void;
   /** Called after each kind, for the log. */
   readonly onPart: (part: Part) => void;
   /** Called for each object that is left out because the cluster makes it itself. */
@@ -109,7 +111,7 @@ function savedObjects(
 
 async function* savedObjectsIn(
   namespace: string,
-  { cluster, signal, onGoing, onLeftOut }: SavingRequest,
+  { cluster, signal, onGoing, onLeftOut, onObject }: SavingRequest,
   resource: DiscoveredResource,
   { needs, unselecting }: Learnt,
 ): AsyncGenerator<SavableObject> {
@@ -124,6 +126,7 @@ async function* savedObjectsIn(
         }
         if (isUnselecting(resource, object)) unselecting.add(`${namespace}/${object.metadata.name}`);
         needs.note(resource, object);
+        onObject?.(resource, object);
         yield { bytes, object };
       }
   } catch (error) {

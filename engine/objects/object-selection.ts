@@ -48,7 +48,7 @@ export function savedResources(
 }
 
 /**
- * Whether an object belongs into an archive: not what the cluster makes itself, and not what is on its way out, but for a
+ * Whether an object belongs into an archive: not what the cluster makes itself, but for the revisions of workloads, and not what is on its way out, but for a
  * claim with its volume, which stays, and is in use, as long as a pod has it. Of the services in `unselecting` (`namespace/name`), which have no selector, nobody makes the endpoints again.
  */
 export function isSavedObject(
@@ -57,7 +57,22 @@ export function isSavedObject(
   unselecting: ReadonlySet<string> = new Set(),
 ): boolean {
   if (isGoing(type, object)) return false;
+  if (isRevision(type, object)) return true;
   return !isMadeByCluster(type, object) || unselecting.has(serviceOf(type, object) ?? "");
+}
+
+/**
+ * Whether an object is a revision of a workload: the cluster makes the newest itself, but the older ones, by which pods may
+ * run and roll-outs are undone, are nowhere else. It runs and stops with its owner.
+ * https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-back-a-deployment
+ */
+export function isRevision(
+  type: Pick<ResourceType, "apiVersion" | "resource">,
+  { metadata }: KubernetesObject,
+): boolean {
+  const kind = metadata.ownerReferences?.find((owner) => owner.controller === true)?.kind;
+  if (resourceName(type) === "replicasets.apps") return kind === "Deployment";
+  return resourceName(type) === "controllerrevisions.apps" && (kind === "StatefulSet" || kind === "DaemonSet");
 }
 
 /** Whether an object is being deleted, and is not saved for that. */
@@ -85,18 +100,15 @@ export function isUnselecting(type: ResourceType, object: KubernetesObject): boo
   );
 }
 
-/** Whether the cluster makes the object itself, out of others that are saved, or it is this service's own. */
+/** Whether the cluster makes the object itself, out of others that are there, or it is this service's own. */
 export function isMadeByCluster(type: ResourceType, object: KubernetesObject): boolean {
+  if (isRevision(type, object)) return true;
   const { metadata } = object;
   const { name, labels = {}, annotations = {} } = metadata;
   const controller = metadata.ownerReferences?.find((owner) => owner.controller === true);
   switch (resourceName(type)) {
     case "pods":
       return controller !== undefined || isMirrorPod(object);
-    case "replicasets.apps":
-      return controller?.kind === "Deployment";
-    case "controllerrevisions.apps":
-      return controller?.kind === "StatefulSet" || controller?.kind === "DaemonSet";
     case "persistentvolumeclaims": // a generic ephemeral volume: its pod makes it
     case "resourceclaims.resource.k8s.io":
       return controller?.kind === "Pod";

@@ -4,8 +4,8 @@ import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-ob
 import { notReady } from "./waiting-for-apps.ts";
 
 /**
- * Whether an archived workload is a deployment that is paused. Its controller makes no replica set for it then, and its
- * own one is not in the backup: it is made without the pause, which it gets when its controller has seen it.
+ * Whether an archived workload is a deployment that is paused. Its controller makes no replica set for it then, and
+ * archives of the first services hold none: it is made without the pause, which it gets when its controller has seen it.
  */
 export function isPaused(archived: KubernetesObject): boolean {
   return (archived["spec"] as { paused?: boolean }).paused === true;
@@ -23,10 +23,4 @@ export async function mayBePaused(
   // It runs nothing yet, so that it is ready as soon as its controller has seen it.
   const deadline = Date.now() + parts.limits.appsStartTimeout;
   if (restored && !isPaused(restored)) await notReady(parts, context, type, namespace, new Map([[name, 0]]), deadline);
-  const { replicas = 0, updatedReplicas = 0 } = (archived["status"] ?? {}) as Record<string, number | undefined>;
-  if (updatedReplicas < replicas)
-    context.warn(
-      namespace,
-      `${type.kind} ${name} was paused in a roll-out: all of its pods are of the newest template now`,
-    );
 }

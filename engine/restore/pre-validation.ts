@@ -9,6 +9,7 @@ import { importContents } from "../volumes/snapshot-contents.ts";
 import { verifyContents } from "./archive-contents.ts";
 import { dryRun } from "./dry-run.ts";
 import { claimsCanBeFilled } from "./fillable-claims.ts";
+import { tellLostRevisions } from "./lost-revisions.ts";
 import { notTerminating } from "./namespaces.ts";
 import { tellNotAsSaved } from "./not-as-saved.ts";
 import { OwnerLinks } from "./owner-links.ts";
@@ -43,6 +44,7 @@ export async function preValidation(source: RestoreSource, parts: JobParts, cont
   await claimsCanBeFilled(source, parts, context);
   await snapshotsExist(source, parts, context);
   await tellUnreadySnapshots(source, parts, context);
+  await tellLostRevisions(source, context);
   const links = new OwnerLinks(context, source.notesPrefix);
   for await (const { type, object } of objectsOf(source, reader.parts, signal)) {
     links.expect(object);

@@ -71,8 +71,15 @@ const firstWaves: readonly (readonly string[])[] = [
   ["rolebindings.rbac.authorization.k8s.io", "endpoints", "endpointslices.discovery.k8s.io"],
   ["services", "networkpolicies.networking.k8s.io"],
 ];
+/**
+ * Before the workloads, whose controllers adopt what their selectors match and find their newest revision there; after them
+ * they would have made another one already.
+ * https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#non-template-pod-acquisitions
+ */
+const revisions: readonly string[] = ["replicasets.apps", "controllerrevisions.apps"];
 const lastWaves: readonly (readonly string[])[] = [
-  scaledWorkloads,
+  revisions,
+  scaledWorkloads.filter((name) => !revisions.includes(name)),
   ["poddisruptionbudgets.policy", "horizontalpodautoscalers.autoscaling"],
 ];
 

@@ -3,6 +3,7 @@ import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { isRevision } from "../objects/object-selection.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { makeRunning, type NamespacedRestore, restoreObjects, restoreRefused } from "./namespaced-objects.ts";
 import { nameOf } from "./object-names.ts";
@@ -16,7 +17,9 @@ import { savedReadiness } from "./readiness.ts";
 import { causeOf, failWhenTooMany, refusedSoFar, tellGivenUp } from "./refused-objects.ts";
 import { scaledWorkloads, startedByCreation } from "./restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { replayRollOut } from "./replaying-roll-outs.ts";
 import { restoreLimits } from "./restoring-limits.ts";
+import { type RollOut, rollOutsOf } from "./roll-outs.ts";
 import { type ServedType, servedType } from "./served-types.ts";
 import { notReady } from "./waiting-for-apps.ts";
 
@@ -47,14 +50,17 @@ export async function startApps(
     name === controlPlane.databaseStatefulSet;
   const isVault: Selects = (namespace) => namespace === controlPlane.vaultNamespace;
   const restore = { parts, context, source, discovery, links };
+  const rollOuts = await rollOutsOf(source, context.signal);
   const start = async (what: string, selects: Selects, andThen = async () => {}) => {
-    const unstarted = await scaleUp(restore, selects);
+    const unstarted = await scaleUp(restore, selects, rollOuts);
     await andThen();
+    await replay(restore, selects, rollOuts, unstarted, deadline);
     await waitUntilReady(restore, what, (...it) => selects(...it) && !unstarted.has(nameOf(...it)), onLate, deadline);
     return unstarted;
   };
   await start("the embedded database", isDatabase);
   await start("the vault", isVault);
+  await replay(restore, (_namespace, type) => resourceName(type) === daemonSets, rollOuts, new Map(), deadline);
   await restoreObjects(restore, partsOf(source, startedByCreation));
   const refused = await start(
     "the applications",
@@ -84,7 +90,11 @@ const missing = "is not there, and was not started: make it by hand";
  * Gives workloads their replica counts, and pauses what was paused. Gives the names of those that were not started, daemon
  * sets among them, and why.
  */
-async function scaleUp(restore: NamespacedRestore, selects: Selects): Promise<ReadonlyMap<string, string>> {
+async function scaleUp(
+  restore: NamespacedRestore,
+  selects: Selects,
+  rollOuts: ReadonlyMap<string, RollOut>,
+): Promise<Map<string, string>> {
   const { source, discovery, parts, context } = restore;
   const { cluster, limits } = parts;
   const { signal } = context;
@@ -93,7 +103,7 @@ async function scaleUp(restore: NamespacedRestore, selects: Selects): Promise<Re
   await forEachInFlight(workloads, limits.clusterConcurrency, async ({ type: saved, object }) => {
     const { namespace = "", name } = object.metadata;
     const type = servedType(discovery, saved);
-    if (!selects(namespace, saved, name)) return;
+    if (!selects(namespace, saved, name) || isRevision(saved, object)) return;
     const isMissing = () => unstarted.set(nameOf(namespace, saved, name), missing);
     if (!type) {
       isMissing();
@@ -106,6 +116,11 @@ async function scaleUp(restore: NamespacedRestore, selects: Selects): Promise<Re
     const { replicas = 1 } = object["spec"] as { replicas?: number };
     const paused = isPaused(object);
     try {
+      if (rollOuts.get(object.metadata.uid ?? "")?.older) {
+        const isThere = (await cluster.get(type, namespace, name, signal)) ?? (await makeRunning(restore, type, object));
+        if (!isThere) isMissing();
+        return;
+      }
       if (paused) await mayBePaused(parts, context, type, object);
       const scale = () =>
         cluster.patch(type, namespace, name, { spec: { replicas, ...(paused && { paused }) } }, signal);
@@ -117,6 +132,28 @@ async function scaleUp(restore: NamespacedRestore, selects: Selects): Promise<Re
     }
   });
   return unstarted;
+}
+
+/** Starts what was saved in a roll-out by its older revision first; adds what was refused to what was not started. */
+async function replay(
+  restore: NamespacedRestore,
+  selects: Selects,
+  rollOuts: ReadonlyMap<string, RollOut>,
+  unstarted: Map<string, string>,
+  deadline: number,
+): Promise<void> {
+  const { discovery, parts } = restore;
+  await forEachInFlight(rollOuts.values(), parts.limits.clusterConcurrency, async (rollOut) => {
+    const { namespace = "", name } = rollOut.archived.metadata;
+    const type = servedType(discovery, rollOut.type);
+    const what = nameOf(namespace, rollOut.type, name);
+    if (!type || !rollOut.older || unstarted.has(what) || !selects(namespace, rollOut.type, name)) return;
+    try {
+      await replayRollOut(restore, type, rollOut, deadline);
+    } catch (error) {
+      unstarted.set(what, `was not started: ${refusalOf(error)}`);
+    }
+  });
 }
 
 /** What is waited for, each object as far as it was up when it was saved, by kind and namespace. */
@@ -132,7 +169,7 @@ async function wantedUp(
     for await (const { object } of objectsOf(source, [part], context.signal)) {
       const { namespace = "", name } = object.metadata;
       const count = savedReadiness(part, object);
-      if (count === undefined || !selects(namespace, part, name)) continue;
+      if (count === undefined || !selects(namespace, part, name) || isRevision(part, object)) continue;
       counts.set(namespace, (counts.get(namespace) ?? new Map<string, number>()).set(name, count));
     }
     for (const [namespace, names] of counts) {

@@ -1,3 +1,4 @@
+import { asInGo } from "../kubernetes/exact-json.ts";
 import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { isFinishedJob, suspended } from "./finished-jobs.ts";
 import { scaledWorkloads } from "./restore-order.ts";
@@ -20,6 +21,7 @@ export function wantedObject(
   const name = resourceName(type);
   if (name === "jobs.batch" && isFinishedJob(archived)) return suspended(object);
   if (name === "limitranges") return started ? object : withDefaultsOnly(object);
+  if (name === "controllerrevisions.apps") return { ...object, data: asInGo(object["data"]) };
   if (!scaledWorkloads.includes(name)) return object;
   const spec = object["spec"] as { replicas?: number };
   return { ...object, spec: { ...spec, replicas: started ? (spec.replicas ?? 1) : 0, paused: undefined } };

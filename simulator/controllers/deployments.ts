@@ -14,7 +14,7 @@ const hashLabel = "pod-template-hash";
 
 /**
  * Keeps one replica set for each deployment's present template, and scales those of earlier ones to zero at once. Of one
- * that is paused it scales what is there, and makes none.
+ * that is paused it makes none and scales the one that runs, and where several do none.
  */
 export function deploymentController(cluster: Cluster): Controller {
   function createReplicaSet(deployment: Workload): void {
@@ -53,8 +53,9 @@ export function deploymentController(cluster: Cluster): Controller {
       );
       const isPaused = deployment.spec?.paused === true;
       if (current === undefined && !isPaused) createReplicaSet(deployment);
-      const active = current ?? (isPaused ? sets.at(-1) : undefined);
-      for (const set of sets) {
+      const running = sets.filter((set) => (set.spec?.replicas ?? 1) > 0);
+      const active = isPaused && running.length === 1 ? running[0] : (current ?? (isPaused ? sets.at(-1) : undefined));
+      for (const set of isPaused && running.length > 1 ? [] : sets) {
         changeObject<Workload>(cluster, replicaSets, keyOf(set), ({ spec }) => {
           if (spec) spec.replicas = set === active ? (deployment.spec?.replicas ?? 1) : 0;
         });

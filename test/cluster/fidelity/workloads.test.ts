@@ -61,13 +61,13 @@ test("daemon sets run on the nodes they ran on", async () => {
   expect(nowhere["status"].desiredNumberScheduled).toBe(0);
 });
 
-test("no set finds another revision than its own and rolls its pods once more", async () => {
+test("no set finds another revision than its own and rolls its pods once more; the older ones are there, too", async () => {
   const { currentRevision, updateRevision, replicas } = (await plane.get(statefulSets, "db"))["status"];
   expect({ currentRevision, replicas }).toEqual({ currentRevision: updateRevision, replicas: 2 });
   const byOwner = Map.groupBy(await plane.list(revisions), (it) => it.metadata.ownerReferences?.[0]?.name);
   expect([...byOwner].map(([name, { length }]) => `${name} ${length}`).toSorted()).toEqual([
-    "db 1",
-    "everywhere 1",
+    "db 2",
+    "everywhere 2",
     "nowhere 1",
   ]);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { canonicalJson, isSameJson, parseExact } from "../../../engine/kubernetes/exact-json.ts";
+import { asInGo, canonicalJson, isSameJson, parseExact } from "../../../engine/kubernetes/exact-json.ts";
 
 test("every number is written as it was read, and what is not a number is not touched", () => {
   for (const text of [
@@ -38,3 +38,12 @@ function isSame(one: string, other: string): boolean {
   expect(canonicalJson(parseExact(one)) === canonicalJson(parseExact(other))).toBe(isSame);
   return isSame;
 }
+
+test("texts are written as Go writes them, for those who compare bytes", () => {
+  const value = { args: ["a && b > c", "plain"], number: 1, none: null };
+  expect(JSON.stringify(asInGo(value))).toBe(
+    '{"args":["a \\u0026\\u0026 b \\u003e c","plain"],"number":1,"none":null}',
+  );
+  expect(isSameJson(asInGo(value), value)).toBe(true);
+  expect(canonicalJson(asInGo(value))).toBe(canonicalJson(value));
+});

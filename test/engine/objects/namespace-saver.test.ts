@@ -54,7 +54,7 @@ test("an archive holds the namespaces' objects and the cluster-scoped ones that 
     expect([kind, namesOf(saved.get(kind))]).toEqual([kind, names]);
   expect(saved.get("persistentvolumes")).toHaveLength(3);
   expect([...saved.keys()]).not.toContain("pods");
-  expect([...saved.keys()]).not.toContain("replicasets.apps");
+  expect(namesOf(saved.get("replicasets.apps"))).toHaveLength(namesOf(saved.get("deployments.apps")).length);
   expect([...saved.keys()]).not.toContain("mutatingwebhookconfigurations.admissionregistration.k8s.io");
   const configMaps = namesOf(saved.get("configmaps"));
   expect(configMaps).toContain("cdp-api-config");

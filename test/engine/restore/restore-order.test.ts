@@ -24,7 +24,8 @@ const expected = [
   ["endpoints", "endpointslices.discovery.k8s.io", "rolebindings.rbac.authorization.k8s.io"],
   ["networkpolicies.networking.k8s.io", "services"],
   ["ingresses.networking.k8s.io", "widgets.example.com"],
-  ["deployments.apps", "replicasets.apps", "replicationcontrollers", "statefulsets.apps"],
+  ["controllerrevisions.apps", "replicasets.apps"],
+  ["deployments.apps", "replicationcontrollers", "statefulsets.apps"],
   ["horizontalpodautoscalers.autoscaling", "poddisruptionbudgets.policy"],
 ];
 const elsewhere = [...startedByCreation, ...quotas, ...userSnapshots, "persistentvolumeclaims"];

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { KubernetesObject } from "../../../demo/kubernetes-client.ts";
 import { Scene, texts } from "../simulated-control-plane.ts";
 
 const deployments = "/apis/apps/v1/namespaces/cdp/deployments";
@@ -116,7 +117,7 @@ test("a workload that somebody deletes while others are started is named", async
 
 const asPaused = { spec: { replicas: 2, paused: true }, status: { readyReplicas: 2 } };
 
-test("a deployment that is paused in a roll-out runs again, and is paused, also when the service dies in between", async () => {
+test("a deployment that is paused in a roll-out has the pods that it had, and is paused, also when the service dies in between", async () => {
   const scene = await Scene.open();
   await scene.change(`${deployments}/cdp-console`, { spec: { paused: true } });
   await scene.change(`${deployments}/cdp-console`, { spec: { template: { metadata: { labels: { release: "2" } } } } });
@@ -127,11 +128,39 @@ test("a deployment that is paused in a roll-out runs again, and is paused, also 
   await scene.restart();
   const { errors, warnings } = await scene.restored(restoreCrn);
   expect(texts(errors)).toEqual([]);
-  expect(texts(warnings)).toContainEqual(
-    expect.stringContaining("cdp: Deployment cdp-console was paused in a roll-out: all of its pods are of the newest"),
-  );
+  expect(texts(warnings)).not.toContainEqual(expect.stringContaining("cdp-console"));
+  expect(await scene.get(`${deployments}/cdp-console`)).toMatchObject(asPaused);
+  expect(await olderPods(scene)).toBe(2);
+});
+
+test("a restore from an archive without revisions says what it cannot bring back, before it stops anything", async () => {
+  const scene = await Scene.open();
+  await scene.change(`${deployments}/cdp-console`, { spec: { paused: true } });
+  await scene.change(`${deployments}/cdp-console`, { spec: { template: { metadata: { labels: { release: "2" } } } } });
+  await scene.simulator.settled();
+  const { crn } = await scene.backup();
+  const folder = `backups/${crn.slice(-36)}`;
+  const archives = await scene.openArchives();
+  const { manifest } = await archives.open(folder, new AbortController().signal);
+  const parts = manifest.parts.filter(({ resource }) => resource !== "replicasets");
+  await archives.writer(folder).writeManifest({ ...manifest, parts }, new AbortController().signal);
+  await scene.restart({ forgetful: true });
+  const restore = await scene.restore(crn);
+  expect(texts(restore.errors)).toEqual([]);
+  const lost =
+    "Deployment cdp-console was saved in a roll-out, and the template of its older pods is not in the backup";
+  expect(texts(restore.warnings)).toContainEqual(expect.stringContaining(`cdp: ${lost}`));
+  const log = scene.engine.getLogs(restore.crn);
+  expect(log.indexOf(lost)).toBeLessThan(log.indexOf("STOPPING_APPS"));
   expect(await scene.get(`${deployments}/cdp-console`)).toMatchObject(asPaused);
 });
+
+/** How many pods of the console there are without the label of its second release. */
+async function olderPods(scene: Scene): Promise<number> {
+  const { items } = (await scene.get("/api/v1/namespaces/cdp/pods")) as unknown as { items: KubernetesObject[] };
+  const all = items.filter(({ metadata }) => metadata.name.startsWith("cdp-console-"));
+  return all.filter(({ metadata }) => metadata.labels?.["release"] === undefined).length;
+}
 
 test("a deployment that is paused runs again when a restore goes back", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0 });
