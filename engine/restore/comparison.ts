@@ -33,6 +33,7 @@ interface Rest {
 const forKind: Readonly<Record<string, (rest: Rest, object: KubernetesObject) => void>> = {
   "deployments.apps": dropRevisions,
   "replicasets.apps": dropRevisions,
+  "controllerrevisions.apps": (rest) => delete rest["revision"],
   /** Of a job that has not finished the progress counts: what it had done after the backup has to be done again. */
   "jobs.batch"(rest, object) {
     delete (rest["spec"] as { suspend?: boolean }).suspend;
@@ -44,7 +45,7 @@ const forKind: Readonly<Record<string, (rest: Rest, object: KubernetesObject) =>
   },
 };
 
-/** The revisions of a deployment count how often it was rolled out, and their annotations are its controller's. */
+/** Revisions count how often a workload was rolled out, by its controller; `tidyRevisions` sees to that. */
 function dropRevisions({ metadata }: Rest): void {
   const annotations = Object.entries(metadata.annotations ?? {}).filter(
     ([name]) => !name.startsWith("deployment.kubernetes.io/"),

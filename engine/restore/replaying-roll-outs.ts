@@ -70,7 +70,6 @@ async function replayDeployment(replay: Replay): Promise<void> {
   await change(replay, { template, replicas, paused });
   await isSeen(replay, () => true);
   if (paused) await scaleAsSaved(replay);
-  await numberAsSaved(replay);
 }
 
 /**
@@ -103,7 +102,6 @@ async function replayStatefulSet(replay: Replay): Promise<void> {
   }
   await change(replay, { replicas, updateStrategy });
   await isSeen(replay, () => true);
-  await numberAsSaved(replay);
 }
 
 async function replayDaemonSet(replay: Replay): Promise<void> {
@@ -118,7 +116,6 @@ async function replayDaemonSet(replay: Replay): Promise<void> {
   }
   await change(replay, { template: specOf(rollOut.archived).template });
   await isSeen(replay, () => true);
-  await numberAsSaved(replay);
 }
 
 /** Sets fields of the spec whole. */
@@ -182,17 +179,3 @@ async function scaleAsSaved(replay: Replay): Promise<void> {
 }
 
 const none: KubernetesObject = { metadata: { name: "" } };
-
-/** Gives revisions the numbers that they had: the controller counted the way there. */
-async function numberAsSaved({ parts, context, rollOut, namespace }: Replay): Promise<void> {
-  for (const { type, object } of rollOut.revisions) {
-    const { metadata, revision } = object;
-    const annotations = Object.fromEntries(
-      numbering.map((annotation) => [annotation, metadata.annotations?.[annotation] ?? null]),
-    );
-    const patch = revision === undefined ? { metadata: { annotations } } : { revision };
-    await parts.cluster.patch(type, namespace, metadata.name, patch, context.signal);
-  }
-}
-
-const numbering = ["deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history"];

@@ -5,7 +5,7 @@ import { isRevision } from "../objects/object-selection.ts";
 import { isInRollOut, podCounts, rollingKinds, specOf, statusOf } from "../objects/roll-out-status.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 
-const revisionKinds: readonly string[] = ["replicasets.apps", "controllerrevisions.apps"];
+export const revisionKinds: readonly string[] = ["replicasets.apps", "controllerrevisions.apps"];
 
 /** A workload that was saved while pods of an older template ran. */
 export interface RollOut {
@@ -87,10 +87,14 @@ export function templateOf(revision: KubernetesObject): PodTemplate {
   return withoutHash(rest);
 }
 
-function withoutHash(template: PodTemplate = {}): PodTemplate {
-  const { "pod-template-hash": _hash, ...labels } = template.metadata?.labels ?? {};
-  return { ...template, metadata: { ...template.metadata, labels } };
+/** A template as its owner has it: without the mark of its revision, and what clusters before 1.34 write for no time. */
+export function withoutHash(template: PodTemplate = {}): PodTemplate {
+  const { creationTimestamp: _none, labels = {}, ...metadata } = (template.metadata ?? {}) as Metadata;
+  const { "pod-template-hash": _hash, ...ownLabels } = labels;
+  return { ...template, metadata: { ...metadata, labels: ownLabels } };
 }
+
+type Metadata = NonNullable<PodTemplate["metadata"]> & { creationTimestamp?: null };
 
 const revisionAnnotation = "deployment.kubernetes.io/revision";
 

@@ -21,6 +21,7 @@ import { replayRollOut } from "./replaying-roll-outs.ts";
 import { restoreLimits } from "./restoring-limits.ts";
 import { type RollOut, rollOutsOf } from "./roll-outs.ts";
 import { type ServedType, servedType } from "./served-types.ts";
+import { tidyRevisions } from "./tidying-revisions.ts";
 import { notReady } from "./waiting-for-apps.ts";
 
 type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
@@ -71,6 +72,7 @@ export async function startApps(
   const unstarted =
     refused.size === 0 ? refused : await start("what was refused before", (...it) => refused.has(nameOf(...it)));
   for (const [what, text] of unstarted) if (!told.has(what)) tellGivenUp(context, source, { what, text });
+  await tidyRevisions(restore);
   await restoreLimits(restore);
   await restoreRefused(restore); // of the limits
   await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
@@ -117,7 +119,8 @@ async function scaleUp(
     const paused = isPaused(object);
     try {
       if (rollOuts.get(object.metadata.uid ?? "")?.older) {
-        const isThere = (await cluster.get(type, namespace, name, signal)) ?? (await makeRunning(restore, type, object));
+        const isThere =
+          (await cluster.get(type, namespace, name, signal)) ?? (await makeRunning(restore, type, object));
         if (!isThere) isMissing();
         return;
       }

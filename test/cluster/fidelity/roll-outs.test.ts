@@ -20,7 +20,7 @@ let backup: Outcome;
 let saved: Spread;
 
 beforeAll(async () => {
-  plane = await aControlPlane("roll-outs", manifests, { flags: ["--apps-start-timeout=30s"] });
+  plane = await aControlPlane("roll-outs", manifests, { flags: ["--apps-start-timeout=20s"] });
   await settled(16);
   await rollOut("deployment/gateway", "v2", nowhere);
   await rollOut("deployment/undone", "v2");
@@ -52,6 +52,25 @@ test("a backup says whose pods it cannot tell apart", () => {
 test("pods have the templates that they had after a restore in place", async () => {
   const { warnings } = await plane.restore({ state: "PARTIALLY_FAILED" });
   expect(warnings).toEqual(backup.warnings);
+  await isAsSaved();
+});
+
+test("pods have the templates that they had after a restore that went back", async () => {
+  const { kubectl } = plane.cluster;
+  await kubectl("cordon", "node-0");
+  const { restoreCrn: crn } = await plane.service.api("restoreBackup", { backupCrn: plane.backupCrn });
+  try {
+    await eventually("the restore goes back", async () => (await plane.log({ crn })).includes("going back"), {
+      timeout: 90_000,
+      interval: 200,
+      look: () => plane.log({ crn }),
+    });
+  } finally {
+    await kubectl("uncordon", "node-0");
+  }
+  const { errors } = await plane.service.waitForJob(crn, { state: "FAILED", timeout: 60_000 });
+  expect(JSON.stringify(errors)).toContain("nodes are available");
+  expect(JSON.stringify(errors)).toContain("the control plane is as it was before it");
   await isAsSaved();
 });
 
