@@ -2,6 +2,7 @@ import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
+import { resourceName } from "../kubernetes/kubernetes-object.ts";
 import { existingNamespaces } from "../objects/entities.ts";
 import { listed } from "./listed.ts";
 import { Refusals } from "./refusals.ts";
@@ -10,6 +11,7 @@ import { RightsToGrant } from "./rights-granted.ts";
 import type { Definitions } from "./saved-definitions.ts";
 import { Findings, type Trial } from "./trial.ts";
 import { tryObjects } from "./trying-objects.ts";
+import { tryToDelete } from "./trying-to-delete.ts";
 import { tryPods } from "./trying-pods.ts";
 import { tryToStart, tryToStop } from "./trying-to-stop.ts";
 
@@ -50,10 +52,12 @@ export async function dryRun(
   const rights = new RightsToGrant();
   await tryObjects(trial, ({ type, archived, deed }, refusal) => {
     const isOfRights = rights.note(type, archived, refusal);
-    if (refusal && !isOfRights) findings.note(trial, { type, object: archived }, refusal, deed === "replace");
+    const isLost = deed === "replace" || resourceName(type) === "namespaces";
+    if (refusal && !isOfRights) findings.note(trial, { type, object: archived }, refusal, isLost);
   });
   await rights.check(cluster, signal);
   await tryToStop(trial);
+  await tryToDelete(trial);
   await tryToStart(trial);
   await tryPods(trial);
   tell(findings, restore.maxRefusedObjects, context);

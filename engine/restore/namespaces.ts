@@ -1,6 +1,7 @@
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { DrsError } from "../errors.ts";
+import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { isTerminating, namespaces as namespaceType } from "../objects/entities.ts";
 import { noteAdded } from "./added-objects.ts";
@@ -24,15 +25,10 @@ export async function restoreNamespaces(
   const restorer = new ObjectRestorer({ cluster, signal, warn, info });
   for await (const { type, object } of objectsOf(source, partsOf(source, ["namespaces"]), signal)) {
     const { name } = object.metadata;
-    const { finalizers: saved = [] } = sanitize(type, object).metadata;
     await notTerminating({ cluster, limits }, context, source.namespaces, name);
     const existing = await cluster.get(type, "", name, signal);
     if (existing) {
-      const metadata = {
-        ...labelsAndAnnotations(existing, object),
-        // Of finalizers that have come since none goes: somebody waits for the deletion to do what he has to do then.
-        ...(saved.length > 0 && { finalizers: [...new Set([...(existing.metadata.finalizers ?? []), ...saved])] }),
-      };
+      const metadata = restoredMetadata(existing, object);
       await cluster.patch(type, "", name, { metadata }, signal);
     } else {
       noteAdded(context, source, type, name);
@@ -41,6 +37,16 @@ export async function restoreNamespaces(
     await restoreFieldOwners(cluster, type, object, signal);
     context.info(`namespace ${name} is there`);
   }
+}
+
+/** What a merge patch gives a namespace that exists back of the archived one. */
+export function restoredMetadata(live: KubernetesObject, archived: KubernetesObject): object {
+  const { finalizers: saved = [] } = sanitize(namespaceType, archived).metadata;
+  return {
+    ...labelsAndAnnotations(live, archived),
+    // Of finalizers that have come since none goes: somebody waits for the deletion to do what he has to do then.
+    ...(saved.length > 0 && { finalizers: [...new Set([...(live.metadata.finalizers ?? []), ...saved])] }),
+  };
 }
 
 /** The namespace controller waits this long at most before it tries again to empty a namespace. */

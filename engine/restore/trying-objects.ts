@@ -6,6 +6,7 @@ import { fateOf } from "./cluster-scoped.ts";
 import { isFinishedPod } from "./finished-jobs.ts";
 import { digestOf } from "./comparison.ts";
 import { type LiveObjects, liveObjects } from "./live-objects.ts";
+import { restoredMetadata } from "./namespaces.ts";
 import { refusalIn } from "./refusals.ts";
 import { afterStart, scaledWorkloads, userSnapshots } from "./restore-order.ts";
 import { objectsOf } from "./restore-source.ts";
@@ -100,7 +101,7 @@ async function deedOutside(
   const { source, signal } = trial;
   const { cluster } = trial.parts;
   const existing = await cluster.get(type, "", archived.metadata.name, signal);
-  if (resourceName(type) === "namespaces") return existing ? "nothing" : "make";
+  if (resourceName(type) === "namespaces") return existing ? "change" : "make";
   const wanted = sanitize(type, archived);
   const fate = await fateOf(cluster, new Set(source.namespaces), type, wanted, existing, signal);
   return fate === "made" ? "make" : fate === "put back" ? "change" : "nothing";
@@ -132,9 +133,10 @@ async function refusalOfChange(trial: Trial, tried: Tried): Promise<KubernetesEr
     const live = await cluster.get(type, namespace, name, signal);
     if (!live) return refusalOfCreation(trial, tried);
     const body = inPlaceOf(live, wantedObject(type, archived));
+    const patch = patchOf(type, live, archived, body);
     const refusal = await refusalIn(() =>
-      resourceName(type) === "serviceaccounts"
-        ? cluster.dryRun.patch(type, namespace, name, mergedServiceAccount(live, body), signal)
+      patch
+        ? cluster.dryRun.patch(type, namespace, name, patch, signal)
         : cluster.dryRun.replace(type, namespace, body, signal),
     );
     if (!refusal) return undefined;
@@ -143,6 +145,17 @@ async function refusalOfChange(trial: Trial, tried: Tried): Promise<KubernetesEr
     const other = await refusalOfCreation(trial, tried);
     return other && trial.refusals.weigh(other, namespace) === "held" ? refusal : undefined;
   }
+}
+
+/** What is not replaced but patched: the cluster keeps things of its own there. */
+function patchOf(
+  type: ServedType,
+  live: KubernetesObject,
+  archived: KubernetesObject,
+  body: KubernetesObject,
+): object | undefined {
+  if (resourceName(type) === "serviceaccounts") return mergedServiceAccount(live, body);
+  return resourceName(type) === "namespaces" ? { metadata: restoredMetadata(live, archived) } : undefined;
 }
 
 function inPlaceOf({ metadata: live }: KubernetesObject, wanted: KubernetesObject): KubernetesObject {

@@ -11,6 +11,7 @@ import { namespaces as namespaceType } from "../objects/entities.ts";
 import { type PodTemplate, podTemplateOf } from "../objects/pod-template.ts";
 import { isFinishedJob } from "./finished-jobs.ts";
 import { nameOf } from "./object-names.ts";
+import { missingDeviceClasses } from "./missing-device-classes.ts";
 import { isReady } from "./readiness.ts";
 import { refusalIn } from "./refusals.ts";
 import { scaledWorkloads } from "./restore-order.ts";
@@ -28,15 +29,21 @@ export async function tryPods(trial: Trial): Promise<void> {
   const { source, parts, signal, namespaces, refusals, findings } = trial;
   const running = await runningPods(trial);
   const changing = await changingPodSecurity(trial);
+  const missingDeviceClass = await missingDeviceClasses(trial);
   const workloads = objectsOf(source, partsOf(source, withPods), signal);
   await forEachInFlight(workloads, parts.limits.clusterConcurrency, async ({ type, object }) => {
     const { namespace = "", name } = object.metadata;
     if (!namespaces.has(namespace) || !makesPods(type, object)) return;
     const live = running.get(`${type.kind} ${namespace}/${name}`);
+    const isUp = live !== undefined || (resourceName(type) !== "jobs.batch" && isReady(type, object));
+    const deviceClass = missingDeviceClass(object);
+    if (deviceClass !== undefined)
+      (isUp ? findings.lost : findings.idle).push(
+        `${nameOf(namespace, type, name)}: its pods need DeviceClass ${deviceClass}, which is neither in the cluster nor in the backup`,
+      );
     const refusal = await refusalOfPod(trial, namespace, podOf(type, object, live));
     if (!refusal || (changing.has(namespace) && /violates PodSecurity/.test(refusal.detail))) return;
-    const wasUp = resourceName(type) !== "jobs.batch" && isReady(type, object);
-    if (wasUp || live) findings.note(trial, { type, object }, refusal, true);
+    if (isUp) findings.note(trial, { type, object }, refusal, true);
     else if (refusals.weigh(refusal, namespace) === "held")
       findings.idle.push(`${nameOf(namespace, type, name)}: ${refusal.message}`);
   });
@@ -77,12 +84,12 @@ interface RunningPod {
 
 /** One pod that is ready of each workload that has one, by `Deployment cdp/api`. */
 async function runningPods({
-  parts: { cluster },
+  parts: { cluster, limits },
   namespaces,
   signal,
 }: Trial): Promise<ReadonlyMap<string, RunningPod>> {
   const running = new Map<string, RunningPod>();
-  for (const namespace of namespaces)
+  await forEachInFlight(namespaces, limits.clusterConcurrency, async (namespace) => {
     for await (const pod of cluster.list(pods, namespace, signal)) {
       const { labels = {}, ownerReferences = [] } = pod.metadata;
       const controller = ownerReferences.find((owner) => owner.controller === true);
@@ -94,6 +101,7 @@ async function runningPods({
         : `${controller.kind} ${namespace}/${controller.name}`;
       running.set(workload, { labels, ownerReferences });
     }
+  });
   return running;
 }
 

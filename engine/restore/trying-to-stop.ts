@@ -16,20 +16,22 @@ import type { Trial } from "./trial.ts";
 export async function tryToStop(trial: Trial): Promise<void> {
   const { parts, signal, namespaces, refusals, findings } = trial;
   const { cluster, limits } = parts;
-  for (const namespace of namespaces)
-    for (const type of runningKinds)
-      await forEachInFlight(cluster.list(type, namespace, signal), limits.clusterConcurrency, async (object) => {
-        if (isMadeByCluster(type, object)) return; // it stops with what owns it
-        try {
-          await stop(cluster.dryRun, type, object, signal);
-        } catch (error) {
-          const { cause } = error as Error;
-          if (!(error instanceof DrsError && cause instanceof KubernetesError)) throw error;
-          const weight = refusals.weigh(cause, namespace);
-          if (weight === "held") findings.unstoppable.push(error.message);
-          if (weight === "untold") findings.untold.push(error.message);
-        }
-      });
+  const collections = [...namespaces].flatMap((namespace) => runningKinds.map((type) => ({ namespace, type })));
+  const inFlight = limits.clusterConcurrency;
+  await forEachInFlight(collections, inFlight, ({ namespace, type }) =>
+    forEachInFlight(cluster.list(type, namespace, signal), inFlight, async (object) => {
+      if (isMadeByCluster(type, object)) return; // it stops with what owns it
+      try {
+        await stop(cluster.dryRun, type, object, signal);
+      } catch (error) {
+        const { cause } = error as Error;
+        if (!(error instanceof DrsError && cause instanceof KubernetesError)) throw error;
+        const weight = refusals.weigh(cause, namespace);
+        if (weight === "held") findings.unstoppable.push(error.message);
+        if (weight === "untold") findings.untold.push(error.message);
+      }
+    }),
+  );
 }
 
 /** Asks the API server whether it lets workloads that are there have their saved replica counts. */

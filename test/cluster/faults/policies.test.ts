@@ -124,8 +124,15 @@ test("a policy on secrets is known before, in words that hold none of them, and 
 });
 
 test("nothing is stopped where Pod Security, or a webhook elsewhere, would take no pod of what runs", async () => {
+  const restricted = ["label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted"];
+  await plane.cluster.kubectl(...restricted);
+  const lifted = await plane.restore(); // the backup is from before the label, which goes before pods are started
+  expect(lifted).toMatchObject({ warnings: [], errors: [] });
+  expect(await plane.log(lifted)).toMatch(/could not be tried: .*under Pod Security level \(none\).*restricted now/);
+  await allAreUp();
+
   const before = await pods();
-  await plane.cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted");
+  await plane.cluster.kubectl(...restricted);
   undo.push(async () => {
     await plane.cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce-");
     await plane.backUp();

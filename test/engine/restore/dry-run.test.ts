@@ -95,6 +95,7 @@ test("nothing is touched where what runs may not be stopped, deleted and made ag
   const spec = { containers: [{ name: "c", image: "i" }] };
   await scene.create(`${core}/pods`, { metadata: { name: "alone" }, spec });
   const { crn } = await scene.backup();
+  await scene.create(`${core}/configmaps`, { metadata: { name: "newer" } });
   await scene.simulator.settled();
   const before = await scene.versions();
   const deployment = `${apps}/deployments/cdp-api`;
