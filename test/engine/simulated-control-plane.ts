@@ -35,6 +35,8 @@ export interface SceneOptions extends SimulatorOptions {
   readonly furtherObjects?: readonly FurtherObjects[];
   readonly statusOf?: readonly string[];
   readonly maxRefusedObjects?: number;
+  /** How often a phase is tried: more where a test itself ends what it waits for. */
+  readonly maxAttempts?: number;
   readonly goBackTimeout?: number;
   /** Whether archives are encrypted, as they are unless somebody turns it off. */
   readonly isEncrypted?: boolean;
@@ -51,6 +53,7 @@ export class Scene {
   readonly #further: Pick<ControlPlaneConfig, "furtherNamespaces" | "furtherObjects">;
   readonly #restore: Partial<RestoreConfig>;
   readonly #encryption: EncryptionConfig | undefined;
+  readonly #maxAttempts: number;
   #engine: Engine | undefined;
   #databases = 1;
 
@@ -62,6 +65,7 @@ export class Scene {
       furtherObjects = [],
       statusOf = [],
       maxRefusedObjects = 5,
+      maxAttempts = 3,
       goBackTimeout = 0,
       isEncrypted = true,
       readsUnencrypted = false,
@@ -72,6 +76,7 @@ export class Scene {
     this.#limits = limits;
     this.#further = { furtherNamespaces, furtherObjects };
     this.#restore = { statusOf, maxRefusedObjects, goBackTimeout };
+    this.#maxAttempts = maxAttempts;
     const keyFile = join(this.folder, "encryption-keys");
     this.#encryption = isEncrypted ? { keyFile, makeKey: true, readsUnencrypted } : undefined;
   }
@@ -116,7 +121,7 @@ export class Scene {
         ...(this.#encryption && { encryption: this.#encryption }),
         limits,
       },
-      { runner: { ...fastSettings, maxAttempts: 3, maxCleanUps: 6 } },
+      { runner: { ...fastSettings, maxAttempts: this.#maxAttempts, maxCleanUps: 6 } },
     );
   }
 

@@ -213,7 +213,7 @@ async function backupDuring(scene: Scene, change: (archives: string, crn: string
 }
 
 test("a backup whose storage goes away waits for it, and is whole", async () => {
-  const scene = await Scene.open();
+  const scene = await Scene.open({ maxAttempts: 10_000 });
   const crn = await backupDuring(scene, (archives) => rename(archives, `${archives}.away`));
   await scene.until(() => scene.engine.getLogs(crn).includes("is the storage there?"));
   const archives = join(scene.folder, "archives");
