@@ -125,9 +125,12 @@ export class ControlPlaneLease {
 
   /** Does a write once the lease is held; waits a while for a renewal that is late. Throws LeaseLapsedError. */
   async guard<T>(write: () => Promise<T>): Promise<T> {
-    const patience = AbortSignal.any([AbortSignal.timeout(this.#times.patienceMs), this.#closing.signal]);
+    let patience: AbortSignal | undefined; // a timer for every write would be dear
     for (;;) {
-      while (!this.#isValid()) await this.#renewed(patience);
+      while (!this.#isValid()) {
+        patience ??= AbortSignal.any([AbortSignal.timeout(this.#times.patienceMs), this.#closing.signal]);
+        await this.#renewed(patience);
+      }
       try {
         return await write();
       } catch (error) {
