@@ -54,7 +54,10 @@ function named(kind: string, object: KubernetesObject): Reference[] {
     case "volumesnapshots.snapshot.storage.k8s.io":
       return [loosely("volumesnapshotclasses.snapshot.storage.k8s.io", spec["volumeSnapshotClassName"])];
     default: {
-      const pod = podTemplateOf(object)?.spec;
+      // A pod template on its own is its object's; a controller revision holds a part of the workload.
+      const { template, data } = object as { template?: unknown; data?: object };
+      const holder = kind === "podtemplates" ? { ...object, spec: { template } } : object;
+      const pod = podTemplateOf(kind === "controllerrevisions.apps" ? { ...object, ...data } : holder)?.spec;
       return [
         firmly("priorityclasses.scheduling.k8s.io", pod?.priorityClassName),
         firmly("runtimeclasses.node.k8s.io", pod?.runtimeClassName),

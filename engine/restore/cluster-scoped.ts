@@ -14,6 +14,7 @@ import type { OwnerLinks } from "./owner-links.ts";
 import { tellGivenUp } from "./refused-objects.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { sanitize } from "./sanitize.ts";
+import { inVersion, servedType } from "./served-types.ts";
 
 /**
  * Makes the cluster-scoped objects that are missing. One that is there and differs is put back when only these namespaces
@@ -29,9 +30,14 @@ export async function restoreClusterScoped(
   const { signal, warn, info } = context;
   const restorer = new ObjectRestorer({ cluster, signal, warn, info });
   const namespaces = new Set(source.namespaces);
-  for await (const { type, object: archived } of objectsOf(source, partsOf(source, kinds), signal)) {
+  const parts = partsOf(source, kinds);
+  if (parts.length === 0) return;
+  const discovery = await cluster.discover(signal);
+  for await (const { type: saved, object: archived } of objectsOf(source, parts, signal)) {
     const { name } = archived.metadata;
-    const wanted = sanitize(type, archived);
+    // A kind that is not served yet is one whose definition has come with this very archive.
+    const type = servedType(discovery, saved) ?? saved;
+    const wanted = inVersion(sanitize(type, archived), type.apiVersion);
     const existing = await cluster.get(type, "", name, signal);
     links.restored(archived.metadata.uid, existing?.metadata.uid);
     const fate = await fateOf(cluster, namespaces, type, wanted, existing, signal);

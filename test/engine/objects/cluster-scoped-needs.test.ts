@@ -37,6 +37,13 @@ test.each<[string, Spec, string, string]>([
   [ingresses, { spec: { ingressClassName: "nginx" } }, ingressClass, "nginx"],
   [deployments, template({ priorityClassName: "system-ours" }), priority, "system-ours"],
   [deployments, template({ runtimeClassName: "gvisor" }), runtime, "gvisor"],
+  ["v1 PodTemplate podtemplates", template({ priorityClassName: "ours" }).spec, priority, "ours"],
+  [
+    "apps/v1 ControllerRevision controllerrevisions",
+    { data: template({ priorityClassName: "former" }) },
+    priority,
+    "former",
+  ],
   [
     "batch/v1 CronJob cronjobs",
     { spec: { jobTemplate: template({ priorityClassName: "nightly" }) } },
