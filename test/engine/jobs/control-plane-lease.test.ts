@@ -10,7 +10,7 @@ import { startSimulator, type Simulator } from "../../../simulator/simulator.ts"
 import { crnOf, newBackup, temporaryStore } from "../store/temporary-store.ts";
 import { createRunner, gate, job, reaches } from "./small-jobs.ts";
 
-const times: LeaseTimes = { durationMs: 2_000, writingMs: 1_000, renewMs: 50, lookMs: 30, patienceMs: 150 };
+const times: LeaseTimes = { durationMs: 4_000, writingMs: 2_000, renewMs: 50, lookMs: 30, patienceMs: 150 };
 const path = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/control-plane";
 const signal = AbortSignal.timeout(60_000);
 const crn = crnOf("backup", 1);
@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 
 /** A service of this name; `cutOff` keeps its requests from the API server. */
-async function aService(holder: string) {
+async function aService(holder: string, more: Partial<LeaseTimes> = {}) {
   const cluster = await Cluster.open({ server: simulator.url }, 2);
   const network = { cutOff: false };
   const reachable = new Proxy(cluster, {
@@ -33,7 +33,7 @@ async function aService(holder: string) {
     },
   });
   const parts = { cluster: reachable, namespace: "kube-system", name: "control-plane", holder, logger: silentLogger };
-  const lease = new ControlPlaneLease({ ...parts, times });
+  const lease = new ControlPlaneLease({ ...parts, times: { ...times, ...more } });
   onTestFinished(async () => {
     await lease.close();
     await cluster.delete(leases, "kube-system", "control-plane", signal);
@@ -54,7 +54,7 @@ test("the second service waits, is told who holds the control plane, and gets it
   second.lease.enter();
   const told: string[] = [];
   const waiting = second.lease.hold(signal, (holder) => told.push(holder));
-  await vi.waitFor(() => expect(told).toEqual(["a/one/1"]));
+  await vi.waitFor(() => expect(told).toEqual(["a/one/1"]), 20_000);
   await sleep(times.durationMs + 500); // it is renewed meanwhile
   expect(told).toEqual(["a/one/1"]);
   expect(await holderNow()).toBe("a/one/1");
@@ -63,7 +63,7 @@ test("the second service waits, is told who holds the control plane, and gets it
   expect(second1.hasWaited).toBe(true);
   expect(second1.term).not.toBe(term);
   second.lease.leave({ goesOn: false });
-  await vi.waitFor(async () => expect(await holderNow()).toBe(""));
+  await vi.waitFor(async () => expect(await holderNow()).toBe(""), 20_000);
 });
 
 test("a holder that is gone is followed once its lease has run out; one that is cut off, and comes back, writes nothing more", async () => {
@@ -83,17 +83,17 @@ test("a holder that is gone is followed once its lease has run out; one that is 
   expect(() => first.lease.check()).toThrow("was not renewed in time");
   await expect(first.lease.guard(write)).rejects.toMatchObject({ code: "UNAVAILABLE" });
   first.network.cutOff = false;
-  await vi.waitFor(() => expect(first.lease.lostTo(term)).toBe("b/two/1"));
+  await vi.waitFor(() => expect(first.lease.lostTo(term)).toBe("b/two/1"), 20_000);
   await expect(first.lease.guard(write)).rejects.toThrow("b/two/1 has taken the control plane over");
   second.lease.leave({ goesOn: false });
-  await vi.waitFor(async () => expect(await holderNow()).toBe(""));
+  await vi.waitFor(async () => expect(await holderNow()).toBe(""), 20_000);
   await expect(first.lease.guard(write)).rejects.toMatchObject({ code: "UNAVAILABLE" });
   expect(write).not.toHaveBeenCalled();
   expect((await first.lease.hold(signal, () => {})).term).not.toBe(term);
 });
 
 test("a renewal that is late holds a write up, and fails it not", async () => {
-  const { lease, network } = await aService("a/one/1");
+  const { lease, network } = await aService("a/one/1", { patienceMs: 20_000 });
   lease.enter();
   const { term } = await lease.hold(signal, () => {});
   network.cutOff = true;
@@ -124,7 +124,7 @@ test("a lease that somebody deletes is made again, in the same term", async () =
   lease.enter();
   const { term } = await lease.hold(signal, () => {});
   await fetch(`${simulator.url}${path}`, { method: "DELETE" });
-  await vi.waitFor(async () => expect(await holderNow()).toBe("a/one/1"));
+  await vi.waitFor(async () => expect(await holderNow()).toBe("a/one/1"), 20_000);
   expect((await lease.hold(signal, () => {})).term).toBe(term);
 });
 
@@ -157,8 +157,9 @@ async function takenOver(more: { isInBetween?: boolean }) {
   await second.lease.hold(signal, () => {});
   first.network.cutOff = false;
   mayGoOn.open();
-  await vi.waitFor(() =>
-    expect([...store.logs.newestFirst(1)].some(({ text }) => text.includes("attempt 1"))).toBe(true),
+  await vi.waitFor(
+    () => expect([...store.logs.newestFirst(1)].some(({ text }) => text.includes("attempt 1"))).toBe(true),
+    20_000,
   );
   second.lease.leave({ goesOn: false });
   await reaches(store, crn, "FAILED");
