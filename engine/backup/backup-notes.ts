@@ -2,6 +2,8 @@
 export const backupNotes = {
   namespaces: "namespaces",
   claims: "claims",
+  /** Names of storage classes in which claims can be made from their snapshots. */
+  classes: "classes",
   parts: "parts",
   /** Set when every snapshot has been cut. */
   cut: "cut",

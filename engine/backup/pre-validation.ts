@@ -62,6 +62,7 @@ export function preValidation(parts: JobParts): Phase {
         [backupNotes.kubernetesVersion, version],
         [backupNotes.namespaces, included],
         [backupNotes.claims, survey.snapshotable],
+        [backupNotes.classes, survey.classes],
       ]);
     },
   };

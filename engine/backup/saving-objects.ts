@@ -1,7 +1,8 @@
 import { backupFolder } from "../archive/archive-paths.ts";
-import { resourceName } from "../kubernetes/kubernetes-object.ts";
+import { storageClasses } from "../kubernetes/built-in-kinds.ts";
+import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import type { JobParts } from "../jobs/parts.ts";
-import type { Phase } from "../jobs/phase.ts";
+import type { JobNotes, Phase } from "../jobs/phase.ts";
 import { requiredNote } from "../jobs/required-note.ts";
 import { saveNamespaces } from "../objects/namespace-saver.ts";
 import { listed } from "../restore/listed.ts";
@@ -28,7 +29,7 @@ export function savingObjects(parts: JobParts): Phase {
         discovery,
         writer: archives.writer(backupFolder(job.uuid)),
         namespaces,
-        further: lookForBelongings(parts, context, discovery, namespaces),
+        further: furtherOf(lookForBelongings(parts, context, discovery, namespaces), notes),
         signal,
         onLeftOut: (type) => leftOut.set(resourceName(type), (leftOut.get(resourceName(type)) ?? 0) + 1),
         onGoing: (type, { metadata: { namespace = "", name } }) => {
@@ -61,4 +62,16 @@ export function savingObjects(parts: JobParts): Phase {
       notes.set(backupNotes.parts, saved);
     },
   };
+}
+
+interface Named {
+  readonly type: ResourceType;
+  readonly object: KubernetesObject;
+}
+
+/** Those, and the storage classes without which there would be none for the snapshots on another cluster. */
+async function* furtherOf(belongings: AsyncIterable<Named>, notes: JobNotes): AsyncGenerator<Named> {
+  yield* belongings;
+  for (const name of notes.get<string[]>(backupNotes.classes) ?? [])
+    yield { type: storageClasses, object: { metadata: { name } } };
 }

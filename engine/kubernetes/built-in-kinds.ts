@@ -25,8 +25,13 @@ export const jobs: Kind = { apiVersion: "batch/v1", resource: "jobs" };
 export const nodes: Kind = { apiVersion: "v1", resource: "nodes" };
 export const pods: Kind = { apiVersion: "v1", resource: "pods" };
 export const secrets: Kind = { apiVersion: "v1", resource: "secrets" };
-export const storageClasses: Kind = { apiVersion: "storage.k8s.io/v1", resource: "storageclasses" };
 
+export const storageClasses: ResourceType = {
+  apiVersion: "storage.k8s.io/v1",
+  kind: "StorageClass",
+  resource: "storageclasses",
+  namespaced: false,
+};
 export const volumeSnapshots: ResourceType = {
   apiVersion: "snapshot.storage.k8s.io/v1",
   kind: "VolumeSnapshot",

@@ -35,12 +35,18 @@ export async function verifyContents(
     signal,
     (part, object) => {
       const checked = checkObject(part, object, namespaces);
-      const isBelieved = reader.isAuthentic && mayBelong(part);
+      const isBelieved = (reader.isAuthentic && mayBelong(part)) || makesVolumes(source, part, checked);
       isNeeded(needs, part, checked, isBelieved);
       if (!reader.isAuthentic) isForNobodyElse(needs, part, checked);
     },
     clusterScoped,
   );
+}
+
+/** Whether it is a storage class of a driver that has a snapshot: a volume that was made by hand is in none of its own. */
+function makesVolumes({ reader }: RestoreSource, part: Part, object: KubernetesObject): boolean {
+  const isOfDriver = reader.manifest.volumes.some(({ driver }) => driver === object["provisioner"]);
+  return resourceName(part) === "storageclasses.storage.k8s.io" && isOfDriver;
 }
 
 function isNeeded(needs: ClusterScopedNeeds, part: Part, object: KubernetesObject, isBelieved: boolean): void {

@@ -14,7 +14,7 @@ import { keptVolumes } from "./kept-volumes.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { isReady } from "./readiness.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
-import { classFor, existingClasses } from "./storage-classes.ts";
+import { classFor, existingClasses } from "../volumes/storage-classes.ts";
 
 /**
  * By this annotation the scheduler has a volume made for a claim of a pod that it has a node for. The provisioner takes it

@@ -9,7 +9,7 @@ import { type SecretPlace, secretsForClaim } from "../volumes/class-secrets.ts";
 import { bytesOf } from "../volumes/quantity.ts";
 import { listed } from "./listed.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
-import { classFor, existingClasses } from "./storage-classes.ts";
+import { classFor, existingClasses } from "../volumes/storage-classes.ts";
 
 /**
  * Proves that each claim can be filled from its snapshot: that there is a storage class of its driver, that its size can be

@@ -21,7 +21,7 @@ import type { OwnerLinks } from "./owner-links.ts";
 import { ownMarks, ownPolicy } from "./kept-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { sanitize } from "./sanitize.ts";
-import { classFor, existingClasses } from "./storage-classes.ts";
+import { classFor, existingClasses } from "../volumes/storage-classes.ts";
 import { removeUninvited } from "./uninvited-claims.ts";
 import { createClaimWithoutSnapshot, remakeGoneClaims } from "./unsaved-claims.ts";
 

@@ -1,14 +1,10 @@
-import {
-  persistentVolumeClaims,
-  persistentVolumes,
-  storageClasses,
-  volumeSnapshotClasses,
-} from "../kubernetes/built-in-kinds.ts";
+import { persistentVolumeClaims, persistentVolumes, volumeSnapshotClasses } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { classOf } from "../objects/claim-class.ts";
 import { isSavedObject } from "../objects/object-selection.ts";
 import { isBound } from "./claims-from-snapshots.ts";
+import { classFor, existingClasses } from "./storage-classes.ts";
 
 /** A claim whose data a snapshot can hold. */
 export interface SnapshotableClaim {
@@ -45,6 +41,8 @@ export interface ClaimSurvey {
   }[];
   /** Those with a snapshot for which no storage class of the cluster could make a volume again. */
   readonly classless: readonly SnapshotableClaim[];
+  /** The storage classes in which the others could be made from their snapshots: their own, or some of their drivers. */
+  readonly classes: readonly string[];
 }
 
 interface VolumeSpec {
@@ -57,7 +55,7 @@ export async function surveyClaims(
   namespaces: readonly string[],
   signal: AbortSignal,
 ): Promise<ClaimSurvey> {
-  const classes = await classesByDriver(cluster, signal);
+  const snapshotClasses = await classesByDriver(cluster, signal);
   const snapshotable: SnapshotableClaim[] = [];
   const unsavable: UnsavableClaim[] = [];
   const empty: { namespace: string; claim: string }[] = [];
@@ -79,7 +77,7 @@ export async function surveyClaims(
       if (volume?.metadata.deletionTimestamp !== undefined)
         volumesBeingDeleted.push({ namespace, claim, volume: volumeName });
       const csi = (volume?.["spec"] as VolumeSpec | undefined)?.csi;
-      const snapshotClass = csi && classes.get(csi.driver);
+      const snapshotClass = csi && snapshotClasses.get(csi.driver);
       const without = (reason: string) => unsavable.push({ namespace, claim, reason });
       if (!isBound(object)) without(`it is ${phase ?? "in no phase"}, not Bound`);
       else if (!volume) without(`its volume ${volumeName} does not exist`);
@@ -96,15 +94,18 @@ export async function surveyClaims(
           ...(isDeleted && { volumeHandle: csi.volumeHandle }),
         });
     }
-  const provisioners = snapshotable.length === 0 ? new Set() : await existingProvisioners(cluster, signal);
-  const classless = snapshotable.filter(({ driver }) => !provisioners.has(driver));
-  return { snapshotable, unsavable, empty, beingDeleted, volumesBeingDeleted, classless };
-}
-
-async function existingProvisioners(cluster: Cluster, signal: AbortSignal): Promise<ReadonlySet<unknown>> {
-  const provisioners = new Set<unknown>();
-  for await (const { provisioner } of cluster.list(storageClasses, "", signal)) provisioners.add(provisioner);
-  return provisioners;
+  const classes = snapshotable.length === 0 ? [] : await existingClasses(cluster, signal);
+  const classless = snapshotable.filter((claim) => !classFor(claim, classes));
+  const classNames = snapshotable.flatMap((claim) => classFor(claim, classes)?.metadata.name ?? []);
+  return {
+    snapshotable,
+    unsavable,
+    empty,
+    beingDeleted,
+    volumesBeingDeleted,
+    classless,
+    classes: [...new Set(classNames)],
+  };
 }
 
 /** For each driver the class marked as default, or else the first by name. */

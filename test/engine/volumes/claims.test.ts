@@ -108,6 +108,7 @@ test("what no snapshot can bring back is a warning: no snapshot class, no volume
   const backup = await scene.backup();
   expect(texts(backup.warnings)).toEqual([
     "cdp: the data of claim other is not in this backup: no VolumeSnapshotClass has its driver other.csi.example: create one",
+    "cdp: PersistentVolumeClaim empty needs storageclasses.storage.k8s.io/nowhere, which does not exist",
   ]);
   expect(backup.state).toBe("PARTIALLY_FAILED");
   const uids = async () =>
@@ -130,6 +131,26 @@ test("a volume that was made by hand is saved, and its data comes back in a clas
   expect(texts(restore.errors)).toEqual([]);
   expect(texts(restore.warnings)).toContainEqual(
     "cdp: claim static is in storage class standard now: its volume static was made by hand, in none",
+  );
+  expect(scene.simulator.volumes.read("cdp", "static", "data").toString()).toBe("saved");
+});
+
+test("a volume that was made by hand comes back on a cluster that has no class of its driver but the backup's", async () => {
+  const scene = await Scene.open();
+  const classes = "/apis/storage.k8s.io/v1/storageclasses";
+  scene.simulator.volumes.addVolume("static");
+  await madeByHand(scene, "static", ours);
+  scene.simulator.volumes.write("cdp", "static", "data", "saved");
+  for (const name of await scene.names(claims)) if (name !== "static") await scene.remove(`${claims}/${name}`);
+  const provisioner = ours;
+  await scene.create(classes, { metadata: { name: "a-spare" }, provisioner });
+  await scene.remove(`${classes}/standard`);
+  const backup = await scene.backup();
+  await scene.remove(`${classes}/a-spare`);
+  const restore = await scene.restore(backup.crn);
+  expect(texts(restore.errors)).toEqual([]);
+  expect(texts(restore.warnings)).toContain(
+    "cdp: claim static is in storage class a-spare now: its volume static was made by hand, in none",
   );
   expect(scene.simulator.volumes.read("cdp", "static", "data").toString()).toBe("saved");
 });
