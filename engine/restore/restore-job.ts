@@ -127,6 +127,7 @@ export function restoreJob(parts: JobParts): JobDefinition {
       }
       const isTouched = context.notes.get(touchedNote) === true;
       if (isTouched && !parts.restore.goBack) {
+        await putApisBack(parts, context); // they were gone before the safety archive was made
         context.error("", `going back is turned off. ${whereAllLies(parts, context)}`);
         return;
       }
