@@ -49,6 +49,9 @@ export async function dryRun(
     refusals,
     findings,
   };
+  for (const name of source.namespaces)
+    if (!trial.namespaces.has(name)) findings.untold.push(`what is in namespace ${name}, which does not exist`);
+  for (const name of definitions.coming) findings.untold.push(`${name}, whose definition comes with the backup`);
   const rights = new RightsToGrant();
   await tryObjects(trial, ({ type, archived, deed }, refusal) => {
     const isOfRights = rights.note(type, archived, refusal);
@@ -64,7 +67,7 @@ export async function dryRun(
 }
 
 function tell(findings: Findings, maxRefused: number, { info }: JobContext): void {
-  const { tried, same, untold, idle } = findings;
+  const { tried, same, untold, idle, oneWay } = findings;
   const unstoppable = findings.unstoppable.toSorted();
   const lost = findings.lost.toSorted();
   const refused = findings.refused.toSorted();
@@ -81,6 +84,10 @@ function tell(findings: Findings, maxRefused: number, { info }: JobContext): voi
       `the API server would refuse objects of this backup, ${refused.length} of them, where --max-refused-objects allows ${maxRefused}: ${listed(refused, "; ")}`,
     );
   if (untold.length > 0) info(`could not be tried: ${listed(untold, "; ")}`);
+  if (oneWay.length > 0)
+    info(
+      `if the restore fails, the cluster would not take back what it changes or deletes: ${listed(oneWay, "; ")}; the safety archive keeps it`,
+    );
   if (idle.length > 0) info(`pods that were not up would be refused: ${listed(idle, "; ")}`);
   if (refused.length > 0)
     info(

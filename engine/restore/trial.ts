@@ -34,6 +34,8 @@ export class Findings {
   readonly unstoppable: string[] = [];
   /** Workloads that have no pod, and would get none. */
   readonly idle: string[] = [];
+  /** Are changed or deleted, and would be refused as they are now: a restore that fails could not put them back at once. */
+  readonly oneWay: string[] = [];
   /** Not known, as a webhook knows no dry runs. */
   readonly untold: string[] = [];
 

@@ -6,6 +6,7 @@ import { fateOf } from "./cluster-scoped.ts";
 import { isFinishedPod } from "./finished-jobs.ts";
 import { digestOf } from "./comparison.ts";
 import { type LiveObjects, liveObjects } from "./live-objects.ts";
+import { nameOf } from "./object-names.ts";
 import { restoredMetadata } from "./namespaces.ts";
 import { refusalIn } from "./refusals.ts";
 import { afterStart, scaledWorkloads, userSnapshots } from "./restore-order.ts";
@@ -139,12 +140,22 @@ async function refusalOfChange(trial: Trial, tried: Tried): Promise<KubernetesEr
         ? cluster.dryRun.patch(type, namespace, name, patch, signal)
         : cluster.dryRun.replace(type, namespace, body, signal),
     );
-    if (!refusal) return undefined;
+    if (!refusal) {
+      if (!patch) await tellWayBack(trial, type, live);
+      return undefined;
+    }
     if (hasStatus(refusal, 409) && attempt < conflictsTaken) continue;
     if (!hasStatus(refusal, 422) || isDenied(refusal)) return refusal;
     const other = await refusalOfCreation(trial, tried);
     return other && trial.refusals.weigh(other, namespace) === "held" ? refusal : undefined;
   }
+}
+
+async function tellWayBack({ parts, refusals, findings, signal }: Trial, type: ServedType, live: KubernetesObject) {
+  const { namespace = "", name } = live.metadata;
+  const refusal = await refusalIn(() => parts.cluster.dryRun.replace(type, namespace, live, signal));
+  if (refusal && refusals.weigh(refusal, namespace) === "held")
+    findings.oneWay.push(`${nameOf(namespace, type, name)}: ${refusal.message}`);
 }
 
 /** What is not replaced but patched: the cluster keeps things of its own there. */

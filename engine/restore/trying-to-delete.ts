@@ -1,15 +1,21 @@
+import type { DiscoveredResource } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { isMadeByCluster, isSavedResource } from "../objects/object-selection.ts";
 import { occupiedKinds } from "../objects/occupied-kinds.ts";
+import { isFinishedPod } from "./finished-jobs.ts";
 import { nameOf } from "./object-names.ts";
 import { refusalIn } from "./refusals.ts";
 import { deletionWaves } from "./restore-order.ts";
 import { savedNames } from "./saved-names.ts";
 import type { Trial } from "./trial.ts";
+import { wantedObject } from "./wanted-object.ts";
 
-/** Asks the API server whether it lets everything be deleted that is in the namespaces and not in the archive. */
+/**
+ * Asks the API server whether it lets everything be deleted that is in the namespaces and not in the archive, and whether it
+ * would let it be made again by a restore that goes back.
+ */
 export async function tryToDelete(trial: Trial): Promise<void> {
   const { source, discovery, parts, signal, namespaces, refusals, findings } = trial;
   const { cluster, limits } = parts;
@@ -22,14 +28,30 @@ export async function tryToDelete(trial: Trial): Promise<void> {
       await forEachInFlight(unsaved(trial, type, namespace, names.get(namespace)), inFlight, async ({ metadata }) => {
         const { name, uid = "" } = metadata;
         const refusal = await refusalIn(() => cluster.dryRun.delete(type, namespace, name, signal, { uid }));
-        if (!refusal) return;
+        if (!refusal) return tellWayBack(trial, type, namespace, name);
         const text = `${nameOf(namespace, type, name)} is not in the backup and cannot be deleted: ${refusal.message}`;
         const weight = refusals.weigh(refusal, namespace);
         if (weight === "held")
           findings.unstoppable.push(`${text}; see to it that the cluster lets it be deleted, and restore again`);
         if (weight === "untold") findings.untold.push(text);
+        return undefined;
       });
   });
+}
+
+async function tellWayBack(
+  { parts: { cluster }, refusals, findings, signal }: Trial,
+  type: DiscoveredResource,
+  namespace: string,
+  name: string,
+): Promise<void> {
+  const live = await cluster.get(type, namespace, name, signal);
+  if (!live || isFinishedPod(type, live)) return;
+  const refusal = await refusalIn(() =>
+    cluster.dryRun.create(type, namespace, wantedObject(type, live, { started: true }), signal),
+  );
+  if (refusal && refusals.weigh(refusal, namespace) === "held")
+    findings.oneWay.push(`${nameOf(namespace, type, name)}: ${refusal.message}`);
 }
 
 async function* unsaved(

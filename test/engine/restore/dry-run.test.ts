@@ -42,7 +42,8 @@ test("what a restore would make or change is tried, secrets too, and what is as 
   await scene.remove(`${core}/secrets/${removed}`);
   const { asked, log, errors } = await restoreWith(scene, crn);
   expect(errors).toEqual([]);
-  expect(asked.filter((it) => it.includes("/secrets")).toSorted()).toEqual([
+  // The change twice: there, and back to what is there now.
+  expect([...new Set(asked.filter((it) => it.includes("/secrets")))].toSorted()).toEqual([
     `POST ${core}/secrets`,
     `PUT ${core}/secrets/${changed}`,
   ]);
@@ -122,6 +123,25 @@ test("nothing is touched where what runs may not be stopped, deleted and made ag
     expect(errors).toEqual([expect.stringMatching(words)]);
     await expectUntouched(scene, before, log);
   }
+});
+
+test("what a restore changes or deletes and could not put back as it is now is told before, and stops nothing", async () => {
+  const scene = await Scene.open({ maxRefusedObjects: 0 });
+  const { crn } = await scene.backup();
+  const [changed = ""] = await scene.names(`${core}/secrets`);
+  await scene.change(`${core}/secrets/${changed}`, { data: { more: "YQ==" } });
+  await scene.create(`${core}/configmaps`, { metadata: { name: "newer" } });
+  const { errors, log } = await restoreWith(scene, crn, ({ method, path, body }) =>
+    (method === "POST" && path.endsWith("/configmaps")) || (method === "PUT" && body.includes('"more"'))
+      ? policy("this")
+      : undefined,
+  );
+  expect(errors).toEqual([]);
+  const told =
+    /if the restore fails, the cluster would not take back what it changes or deletes: (.*); the safety archive/;
+  const [, names = ""] = told.exec(log) ?? [];
+  expect(names).toContain(`Secret cdp/${changed}: PUT`);
+  expect(names).toContain("ConfigMap cdp/newer: POST");
 });
 
 test("a workload that may not be without replicas is tried with its own, as it will be made", async () => {
