@@ -101,6 +101,34 @@ test("a claim that was being deleted is there with its data after a restore that
   expect(await policyOf(scene, volume)).toBe("Delete");
 });
 
+test("a claim that was being deleted is there with its data though the restore failed before it deleted anything", async () => {
+  const scene = await Scene.open({ limits: { podsStopTimeout: 2_000 } });
+  const backup = await scene.backup();
+  await addClaim(scene, "later");
+  const volume = await volumeNameOf(scene, "later");
+  await scene.remove(`${claims}/later`);
+  let crn = "";
+  scene.simulator.intercept(({ method, path, query }) =>
+    crn !== "" &&
+    method === "PATCH" &&
+    path.startsWith(`${deployments}/cdp-api`) &&
+    !query.has("dryRun") &&
+    isStopping(scene.engine.getLogs(crn))
+      ? { status: 403, body: { kind: "Status", reason: "Forbidden", message: "not now" } }
+      : undefined,
+  );
+  crn = await scene.startRestore(backup.crn);
+  const restore = await scene.restored(crn);
+  await scene.simulator.settled();
+  expect(restore.state).toBe("FAILED");
+  expect(scene.engine.getLogs(crn)).not.toContain("DELETING_OBJECTS phase started");
+  expect(await volumeNameOf(scene, "later")).toBe(volume);
+  expect(scene.simulator.volumes.read("cdp", "later", "data").toString()).toBe("only copy");
+  expect(await policyOf(scene, volume)).toBe("Delete");
+});
+
+const isStopping = (log: string) => log.includes("STOPPING_APPS phase started") && !log.includes("going back");
+
 test("a claim that somebody makes while a restore runs stays when it goes back, and is named", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0 });
   const backup = await scene.backup();

@@ -186,6 +186,23 @@ test("a claim whose class stands in the old annotation alone comes back in it, w
   expect(claim["spec"]).not.toHaveProperty("storageClassName");
 });
 
+test("a class whose name begins with system- is saved, and its claims come back in it", async () => {
+  const scene = await Scene.open();
+  const classes = "/apis/storage.k8s.io/v1/storageclasses";
+  await scene.create(classes, { metadata: { name: "system-fast" }, provisioner: ours });
+  const spec = { ...request("1Gi"), storageClassName: "system-fast" };
+  await scene.create(claims, { metadata: { name: "fast" }, spec });
+  await bound(scene, "fast");
+  scene.simulator.volumes.write("cdp", "fast", "data", "saved");
+  const backup = await scene.backup();
+  await scene.remove(`${claims}/fast`);
+  await scene.remove(`${classes}/system-fast`);
+  const restore = await scene.restore(backup.crn);
+  expect({ errors: texts(restore.errors), warnings: texts(backup.warnings) }).toEqual({ errors: [], warnings: [] });
+  expect((await scene.get(`${claims}/fast`))["spec"]).toMatchObject({ storageClassName: "system-fast" });
+  expect(scene.simulator.volumes.read("cdp", "fast", "data").toString()).toBe("saved");
+});
+
 test("a claim that is being deleted, and in use, is saved with its data; what else goes is named", async () => {
   const scene = await Scene.open();
   await scene.create(claims, { metadata: { name: "orders" }, spec: request("1Gi") });
