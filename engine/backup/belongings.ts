@@ -3,6 +3,7 @@ import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { findBelongings } from "../objects/belongings.ts";
+import { bindingsElsewhere } from "../objects/bindings-elsewhere.ts";
 import { listed } from "../restore/listed.ts";
 
 /** Kinds that are looked through at once, beside those that are being saved. */
@@ -31,8 +32,12 @@ export function lookForBelongings(
     inFlight: kindsAtOnce,
     signal,
   });
-  found.catch(() => {}); // is thrown where it is waited for, unless something else is before
+  const elsewhere = bindingsElsewhere(cluster, namespaces, signal);
+  for (const promise of [found, elsewhere]) promise.catch(() => {}); // thrown where it is waited for
   return (async function* () {
+    const bindings = await elsewhere;
+    if (bindings.length > 0)
+      info(`not saved, as they are in other namespaces: role bindings for accounts of these, ${listed(bindings)}`);
     const { objects, unread, missing } = await found;
     if (unread.length > 0)
       info(`not looked for what Helm releases have installed: the account may not get and list ${unread.join(", ")}`);

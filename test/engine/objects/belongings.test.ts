@@ -130,6 +130,23 @@ test("kinds that the account may not look through are told in the log, and what 
   expect(scene.engine.getLogs(crn)).toContain("the account may not get and list csidrivers.storage.k8s.io");
 });
 
+test("role bindings elsewhere that the control plane's accounts have are told in the log", async () => {
+  const scene = await Scene.open();
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "reader" };
+  for (const [name, namespace] of [
+    ["for-us", "cdp"],
+    ["for-others", "default"],
+  ] as const)
+    await scene.create("/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings", {
+      metadata: { name },
+      subjects: [{ kind: "ServiceAccount", namespace, name: "x" }],
+      roleRef,
+    });
+  const { crn, warnings } = await scene.backup();
+  expect(texts(warnings)).toEqual([]);
+  expect(scene.engine.getLogs(crn)).toMatch(/not saved, .*: role bindings for accounts of these, default\/for-us$/m);
+});
+
 test.each([
   ["configmaps", "name those with --further-namespaces"],
   ["nodes", "which are this cluster's alone"],
