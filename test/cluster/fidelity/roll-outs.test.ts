@@ -49,7 +49,11 @@ test("a backup says whose pods it cannot tell apart", () => {
   ]);
 });
 
-test("pods have the templates that they had after a restore in place", async () => {
+test("pods have the templates that they had after a restore in place, and older revisions are those that were there", async () => {
+  for (const version of ["v3", "v4"]) {
+    await rollOut("deployment/undone", version);
+    await plane.kubectl("rollout", "status", "--timeout=60s", "deployment/undone");
+  }
   const { warnings } = await plane.restore({ state: "PARTIALLY_FAILED" });
   expect(warnings).toEqual(backup.warnings);
   await isAsSaved();
@@ -202,7 +206,8 @@ apiVersion: apps/v1
 kind: Deployment
 metadata: { name: undone }
 spec:
-  replicas: 1${workload("undone")}
+  replicas: 1
+  revisionHistoryLimit: 1${workload("undone")}
 ---
 apiVersion: apps/v1
 kind: Deployment
