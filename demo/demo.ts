@@ -57,9 +57,7 @@ async function tell(screen: Screen, simulator: Simulator, { url, call }: Service
     screen,
   );
   if (backup.state !== "COMPLETED") return false;
-  const others = whole.objects - savedObjects(await logsOf(call, backupCrn)());
-  if (others > 0)
-    screen.line(`  The other ${others} objects are the cluster's own: nothing in the control plane needs them.`);
+  screen.line(`  ${whatIsSaved(await logsOf(call, backupCrn)(), whole)}`);
 
   screen.heading("Accident");
   await wreck(client, simulator.volumes, (deed) => screen.line(`  ${deed}`));
@@ -96,14 +94,19 @@ function summary({ objects, files }: Picture, { pods }: Counts): string {
   return `${objects.size} objects, ${pods} pods, ${files.size} files with ${bytes.toLocaleString("en")} bytes`;
 }
 
-/** How many objects a backup's log says it has saved, of the kinds that the picture shows. */
-function savedObjects(log: string): number {
+/** What of the whole a backup's log says it has saved; revisions are none of it, as the cluster counts them anew. */
+function whatIsSaved(log: string, { objects }: Counts): string {
   const kinds = [...log.matchAll(/ saved (\d+) (\w+)[\w.]*, \d+ bytes$/gm)];
-  return kinds.reduce((sum, [, count, kind = ""]) => (passing.has(kind) ? sum : sum + Number(count)), 0);
+  const sum = (isCounted: (kind: string) => boolean) =>
+    kinds.reduce((total, [, count, kind = ""]) => (isCounted(kind) ? total + Number(count) : total), 0);
+  const saved = sum((kind) => !revisions.has(kind));
+  return (
+    `These are ${saved} of the ${objects}, and ${sum((kind) => revisions.has(kind))} revisions of workloads. ` +
+    `The other ${objects - saved} are the cluster's own: nothing in the control plane needs them.`
+  );
 }
 
-/** Resources of kinds that the picture leaves out. */
-const passing = new Set(["pods", "replicasets", "controllerrevisions", "volumesnapshots"]);
+const revisions = new Set(["replicasets", "controllerrevisions"]);
 
 /** How much of the control plane is there: with a bar on a terminal. */
 function whatIsThere(counts: Counts, whole: Counts, screen: Screen): string {
