@@ -101,15 +101,20 @@ test("a post hook that fails for good is told with the command to run by hand", 
   expect(text).toContain(" -- /bin/sh -c 'echo still frozen; exit 3'");
 });
 
-test("a hook that takes longer than its time limit has failed", async () => {
+test("a hook that takes longer than its time limit has failed, and is told of as one that may still run and hold its application", async () => {
   await annotate({
     "pre.hook.backup.velero.io/command": '["/bin/sleep", "60"]',
     "pre.hook.backup.velero.io/timeout": "1s",
     "pre.hook.backup.velero.io/on-error": "Continue",
+    "post.hook.backup.velero.io/command": '["/bin/true"]',
   });
   const { backupCrn } = await service.api("createBackup");
   const backup = await service.waitForJob(backupCrn, { state: "PARTIALLY_FAILED", timeout: 40_000 });
-  expect(JSON.stringify(backup.warnings)).toContain("toolbox");
+  const warnings = JSON.stringify(backup.warnings);
+  expect(warnings).toMatch(/pre hook of pod toolbox failed: .* did not end within 1 s, and may still run/);
+  expect(warnings).toMatch(
+    /pre hook of pod toolbox \(\/bin\/sleep 60\) was not seen to end and may still run: .*kubectl exec -n cdp toolbox/,
+  );
 });
 
 /** The toolbox's hook annotations, and no others. */
