@@ -115,6 +115,18 @@ test("with any one rule less PRE_VALIDATION names what is missing, and nothing i
   expect(await differencesSince(before, cluster)).toEqual([]);
 });
 
+test("a namespace that was deleted is named first, as its role binding has gone with it, and no right in it", async () => {
+  const [, vault] = namespaces;
+  await cluster.kubectl("delete", "namespace", vault);
+  const { restoreCrn } = await service.api("restoreBackup", { backupCrn });
+  const { errors } = await service.waitForJob(restoreCrn, { state: "FAILED" });
+  expect(errors).toMatchObject([
+    {
+      text: `namespace ${vault} does not exist, and with it the role binding that gives the service its rights there: create it and apply deploy/kubernetes.yaml again`,
+    },
+  ]);
+});
+
 /** Of the kinds in the manifest the one that Kubernetes does not have itself. */
 async function defineGatewayClasses(): Promise<void> {
   const versions = [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: { type: "object" } } }];
