@@ -3,30 +3,50 @@ import { isMadeForAccount } from "../../objects/object-selection.ts";
 
 /** Tokens that the cluster made for the old account are not there any more. */
 export function sanitizeServiceAccount(account: KubernetesObject): void {
-  const { name } = account.metadata;
-  const isMadeByCluster = (secret: string) =>
-    isMadeForAccount(name, "token", secret) || isMadeForAccount(name, "dockercfg", secret);
   for (const field of ["secrets", "imagePullSecrets"]) {
-    const references = account[field] as { name?: string }[] | undefined;
-    if (references) account[field] = references.filter((reference) => !isMadeByCluster(reference.name ?? ""));
+    const references = account[field] as Reference[] | undefined;
+    if (references) account[field] = references.filter((reference) => !isMadeByCluster(account, reference));
   }
 }
 
 /**
  * What the account that exists needs to become the saved one: the cluster makes `default` by itself, and what it has put
- * there stays.
+ * there stays. Anything else that is there and was not saved goes.
  */
 export function mergedServiceAccount(existing: KubernetesObject, saved: KubernetesObject): object {
-  const union = (field: "secrets" | "imagePullSecrets") => {
-    const all = [existing, saved].flatMap((account) => (account[field] ?? []) as { name?: string }[]);
-    return [...new Map(all.map((reference) => [reference.name, reference])).values()];
+  const references = (field: "secrets" | "imagePullSecrets") => {
+    const made = listOf(existing[field]).filter((reference) => isMadeByCluster(existing, reference));
+    const all = [...made, ...listOf(saved[field])];
+    return all.length > 0 ? [...new Map(all.map((reference) => [reference.name, reference])).values()] : null;
   };
   const { labels, annotations } = saved.metadata;
-  const [secrets, imagePullSecrets] = [union("secrets"), union("imagePullSecrets")];
   return {
-    metadata: { ...(labels && { labels }), ...(annotations && { annotations }) },
-    ...(secrets.length > 0 && { secrets }),
-    ...(imagePullSecrets.length > 0 && { imagePullSecrets }),
+    metadata: {
+      labels: { ...gone(existing.metadata.labels), ...labels },
+      annotations: { ...gone(existing.metadata.annotations), ...annotations },
+    },
+    secrets: references("secrets"),
+    imagePullSecrets: references("imagePullSecrets"),
     automountServiceAccountToken: saved["automountServiceAccountToken"] ?? null,
   };
+}
+
+interface Reference {
+  readonly name?: string;
+}
+
+function listOf(references: unknown): readonly Reference[] {
+  return (references ?? []) as Reference[];
+}
+
+function isMadeByCluster({ metadata: { name } }: KubernetesObject, { name: secret = "" }: Reference): boolean {
+  return isMadeForAccount(name, "token", secret) || isMadeForAccount(name, "dockercfg", secret);
+}
+
+/** OpenShift names the account's registry token in one: https://docs.redhat.com/en/documentation/openshift_container_platform */
+const clustersAnnotation = /^openshift\.io\//;
+
+/** In a merge patch null takes a key away. */
+function gone(map: Readonly<Record<string, string>> = {}): Record<string, null> {
+  return Object.fromEntries(Object.keys(map).flatMap((key) => (clustersAnnotation.test(key) ? [] : [[key, null]])));
 }

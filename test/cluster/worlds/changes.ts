@@ -20,7 +20,9 @@ export function aChange(dice: Dice, objects: readonly KubernetesObject[], namesp
   if (dice.percent(15)) return { what: "add", target: aNewcomer(dice, namespace, name) };
   if (dice.percent(8)) return { what: "delete claim", nth: dice.between(0, 9) };
   const workloads = objects.filter(({ kind }) => /^(Deployment|StatefulSet|DaemonSet)$/.test(kind));
-  const target = dice.pick(workloads.length > 0 && dice.percent(40) ? workloads : objects);
+  // Users' own snapshots are left as they are.
+  const others = objects.filter(({ kind }) => kind !== "VolumeSnapshot");
+  const target = dice.pick(workloads.length > 0 && dice.percent(40) ? workloads : others);
   if (dice.percent(25) && isDeletable(target)) return { what: "delete", target };
   if (dice.percent(15) && isRemakeable(target)) return { what: "recreate", target: remade(target) };
   return { what: "patch", target, patch: patchFor(dice, target) };

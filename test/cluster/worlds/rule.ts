@@ -118,9 +118,23 @@ function dataDifference(claim: string, was: State, is: State): readonly Differen
 }
 
 function runningDifference(key: string, was: State, is: State): readonly Difference[] {
+  const workload = was.objects.get(key);
   const [wished, there] = [was.running.get(key) ?? {}, is.running.get(key) ?? {}];
-  if (!was.objects.has(key) || Object.entries(wished).every(([what, count]) => (there[what] ?? 0) >= count)) return [];
-  return [{ key, text: `${key} ran ${JSON.stringify(wished)}, runs ${JSON.stringify(there)}` }];
+  const lacks = Object.entries(wished).map(([what, count]) => [what, count - (there[what] ?? 0)] as const);
+  if (workload === undefined || lacks.every(([, count]) => count <= 0)) return [];
+  const text = `${key} ran ${JSON.stringify(wished)}, runs ${JSON.stringify(there)}`;
+  // A roll-out that was under way may have come further.
+  const newest = workload["spec"]?.template?.spec?.containers?.[0]?.image as string | undefined;
+  if (newest === undefined || isHeldBack(workload)) return [{ key, text }];
+  const more = (there[newest] ?? 0) - (wished[newest] ?? 0);
+  const lacking = lacks.reduce((sum, [, count]) => sum + Math.max(count, 0), 0);
+  return more >= lacking ? [] : [{ key, text }];
+}
+
+/** Whether pods of an older template stay until somebody lets them be replaced. */
+function isHeldBack({ spec }: KubernetesObject): boolean {
+  const { type, rollingUpdate } = spec.updateStrategy ?? {};
+  return spec.paused === true || type === "OnDelete" || (rollingUpdate?.partition ?? 0) > 0;
 }
 
 /** Neither (a) nor (b), and no copy in a place that is told. */

@@ -172,6 +172,7 @@ export class ProcessService implements WorldService {
       `--pods-stop-timeout=${limits.podsStopTimeout}ms`,
       `--finalizer-timeout=${limits.finalizerTimeout}ms`,
       `--apps-start-timeout=${limits.appsStartTimeout}ms`,
+      "--go-back-timeout=4s",
     ];
     return new ProcessService({ cluster, flags }, await startService({ cluster, flags }));
   }

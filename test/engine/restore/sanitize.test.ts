@@ -150,12 +150,17 @@ test("a service account loses the cluster's tokens and keeps what users gave it,
     imagePullSecrets: [{ name: "registry" }],
   });
   const existing = {
-    metadata: { name: "a" },
-    secrets: [{ name: "a-token-new11" }],
+    metadata: {
+      name: "a",
+      labels: { late: "1" },
+      annotations: { late: "1", "openshift.io/registry": "a-dockercfg-x" },
+    },
+    secrets: [{ name: "a-token-n4w7k" }, { name: "late" }],
     automountServiceAccountToken: false,
   };
   expect(mergedServiceAccount(existing, account)).toMatchObject({
-    secrets: [{ name: "a-token-new11" }, { name: "mine" }, { name: "a-token-for-ci" }, { name: "a-token-admin" }],
+    metadata: { labels: { late: null }, annotations: { late: null } },
+    secrets: [{ name: "a-token-n4w7k" }, { name: "mine" }, { name: "a-token-for-ci" }, { name: "a-token-admin" }],
     imagePullSecrets: [{ name: "registry" }],
     automountServiceAccountToken: null,
   });
