@@ -21,14 +21,14 @@ import { inVersion, servedType } from "./served-types.ts";
  * use it; else it stays as it is, with a warning that names it. One that the cluster refuses is an error that names it.
  */
 export async function restoreClusterScoped(
-  { cluster }: Pick<JobParts, "cluster">,
+  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
   context: JobContext,
   source: RestoreSource,
   links: OwnerLinks,
   kinds: readonly string[],
 ): Promise<void> {
   const { signal, warn, info } = context;
-  const restorer = new ObjectRestorer({ cluster, signal, warn, info });
+  const restorer = new ObjectRestorer({ cluster, signal, warn, info, finalizerTimeout: limits.finalizerTimeout });
   const namespaces = new Set(source.namespaces);
   const parts = partsOf(source, kinds);
   if (parts.length === 0) return;

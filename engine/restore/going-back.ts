@@ -154,9 +154,9 @@ async function tellWhatIsMissing(source: RestoreSource, parts: JobParts, context
     isWhole = false;
     context.error("", `is not as it was before: ${text}`);
   }
-  for (const { namespace, what } of await missingObjects(source, parts, context)) {
+  for (const { namespace, type, name } of await missingObjects(source, parts, context)) {
     isWhole = false;
-    context.error(namespace, `${what} is not there`);
+    context.error(namespace, `${type.kind} ${name} is not there`);
   }
   return isWhole;
 }

@@ -200,6 +200,7 @@ async function restoreOne(
   const { parts, context, links } = restore;
   const { cluster } = parts;
   const { signal, warn, info } = context;
+  const { finalizerTimeout } = parts.limits;
   const { namespace = "", name } = archived.metadata;
   try {
     if (live && !live.isTerminating && live.digest === digestOf(type, archived)) {
@@ -218,7 +219,11 @@ async function restoreOne(
     const object = wantedObject(type, archived, { started });
     const owners = links.ownersFor(type, archived);
     if (owners.length > 0) object.metadata.ownerReferences = [...owners];
-    const { metadata } = await new ObjectRestorer({ cluster, signal, warn, info }).restore(type, object, live);
+    const { metadata } = await new ObjectRestorer({ cluster, signal, warn, info, finalizerTimeout }).restore(
+      type,
+      object,
+      live,
+    );
     links.restored(archived.metadata.uid, metadata.uid);
     if (resourceName(type) === "jobs.batch" && isFinishedJob(archived))
       await markFinished(cluster, type, archived, signal);

@@ -22,7 +22,7 @@ export async function restoreNamespaces(
   source: RestoreSource,
 ): Promise<void> {
   const { signal, warn, info } = context;
-  const restorer = new ObjectRestorer({ cluster, signal, warn, info });
+  const restorer = new ObjectRestorer({ cluster, signal, warn, info, finalizerTimeout: limits.finalizerTimeout });
   for await (const { type, object } of objectsOf(source, partsOf(source, ["namespaces"]), signal)) {
     const { name } = object.metadata;
     await notTerminating({ cluster, limits }, context, source.namespaces, name);

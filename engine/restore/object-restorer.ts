@@ -24,6 +24,8 @@ export interface ObjectRestorerParts {
   readonly signal: AbortSignal;
   readonly warn: (namespace: string, text: string) => void;
   readonly info: (text: string) => void;
+  /** How long, in milliseconds, an object that somebody else has deleted is waited for. */
+  readonly finalizerTimeout: number;
 }
 
 /**
@@ -129,10 +131,10 @@ export class ObjectRestorer {
 
   /** Waits for an object that somebody has deleted; what still holds it then is told, and taken from it. */
   async #goneByItself(type: ResourceType, namespace: string, existing: KubernetesObject): Promise<void> {
-    const { cluster, signal, info } = this.#parts;
+    const { cluster, signal, info, finalizerTimeout } = this.#parts;
     const { name, uid = "" } = existing.metadata;
     try {
-      await isGone(cluster, type, namespace, { name, uid }, replacedTimeoutMs, signal);
+      await isGone(cluster, type, namespace, { name, uid }, finalizerTimeout, signal);
     } catch (error) {
       if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
       info(`${error.message}: the finalizers are removed, and it comes back with them`);

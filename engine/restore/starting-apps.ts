@@ -13,6 +13,7 @@ import { idleClaims } from "./idle-claims.ts";
 import { isPaused, mayBePaused } from "./paused-deployments.ts";
 import { type LateApp, tellLate } from "./late-apps.ts";
 import { listed } from "./listed.ts";
+import { noteGone } from "./missing-objects.ts";
 import { savedReadiness } from "./readiness.ts";
 import { causeOf, failWhenTooMany, refusedSoFar, tellGivenUp } from "./refused-objects.ts";
 import { scaledWorkloads, startedByCreation } from "./restore-order.ts";
@@ -68,6 +69,7 @@ export async function startApps(
     () => true,
     () => links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, false),
   );
+  await noteGone(restore);
   const told = await restoreRefused(restore);
   const unstarted =
     refused.size === 0 ? refused : await start("what was refused before", (...it) => refused.has(nameOf(...it)));

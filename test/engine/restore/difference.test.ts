@@ -138,6 +138,19 @@ test("a restore that cannot go back whole says which objects are missing, and ke
   expect(scene.archives("safety")).toHaveLength(1);
 });
 
+test("what goes while a restore runs, as the garbage collector takes it, is made again", async () => {
+  const scene = await Scene.open();
+  const before = await scene.picture();
+  const [name = ""] = (await scene.names(configMaps)).filter((it) => it !== "kube-root-ca.crt");
+  const backup = await scene.backup();
+  const crn = await scene.startRestore(backup.crn);
+  await scene.until(() => scene.engine.getLogs(crn).includes("STARTING_APPS phase started"));
+  await scene.remove(`${configMaps}/${name}`);
+  expect(await scene.restored(crn)).toMatchObject({ state: "COMPLETED", warnings: [], errors: [] });
+  expect(scene.engine.getLogs(crn)).toContain(`ConfigMap cdp/${name} has gone since it was there, and is made again`);
+  expect(differences(before, await scene.picture())).toEqual([]);
+});
+
 test("a user's snapshot that stays has its labels and annotations of the backup again", async () => {
   const scene = await Scene.open();
   const snapshots = "/apis/snapshot.storage.k8s.io/v1/namespaces/cdp/volumesnapshots";

@@ -16,7 +16,8 @@ async function scene() {
   });
   const warnings: string[] = [];
   const warn = (namespace: string, text: string) => void warnings.push(`${namespace}: ${text}`);
-  return { simulator, cluster, warnings, restorer: new ObjectRestorer({ cluster, signal, warn, info: () => {} }) };
+  const restorer = new ObjectRestorer({ cluster, signal, warn, info: () => {}, finalizerTimeout: 1_000 });
+  return { simulator, cluster, warnings, restorer };
 }
 
 test("an object whose creation is told to have happened before is as it should be, and keeps its uid", async () => {
