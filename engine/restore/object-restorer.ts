@@ -25,7 +25,7 @@ export interface ObjectRestorerParts {
   readonly warn: (namespace: string, text: string) => void;
   readonly info: (text: string) => void;
   /** How long, in milliseconds, an object that somebody else has deleted is waited for. */
-  readonly finalizerTimeout: number;
+  readonly finalizerTimeout?: number;
 }
 
 /**
@@ -107,6 +107,8 @@ export class ObjectRestorer {
     } catch (error) {
       if (!isImmutable(error) || neverRecreated.has(resourceName(type))) throw error;
       await this.#isCreatable(type, namespace, object, error);
+      // Its finalizers have to be taken off, also that of the garbage collector.
+      await cluster.dryRun.patch(type, namespace, name, { metadata: { annotations: {} } }, signal);
       await this.#gone(type, namespace, existing);
       return this.#create(type, namespace, object);
     }
@@ -131,7 +133,7 @@ export class ObjectRestorer {
 
   /** Waits for an object that somebody has deleted; what still holds it then is told, and taken from it. */
   async #goneByItself(type: ResourceType, namespace: string, existing: KubernetesObject): Promise<void> {
-    const { cluster, signal, info, finalizerTimeout } = this.#parts;
+    const { cluster, signal, info, finalizerTimeout = replacedTimeoutMs } = this.#parts;
     const { name, uid = "" } = existing.metadata;
     try {
       await isGone(cluster, type, namespace, { name, uid }, finalizerTimeout, signal);

@@ -78,7 +78,9 @@ interface Difference {
 }
 
 function objectDifference(key: string, was: State, is: State): readonly Difference[] {
-  const [text] = difference(key, was.objects.get(key), is.objects.get(key));
+  const [before, after] = [was.objects.get(key), is.objects.get(key)];
+  if (before?.metadata["deletionTimestamp"] !== undefined && after === undefined) return []; // it was on its way out
+  const [text] = difference(key, before, after);
   return text === undefined ? [] : [{ key, text }];
 }
 

@@ -26,6 +26,10 @@ export async function wreck(world: World, cluster: TestCluster): Promise<void> {
       }
       return;
     case "namespaces":
+      // It would not let what is in them go.
+      await kubernetes.delete(
+        `${pathOfKind("admissionregistration.k8s.io/v1/validatingwebhookconfigurations")}/${world.name}-own`,
+      );
       await removeNamespaces(world.namespaces, world, cluster);
   }
 }

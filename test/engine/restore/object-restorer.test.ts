@@ -48,6 +48,16 @@ test("an object that may not be changed is made anew", async () => {
   expect(await cluster.get(configMaps, "default", "a", signal)).toMatchObject({ data: { a: "1" } });
 });
 
+test("an object that may not be changed stays where a policy would not let its finalizers be taken off", async () => {
+  const { simulator, cluster, restorer } = await scene();
+  const object = { metadata: { name: "a", namespace: "default" }, data: { a: "1" }, immutable: true };
+  const first = await restorer.restore(configMaps, { ...object, data: { a: "0" } });
+  const body = { kind: "Status", code: 403, reason: "Forbidden", message: "nobody changes this one" };
+  simulator.intercept(({ method }) => (method === "PATCH" ? { status: 403, body } : undefined));
+  await expect(restorer.restore(configMaps, object)).rejects.toThrow("nobody changes this one");
+  expect((await cluster.get(configMaps, "default", "a", signal))?.metadata).toMatchObject({ uid: first.metadata.uid });
+});
+
 test("the service account that the cluster has made already gets what was saved of it", async () => {
   const { cluster, restorer } = await scene();
   const accounts = type("v1", "ServiceAccount", "serviceaccounts");
