@@ -4,7 +4,7 @@ import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-i
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { isMadeByCluster } from "../objects/object-selection.ts";
-import { isBound, isFilledBy } from "../volumes/claims-from-snapshots.ts";
+import { isBound, isFilledBy, unboundClaims } from "../volumes/claims-from-snapshots.ts";
 import { secretsOfVolume } from "../volumes/class-secrets.ts";
 import type { LeftClaims } from "./deleting-claims.ts";
 
@@ -151,12 +151,13 @@ export async function releaseRestoredVolumes(parts: JobParts, context: JobContex
 
 /** Gives back its own policy to each kept volume of which this may be done; of ephemeral ones always. */
 async function releaseThose(
-  { cluster, limits }: JobParts,
+  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
   context: JobContext,
   mayGo: (kept: KeptVolume, claim: KubernetesObject | undefined) => boolean,
 ): Promise<void> {
   const { signal, notes, warn } = context;
   const released: string[] = [];
+  await untilBound({ cluster, limits }, context);
   await forEachInFlight(keptVolumes(context), limits.clusterConcurrency, async (kept) => {
     const { persistentVolume, namespace, claim: name, reclaimPolicy, isEphemeral } = kept;
     const volume = await cluster.get(persistentVolumes, "", persistentVolume, signal);
@@ -173,6 +174,28 @@ async function releaseThose(
     await cluster.patch(persistentVolumes, "", persistentVolume, { metadata, spec }, signal);
   });
   for (const name of released) notes.clear(noteOf(name));
+}
+
+/** Waits for the claims that were put on their volumes again: a busy cluster takes its time to bind them. */
+async function untilBound(
+  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  context: JobContext,
+): Promise<void> {
+  const { job, signal } = context;
+  const waitedFor = new Map<string, Set<string>>();
+  await forEachInFlight(keptVolumes(context), limits.clusterConcurrency, async (kept) => {
+    const claim = await cluster.get(persistentVolumeClaims, kept.namespace, kept.claim, signal);
+    if (!claim || isBound(claim) || volumeOf(claim) !== kept.persistentVolume) return;
+    waitedFor.set(kept.namespace, (waitedFor.get(kept.namespace) ?? new Set()).add(kept.claim));
+  });
+  const request = {
+    cluster,
+    uuid: job.uuid,
+    timeoutMs: limits.snapshotTimeout,
+    inFlight: limits.clusterConcurrency,
+    signal,
+  };
+  for (const [namespace, names] of waitedFor) await unboundClaims(request, namespace, names);
 }
 
 /** Whether a claim has the volume that it was taken from. */

@@ -68,6 +68,26 @@ test("a claim that is not in the backup stays as it is, and is named", async () 
   expect(await policyOf(scene, await volumeNameOf(scene, "later"))).toBe("Delete");
 });
 
+test("a claim that the cluster takes its time to bind to its volume is waited for before the volume is given back", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup();
+  await addClaim(scene, "later");
+  const unbound = { ...(await scene.get(`${claims}/later`)), status: { phase: "Pending" } };
+  let crn = "";
+  let isSlow = true;
+  scene.simulator.intercept(({ method, path }) => {
+    if (!isSlow || crn === "" || method !== "GET" || path !== `${claims}/later`) return undefined;
+    if (!scene.engine.getLogs(crn).includes("STARTING_APPS phase started")) return undefined;
+    isSlow = false;
+    return { status: 200, body: unbound };
+  });
+  crn = await scene.startRestore(backup.crn);
+  const restore = await scene.restored(crn);
+  expect(isSlow).toBe(false);
+  expect(texts(restore.warnings).filter((text) => text.includes("volume"))).toEqual([]);
+  expect(await policyOf(scene, await volumeNameOf(scene, "later"))).toBe("Delete");
+});
+
 test("a claim that is being deleted, and in no backup, is made again on its volume when its pods have stopped, and named", async () => {
   const scene = await Scene.open();
   const backup = await scene.backup();
