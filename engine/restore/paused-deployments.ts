@@ -11,16 +11,16 @@ export function isPaused(archived: KubernetesObject): boolean {
   return (archived["spec"] as { paused?: boolean }).paused === true;
 }
 
-/** Waits until the controller has made the replica set of a deployment that is to be paused. May run again. */
+/** Waits, no longer than until the deadline, until the controller has made the replica set of a deployment that is to be paused. May run again. */
 export async function mayBePaused(
   parts: Pick<JobParts, "cluster" | "limits">,
   context: JobContext,
   type: ResourceType,
   archived: KubernetesObject,
+  deadline: number,
 ): Promise<void> {
   const { namespace = "", name } = archived.metadata;
   const restored = await parts.cluster.get(type, namespace, name, context.signal);
   // It runs nothing yet, so that it is ready as soon as its controller has seen it.
-  const deadline = Date.now() + parts.limits.appsStartTimeout;
   if (restored && !isPaused(restored)) await notReady(parts, context, type, namespace, new Map([[name, 0]]), deadline);
 }

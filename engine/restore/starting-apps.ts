@@ -54,7 +54,7 @@ export async function startApps(
   const restore = { parts, context, source, discovery, links };
   const rollOuts = await rollOutsOf(source, context.signal);
   const start = async (what: string, selects: Selects, andThen = async () => {}) => {
-    const unstarted = await scaleUp(restore, selects, rollOuts);
+    const unstarted = await scaleUp(restore, selects, rollOuts, deadline);
     await andThen();
     await replay(restore, selects, rollOuts, unstarted, deadline);
     await waitUntilReady(restore, what, (...it) => selects(...it) && !unstarted.has(nameOf(...it)), onLate, deadline);
@@ -98,6 +98,7 @@ async function scaleUp(
   restore: NamespacedRestore,
   selects: Selects,
   rollOuts: ReadonlyMap<string, RollOut>,
+  deadline: number,
 ): Promise<Map<string, string>> {
   const { source, discovery, parts, context } = restore;
   const { cluster, limits } = parts;
@@ -126,7 +127,7 @@ async function scaleUp(
         if (!isThere) isMissing();
         return;
       }
-      if (paused) await mayBePaused(parts, context, type, object);
+      if (paused) await mayBePaused(parts, context, type, object, deadline);
       const scale = () =>
         cluster.patch(type, namespace, name, { spec: { replicas, ...(paused && { paused }) } }, signal);
       if ((await scale()) ?? ((await makeRunning(restore, type, object)) && (await scale())))
