@@ -38,7 +38,7 @@ const unguarded: WriteGuard = { around: justDo, mayGo: () => {} };
 const mergePatch = "application/merge-patch+json";
 const jsonPatch = "application/json-patch+json";
 const deleteOptions = { kind: "DeleteOptions", apiVersion: "v1", propagationPolicy: "Background" };
-/** Answers to writes carry the metadata only: the object itself is known. */
+/** Answers to patches carry the metadata only. */
 const metadataOnly = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 const metadataListOnly = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
@@ -156,7 +156,7 @@ export class Cluster {
     }
   }
 
-  /** Creates an object and gives its metadata. */
+  /** Creates an object and gives it as the API server has it, numbers exact. */
   async create(
     type: Type,
     namespace: string,
@@ -164,7 +164,7 @@ export class Cluster {
     signal: AbortSignal,
   ): Promise<KubernetesObject> {
     const path = resourcePath(type, namespace);
-    return this.#write({ method: "POST", type, path, body: text(object), signal });
+    return this.#write({ method: "POST", type, path, body: text(object), signal, accept: "application/json" });
   }
 
   /** Creates an object unless there is one of its name: what a step that runs again has made before. */
@@ -176,7 +176,7 @@ export class Cluster {
     }
   }
 
-  /** Replaces an object as of its resourceVersion. */
+  /** Replaces an object as of its resourceVersion, and gives it as the API server has it. */
   async replace(
     type: Type,
     namespace: string,
@@ -184,7 +184,7 @@ export class Cluster {
     signal: AbortSignal,
   ): Promise<KubernetesObject> {
     const path = resourcePath(type, namespace, object.metadata.name);
-    return this.#write({ method: "PUT", type, path, body: text(object), signal });
+    return this.#write({ method: "PUT", type, path, body: text(object), signal, accept: "application/json" });
   }
 
   /** A JSON merge patch (RFC 7386), or with an array a JSON patch (RFC 6902). Undefined when there is no such object. */
@@ -327,13 +327,14 @@ export class Cluster {
     body: string;
     contentType?: string;
     signal: AbortSignal;
+    accept?: string;
   }): Promise<KubernetesObject> {
-    const { method, type } = request;
+    const { method, type, accept = metadataOnly } = request;
     const path = `${request.path}${this.#isDryRun ? "?dryRun=All" : ""}`;
     const answer = await this.#aroundWrite(`${method} ${type.resource}`, () =>
-      this.#connection.request({ ...request, path, accept: metadataOnly, mayGo: this.#mayGo }),
+      this.#connection.request({ ...request, path, accept, mayGo: this.#mayGo }),
     );
-    return JSON.parse(answer.toString()) as KubernetesObject;
+    return parseExact(answer.toString()) as KubernetesObject;
   }
 
   #deletion(options: object): string {

@@ -8,7 +8,7 @@ import { type KubernetesObject, type ResourceType, resourceName } from "../kuber
 import { isUsedOnlyBy } from "../objects/cluster-scoped-users.ts";
 import { noteAdded } from "./added-objects.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
-import { refusedKey } from "./namespaced-objects.ts";
+import { refusedKey } from "./restoring-refused.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { tellGivenUp } from "./refused-objects.ts";

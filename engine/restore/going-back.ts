@@ -9,7 +9,7 @@ import { disown } from "./disowning.ts";
 import { keptVolumes } from "./kept-volumes.ts";
 import { letCallsIn } from "./letting-calls-in.ts";
 import { missingObjects } from "./missing-objects.ts";
-import { restoreRefused } from "./namespaced-objects.ts";
+import { restoreRefused } from "./restoring-refused.ts";
 import { putClaimsBack, removeNewClaims } from "./putting-claims-back.ts";
 import { restoreNamespaces } from "./namespaces.ts";
 import { OwnerLinks } from "./owner-links.ts";

@@ -1,16 +1,33 @@
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
-import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { type NamespacedRestore, refusedKey, refusedNames } from "./namespaced-objects.ts";
+import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { nameOf } from "./object-names.ts";
+import { isGivenUp } from "./refused-objects.ts";
+import type { NamespacedRestore } from "./restore-object.ts";
 import { quotas, userSnapshots } from "./restore-order.ts";
 import type { RestoreSource } from "./restore-source.ts";
+import { refusedKey, refusedNames } from "./restoring-refused.ts";
 import { savedNames } from "./saved-names.ts";
 import { servedType } from "./served-types.ts";
 
-/** Those that had finished are not run again, and users' snapshots that have gone are told of by themselves. */
-const notLookedFor = new Set(["pods", ...userSnapshots]);
+/**
+ * Pods that had finished are not run again, users' snapshots that have gone are told of by themselves, and of the rest the
+ * cluster's controllers make and delete what they need.
+ */
+const notLookedFor = new Set([
+  "pods",
+  ...userSnapshots,
+  "replicasets.apps",
+  "controllerrevisions.apps",
+  "endpoints",
+  "endpointslices.discovery.k8s.io",
+]);
+
+/** A finished job that says how long it stays may be gone by now. */
+function stays({ spec }: KubernetesObject): boolean {
+  return (spec as { ttlSecondsAfterFinished?: number } | undefined)?.ttlSecondsAfterFinished === undefined;
+}
 
 export interface MissingObject {
   readonly type: ResourceType;
@@ -18,7 +35,13 @@ export interface MissingObject {
   readonly name: string;
 }
 
-/** The saved objects of namespaces that are not there, but for those of which a refusal is noted. */
+/** Tells of what was restored and is not there any more: nothing is said to be restored that was not looked for. */
+export async function tellMissing(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+  for (const { type, namespace, name } of await missingObjects(source, parts, context))
+    context.warn(namespace, `${type.kind} ${name} was restored and is not there any more: see who has deleted it`);
+}
+
+/** The saved objects of namespaces that are not there, but for those of which a refusal is noted or told. */
 export async function missingObjects(
   source: RestoreSource,
   { cluster }: Pick<JobParts, "cluster">,
@@ -31,28 +54,23 @@ export async function missingObjects(
     const type = servedType(discovery, part);
     if (!part.namespaced || !type || notLookedFor.has(resourceName(part))) continue;
     const refused = refusedNames(context, source, part);
-    for (const [namespace, saved] of await savedNames(source, part, signal)) {
+    for (const [namespace, saved] of await savedNames(source, part, signal, stays)) {
       const left = new Set(saved);
       try {
         for await (const { metadata } of cluster.listMetadata(type, namespace, signal)) left.delete(metadata.name);
       } catch (error) {
         if (!hasStatus(error, 404)) throw error;
       }
-      for (const name of left) if (!refused.has(`${namespace}/${name}`)) missing.push({ type: part, namespace, name });
+      for (const name of left)
+        if (!refused.has(`${namespace}/${name}`) && !isTold(context, source, part.kind, namespace, name))
+          missing.push({ type: part, namespace, name });
     }
   }
   return missing;
 }
 
-/** Claims have phases of their own, quotas come last, and the cluster makes the rest. */
-const notMadeAgain = new Set([
-  "persistentvolumeclaims",
-  ...quotas,
-  "replicasets.apps",
-  "controllerrevisions.apps",
-  "endpoints",
-  "endpointslices.discovery.k8s.io",
-]);
+/** Claims have phases of their own, and quotas come last. */
+const notMadeAgain = new Set(["persistentvolumeclaims", ...quotas]);
 
 /**
  * Notes what has gone since it was restored, or was left as saved, for `restoreRefused` to make it again: the garbage
@@ -68,4 +86,12 @@ export async function noteGone({ source, parts, context }: NamespacedRestore): P
     context.notes.set(key, `${what}: it has gone`);
     context.info(`${what} has gone since it was there, and is made again`);
   }
+}
+
+/** Whether an error names the object already, as one that was not restored or not started. */
+function isTold(context: JobContext, source: RestoreSource, kind: string, namespace: string, name: string): boolean {
+  return (
+    isGivenUp(context, source, namespace, `${kind} ${name}`) ||
+    isGivenUp(context, source, "", `${kind} ${namespace}/${name}`)
+  );
 }

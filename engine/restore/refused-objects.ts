@@ -20,7 +20,7 @@ export function tellGivenUp(
   { namespace = "", what, text, objects = 1 }: { namespace?: string; what: string; text: string; objects?: number },
 ): void {
   const givenUp: GivenUp = { text: `${what} ${text}`, objects };
-  context.notes.set(`${notesPrefix}${givenUpNotes}${namespace}/${what}`, givenUp);
+  context.notes.set(givenUpKey(notesPrefix, namespace, what), givenUp);
   context.error(namespace, givenUp.text);
 }
 
@@ -43,6 +43,20 @@ export function failWhenTooMany(
     "FAILED_PRECONDITION",
     `the cluster refuses ${objects + waiting.length} objects, more than a restore may be without (--max-refused-objects ${restore.maxRefusedObjects}): ${cause}`,
   );
+}
+
+function givenUpKey(notesPrefix: string, namespace: string, what: string): string {
+  return `${notesPrefix}${givenUpNotes}${namespace}/${what}`;
+}
+
+/** Whether an error was told of this object. */
+export function isGivenUp(
+  { notes }: JobContext,
+  { notesPrefix }: Pick<RestoreSource, "notesPrefix">,
+  namespace: string,
+  what: string,
+): boolean {
+  return notes.get(givenUpKey(notesPrefix, namespace, what)) !== undefined;
 }
 
 /** What an error was told of. */

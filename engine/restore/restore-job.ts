@@ -12,6 +12,7 @@ import { deletingNote, goBack, isBack, whereAllLies } from "./going-back.ts";
 import { keepVolumes, keptVolumes, releaseKeptVolumes } from "./kept-volumes.ts";
 import { letCallsIn } from "./letting-calls-in.ts";
 import { restoreNamespaces } from "./namespaces.ts";
+import { tellMissing } from "./missing-objects.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import { preValidation } from "./pre-validation.ts";
 import type { RestoreSource } from "./restore-source.ts";
@@ -98,6 +99,7 @@ export function restoreJob(parts: JobParts): JobDefinition {
       phase("STARTING_APPS", async (source, context) => {
         await startApps(source, parts, context);
         await bindIdleClaims(source, parts, context);
+        await tellMissing(source, parts, context);
       }),
     ],
     async finish(context) {

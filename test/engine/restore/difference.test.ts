@@ -144,7 +144,12 @@ test("what goes while a restore runs, as the garbage collector takes it, is made
   const [name = ""] = (await scene.names(configMaps)).filter((it) => it !== "kube-root-ca.crt");
   const backup = await scene.backup();
   const crn = await scene.startRestore(backup.crn);
-  await scene.until(() => scene.engine.getLogs(crn).includes("STARTING_APPS phase started"));
+  let isLast = false; // autoscalers and limits come when all else is up
+  scene.simulator.intercept(({ path }) => {
+    isLast ||= scene.engine.getLogs(crn).includes("the applications: ");
+    return isLast && path.includes("snapshot") && scene.simulator === undefined ? { status: 503 } : undefined;
+  });
+  await scene.until(() => isLast);
   await scene.remove(`${configMaps}/${name}`);
   expect(await scene.restored(crn)).toMatchObject({ state: "COMPLETED", warnings: [], errors: [] });
   expect(scene.engine.getLogs(crn)).toContain(`ConfigMap cdp/${name} has gone since it was there, and is made again`);
@@ -164,4 +169,24 @@ test("a user's snapshot that stays has its labels and annotations of the backup 
   const restore = await scene.restore(backup.crn);
   expect(texts(restore.errors)).toEqual([]);
   expect((await scene.get(`${snapshots}/mine`)).metadata.labels).toEqual(labels);
+});
+
+test("what is deleted after it was restored is named", async () => {
+  const scene = await Scene.open();
+  const quotas = "/api/v1/namespaces/cdp/resourcequotas";
+  await scene.create(quotas, { metadata: { name: "quota" }, spec: { hard: { pods: "100" } } });
+  const backup = await scene.backup();
+  const [name = ""] = (await scene.names(configMaps)).filter((it) => it !== "kube-root-ca.crt");
+  // Quotas come last, when all else has been looked at.
+  let deed: Promise<unknown> | undefined;
+  let isDone = false;
+  scene.simulator.intercept(({ method, path, query }) => {
+    if (isDone || method !== "PUT" || path !== `${quotas}/quota` || query.has("dryRun")) return undefined;
+    deed ??= scene.remove(`${configMaps}/${name}`).then(() => (isDone = true));
+    return { status: 503 };
+  });
+  const restore = await scene.restore(backup.crn);
+  expect(texts(restore.warnings)).toEqual([
+    `cdp: ConfigMap ${name} was restored and is not there any more: see who has deleted it`,
+  ]);
 });

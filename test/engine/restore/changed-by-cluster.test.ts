@@ -1,0 +1,58 @@
+import { expect, test } from "vitest";
+import { ChangedByCluster } from "../../../engine/restore/changed-by-cluster.ts";
+
+const kind = (kind: string, resource: string) => ({
+  apiVersion: "v1",
+  kind,
+  resource,
+  namespaced: true,
+  hasStatus: true,
+});
+const [pods, services, accounts] = [
+  kind("Pod", "pods"),
+  kind("Service", "services"),
+  kind("ServiceAccount", "serviceaccounts"),
+];
+
+/** The warnings of what was sent and what the API server has of it. */
+function warnings(...looks: readonly (readonly [ReturnType<typeof kind>, object, object])[]): readonly string[] {
+  const told: string[] = [];
+  const changed = new ChangedByCluster();
+  looks.forEach(([type, sent, made], index) => {
+    const metadata = { name: `o-${index}`, namespace: "cdp" };
+    changed.look(type, { metadata, ...sent }, { metadata: { ...metadata, uid: "1", managedFields: [] }, ...made });
+  });
+  changed.tell({ warn: (namespace, text) => told.push(`${namespace}: ${text}`) });
+  return told;
+}
+
+const container = { name: "main", image: "main" };
+const limits = { resources: { limits: { cpu: "1" } } };
+
+test("an object that has what was sent is not told of, whatever the server sets", () => {
+  const spec = { containers: [container] };
+  expect(warnings([pods, { spec }, { spec: { ...spec, nodeName: "node-0" }, status: { phase: "Pending" } }])).toEqual(
+    [],
+  );
+});
+
+test("objects that a limit range or webhook has changed are told of together, with the fields and without their values", () => {
+  const changed = [
+    pods,
+    { spec: { containers: [container] } },
+    { spec: { containers: [{ ...container, ...limits }] } },
+  ] as const;
+  expect(warnings(changed, changed)).toEqual([
+    "cdp: Pod o-0, o-1 are not quite as saved, but changed by the cluster in spec.containers.0.resources: " +
+      "see which webhook, policy, limit range or default does that",
+  ]);
+});
+
+test("addresses are told of by themselves, and accounts are merged with what is there", () => {
+  expect(
+    warnings(
+      [services, { spec: { clusterIP: "10.0.0.1" } }, { spec: { clusterIP: "10.0.0.2" } }],
+      [accounts, {}, { imagePullSecrets: [{ name: "a" }] }],
+    ),
+  ).toEqual([]);
+});
