@@ -4,7 +4,7 @@ import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-ob
 import { waitFor } from "../kubernetes/waiting.ts";
 import { specOf, statusOf } from "../objects/roll-out-status.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
-import type { NamespacedRestore } from "./namespaced-objects.ts";
+import type { NamespacedRestore } from "./restore-object.ts";
 import { ObjectRestorer } from "./object-restorer.ts";
 import { savedReadiness } from "./readiness.ts";
 import type { RestoreSource } from "./restore-source.ts";

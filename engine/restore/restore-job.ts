@@ -59,7 +59,7 @@ export function restoreJob(parts: JobParts): JobDefinition {
       phase("STOPPING_APPS", async (source, context) => {
         context.notes.set(touchedNote, true);
         await removeWebhooks(parts, context, source.namespaces);
-        if (context.notes.get(storedNote) !== true) await toStorageVersions(parts, context, source.namespaces);
+        if (context.notes.get(storedNote) !== true) await toStorageVersions(parts, context, source);
         context.notes.set(storedNote, true);
         await keepVolumes(parts, context, source.namespaces);
         await disown(

@@ -4,23 +4,30 @@ import { customResourceDefinitions } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { groupOf, type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { savedResources } from "../objects/object-selection.ts";
+import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 
 /**
  * Brings custom resources that may be stored in another version to their kind's storage version, where what converts them
- * is an application of the namespaces: once it is stopped, such an object can be neither listed nor deleted. An empty update
- * stores an object anew. To be called before anything is stopped, and when no webhook of theirs can refuse it; may run again.
+ * is an application of the namespaces, or will be when their definition is as saved: once it is stopped, such an object can be
+ * neither listed nor deleted. An empty update stores an object anew. To be called before anything is stopped, and when no webhook of theirs can refuse it; may run again.
  * https://kubernetes.io/docs/tasks/manage-kubernetes-objects/storage-version-migration/
  */
 export async function toStorageVersions(
   { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
   { signal, info }: JobContext,
-  namespaces: readonly string[],
+  source: RestoreSource,
 ): Promise<void> {
+  const { namespaces } = source;
+  const willBeConverted = new Set<string>();
+  const saved = partsOf(source, [resourceName(customResourceDefinitions)]);
+  for await (const { object } of objectsOf(source, saved, signal))
+    if (isConvertedIn(object, namespaces)) willBeConverted.add(object.metadata.name);
   const discovery = await cluster.discover(signal);
   for (const kind of savedResources(discovery, namespaces)) {
     if (!groupOf(kind.apiVersion).includes(".")) continue;
     const definition = await cluster.get(customResourceDefinitions, "", resourceName(kind), signal);
-    if (!definition || !needsConversionIn(definition, namespaces)) continue;
+    if (!definition || !isStoredInMore(definition)) continue;
+    if (!isConvertedIn(definition, namespaces) && !willBeConverted.has(resourceName(kind))) continue;
     let count = 0;
     for (const namespace of namespaces)
       await forEachInFlight(cluster.list(kind, namespace, signal), limits.clusterConcurrency, async ({ metadata }) => {
@@ -31,10 +38,14 @@ export async function toStorageVersions(
   }
 }
 
-function needsConversionIn(definition: KubernetesObject, namespaces: readonly string[]): boolean {
+function isConvertedIn(definition: KubernetesObject, namespaces: readonly string[]): boolean {
   const { conversion } = definition["spec"] as {
     conversion?: { webhook?: { clientConfig?: { service?: { namespace?: string } } } };
   };
-  const { storedVersions = [] } = (definition["status"] ?? {}) as { storedVersions?: string[] };
-  return storedVersions.length > 1 && namespaces.includes(conversion?.webhook?.clientConfig?.service?.namespace ?? "");
+  return namespaces.includes(conversion?.webhook?.clientConfig?.service?.namespace ?? "");
+}
+
+function isStoredInMore({ status }: KubernetesObject): boolean {
+  const { storedVersions = [] } = (status ?? {}) as { storedVersions?: string[] };
+  return storedVersions.length > 1;
 }

@@ -8,7 +8,7 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { isRevision } from "../objects/object-selection.ts";
 import { specOf, statusOf } from "../objects/roll-out-status.ts";
-import type { NamespacedRestore } from "./namespaced-objects.ts";
+import type { NamespacedRestore } from "./restore-object.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import { objectsOf, partsOf } from "./restore-source.ts";
 import { revisionKinds, revisionNumber, templateOf, withoutHash } from "./roll-outs.ts";

@@ -92,10 +92,14 @@ test("what a policy does not let be deleted stays, is named, and holds up nothin
   const scene = await Scene.open();
   const backup = await scene.backup();
   await scene.create(configMaps, { metadata: { name: "later" } });
+  let isDeleting = false;
   scene.simulator.intercept(({ method, path }) =>
-    method === "DELETE" && path === `${configMaps}/later` ? policy : undefined,
+    method === "DELETE" && path === `${configMaps}/later` && isDeleting ? policy : undefined,
   );
-  const restore = await scene.restore(backup.crn);
+  const crn = await scene.startRestore(backup.crn);
+  await scene.until(() => scene.engine.getLogs(crn).includes("PRE_VALIDATION phase finished"));
+  isDeleting = true; // a policy that was not there when it was tried
+  const restore = await scene.restored(crn);
   expect(texts(restore.errors)[0]).toMatch(
     /^cdp: ConfigMap later is not in the backup and stays, as it cannot be deleted/,
   );

@@ -25,7 +25,7 @@ async function startFailing(scene: Scene, backupCrn: string): Promise<string> {
 }
 
 test("a restore whose applications do not start goes back to objects, replica counts and bytes as they were", async () => {
-  const scene = await Scene.open({ limits: { appsStartTimeout: 700 } });
+  const scene = await Scene.open({ limits: { appsStartTimeout: 3_000 } });
   const { volumes } = scene.simulator;
   const backup = await scene.backup();
   await scene.change(api, { spec: { replicas: 2 } });
@@ -40,7 +40,7 @@ test("a restore whose applications do not start goes back to objects, replica co
   const restore = await scene.restored(crn);
   expect(restore.state).toBe("FAILED");
   expect(texts(restore.errors)).toEqual([
-    expect.stringContaining("did not come up within 0.7 s: Deployment cdp/cdp-environments"),
+    expect.stringContaining("did not come up within 3 s: Deployment cdp/cdp-environments"),
     "the restore failed: the control plane is as it was before it",
   ]);
   expect(scene.engine.getLogs(crn)).toContain("STARTING_APPS waiting for Deployment cdp-environments");

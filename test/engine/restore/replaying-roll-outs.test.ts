@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Cluster } from "../../../engine/kubernetes/cluster.ts";
 import type { KubernetesObject } from "../../../engine/kubernetes/kubernetes-object.ts";
 import { replayRollOut } from "../../../engine/restore/replaying-roll-outs.ts";
-import type { NamespacedRestore } from "../../../engine/restore/namespaced-objects.ts";
+import type { NamespacedRestore } from "../../../engine/restore/restore-object.ts";
 import type { RollOut } from "../../../engine/restore/roll-outs.ts";
 
 const type = { apiVersion: "apps/v1", kind: "Deployment", resource: "deployments", namespaced: true };
