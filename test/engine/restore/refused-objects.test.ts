@@ -62,11 +62,11 @@ test("where no object may be refused, a restore goes back for a single one and s
 test("applications that do not come up after the cluster has refused objects are told with these", async () => {
   const scene = await Scene.open({ limits: { appsStartTimeout: 1 }, controllerDelay: 50 });
   const backup = await scene.backup();
-  await scene.lose("/api/v1/namespaces/cdp/serviceaccounts");
-  const { errors } = await refusing(scene, backup.crn, /\/namespaces\/cdp\/serviceaccounts$/, 403, policy);
+  await scene.lose("/api/v1/namespaces/cdp/configmaps");
+  const { errors } = await refusing(scene, backup.crn, /\/namespaces\/cdp\/configmaps$/, 403, policy);
   expect(texts(errors)[0]).toEqual(
     expect.stringMatching(
-      `did not come up within .*; the cluster had refused 3 objects before: ServiceAccount cdp/cdp-api: .*${policy}`,
+      `did not come up within .*; the cluster had refused \\d+ objects before: ConfigMap cdp/.*: .*${policy}`,
     ),
   );
 });
