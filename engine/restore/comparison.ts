@@ -21,6 +21,8 @@ export function digestOf(type: ServedType, object: KubernetesObject): string {
   const name = resourceName(type);
   forKind[name]?.(rest, object);
   if (scaledWorkloads.includes(name)) delete (rest["spec"] as { replicas?: number }).replicas;
+  for (const field of ["labels", "annotations"] as const)
+    if (Object.keys(rest.metadata[field] ?? {}).length === 0) delete rest.metadata[field];
   const text = canonicalJson([rest, ownersOf(object)]);
   return createHash("sha256").update(text).digest("base64").slice(0, 24);
 }
@@ -33,6 +35,7 @@ interface Rest {
 const forKind: Readonly<Record<string, (rest: Rest, object: KubernetesObject) => void>> = {
   "deployments.apps": dropRevisions,
   "replicasets.apps": dropRevisions,
+  "daemonsets.apps": dropRevisions,
   "controllerrevisions.apps": (rest) => delete rest["revision"],
   /** Of a job that has not finished the progress counts: what it had done after the backup has to be done again. */
   "jobs.batch"(rest, object) {
@@ -45,10 +48,13 @@ const forKind: Readonly<Record<string, (rest: Rest, object: KubernetesObject) =>
   },
 };
 
+/** The API server counts with it how often a daemon set's template was changed. */
+const daemonSetGeneration = "deprecated.daemonset.template.generation";
+
 /** Revisions count how often a workload was rolled out, by its controller; `tidyRevisions` sees to that. */
 function dropRevisions({ metadata }: Rest): void {
   const annotations = Object.entries(metadata.annotations ?? {}).filter(
-    ([name]) => !name.startsWith("deployment.kubernetes.io/"),
+    ([name]) => !name.startsWith("deployment.kubernetes.io/") && name !== daemonSetGeneration,
   );
   if (annotations.length > 0) metadata.annotations = Object.fromEntries(annotations);
   else delete metadata.annotations;

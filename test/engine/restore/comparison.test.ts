@@ -11,6 +11,8 @@ const type = (apiVersion: string, kind: string, resource: string) => ({
 const kinds = {
   configMap: type("v1", "ConfigMap", "configmaps"),
   deployment: type("apps/v1", "Deployment", "deployments"),
+  daemonSet: type("apps/v1", "DaemonSet", "daemonsets"),
+  secret: type("v1", "Secret", "secrets"),
   job: type("batch/v1", "Job", "jobs"),
   pod: type("v1", "Pod", "pods"),
   widget: type("example.com/v1", "Widget", "widgets"),
@@ -36,6 +38,19 @@ test.each([
     { metadata: revision("1"), spec: {} },
     { metadata: revision("2"), spec: {} },
   ],
+  [
+    "a daemon set's generation",
+    kinds.daemonSet,
+    { metadata: { ...meta, annotations: { "deprecated.daemonset.template.generation": "1" } }, spec: {} },
+    { metadata: { ...meta, annotations: { "deprecated.daemonset.template.generation": "3" } }, spec: {} },
+  ],
+  [
+    "what the cluster fills into a token",
+    kinds.secret,
+    { metadata: meta, type: "kubernetes.io/service-account-token", data: { token: "YQ==" } },
+    { metadata: meta, type: "kubernetes.io/service-account-token" },
+  ],
+  ["no labels", kinds.configMap, { metadata: { ...meta, labels: {} } }, { metadata: meta }],
   [
     "what a finished job counts",
     kinds.job,
