@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { KubernetesObject } from "../support/kubernetes-client.ts";
+import { backupBreaches } from "./backup-rule.ts";
 import { keyOf } from "./kinds.ts";
 import { object } from "./objects.ts";
 import { breaches, type Restored, type RestoreOutcome } from "./rule.ts";
@@ -164,4 +165,14 @@ describe("the rule is broken", () => {
       },
     ],
   ])("%s", (_, breach, restore) => expect(restored(restore).join("\n")).toMatch(breach));
+});
+
+test("a backup names what it does not hold, objects and data", () => {
+  const empty = { inBackup: new Set<string>(), snapshots: new Set<string>() };
+  expect(backupBreaches(state(), { inBackup: everything, snapshots: new Set(["w/data"]) }, { messages: [] })).toEqual(
+    [],
+  );
+  expect(backupBreaches(state(), empty, { messages: [] })).toHaveLength(4);
+  const messages = [{ namespace: "w", text: "the data of claim data is not in this backup" }];
+  expect(backupBreaches(state(), { inBackup: everything, snapshots: new Set() }, { messages })).toEqual([]);
 });

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { TestCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import type { Change } from "./changes.ts";
+import { backupBreaches } from "./backup-rule.ts";
 import { makeChanges } from "./make-changes.ts";
 import { makeWorld } from "./make-world.ts";
 import { breaches, type RestoreOutcome } from "./rule.ts";
@@ -71,7 +72,12 @@ class Run {
     await this.#policies.appear("before restore");
     let before = await whenQuiet(this.#cluster, this.#scope);
     this.#tell("damage done");
-    const found: string[] = [];
+    const archive = await openArchive(this.#service, `backups/${uuidOf(backupCrn)}`);
+    const copiesInIt = {
+      inBackup: archive?.keys ?? new Set<string>(),
+      snapshots: archive?.snapshots ?? new Set<string>(),
+    };
+    const found = [...backupBreaches(saved, copiesInIt, backup)];
     for (let count = 0; count < restores; count++) {
       const restored = await this.#restore(this.#service, backupCrn, { saved, before, isFirst: count === 0 });
       found.push(...restored.breaches);
