@@ -11,6 +11,7 @@ import {
   webhooksOf,
 } from "../objects/cluster-scoped-needs.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
+import { labelsAndAnnotations } from "./labels-and-annotations.ts";
 import { insertWebhooks, mergeWebhooks } from "./merging-webhooks.ts";
 import { refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
@@ -139,6 +140,11 @@ async function putBack(
           `${type.kind} ${name}: webhook ${webhook.name} was not restored, as one of its name calls elsewhere now`,
         );
       const isShared = [...webhooks, ...all].some((webhook) => !isOurs(webhook));
+      if (live && saved && isShared && labelsAndAnnotations(live, saved))
+        context.warn(
+          "",
+          `${type.kind} ${name} has not the labels and annotations that were saved, and is left so: webhooks of others are in it`,
+        );
       const next = { ...(live && isShared ? sanitize(type, live) : wanted), webhooks };
       if (live && isSameJson(withoutType(next), withoutType(sanitize(type, live)))) return notes.get(begun) === true;
       notes.set(begun, true);

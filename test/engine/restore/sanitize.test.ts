@@ -130,6 +130,7 @@ test("a token that a user asked for is filled in anew; any other secret is left 
     metadata: { annotations: { "kubernetes.io/service-account.name": "x" } },
   });
   expect(sanitized("secrets", "v1", token)["data"]).toEqual({ mine: "m" });
+  expect(sanitized("secrets", "v1", { ...token, data: { token: "t" } })).not.toHaveProperty("data");
   expect(sanitized("secrets", "v1", { type: "Opaque", data, immutable: true })).toMatchObject({
     data,
     immutable: true,

@@ -139,6 +139,17 @@ test.each<{ what: string; saved: Hook[]; live: Hook[]; later?: Hook[]; right: Ho
   expect(await webhooksOf(scene)).toEqual(right);
 });
 
+test("labels of a configuration that serves others, too, are left as they are, and that is told", async () => {
+  const scene = await Scene.open();
+  await scene.create(mutating, configuration(ours("a.x"), others("b.x")));
+  const { crn } = await scene.backup();
+  await scene.change(path, { metadata: { labels: { of: "them" } } });
+  expect(reported(await scene.restore(crn))).toEqual([
+    expect.stringMatching(/^MutatingWebhookConfiguration shared has not the labels and annotations that were saved/),
+  ]);
+  expect((await scene.get(path)).metadata).toMatchObject({ labels: { of: "them" } });
+});
+
 test("a webhook that its operator makes when it starts keeps the certificate that the operator gives it", async () => {
   const scene = await Scene.open();
   await scene.create(mutating, configuration(withCertificate("old")));
