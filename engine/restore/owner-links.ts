@@ -120,7 +120,7 @@ export class OwnerLinks {
         else
           this.#context.warn(
             namespace,
-            `${type.kind} ${name} was owned by ${owner.kind} ${owner.name}, which is not in the backup: it has this owner no more`,
+            `${type.kind} ${name} was owned by ${owner.kind} ${owner.name}, which is not there: it does not have this owner any more`,
           );
       }
       try {

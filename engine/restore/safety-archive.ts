@@ -51,6 +51,6 @@ export async function saveForSafety(
   );
   const objects = parts.reduce((sum, part) => sum + part.objects, 0);
   context.info(
-    `saved ${objects} objects that are about to be replaced, in ${storage.description} under ${safetyFolder(job.uuid)}`,
+    `saved the ${objects} objects that are there now, in ${storage.description} under ${safetyFolder(job.uuid)}`,
   );
 }

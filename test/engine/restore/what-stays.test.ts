@@ -163,7 +163,7 @@ test("users' snapshots outlast a restore that deletes their owners, and are thei
   const restore = await scene.restore(backup.crn);
   await scene.simulator.settled();
   expect([...texts(restore.errors), ...texts(restore.warnings)].filter((text) => /Snapshot/.test(text))).toEqual([
-    "cdp: VolumeSnapshot after-the-backup was owned by Environment later, which is not in the backup: it has this owner no more",
+    "cdp: VolumeSnapshot after-the-backup was owned by Environment later, which is not there: it does not have this owner any more",
   ]);
   expect([await uidOf(scene, before), await uidOf(scene, after)]).toEqual(uids);
   expect(scene.simulator.volumes.snapshotHandles()).toEqual(handles);
