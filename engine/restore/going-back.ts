@@ -93,8 +93,7 @@ async function putBack(source: RestoreSource, parts: JobParts, context: JobConte
   }
   await restoreNamespaces(parts, context, source);
   if (!isAllThere) await removeNewClaims(source, parts, context);
-  await putClaimsBack(parts, context, source);
-  await restoreClaims(parts, context, source, links);
+  await claimsBack(source, parts, context, links);
   await restoreFrom(source, parts, context);
   let areUp = true;
   await startApps(source, parts, context, ({ message }) => {
@@ -107,6 +106,33 @@ async function putBack(source: RestoreSource, parts: JobParts, context: JobConte
     context.error("", refusalOf(error));
   }
   return areUp;
+}
+
+/**
+ * Puts the claims back, for as long as `goBackTimeout` in spite of whoever refuses them. What does not come back then is an
+ * error that names it, and holds up nothing else.
+ */
+async function claimsBack(
+  source: RestoreSource,
+  parts: JobParts,
+  context: JobContext,
+  links: OwnerLinks,
+): Promise<void> {
+  const limit = Date.now() + parts.restore.goBackTimeout;
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+    try {
+      await putClaimsBack(parts, context, source);
+      return await restoreClaims(parts, context, source, links);
+    } catch (error) {
+      const refusal = refusalOf(error);
+      if (Date.now() >= limit) {
+        context.error("", refusal);
+        return;
+      }
+      context.info(`${refusal}; tried again in ${pauseMs / 1_000} s`);
+      await sleep(pauseMs, undefined, { signal: context.signal });
+    }
+  }
 }
 
 /** Stops what the restore has made, and deletes what was not there before, but for claims. */

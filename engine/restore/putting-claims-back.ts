@@ -11,6 +11,7 @@ import { restoreFieldOwners } from "./field-owners.ts";
 import { freeVolume, isProvisioned, keptVolumeOf } from "./former-volumes.ts";
 import { claimsInUse } from "./idle-claims.ts";
 import { keptVolumes, releaseRestoredVolumes, volumeOf } from "./kept-volumes.ts";
+import { refusalOf } from "./object-restorer.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { claimsRequest } from "./restoring-claims.ts";
 import { sanitize } from "./sanitize.ts";
@@ -70,6 +71,7 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
     return saved !== undefined && (volumeOf(saved) || persistentVolume) === persistentVolume;
   });
   for (const namespace of source.namespaces) await letGo(parts, context, namespace);
+  const refused: string[] = [];
   await forEachInFlight(formerly, limits.clusterConcurrency, async ({ namespace, claim, persistentVolume }) => {
     const saved = before.get(`${namespace}/${claim}`);
     if (!saved) return;
@@ -78,10 +80,19 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
       if (volume) await freeVolume(cluster, volume, namespace, claim, signal);
       const wanted = sanitize(persistentVolumeClaims, saved);
       wanted["spec"] = { ...(wanted["spec"] as object), volumeName: persistentVolume };
-      await cluster.createOnce(persistentVolumeClaims, namespace, wanted, signal);
+      try {
+        await cluster.createOnce(persistentVolumeClaims, namespace, wanted, signal);
+      } catch (error) {
+        refused.push(
+          `PersistentVolumeClaim ${namespace}/${claim}, whose volume is ${persistentVolume}: ${refusalOf(error)}`,
+        );
+        return;
+      }
     }
     await restoreFieldOwners(cluster, persistentVolumeClaims, saved, signal);
   });
+  if (refused.length > 0)
+    throw new DrsError("FAILED_PRECONDITION", `claims are refused on their old volumes: ${refused.join("; ")}`);
   for (const namespace of source.namespaces) {
     const names = new Set(formerly.filter((volume) => volume.namespace === namespace).map((volume) => volume.claim));
     if (names.size === 0) continue;

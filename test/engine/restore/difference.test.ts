@@ -142,6 +142,29 @@ test("a restore that cannot go back whole says which objects are missing, and ke
   expect(scene.archives("safety")).toHaveLength(1);
 });
 
+test("claims that nobody lets be made hold up nothing else when a restore goes back, and are named with their volumes", async () => {
+  const scene = await Scene.open();
+  const claims = "/api/v1/namespaces/cdp/persistentvolumeclaims";
+  const backup = await scene.backup();
+  await scene.create(configMaps, { metadata: { name: "later" }, data: { a: "1" } });
+  const before = await scene.picture();
+  scene.simulator.intercept(({ method, path, query }) =>
+    method === "POST" && path === claims && !query.has("dryRun") ? policy : undefined,
+  );
+  const { state, errors } = await scene.restore(backup.crn);
+  expect(state).toBe("FAILED");
+  const told = texts(errors);
+  expect(told).toContainEqual(
+    expect.stringMatching(
+      /^going back: claims are refused .*PersistentVolumeClaim cdp\/\S+, whose volume is pvc-\S+: /,
+    ),
+  );
+  expect(told.at(-1)).toMatch(/going back has not brought back all.* under safety\//);
+  const lost = differences(before, await scene.picture());
+  expect(lost.filter((line) => line.includes("ConfigMap"))).toEqual([]);
+  expect(scene.archives("safety")).toHaveLength(1);
+});
+
 test("what goes while a restore runs, as the garbage collector takes it, is made again", async () => {
   const scene = await Scene.open();
   const before = await scene.picture();
