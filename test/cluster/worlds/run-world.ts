@@ -22,7 +22,9 @@ export interface WorldOutcome {
   readonly story: string;
 }
 
-const jobTimeoutMs = 120_000;
+const jobTimeoutMs = 180_000;
+/** Controllers come to the end of their work some time after a restore. */
+const patienceMs = 12_000;
 const over = ["COMPLETED", "PARTIALLY_FAILED", "FAILED"];
 
 /** Lets a world happen in the cluster and checks each of its restores against the rule. Leaves its objects behind. */
@@ -126,8 +128,7 @@ class Run {
       snapshots: backup?.snapshots ?? new Set<string>(),
       inSafetyArchive: safety?.keys,
     };
-    // Controllers may have to do still.
-    const end = Date.now() + 8_000;
+    const end = Date.now() + patienceMs;
     for (;;) {
       const after = await takeState(this.#cluster, this.#scope);
       const found = breaches({ saved, before, after, outcome, copies, ignored: this.#policies.touched });
