@@ -1,7 +1,7 @@
 import { openAccount } from "../account.ts";
 import type { BenchCase, Result } from "../bench-case.ts";
 import { MeasuredService } from "../service.ts";
-import { fill, flagsFor, layout, removeNamespaces } from "./objects.ts";
+import { collections, deleteCollections, fill, flagsFor, layout, removeNamespaces } from "./objects.ts";
 
 /** MiB. */
 const limit = 250;
@@ -17,11 +17,12 @@ export const memory: BenchCase = {
     const peaks: { objects: number; backup: number; restore: number }[] = [];
     for (const count of bench.quick ? [500, 2_000] : [1_000, 10_000, 50_000]) {
       const wanted = layout(count, 1);
-      await fill(cluster, client, wanted);
+      const made = await fill(cluster, client, wanted);
       const service = await MeasuredService.start(cluster, account, flagsFor(wanted));
       try {
         const { crn } = await service.backup();
         const backup = await service.peakMemory();
+        await deleteCollections(client, collections(made), 8); // so that all are created
         await service.restore(crn);
         peaks.push({ objects: count, backup, restore: await service.peakMemory() });
         bench.say(`  ${JSON.stringify(peaks.at(-1))}`);

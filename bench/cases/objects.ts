@@ -38,7 +38,7 @@ export function layout(objects: number, namespaces: number): Layout {
   return { objects, namespaces: [main, ...further] };
 }
 
-/** Saving, deleting and restoring many objects, against bare requests for the same. */
+/** Saving, deleting and creating many objects, and looking at them where nothing differs, against bare requests for the same. */
 export const objects: BenchCase = {
   name: "objects",
   async run(bench) {
@@ -59,12 +59,17 @@ async function run(bench: Bench, wanted: Layout): Promise<readonly Result[]> {
   const saving: Round[] = [];
   const deleting: Round[] = [];
   const restoring: Round[] = [];
+  const inPlace: Round[] = [];
   const requests: number[] = [];
   /** Seconds of the bare lists when what they give is compressed and written as well. */
   const keeping: number[] = [];
   const least: LeastSaving[] = [];
   try {
     const fastest = await calibrate(bench, account, made);
+    // A restore deletes what its backup does not have: to delete all takes a backup of nothing.
+    await fastest.delete(client);
+    const nothing = await service.backup();
+    await fastest.create(client);
     const bystander = new Bystander(cluster);
     for (let round = 1; round <= bench.rounds; round++) {
       const list = () => inFlight(collections(made), fastest.list, (path) => client.readPages(path));
@@ -87,6 +92,9 @@ async function run(bench: Bench, wanted: Layout): Promise<readonly Result[]> {
       );
       await rm(folder, { recursive: true });
       least.push(await leastSaving(account, client, collections(made), fastest.list));
+      const same = await service.restore(crn);
+      inPlace.push({ ours: same["RESTORING_OBJECTS"] ?? NaN, yardstick: await seconds(list) });
+      const deleted = await service.restore(nothing.crn);
       const atRestore = await account.requests();
       const restored = await service.restore(crn);
       requests.push(((await account.requests()) - atRestore) / wanted.objects);
@@ -94,10 +102,10 @@ async function run(bench: Bench, wanted: Layout): Promise<readonly Result[]> {
         deleting: await seconds(() => fastest.delete(client)),
         restoring: await seconds(() => fastest.create(client)),
       };
-      deleting.push({ ours: restored["DELETING_OBJECTS"] ?? NaN, yardstick: yardstick.deleting });
+      deleting.push({ ours: deleted["DELETING_OBJECTS"] ?? NaN, yardstick: yardstick.deleting });
       restoring.push({ ours: restored["RESTORING_OBJECTS"] ?? NaN, yardstick: yardstick.restoring });
       bench.say(
-        `  round ${round}: ${JSON.stringify({ phases, restored, yardstick: { list: saving.at(-1)?.yardstick, ...yardstick } })}`,
+        `  round ${round}: ${JSON.stringify({ phases, same, deleted, restored, yardstick: { list: saving.at(-1)?.yardstick, ...yardstick } })}`,
       );
       await service.deleteBackup(crn);
       await bystander.measure("without one", 5_000);
@@ -140,6 +148,14 @@ async function run(bench: Bench, wanted: Layout): Promise<readonly Result[]> {
           "requests per object, whole restore": Math.max(...requests.filter((_, index) => index % 2 === 1)).toFixed(2),
           "peak memory": peak,
         },
+      },
+      {
+        name: `RESTORING_OBJECTS where nothing differs, ${where}`,
+        yardstick: `bare lists, ${fastest.list} at once`,
+        unit: "s",
+        rounds: inPlace,
+        ratio: { atMost: 6, collapse: 30 },
+        figures: {},
       },
     ];
   } finally {
@@ -193,7 +209,7 @@ function benchObject(index: number, namespaces: readonly string[]): BenchObject 
   return { collection, path: apiPath(type, namespace, name), body };
 }
 
-function collections(made: readonly BenchObject[]): readonly string[] {
+export function collections(made: readonly BenchObject[]): readonly string[] {
   return [...new Set(made.map(({ collection }) => collection))];
 }
 
@@ -250,7 +266,7 @@ async function calibrate(bench: Bench, account: Account, made: readonly BenchObj
 }
 
 /** Deletes collections but for what the cluster has put there itself. */
-function deleteCollections(client: BareClient, paths: readonly string[], atOnce: number): Promise<void> {
+export function deleteCollections(client: BareClient, paths: readonly string[], atOnce: number): Promise<void> {
   const others = encodeURIComponent("metadata.name!=kube-root-ca.crt");
   return inFlight(paths, atOnce, (path) => client.send("DELETE", `${path}?fieldSelector=${others}`));
 }
