@@ -77,8 +77,9 @@ async function restoreBeside(
   act: () => Promise<unknown>,
 ): Promise<string> {
   let deed: "ahead" | "under way" | "done" = "ahead";
-  scene.simulator.intercept(({ method, path }) => {
-    if (deed === "done" || !isMoment(method, path)) return undefined;
+  scene.simulator.intercept(({ method, path, query, body }) => {
+    const isTrial = query.has("dryRun") || body.includes('"dryRun":["All"]');
+    if (deed === "done" || isTrial || !isMoment(method, path)) return undefined;
     if (deed === "ahead") {
       deed = "under way";
       void act().then(() => {
