@@ -8,14 +8,16 @@ import type { LeftClaims } from "./deleting-claims.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { archivedVolume, freeVolume, isProvisioned, keptVolumeOf, releasedVolume } from "./former-volumes.ts";
 import { keptVolumes, volumeOf } from "./kept-volumes.ts";
+import { labelsAndAnnotations } from "./labels-and-annotations.ts";
+import { refusalOf } from "./object-restorer.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { safetySource } from "./restore-sources.ts";
 import { sanitize } from "./sanitize.ts";
 
 /**
- * A claim whose data is not in the backup. One that exists is left as it is. Else it is made again: on its old volume when
- * that has its data still, as a static one does, such as a network share, one that says Retain, or one that was taken from it
- * while this restore runs, and kept; empty otherwise, with a warning.
+ * A claim whose data is not in the backup. One that exists is left as it is, but for its labels and annotations. Else it is
+ * made again: on its old volume when that has its data still, as a static one does, such as a network share, one that says
+ * Retain, or one that was taken from it while this restore runs, and kept; empty otherwise, with a warning.
  */
 export async function createClaimWithoutSnapshot(
   parts: JobParts,
@@ -27,7 +29,8 @@ export async function createClaimWithoutSnapshot(
   const { cluster } = parts;
   const { signal } = context;
   const { namespace = "", name } = claim.metadata;
-  if (await cluster.get(persistentVolumeClaims, namespace, name, signal)) return;
+  const existing = await cluster.get(persistentVolumeClaims, namespace, name, signal);
+  if (existing) return relabel(cluster, context, existing, claim);
   const formerName = volumeOf(archived);
   const former =
     (await keptVolumeOf(parts, context, namespace, name)) ??
@@ -45,6 +48,22 @@ export async function createClaimWithoutSnapshot(
   const made = await cluster.get(persistentVolumeClaims, namespace, name, signal);
   context.notes.set(madeNote(source.notesPrefix, namespace, name), made?.metadata.uid);
   await restoreFieldOwners(cluster, persistentVolumeClaims, archived, signal);
+}
+
+/** Gives a claim that stays the labels and annotations that were saved; those of its binding are the cluster's. */
+async function relabel(
+  cluster: JobParts["cluster"],
+  { signal, warn }: JobContext,
+  existing: KubernetesObject,
+  saved: KubernetesObject,
+): Promise<void> {
+  const { namespace = "", name } = existing.metadata;
+  const metadata = labelsAndAnnotations(sanitize(persistentVolumeClaims, existing), saved);
+  try {
+    if (metadata) await cluster.patch(persistentVolumeClaims, namespace, name, { metadata }, signal);
+  } catch (error) {
+    warn(namespace, `claim ${name} has not the labels and annotations that were saved: ${refusalOf(error)}`);
+  }
 }
 
 function madeNote(notesPrefix: string, namespace: string, claim: string): string {

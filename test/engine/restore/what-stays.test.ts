@@ -109,6 +109,19 @@ test("a claim without a snapshot stays, though an operator owns it again while i
   expect(scene.simulator.volumes.read("cdp", "cdp-artifacts", "only").toString()).toBe("copy");
 });
 
+test("a claim without a snapshot stays, and has its labels of the backup again", async () => {
+  const scene = await Scene.open();
+  const [name] = await scene.names(classes);
+  await scene.remove(`${classes}/${name}`);
+  const { labels } = (await scene.get(claim)).metadata;
+  const { crn } = await scene.backup();
+  await scene.change(claim, { metadata: { labels: { later: "1" } } });
+  const uid = await uidOf(scene, claim);
+  await scene.restore(crn);
+  expect((await scene.get(claim)).metadata.labels).toEqual(labels);
+  expect(await uidOf(scene, claim)).toBe(uid);
+});
+
 test("a claim without a snapshot that goes all the same is put on its volume again", async () => {
   const scene = await Scene.open();
   await removeClasses(scene);
