@@ -62,6 +62,10 @@ const before = state({ objects: [config("2"), claim, web], file: "2" });
 describe("the rule is kept", () => {
   test.each<[string, Parameters<typeof restored>[0]]>([
     ["by a restore after which all is as saved", {}],
+    [
+      "by one that leaves what is cluster-scoped, and in no backup, as it was",
+      { saved: state({ objects: [config("1"), claim, web, object("v1", "PriorityClass", "w-unused", undefined)] }) },
+    ],
     ["by one that failed and touched nothing", { after: before, outcome: { ...failed(isBack), wentBack: false } }],
     ["by one that went back to what was there", { after: before, outcome: failed(isBack) }],
     [

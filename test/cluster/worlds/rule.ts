@@ -53,7 +53,9 @@ export function breaches(restored: Restored): readonly string[] {
     ...claims.flatMap((claim) => dataDifference(claim, state, after)),
     ...keys.flatMap((key) => runningDifference(key, state, after)),
   ];
-  const fromGoal = differencesFrom(goal);
+  // What is cluster-scoped, and nothing in the namespaces needed, is in no backup.
+  const isBackedUp = (key: string) => key.includes("/") || outcome.wentBack || restored.copies.inBackup.has(key);
+  const fromGoal = differencesFrom(goal).filter(({ key }) => isBackedUp(key));
   const fromBefore = differencesFrom(before);
   const isAsBefore = fromBefore.length === 0;
   return [
