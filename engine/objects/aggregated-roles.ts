@@ -17,14 +17,13 @@ export function selectorsOf(role: KubernetesObject): readonly LabelSelector[] {
   return clusterRoleSelectors ?? [];
 }
 
-/** Whose rules a selector collects: all; what also grants something on these groups; what grants something on ours. */
-type Limit = "all" | "ours or Kubernetes' own" | "ours";
-const limits: readonly Limit[] = ["all", "ours or Kubernetes' own", "ours"];
+/** Whose rules a selector collects: all; what grants something on the backup's own groups. */
+type Limit = "all" | "ours";
 
 /**
  * Which cluster roles are needed because others collect their rules; gathered from the roles that are bound, and from those
- * that are found to be needed. To the cluster's own roles for users anybody may add, so that not all of that is needed: what
- * grants something on a custom kind of the backup; where such a role is bound, on Kubernetes' own kinds, too.
+ * that are found to be needed. To the cluster's own roles for users anybody may add, so that of those only what grants something
+ * on a custom kind of the backup is needed, unless such a role is bound: then all that it collects is.
  * https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles
  */
 export class AggregatedRoles {
@@ -41,7 +40,7 @@ export class AggregatedRoles {
 
   /** Takes notice of a role's name: to the cluster's own roles for users others belong. */
   bound(name: string): void {
-    for (const selector of selectorsForUsers(name)) this.#add(selector, "ours or Kubernetes' own");
+    for (const selector of selectorsForUsers(name)) this.#add(selector, "all");
   }
 
   /** Takes notice of a role that is needed. */
@@ -57,13 +56,8 @@ export class AggregatedRoles {
     const { rules } = role as { rules?: readonly { apiGroups?: readonly string[] }[] | null };
     const groups = (rules ?? []).flatMap(({ apiGroups = [] }) => apiGroups);
     const isOurs = groups.some((group) => this.#groups.has(group));
-    const isWithin: Readonly<Record<Limit, boolean>> = {
-      all: true,
-      "ours or Kubernetes' own": isOurs || groups.some((group) => group === "*" || isBuiltInGroup(group)),
-      ours: isOurs,
-    };
     return [...this.#selectors.values()].some(
-      ({ selector, limit }) => isWithin[limit] && matches(selector, role.metadata.labels),
+      ({ selector, limit }) => (limit === "all" || isOurs) && matches(selector, role.metadata.labels),
     );
   }
 
@@ -74,8 +68,7 @@ export class AggregatedRoles {
 
   #add(selector: LabelSelector, limit: Limit): void {
     const text = selectorText(selector);
-    const known = this.#selectors.get(text)?.limit ?? limit;
-    this.#selectors.set(text, { selector, limit: limits.find((each) => each === limit || each === known) ?? limit });
+    if (this.#selectors.get(text)?.limit !== "all") this.#selectors.set(text, { selector, limit });
   }
 }
 

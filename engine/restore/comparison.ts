@@ -39,9 +39,14 @@ const forKind: Readonly<Record<string, (rest: Rest, object: KubernetesObject) =>
   "controllerrevisions.apps": (rest) => delete rest["revision"],
   /** Of a job that has not finished the progress counts: what it had done after the backup has to be done again. */
   "jobs.batch"(rest, object) {
-    delete (rest["spec"] as { suspend?: boolean }).suspend;
+    const spec = rest["spec"] as { suspend?: boolean };
+    // One that has finished is not stopped: it is suspended where it was made so, and its suspension could not be ended.
+    const { suspend = false } = spec;
+    delete spec.suspend;
     const { succeeded, failed, completedIndexes, failedIndexes } = (object["status"] ?? {}) as Record<string, unknown>;
-    rest["progress"] = isFinishedJob(object) ? "finished" : [succeeded, failed, completedIndexes, failedIndexes];
+    rest["progress"] = isFinishedJob(object)
+      ? ["finished", suspend]
+      : [succeeded, failed, completedIndexes, failedIndexes];
   },
   pods(rest, object) {
     rest["hasEnded"] = hasEnded(object);

@@ -61,10 +61,13 @@ test("an application that somebody keeps scaling up fails the restore, which say
   expect((await plane.get("v1/configmaps", "settings")).metadata["uid"]).toBe(uid);
 });
 
-test("a stateful set that is made again while the restore deletes gets no pod on volumes that are replaced", async () => {
+test("a stateful set that is deleted and made again while it is stopped gets no pod on volumes that are replaced", async () => {
   await release(plane, 2);
   const fake = await lookAfter(statefulSets, "database", "deleted");
-  await plane.restore();
+  const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn: plane.backupCrn });
+  await plane.until(statefulSets, "database", ({ spec }) => spec.replicas === 0);
+  await plane.kubectl("delete", "statefulset/database", "--wait=false");
+  await plane.service.waitForJob(restoreCrn, { timeout: 60_000 });
   expect(fake.interventions).toBe(1);
   await settled(plane);
   expect(await differencesSince(backedUp, plane)).toEqual([]);

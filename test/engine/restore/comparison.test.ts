@@ -55,7 +55,13 @@ test.each([
     "what a finished job counts",
     kinds.job,
     { metadata: meta, spec: {}, status: { ...complete, succeeded: 1 } },
-    { metadata: meta, spec: { suspend: true }, status: { ...complete, succeeded: 2 } },
+    { metadata: meta, spec: { suspend: false }, status: { ...complete, succeeded: 2 } },
+  ],
+  [
+    "the suspension of a job that has not finished",
+    kinds.job,
+    { metadata: meta, spec: {}, status: {} },
+    { metadata: meta, spec: { suspend: true }, status: {} },
   ],
 ])("%s makes no difference", (_what, kind, one, other) => {
   expect(digestOf(kind, one)).toBe(digestOf(kind, other));
@@ -74,6 +80,12 @@ test.each([
     { metadata: meta, spec: {}, status: { succeeded: 2 } },
   ],
   ["a job's end", kinds.job, { metadata: meta, spec: {}, status: complete }, { metadata: meta, spec: {}, status: {} }],
+  [
+    "the suspension of a finished job",
+    kinds.job,
+    { metadata: meta, spec: {}, status: complete },
+    { metadata: meta, spec: { suspend: true }, status: complete },
+  ],
   [
     "a pod's end",
     kinds.pod,
