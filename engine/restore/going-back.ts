@@ -192,7 +192,7 @@ export function whereAllLies({ storage }: JobParts, context: JobContext, section
   const volumes = keptVolumes(context).map((kept) => `${kept.persistentVolume} of ${kept.namespace}/${kept.claim}`);
   const data = volumes.length === 0 ? "in the claims as they are" : `in the persistent volumes ${volumes.join(", ")}`;
   return (
-    `The objects that were replaced are in ${storage.description} under ${safetyFolder(context.job.uuid)}, ` +
+    `The objects that were there before are in ${storage.description} under ${safetyFolder(context.job.uuid)}, ` +
     `the data ${data}: see "${section}" in docs/operations.md`
   );
 }

@@ -1,7 +1,6 @@
 import { DrsError } from "../errors.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { KubernetesError } from "../kubernetes/kubernetes-error.ts";
-import { isMadeByCluster } from "../objects/object-selection.ts";
 import { refusalIn } from "./refusals.ts";
 import { scaledWorkloads } from "./restore-order.ts";
 import { objectsOf, partsOf } from "./restore-source.ts";
@@ -20,7 +19,6 @@ export async function tryToStop(trial: Trial): Promise<void> {
   const inFlight = limits.clusterConcurrency;
   await forEachInFlight(collections, inFlight, ({ namespace, type }) =>
     forEachInFlight(cluster.list(type, namespace, signal), inFlight, async (object) => {
-      if (isMadeByCluster(type, object)) return; // it stops with what owns it
       try {
         await stop(cluster.dryRun, type, object, signal);
       } catch (error) {

@@ -40,7 +40,7 @@ stringData: { password: hunter2 }
 ---
 ${apps.map(deployment).join("---")}`;
 
-const notAll = expect.stringMatching(/^not all was restored\. The objects that were replaced are in folder /);
+const notAll = expect.stringMatching(/^not all was restored\. The objects that were there before are in folder /);
 
 let plane: SmallControlPlane;
 let webhook: WebhookServer;

@@ -66,8 +66,11 @@ afterAll(async () => plane?.remove());
 
 test("quotas and limits that are exceeded, and disruption budgets, stop no restore", async () => {
   const before = await Promise.all([spec("v1/resourcequotas", "full"), spec("v1/limitranges", "strict")]);
-  const { warnings, errors } = await plane.restore();
-  expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
+  const { warnings, errors } = await plane.restore({ state: "PARTIALLY_FAILED" });
+  // The pod is older than the limit range, which gives it defaults as it is made again.
+  const changed =
+    "Pod alone is not quite as saved, but changed by the cluster in metadata.annotations, spec.containers.0.resources";
+  expect({ warnings, errors }).toEqual({ warnings: [expect.stringContaining(changed)], errors: [] });
 
   expect((await plane.get("apps/v1/deployments", "app"))["status"].availableReplicas).toBe(3);
   expect((await plane.get("v1/pods", "alone"))["spec"].containers[0].resources.requests.cpu).toBe("5m");

@@ -81,7 +81,7 @@ test("a live object that cannot be made as it was saved stays as it is, and is n
   expect(restore.state).toBe("FAILED");
   expect(texts(restore.errors)).toEqual([
     expect.stringMatching(/^cdp: Secret live is not as saved, and stays as it is: PUT/),
-    expect.stringMatching(/^not all was restored\. The objects that were replaced are in .* under safety\//),
+    expect.stringMatching(/^not all was restored\. The objects that were there before are in .* under safety\//),
   ]);
   expect(isDeleted).toBe(false);
   expect(await scene.get(`${secrets}/live`)).toMatchObject({ metadata: { uid: now.metadata.uid }, data: now["data"] });
@@ -136,7 +136,7 @@ test("a restore that cannot go back whole says which objects are missing, and ke
   expect(texts(errors).slice(-2)).toEqual([
     expect.stringMatching(/^going back: is not as it was before: ConfigMap cdp\/later: POST .*not by our policy/),
     expect.stringMatching(
-      /^the restore failed, and going back has not brought back all\. The objects that were .*safety\//,
+      /^the restore failed, and going back has not brought back all\. The objects that were there before .*safety\//,
     ),
   ]);
   expect(scene.archives("safety")).toHaveLength(1);

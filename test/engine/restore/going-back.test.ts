@@ -145,7 +145,7 @@ test("going back that a policy forbids to the end is given up, and says where ev
   expect(state).toBe("FAILED");
   expect(refusals).toBeGreaterThan(1);
   expect(texts(errors).at(-1)).toMatch(
-    /^going back failed too: PATCH .* not now\. The objects that were replaced are in .* under safety\/.*persistent volumes pvc-/,
+    /^going back failed too: PATCH .* not now\. The objects that were there before are in .* under safety\/.*persistent volumes pvc-/,
   );
   expect(scene.archives("safety")).toHaveLength(1);
 });

@@ -97,7 +97,7 @@ test("what may not be changed once it is there is an error that names it, and th
     expect.stringMatching(`^Deployment cdp/cdp-api was not started: PATCH .*${policy}$`),
     expect.stringMatching(`^cdp: ConfigMap owned has not all of its owners: PATCH .*${policy}$`),
     expect.stringMatching(`^cdp: LimitRange limits is not as saved, and stays as it is: PUT .*${policy}$`),
-    expect.stringMatching("^not all was restored. The objects that were replaced are in .*safety/"),
+    expect.stringMatching("^not all was restored. The objects that were there before are in .*safety/"),
   ]);
   expect(scene.engine.getLogs(crn)).not.toContain("going back");
   expect(await scene.get("/apis/apps/v1/namespaces/cdp/deployments/cdp-console")).toMatchObject({

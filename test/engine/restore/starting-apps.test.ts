@@ -52,7 +52,7 @@ test("workloads that are refused to the end are named once, and the others run",
   expect(restore.state).toBe("FAILED");
   expect(texts(restore.errors).toSorted()).toEqual([
     ...names.toSorted().map((name) => expect.stringContaining(`cdp: Deployment ${name} was not restored: POST`)),
-    expect.stringContaining("not all was restored. The objects that were replaced are in"),
+    expect.stringContaining("not all was restored. The objects that were there before are in"),
   ]);
   expect(scene.archives("safety")).toHaveLength(1);
   expect(await scene.get("/apis/apps/v1/namespaces/cdp/statefulsets/cdp-embedded-db")).toMatchObject({
@@ -67,7 +67,7 @@ test("a daemon set that is refused to the end is not waited for: it is named onc
   const restore = await refusing(scene, crn, () => false, daemonSets);
   expect(texts(restore.errors)).toEqual([
     expect.stringContaining("cdp: DaemonSet cdp-log-agent was not restored: POST"),
-    expect.stringContaining("not all was restored. The objects that were replaced are in"),
+    expect.stringContaining("not all was restored. The objects that were there before are in"),
   ]);
   expect(restore.state).toBe("FAILED");
   expect(await scene.names(daemonSets)).toEqual([]);
@@ -111,7 +111,7 @@ test("a workload that somebody deletes while others are started is named", async
   const restore = await scene.restore(crn);
   expect(texts(restore.errors)).toEqual([
     `Deployment cdp/${name} is not there, and was not started: make it by hand`,
-    expect.stringContaining("not all was restored. The objects that were replaced are in"),
+    expect.stringContaining("not all was restored. The objects that were there before are in"),
   ]);
 });
 
