@@ -4,6 +4,7 @@ import { parseExact } from "../kubernetes/exact-json.ts";
 import { hasStatus, isUnconverted } from "../kubernetes/kubernetes-error.ts";
 import { groupOf, type KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { unreadable } from "../objects/namespace-saver.ts";
+import { appliersOf } from "./field-owners.ts";
 import { digestOf, statusDigest } from "./comparison.ts";
 import type { ServedType } from "./served-types.ts";
 
@@ -16,6 +17,8 @@ export interface LiveObject {
   readonly resourceVersion: string;
   /** The uids of its owners, sorted, in one text. */
   readonly owners: string;
+  /** Who has applied it on the server side, likewise. */
+  readonly appliers: string;
   readonly isTerminating: boolean;
 }
 
@@ -54,6 +57,7 @@ export function liveObject(type: ServedType, object: KubernetesObject): LiveObje
     uid,
     resourceVersion,
     owners: ownerUids(ownerReferences),
+    appliers: appliersOf(object),
     isTerminating: deletionTimestamp !== undefined,
   };
 }

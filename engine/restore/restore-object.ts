@@ -4,7 +4,7 @@ import type { Discovery } from "../kubernetes/discovery.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import type { ChangedByCluster } from "./changed-by-cluster.ts";
 import { digestOf, statusDigest } from "./comparison.ts";
-import { restoreFieldOwners } from "./field-owners.ts";
+import { appliersOf, restoreFieldOwners } from "./field-owners.ts";
 import { isFinishedJob, isFinishedPod, markFinished } from "./finished-jobs.ts";
 import { keepsStatus, type LiveObject } from "./live-objects.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
@@ -50,8 +50,10 @@ export async function restoreObject(
       links.left(type, archived, live.owners);
       if (resourceName(type) === "jobs.batch" && !isFinishedJob(archived))
         await resumeJob(cluster, type, archived, signal);
-      if (!keepsStatus(type) || live.statusDigest === statusDigest(archived)) return "left";
-      await restoreStatus(cluster, type, archived, signal);
+      const isStatusSame = !keepsStatus(type) || live.statusDigest === statusDigest(archived);
+      if (isStatusSame && live.appliers === appliersOf(archived)) return "left";
+      if (!isStatusSame) await restoreStatus(cluster, type, archived, signal);
+      await restoreFieldOwners(cluster, type, archived, signal);
       return "written";
     }
     if (isFinishedPod(type, archived)) {

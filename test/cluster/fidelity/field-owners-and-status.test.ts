@@ -133,8 +133,12 @@ afterAll(async () => {
 
 test("who applied an object applies it again without a conflict, and others still meet one", async () => {
   await plane.kubectl("delete", "clusterrole,clusterrolebinding", namespace);
+  await plane.patch("v1/configmaps", "settings", { metadata: { managedFields: [{}] } }); // as a death may leave it
   const inPlace = await plane.restore();
   expect([...inPlace.warnings, ...inPlace.errors]).toEqual([]);
+  expect((await plane.get("v1/configmaps", "settings")).metadata["managedFields"]).toContainEqual(
+    expect.objectContaining({ manager: "continuous-delivery", operation: "Apply" }),
+  );
   await expect(apply("somebody-else", applied(2))).rejects.toThrow(/conflict/);
   await apply("continuous-delivery", applied(1));
 
