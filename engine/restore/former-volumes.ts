@@ -4,7 +4,7 @@ import type { JobContext } from "../jobs/phase.ts";
 import { persistentVolumes } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-import { keptVolumes, ownMarks, ownPolicy } from "./kept-volumes.ts";
+import { keptVolumes, ownMarks, ownPolicy, volumeOf } from "./kept-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { safetySource } from "./restore-sources.ts";
 import { sanitize } from "./sanitize.ts";
@@ -20,11 +20,29 @@ export async function keptVolumeOf(
   namespace: string,
   claim: string,
 ): Promise<KubernetesObject | undefined> {
-  const kept = keptVolumes(context).find((volume) => volume.namespace === namespace && volume.claim === claim);
-  if (!kept) return undefined;
-  const { persistentVolume: name } = kept;
+  const kept = keptVolumes(context).filter((volume) => volume.namespace === namespace && volume.claim === claim);
+  const [first] = kept;
+  if (!first) return undefined;
+  // A claim that somebody has made since under the same name had another one.
+  const former = kept.length > 1 ? await formerVolumeName(parts, context, namespace, claim) : "";
+  return keptVolume(parts, context, former === "" ? first.persistentVolume : former);
+}
+
+/** A kept volume as it is, or, if it has gone since, as it was. */
+export async function keptVolume(
+  parts: JobParts,
+  context: JobContext,
+  name: string,
+): Promise<KubernetesObject | undefined> {
   const live = await whenNotGoing(parts, name, context.signal);
   return live ?? archivedVolume(await safetySource(parts, context), name, context.signal);
+}
+
+async function formerVolumeName(parts: JobParts, context: JobContext, namespace: string, claim: string) {
+  const source = await safetySource(parts, context);
+  for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), context.signal))
+    if (object.metadata.namespace === namespace && object.metadata.name === claim) return volumeOf(object);
+  return "";
 }
 
 const pauseMs = 100;

@@ -28,6 +28,8 @@ import { removeWebhooks } from "./webhooks.ts";
 export const deletingNote = "deleting";
 /** Noted when all that the restore has made is gone. What is there later has been put back, and stays. */
 const clearedNote = "back/cleared";
+/** Noted when not all claims are on the volumes that they had. */
+const withoutClaimsNote = "back/without-claims";
 /** Noted when all but webhooks has been put back: whether the applications came up. */
 const upNote = "back/up";
 /** Noted when nothing more is tried: whether all has been put back. From then on, if so, the safety archive may be gone. */
@@ -127,6 +129,7 @@ async function claimsBack(
       const refusal = refusalOf(error);
       if (Date.now() >= limit) {
         context.error("", refusal);
+        context.notes.set(withoutClaimsNote, true);
         return;
       }
       context.info(`${refusal}; tried again in ${pauseMs / 1_000} s`);
@@ -175,7 +178,7 @@ async function tryRefusedAgain(source: RestoreSource, parts: JobParts, context: 
 
 /** Looks whether all is there that was there before. Tells of each object that is not, or is otherwise; gives whether none is. */
 async function tellWhatIsMissing(source: RestoreSource, parts: JobParts, context: JobContext): Promise<boolean> {
-  let isWhole = givenUpSoFar(context, source).length === 0;
+  let isWhole = givenUpSoFar(context, source).length === 0 && context.notes.get(withoutClaimsNote) !== true;
   for (const text of refusedSoFar(context, source)) {
     isWhole = false;
     context.error("", `is not as it was before: ${text}`);

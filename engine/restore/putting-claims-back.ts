@@ -8,7 +8,7 @@ import { isMadeByCluster } from "../objects/object-selection.ts";
 import { isFilledBy, unboundClaims } from "../volumes/claims-from-snapshots.ts";
 import { claimsGone } from "./deleting-claims.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
-import { freeVolume, isProvisioned, keptVolumeOf } from "./former-volumes.ts";
+import { freeVolume, isProvisioned, keptVolume } from "./former-volumes.ts";
 import { claimsInUse } from "./idle-claims.ts";
 import { keptVolumes, releaseRestoredVolumes, volumeOf } from "./kept-volumes.ts";
 import { refusalOf } from "./object-restorer.ts";
@@ -76,7 +76,7 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
     const saved = before.get(`${namespace}/${claim}`);
     if (!saved) return;
     if (!(await cluster.get(persistentVolumeClaims, namespace, claim, signal))) {
-      const volume = await keptVolumeOf(parts, context, namespace, claim);
+      const volume = await keptVolume(parts, context, persistentVolume);
       if (volume) await freeVolume(cluster, volume, namespace, claim, signal);
       const wanted = sanitize(persistentVolumeClaims, saved);
       wanted["spec"] = { ...(wanted["spec"] as object), volumeName: persistentVolume };
