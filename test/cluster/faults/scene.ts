@@ -47,7 +47,7 @@ spec:
   template: { metadata: { labels: { app: portal } }, spec: { containers: [{ name: main, image: main }] } }
 `;
 /** Longer than the cluster's programs take to find their way back to an API server that died several times. */
-export const patienceMs = 240_000;
+export const patienceMs = 480_000;
 const claims = ["uploads", "data-database-0"];
 
 /** All that a restore replaces. */
