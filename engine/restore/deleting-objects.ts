@@ -4,7 +4,7 @@ import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import { resourceName } from "../kubernetes/kubernetes-object.ts";
-import { isMadeByCluster, savedResources } from "../objects/object-selection.ts";
+import { savedResources } from "../objects/object-selection.ts";
 import { occupiedKinds } from "../objects/occupied-kinds.ts";
 import { type Deleted, waitForDeleted } from "./deleted-objects.ts";
 import { secretsOfKeptVolumes } from "./kept-volumes.ts";
@@ -15,6 +15,7 @@ import { deletionWaves } from "./restore-order.ts";
 import type { RestoreSource } from "./restore-source.ts";
 import { unavailableNote } from "./safety-archive.ts";
 import { savedNames } from "./saved-names.ts";
+import { unsavedObjects } from "./unsaved-objects.ts";
 
 /**
  * Deletes what is in the namespaces and not in the source, but for claims, users' own snapshots and the Secrets that
@@ -87,13 +88,10 @@ async function deleteUnsaved(
   const names: string[] = [];
   const why = source.isWayBack ? "was not there before" : "is not in the backup";
   const neededByVolumes = resourceName(type) === "secrets" ? secretsOfKeptVolumes(context) : new Set();
-  // Only of these it does not show in the metadata what the cluster has made itself.
-  const isWhole = resourceName(type) === "secrets";
-  const found = isWhole ? cluster.list(type, namespace, signal) : cluster.listMetadata(type, namespace, signal);
+  const unsaved = unsavedObjects(cluster, type, namespace, saved, signal);
   try {
-    await forEachInFlight(found, limits.clusterConcurrency, async (object) => {
+    await forEachInFlight(unsaved, limits.clusterConcurrency, async (object) => {
       const { name, uid = "", deletionTimestamp, finalizers = [] } = object.metadata;
-      if (saved?.has(name) === true || isMadeByCluster(type, object)) return;
       if (neededByVolumes.has(`${namespace}/${name}`)) {
         warn(namespace, `Secret ${name} ${why}, and left as it is: a volume that is kept needs it`);
         return;

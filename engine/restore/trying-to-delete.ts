@@ -1,8 +1,6 @@
 import type { DiscoveredResource } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import { hasStatus } from "../kubernetes/kubernetes-error.ts";
-import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { isMadeByCluster, isSavedResource } from "../objects/object-selection.ts";
+import { isSavedResource } from "../objects/object-selection.ts";
 import { occupiedKinds } from "../objects/occupied-kinds.ts";
 import { isFinishedPod } from "./finished-jobs.ts";
 import { nameOf } from "./object-names.ts";
@@ -11,6 +9,7 @@ import { deletionWaves } from "./restore-order.ts";
 import { savedNames } from "./saved-names.ts";
 import type { Trial } from "./trial.ts";
 import { wantedObject } from "./wanted-object.ts";
+import { unsavedObjects } from "./unsaved-objects.ts";
 
 /**
  * Asks the API server whether it lets everything be deleted that is in the namespaces and not in the archive, and whether it
@@ -25,17 +24,21 @@ export async function tryToDelete(trial: Trial): Promise<void> {
   await forEachInFlight(deletionWaves(kinds).flat(), inFlight, async (type) => {
     const names = await savedNames(source, type, signal);
     for (const namespace of namespaces)
-      await forEachInFlight(unsaved(trial, type, namespace, names.get(namespace)), inFlight, async ({ metadata }) => {
-        const { name, uid = "" } = metadata;
-        const refusal = await refusalIn(() => cluster.dryRun.delete(type, namespace, name, signal, { uid }));
-        if (!refusal) return tellWayBack(trial, type, namespace, name);
-        const text = `${nameOf(namespace, type, name)} is not in the backup and cannot be deleted: ${refusal.message}`;
-        const weight = refusals.weigh(refusal, namespace);
-        if (weight === "held")
-          findings.unstoppable.push(`${text}; see to it that the cluster lets it be deleted, and restore again`);
-        if (weight === "untold") findings.untold.push(text);
-        return undefined;
-      });
+      await forEachInFlight(
+        unsavedObjects(cluster, type, namespace, names.get(namespace), signal),
+        inFlight,
+        async ({ metadata }) => {
+          const { name, uid = "" } = metadata;
+          const refusal = await refusalIn(() => cluster.dryRun.delete(type, namespace, name, signal, { uid }));
+          if (!refusal) return tellWayBack(trial, type, namespace, name);
+          const text = `${nameOf(namespace, type, name)} is not in the backup and cannot be deleted: ${refusal.message}`;
+          const weight = refusals.weigh(refusal, namespace);
+          if (weight === "held")
+            findings.unstoppable.push(`${text}; see to it that the cluster lets it be deleted, and restore again`);
+          if (weight === "untold") findings.untold.push(text);
+          return undefined;
+        },
+      );
   });
 }
 
@@ -52,21 +55,4 @@ async function tellWayBack(
   );
   if (refusal && refusals.weigh(refusal, namespace) === "held")
     findings.oneWay.push(`${nameOf(namespace, type, name)}: ${refusal.message}`);
-}
-
-async function* unsaved(
-  { parts: { cluster }, signal }: Trial,
-  type: ResourceType,
-  namespace: string,
-  saved: ReadonlySet<string> | undefined,
-) {
-  // Only of these it does not show in the metadata what the cluster has made itself.
-  const isWhole = resourceName(type) === "secrets";
-  const found = isWhole ? cluster.list(type, namespace, signal) : cluster.listMetadata(type, namespace, signal);
-  try {
-    for await (const object of found)
-      if (saved?.has(object.metadata.name) !== true && !isMadeByCluster(type, object)) yield object;
-  } catch (error) {
-    if (!hasStatus(error, 404, 405)) throw error; // a kind that has gone since discovery
-  }
 }
