@@ -5,6 +5,7 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import { contentOf, deleteAndWait } from "./detach-snapshot.ts";
+import { goesOnceDeleted } from "./snapshot-contents.ts";
 import { releaseSources } from "./source-protection.ts";
 
 /**
@@ -33,29 +34,56 @@ export async function discardSnapshots(request: DiscardRequest): Promise<void> {
     await forEachInFlight(cluster.list(volumeSnapshots, namespace, signal, ours), inFlight, async (snapshot) => {
       // The controller's own name for it, as it may have made a content that the snapshot does not tell of yet.
       const content = contentOf(snapshot) ?? `snapcontent-${snapshot.metadata.uid}`;
-      const dropWithContent = () =>
-        cluster.patch(volumeSnapshotContents, "", content, { spec: { deletionPolicy: "Delete" } }, signal);
-      await dropWithContent();
-      await deleteInTime(request, volumeSnapshots, namespace, snapshot.metadata.name);
-      await dropWithContent();
-      // The snapshot controller deletes it, too, but some time later; this waits until the storage has done so.
-      await deleteInTime(request, volumeSnapshotContents, "", content);
+      await whileDropping(request, content, async () => {
+        if (await deleteInTime(request, volumeSnapshots, namespace, snapshot.metadata.name))
+          // The snapshot controller deletes it, too, but some time later; this waits until the storage has done so.
+          await deleteInTime(request, volumeSnapshotContents, "", content);
+      });
     });
     await releaseSources(request, namespace);
   }
 }
 
-/** Deletes an object and waits until it is gone; `onHeld` is told of one that is not in time. */
+const dropIntervalMs = 5_000;
+/** On contents: when they were last told to go. */
+const droppedAnnotation = "drs.cloudera.com/dropped-at";
+
+/**
+ * Says of a content, again and again while `work` runs, that the storage is to drop the snapshot with it. Once is not enough:
+ * the driver's controller does not look again at a content that went while its snapshot was taken, and may drop the mark that
+ * it is to go, as it writes all annotations as it last saw them. So each time something changes.
+ * https://github.com/kubernetes-csi/external-snapshotter/issues/1388
+ * https://github.com/kubernetes-csi/external-snapshotter/blob/v8.7.0/pkg/sidecar-controller/snapshot_controller.go#L656
+ */
+async function whileDropping(
+  { cluster, signal }: Pick<DiscardRequest, "cluster" | "signal">,
+  content: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  const drop = () => {
+    const annotations = { ...goesOnceDeleted, [droppedAnnotation]: new Date().toISOString() };
+    const dropped = { metadata: { annotations }, spec: { deletionPolicy: "Delete" } };
+    return cluster.patch(volumeSnapshotContents, "", content, dropped, signal);
+  };
+  await drop();
+  // What a later one fails of, the deletion fails of, too, or outlasts.
+  const timer = setInterval(() => void drop().catch(() => undefined), dropIntervalMs);
+  await work().finally(() => clearInterval(timer));
+}
+
+/** Deletes an object and waits until it is gone, and says whether it is; `onHeld` is told of one that is not in time. */
 export async function deleteInTime(
   { cluster, timeoutMs, signal, onHeld }: Pick<DiscardRequest, "cluster" | "timeoutMs" | "signal" | "onHeld">,
   type: ResourceType,
   namespace: string,
   name: string,
-): Promise<void> {
+): Promise<boolean> {
   try {
     await deleteAndWait(cluster, type, namespace, name, timeoutMs, signal);
+    return true;
   } catch (error) {
     if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
     onHeld(namespace, error);
+    return false;
   }
 }

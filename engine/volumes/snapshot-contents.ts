@@ -123,3 +123,12 @@ export function secretAnnotations(snapshotClass: KubernetesObject | undefined): 
   }
   return annotations;
 }
+
+/**
+ * By this annotation the driver's controller lets a content go when it is deleted. The snapshot controller sets it when it
+ * deletes the VolumeSnapshot.
+ * https://github.com/kubernetes-csi/external-snapshotter/blob/v8.7.0/pkg/sidecar-controller/snapshot_controller.go#L625
+ */
+export const goesOnceDeleted: Readonly<Record<string, string>> = {
+  "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted": "yes",
+};

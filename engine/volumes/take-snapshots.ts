@@ -10,9 +10,10 @@ import { jobLabel } from "../objects/object-selection.ts";
 import type { SnapshotableClaim } from "./claims.ts";
 import { detachSnapshots } from "./detach-snapshot.ts";
 import { discardSnapshots, shortestDiscardLimitMs } from "./discard-snapshots.ts";
+import { goesOnceDeleted } from "./snapshot-contents.ts";
 import { nameFor, type SnapshotStatus } from "./snapshot-objects.ts";
 import { releaseSources } from "./source-protection.ts";
-import { createVolumeContent, discardVolumeContents, goesOnceDeleted } from "./volume-contents.ts";
+import { createVolumeContent, discardVolumeContents } from "./volume-contents.ts";
 
 export interface SnapshotRequest {
   readonly cluster: Cluster;

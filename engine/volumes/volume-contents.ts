@@ -5,17 +5,8 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import type { SnapshotableClaim } from "./claims.ts";
 import { deleteInTime, type DiscardRequest } from "./discard-snapshots.ts";
-import { secretAnnotations } from "./snapshot-contents.ts";
+import { goesOnceDeleted, secretAnnotations } from "./snapshot-contents.ts";
 import { nameFor } from "./snapshot-objects.ts";
-
-/**
- * By this annotation the driver's controller lets a content go when it is deleted. Else it would wait for a VolumeSnapshot
- * that never was.
- * https://github.com/kubernetes-csi/external-snapshotter/blob/v8.7.0/pkg/sidecar-controller/snapshot_controller.go#L625
- */
-export const goesOnceDeleted: Readonly<Record<string, string>> = {
-  "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted": "yes",
-};
 
 interface ContentSpec {
   readonly deletionPolicy: string;

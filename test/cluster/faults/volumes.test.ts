@@ -3,6 +3,7 @@ import { readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { clusterPath, type SmallControlPlane } from "../fidelity/support.ts";
+import { eventually } from "../support/eventually.ts";
 import type { KubernetesObject } from "../support/kubernetes-client.ts";
 import { killDriver, pauseProgram } from "../support/programs.ts";
 import { claimFolder } from "../support/volumes.ts";
@@ -16,6 +17,9 @@ import {
   takePictureOf,
   touchedSince,
 } from "./scene.ts";
+
+/** On contents: the sidecar is to delete their snapshots. */
+const toGo = "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted";
 
 let plane: SmallControlPlane;
 let saved: Picture;
@@ -42,6 +46,16 @@ test("a backup whose driver makes no snapshots fails, names the claims, and leav
   const before = await takePictureOf(plane);
   const { backupCrn } = await plane.service.api("createBackup");
   await logged(plane, backupCrn, "cleaning up");
+  await eventually("the contents are to go", async () => {
+    const contents = await snapshotContents();
+    return contents.length === 2 && contents.every(({ metadata }) => metadata.annotations?.[toGo] === "yes");
+  });
+  // As the sidecar does when it begins a snapshot with what it knew of its content before.
+  for (const { metadata } of await snapshotContents())
+    await plane.cluster.kubernetes.patch(
+      clusterPath("snapshot.storage.k8s.io/v1/volumesnapshotcontents", metadata.name),
+      { metadata: { annotations: { [toGo]: null } } },
+    );
   await endFaults();
   // The sidecar deletes what it has begun at its next try.
   const { errors } = await plane.service.waitForJob(backupCrn, { state: "FAILED", timeout: 240_000 });
