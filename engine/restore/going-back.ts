@@ -28,10 +28,12 @@ import { removeWebhooks } from "./webhooks.ts";
 export const deletingNote = "deleting";
 /** Noted when all that the restore has made is gone. What is there later has been put back, and stays. */
 const clearedNote = "back/cleared";
-/** Noted when not all claims are on the volumes that they had. */
-const withoutClaimsNote = "back/without-claims";
+/** Noted once the claims have been tried: what keeps some of them from the volumes that they had, or nothing. */
+const claimsNote = "back/claims";
 /** Noted when all but webhooks has been put back: whether the applications came up. */
 const upNote = "back/up";
+/** What is told of the applications that did not. */
+const lateNote = "back/late";
 /** Noted when nothing more is tried: whether all has been put back. From then on, if so, the safety archive may be gone. */
 const backNote = "back/done";
 
@@ -50,9 +52,10 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<bool
   context.info("going back to what was there before this restore");
   const back = wayBack(context);
   const source = await safetySource(parts, back);
-  if (notes.get(upNote) === undefined) notes.set(upNote, await putBack(source, all, back));
+  if (notes.get(upNote) === undefined) await putBack(source, all, back);
   await letCallsIn(source, all, back);
   await tryRefusedAgain(source, all, back);
+  for (const text of notes.get<string[]>(lateNote) ?? []) back.error("", text);
   const isWhole = await tellWhatIsMissing(source, parts, back);
   const but = notes.get(upNote) === true ? "" : ", but not all of its applications run";
   if (isWhole) context.error("", `the restore failed: the control plane is as it was before it${but}`);
@@ -81,61 +84,49 @@ function wayBack(context: JobContext): JobContext {
   };
 }
 
-/** Puts back all but webhooks. Gives whether the applications have come up. */
-async function putBack(source: RestoreSource, parts: JobParts, context: JobContext): Promise<boolean> {
-  const links = new OwnerLinks(context, source.notesPrefix);
-  for await (const { object } of objectsOf(source, source.reader.parts, context.signal)) links.expect(object);
-  // They are there still, but may have lost their owners.
-  const staying = partsOf(source, ["persistentvolumeclaims", ...userSnapshots]);
-  for await (const { type, object } of objectsOf(source, staying, context.signal)) links.relink(type, object);
+/** Puts back all but webhooks. */
+async function putBack(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
   const isAllThere = context.notes.get(deletingNote) !== true;
   if (!isAllThere && context.notes.get(clearedNote) !== true) {
     await clearAway(source, parts, context);
     context.notes.set(clearedNote, true);
   }
   await restoreNamespaces(parts, context, source);
-  if (!isAllThere) await removeNewClaims(source, parts, context);
-  await claimsBack(source, parts, context, links);
+  context.notes.set(claimsNote, await putBackClaims(source, parts, context));
   await restoreFrom(source, parts, context);
-  let areUp = true;
-  await startApps(source, parts, context, ({ message }) => {
-    areUp = false;
-    context.error("", message);
-  });
+  await start(source, parts, context);
   try {
     await removeSnapshotObjects(parts, context);
   } catch (error) {
     context.error("", refusalOf(error));
   }
-  return areUp;
 }
 
-/**
- * Puts the claims back, for as long as `goBackTimeout` in spite of whoever refuses them. What does not come back then is an
- * error that names it, and holds up nothing else.
- */
-async function claimsBack(
-  source: RestoreSource,
-  parts: JobParts,
-  context: JobContext,
-  links: OwnerLinks,
-): Promise<void> {
-  const limit = Date.now() + parts.restore.goBackTimeout;
-  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
-    try {
-      await putClaimsBack(parts, context, source);
-      return await restoreClaims(parts, context, source, links);
-    } catch (error) {
-      const refusal = refusalOf(error);
-      if (Date.now() >= limit) {
-        context.error("", refusal);
-        context.notes.set(withoutClaimsNote, true);
-        return;
-      }
-      context.info(`${refusal}; tried again in ${pauseMs / 1_000} s`);
-      await sleep(pauseMs, undefined, { signal: context.signal });
-    }
-  }
+/** Starts the applications. Those that do not come up are noted, and hold up no other one. */
+async function start(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+  const late: string[] = [];
+  await startApps(source, parts, context, ({ message }) => late.push(message));
+  context.notes.setAll([
+    [lateNote, late],
+    [upNote, late.length === 0],
+  ]);
+}
+
+/** Puts the claims back. Gives what keeps some of them from it: it holds up no other ones. */
+async function putBackClaims(source: RestoreSource, parts: JobParts, context: JobContext): Promise<string> {
+  const { notes, signal } = context;
+  const links = new OwnerLinks(context, source.notesPrefix);
+  for await (const { object } of objectsOf(source, source.reader.parts, signal)) links.expect(object);
+  // They are there still, but may have lost their owners.
+  const staying = partsOf(source, ["persistentvolumeclaims", ...userSnapshots]);
+  for await (const { type, object } of objectsOf(source, staying, signal)) links.relink(type, object);
+  if (notes.get(deletingNote) === true) await removeNewClaims(source, parts, context);
+  const refusals: string[] = [];
+  const attempt = (work: Promise<void>) => work.catch((error: unknown) => void refusals.push(refusalOf(error)));
+  await attempt(putClaimsBack(parts, context, source));
+  // It would make those that are missing without their data.
+  if (refusals.length === 0) await attempt(restoreClaims(parts, context, source, links));
+  return refusals.join("; ");
 }
 
 /** Stops what the restore has made, and deletes what was not there before, but for claims. */
@@ -163,12 +154,19 @@ async function tryRefusedAgain(source: RestoreSource, parts: JobParts, context: 
   const limit = Date.now() + restore.goBackTimeout;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
     const refused = refusedSoFar(context, source);
-    if (refused.length === 0 || Date.now() >= limit) return;
+    const ofClaims = context.notes.get<string>(claimsNote) ?? "";
+    if ((refused.length === 0 && ofClaims === "") || Date.now() >= limit) return;
     const pause = Math.min(pauseMs, Math.max(limit - Date.now(), 0));
-    context.info(
-      `${refused.length} objects are refused still, and tried again in ${(pause / 1_000).toFixed(1)} s: ${causeOf(refused)}`,
-    );
+    const again = `tried again in ${(pause / 1_000).toFixed(1)} s`;
+    if (ofClaims !== "") context.info(`${ofClaims}; ${again}`);
+    if (refused.length > 0)
+      context.info(`${refused.length} objects are refused still, and ${again}: ${causeOf(refused)}`);
     await sleep(pause, undefined, { signal: context.signal });
+    if (ofClaims !== "") {
+      const left = await putBackClaims(source, parts, context);
+      if (left === "") await start(source, parts, context); // what waited for them comes up now
+      context.notes.set(claimsNote, left);
+    }
     const discovery = await cluster.discover(context.signal);
     const links = new OwnerLinks(context, source.notesPrefix);
     await restoreRefused({ parts, context, source, discovery, links });
@@ -178,7 +176,9 @@ async function tryRefusedAgain(source: RestoreSource, parts: JobParts, context: 
 
 /** Looks whether all is there that was there before. Tells of each object that is not, or is otherwise; gives whether none is. */
 async function tellWhatIsMissing(source: RestoreSource, parts: JobParts, context: JobContext): Promise<boolean> {
-  let isWhole = givenUpSoFar(context, source).length === 0 && context.notes.get(withoutClaimsNote) !== true;
+  const ofClaims = context.notes.get<string>(claimsNote) ?? "";
+  let isWhole = givenUpSoFar(context, source).length === 0 && ofClaims === "";
+  if (ofClaims !== "") context.error("", ofClaims);
   for (const text of refusedSoFar(context, source)) {
     isWhole = false;
     context.error("", `is not as it was before: ${text}`);

@@ -18,8 +18,9 @@ import { sanitize } from "./sanitize.ts";
 import { isMadeWithoutSnapshot } from "./unsaved-claims.ts";
 
 /**
- * Deletes the claims that the restore has made, and with them their volumes, which are copies out of snapshots. A claim that
- * somebody else has made meanwhile stays, with a warning, unless it is in the place of one that was there before. May run again.
+ * Deletes the claims that the restore has made, and with them their volumes, which are copies out of snapshots; `putClaimsBack`
+ * waits for them. A claim that somebody else has made meanwhile stays, with a warning, unless it is in the place of one that
+ * was there before. May run again.
  */
 export async function removeNewClaims(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
   const { cluster, limits } = parts;
@@ -27,7 +28,6 @@ export async function removeNewClaims(source: RestoreSource, parts: JobParts, co
   const keptNames = new Set(keptVolumes(context).map((volume) => volume.persistentVolume));
   const before = await claimsBefore(source, signal);
   for (const namespace of source.namespaces) {
-    const deleted = new Set<string | undefined>();
     const claims = cluster.list(persistentVolumeClaims, namespace, signal);
     await forEachInFlight(claims, limits.clusterConcurrency, async (claim) => {
       const { name, uid, deletionTimestamp } = claim.metadata;
@@ -51,9 +51,7 @@ export async function removeNewClaims(source: RestoreSource, parts: JobParts, co
         await cluster.patch(persistentVolumes, "", volumeName, policy, signal);
       }
       await cluster.delete(persistentVolumeClaims, namespace, name, signal);
-      deleted.add(uid);
     });
-    if (deleted.size > 0) await claimsGone(parts, context, namespace, ({ metadata }) => deleted.has(metadata.uid));
   }
 }
 
@@ -70,12 +68,25 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
     const saved = before.get(`${namespace}/${claim}`);
     return saved !== undefined && (volumeOf(saved) || persistentVolume) === persistentVolume;
   });
-  for (const namespace of source.namespaces) await letGo(parts, context, namespace);
+  for (const namespace of source.namespaces)
+    try {
+      await letGo(parts, context, namespace);
+    } catch (error) {
+      context.info(refusalOf(error)); // it keeps no other one
+    }
   const refused: string[] = [];
   await forEachInFlight(formerly, limits.clusterConcurrency, async ({ namespace, claim, persistentVolume }) => {
     const saved = before.get(`${namespace}/${claim}`);
     if (!saved) return;
-    if (!(await cluster.get(persistentVolumeClaims, namespace, claim, signal))) {
+    const there = await cluster.get(persistentVolumeClaims, namespace, claim, signal);
+    if (there?.metadata.deletionTimestamp !== undefined && volumeOf(there) !== persistentVolume) {
+      const holders = there.metadata.finalizers?.join(", ") ?? "nothing";
+      refused.push(
+        `PersistentVolumeClaim ${namespace}/${claim}, whose volume is ${persistentVolume}: the restore's own is still there after its deletion, held by ${holders}`,
+      );
+      return;
+    }
+    if (!there) {
       const volume = await keptVolume(parts, context, persistentVolume);
       if (volume) await freeVolume(cluster, volume, namespace, claim, signal);
       const wanted = sanitize(persistentVolumeClaims, saved);
@@ -92,7 +103,7 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
     await restoreFieldOwners(cluster, persistentVolumeClaims, saved, signal);
   });
   if (refused.length > 0)
-    throw new DrsError("FAILED_PRECONDITION", `claims are refused on their old volumes: ${refused.join("; ")}`);
+    throw new DrsError("FAILED_PRECONDITION", `claims are not on their old volumes: ${refused.join("; ")}`);
   for (const namespace of source.namespaces) {
     const names = new Set(formerly.filter((volume) => volume.namespace === namespace).map((volume) => volume.claim));
     if (names.size === 0) continue;

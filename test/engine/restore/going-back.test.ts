@@ -98,6 +98,56 @@ test("a claim that is still being deleted when a restore goes back is waited for
   expect(scene.simulator.volumes.read("cdp", "cdp-artifacts", "newer").toString()).toBe("than the backup");
 });
 
+const artifacts = "/api/v1/namespaces/cdp/persistentvolumeclaims/cdp-artifacts";
+
+/** Begins a restore that goes back while one of the claims that it has made is held. */
+async function startHeld(goBackTimeout: number) {
+  const scene = await Scene.open({ maxRefusedObjects: 0, goBackTimeout, limits: { podsStopTimeout: 500 } });
+  const backup = await scene.backup();
+  scene.simulator.volumes.write("cdp", "cdp-artifacts", "newer", "than the backup");
+  await scene.change("/api/v1/namespaces/cdp/configmaps/cdp-api-config", { data: { newer: "than the backup" } });
+  const before = await scene.picture();
+  let crn = "";
+  let isHeld = false;
+  let holding: Promise<void> | undefined;
+  const hold = async () => {
+    const finalizers = ["kubernetes.io/in-use", "kubernetes.io/pvc-protection"];
+    await scene.change(artifacts, { metadata: { finalizers } });
+    isHeld = true;
+  };
+  scene.simulator.intercept(({ method, path }) => {
+    if (method !== "PATCH" || path !== api || !isStarting(scene.engine.getLogs(crn))) return undefined;
+    holding ??= hold();
+    return isHeld ? forbidden : { status: 503 };
+  });
+  crn = await scene.startRestore(backup.crn);
+  return { scene, before, crn };
+}
+
+test("a claim of the restore's own that is held for a while keeps nothing from going back", async () => {
+  const { scene, before, crn } = await startHeld(60_000);
+  await scene.until(() => scene.engine.getLogs(crn).includes("are not on their old volumes"));
+  await scene.change(artifacts, { metadata: { finalizers: null } });
+  const { errors, state } = await scene.restored(crn);
+  expect(state).toBe("FAILED");
+  expect(texts(errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
+  expect(left(before, await scene.picture())).toEqual([]);
+  expect(scene.simulator.volumes.read("cdp", "cdp-artifacts", "newer").toString()).toBe("than the backup");
+});
+
+test("a claim of the restore's own that is held to the end keeps nothing else from going back", async () => {
+  const { scene, before, crn } = await startHeld(0);
+  const { errors, state } = await scene.restored(crn);
+  expect(state).toBe("FAILED");
+  const [volume = ""] = /pvc-[-0-9a-f]+(?= of cdp\/cdp-artifacts)/.exec(texts(errors).at(-1) ?? "") ?? [];
+  expect(texts(errors)).toContainEqual(
+    `going back: claims are not on their old volumes: PersistentVolumeClaim cdp/cdp-artifacts, whose volume is ${volume}: the restore's own is still there after its deletion, held by kubernetes.io/in-use`,
+  );
+  expect(scene.archives("safety")).toHaveLength(1);
+  const differences = left(before, await scene.picture());
+  expect(differences.filter((line) => !/^PersistentVolume|^cdp\/cdp-artifacts: newer/.test(line))).toEqual([]);
+});
+
 test("an application that does not come up holds up no other one when a restore goes back", async () => {
   const scene = await Scene.open({ limits: { appsStartTimeout: 1 }, controllerDelay: 50 });
   const backup = await scene.backup();
