@@ -15,7 +15,7 @@ export class BareClient {
   }
 
   /** Asks, and gives the whole answer. Throws when it is no success. */
-  async send(method: "GET" | "POST" | "DELETE", path: string, body?: string): Promise<Buffer> {
+  async send(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: string): Promise<Buffer> {
     const answer = await this.#pool.request({
       method,
       path,

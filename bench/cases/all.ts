@@ -1,5 +1,6 @@
 import type { BenchCase } from "../bench-case.ts";
 import { callers } from "./callers.ts";
+import { differences } from "./differences.ts";
 import { idle } from "./idle.ts";
 import { lists } from "./lists.ts";
 import { memory } from "./memory.ts";
@@ -9,4 +10,14 @@ import { recovery } from "./recovery.ts";
 import { volumes } from "./snapshots.ts";
 
 /** In the order in which they are run. */
-export const cases: readonly BenchCase[] = [objects, volumes, memory, reads, callers, lists, recovery, idle];
+export const cases: readonly BenchCase[] = [
+  objects,
+  differences,
+  volumes,
+  memory,
+  reads,
+  callers,
+  lists,
+  recovery,
+  idle,
+];

@@ -22,7 +22,7 @@ const kinds = [
 /** Of the objects' values, in turn. */
 const valueSizes = [1_024, 20 * 1_024];
 
-interface BenchObject {
+export interface BenchObject {
   readonly collection: string;
   readonly path: string;
   readonly body: string;
@@ -203,10 +203,14 @@ function benchObject(index: number, namespaces: readonly string[]): BenchObject 
   const namespace = namespaces[Math.floor(index / 4) % namespaces.length] ?? main;
   const name = `object-${String(index).padStart(6, "0")}`;
   const collection = apiPath(type, namespace);
-  const value = randomBytes((size * 3) / 4).toString("base64");
   const { apiVersion, kind } = type;
-  const body = JSON.stringify({ apiVersion, kind, metadata: { name, namespace }, data: { value } });
+  const body = JSON.stringify({ apiVersion, kind, metadata: { name, namespace }, data: { value: valueOfSize(size) } });
   return { collection, path: apiPath(type, namespace, name), body };
+}
+
+/** Random base64 of so many characters. */
+export function valueOfSize(size: number): string {
+  return randomBytes((size * 3) / 4).toString("base64");
 }
 
 export function collections(made: readonly BenchObject[]): readonly string[] {
