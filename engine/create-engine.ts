@@ -148,7 +148,7 @@ async function startEngine(
     wakeRunner: () => runner.wake(),
     clock,
     crn,
-    controlPlane: controlPlane.namespace,
+    flags: { controlPlane, restore },
     excludedResources,
     access: new ClusterAccess(cluster, clock),
     queuedJobs: limits.queuedJobs,

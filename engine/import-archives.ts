@@ -90,6 +90,7 @@ function importBackup(
       phase: "FINISHED",
       includedNamespaces: manifest.includedNamespaces,
       caller: { name: "", requestId: "" },
+      parameters: null,
       createdAt: new Date(manifest.createdTime),
       updatedAt: new Date(manifest.finishedTime),
     });

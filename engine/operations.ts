@@ -6,6 +6,7 @@ import type { BackupFilter, Engine, RestoreFilter } from "./engine.ts";
 import { DrsError } from "./errors.ts";
 import { KeptAnswers } from "./kept-answers.ts";
 import { renderLog } from "./jobs/job-log.ts";
+import { type ParameterFlags, parametersFrom } from "./jobs/parameters.ts";
 import type { Backup, BackupSummary, Caller, JobCount, Page, PageRequest, Restore, RestoreSummary } from "./model.ts";
 import { faultOfName } from "./name-check.ts";
 import { nextToken, pageLimit, pageStart } from "./paging.ts";
@@ -21,8 +22,8 @@ export interface OperationsParts {
   readonly wakeRunner: () => void;
   readonly clock: () => Date;
   readonly crn: CrnConfig;
-  /** The control plane's main namespace. */
-  readonly controlPlane: string;
+  /** What the jobs that are recorded are asked to do, beside what their callers say. */
+  readonly flags: ParameterFlags;
   readonly excludedResources: readonly string[];
   readonly access: Access;
   /** How many jobs may wait. */
@@ -64,7 +65,7 @@ export class Operations implements Engine {
 
   async createBackup(request: { backupName: string; itemName: string; caller: Caller }): Promise<string> {
     const { backupName: requestedName, caller } = request;
-    const entity = this.#parts.controlPlane;
+    const entity = this.#parts.flags.controlPlane.namespace;
     const itemName = request.itemName === entity ? "" : request.itemName;
     checkName(requestedName, "the backup's name");
     checkName(itemName, "the item's name");
@@ -240,12 +241,14 @@ export class Operations implements Engine {
   #insert(wanted: Wanted, beginning: Pick<NewJob, "state" | "phase">): JobRecord {
     const crn = makeCrn(crnTypeOf[wanted.kind], this.#parts.crn);
     const now = this.#parts.clock();
+    const parameters = parametersFrom(wanted.itemName, this.#parts.flags)[wanted.kind];
     const job = this.#store.jobs.insert({
       ...wanted,
       ...beginning,
       crn,
       name: `${namePrefixOf[wanted.kind]}-${parseCrn(crn).uuid}`,
       backupCrn: wanted.kind === "backup" ? crn : wanted.backupCrn,
+      parameters: JSON.stringify(parameters),
       createdAt: now,
       updatedAt: now,
     });

@@ -42,6 +42,7 @@ export class ScratchData {
           phase: phaseOf(state),
           includedNamespaces: ["cdp", "vault-system"],
           caller: { name: "", requestId: "" },
+          parameters: null,
           createdAt,
           updatedAt: createdAt,
         });

@@ -2,11 +2,11 @@ import { backupFolder } from "../archive/archive-paths.ts";
 import { type Manifest, type Part, formatVersion } from "../archive/format.ts";
 import { finalState, type JobContext, type JobDefinition } from "../jobs/phase.ts";
 import { requiredNote } from "../jobs/required-note.ts";
-import type { JobParts } from "../jobs/parts.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import { keepSnapshots, savedVolumes } from "../volumes/take-snapshots.ts";
 import { abandonSnapshots } from "../volumes/abandon-snapshots.ts";
 import { backupNotes } from "./backup-notes.ts";
+import type { BackupParts } from "./backup-parts.ts";
 import { creatingSnapshots, snapshotRequest } from "./creating-snapshots.ts";
 import { resumeApplications } from "./hooks.ts";
 import { preValidation } from "./pre-validation.ts";
@@ -16,7 +16,7 @@ import { savingObjects } from "./saving-objects.ts";
  * A backup: what is there is saved, nothing in the namespaces is changed, and it is a backup from the moment its manifest
  * is written. One that fails leaves neither snapshots nor an archive.
  */
-export function backupJob(parts: JobParts): JobDefinition {
+export function backupJob(parts: BackupParts): JobDefinition {
   return {
     phases: [preValidation(parts), savingObjects(parts), creatingSnapshots(parts)],
     async finish(context) {
@@ -25,7 +25,7 @@ export function backupJob(parts: JobParts): JobDefinition {
     },
     async fail(context) {
       await resumeApplications(parts, context, context.error);
-      await abandonSnapshots(context, parts);
+      await abandonSnapshots(context, { ...parts, namespaces: parts.parameters.namespaces });
       await parts.archives.writer(backupFolder(context.job.uuid)).delete(context.signal);
     },
     givenUp: (context, why) => `the backup was not cleaned up: ${why}. ${whatMayBeLeft(parts, context)}`,
@@ -33,7 +33,7 @@ export function backupJob(parts: JobParts): JobDefinition {
 }
 
 /** For a person who cleans up after a backup that could not do it. */
-function whatMayBeLeft({ storage }: JobParts, context: JobContext): string {
+function whatMayBeLeft({ storage }: BackupParts, context: JobContext): string {
   const { uuid } = context.job;
   const stored = savedVolumes(context).map(
     ({ snapshotHandle, ...of }) => `${snapshotHandle} of ${of.namespace}/${of.claim}`,
@@ -45,7 +45,7 @@ function whatMayBeLeft({ storage }: JobParts, context: JobContext): string {
   );
 }
 
-async function writeManifest({ archives, controlPlane }: JobParts, context: JobContext): Promise<void> {
+async function writeManifest({ archives }: BackupParts, context: JobContext): Promise<void> {
   const { job, notes } = context;
   const messages = context.messages();
   const manifest: Manifest = {
@@ -54,7 +54,7 @@ async function writeManifest({ archives, controlPlane }: JobParts, context: JobC
     backupName: job.displayName,
     backupJob: job.name,
     state: finalState(messages, false),
-    entity: controlPlane.namespace,
+    entity: job.entity,
     includedNamespaces: requiredNote<string[]>(notes, backupNotes.namespaces),
     createdTime: job.createdAt.toISOString(),
     finishedTime: new Date().toISOString(),

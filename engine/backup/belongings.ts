@@ -1,10 +1,10 @@
-import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { findBelongings } from "../objects/belongings.ts";
 import { bindingsElsewhere } from "../objects/bindings-elsewhere.ts";
 import { listed } from "../restore/listed.ts";
+import type { BackupParts } from "./backup-parts.ts";
 
 /** Kinds that are looked through at once, beside those that are being saved. */
 const kindsAtOnce = 8;
@@ -14,12 +14,11 @@ const kindsAtOnce = 8;
  * could not look, and what it was told to save and has not found.
  */
 export function lookForBelongings(
-  { cluster, controlPlane }: JobParts,
+  { cluster, parameters: { furtherObjects: further } }: BackupParts,
   { signal, info, warn }: JobContext,
   discovery: Discovery,
   namespaces: readonly string[],
 ): AsyncIterable<{ readonly type: ResourceType; readonly object: KubernetesObject }> {
-  const further = furtherObjects(controlPlane, namespaces);
   // What an aggregated API keeps is in its own data, unless somebody says that it is not.
   const isLookedThrough = (kind: ResourceType) =>
     discovery.serverOf(kind.apiVersion) === undefined ||
@@ -44,12 +43,4 @@ export function lookForBelongings(
     if (missing.length > 0) warn("", `--further-objects names what does not exist: ${listed(missing)}`);
     for (const { type, name } of objects) yield { type, object: { metadata: { name } } };
   })();
-}
-
-/** The further objects are the control plane's as a whole, and not in a backup of its vault alone. */
-export function furtherObjects(
-  { namespace, furtherObjects: further }: JobParts["controlPlane"],
-  namespaces: readonly string[],
-): JobParts["controlPlane"]["furtherObjects"] {
-  return namespaces.includes(namespace) ? further : [];
 }

@@ -1,16 +1,16 @@
-import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext, Phase } from "../jobs/phase.ts";
 import { requiredNote } from "../jobs/required-note.ts";
 import type { SnapshotableClaim } from "../volumes/claims.ts";
 import { awaitSnapshots, cutSnapshots, discardBegun, type SnapshotRequest } from "../volumes/take-snapshots.ts";
 import { backupNotes } from "./backup-notes.ts";
+import type { BackupParts } from "./backup-parts.ts";
 import { quiesceApplications, resumeApplications } from "./hooks.ts";
 
 /**
  * Quiesces what asks for it, takes every volume's snapshot in one burst, and lets the applications go on. Until every one is
  * cut a run begins anew, as snapshots from before and after a pause are of different moments; from then on none is taken.
  */
-export function creatingSnapshots(parts: JobParts): Phase {
+export function creatingSnapshots(parts: BackupParts): Phase {
   return {
     name: "CREATING_SNAPSHOTS",
     async run(context) {
@@ -31,7 +31,7 @@ export function creatingSnapshots(parts: JobParts): Phase {
 }
 
 /** The snapshots that a backup takes. */
-export function snapshotRequest({ cluster, limits }: JobParts, { notes }: JobContext): SnapshotRequest {
+export function snapshotRequest({ cluster, limits }: BackupParts, { notes }: JobContext): SnapshotRequest {
   return {
     cluster,
     claims: requiredNote<SnapshotableClaim[]>(notes, backupNotes.claims),

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DrsError } from "../errors.ts";
-import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { pods } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { StillRunningError } from "../kubernetes/pod-exec.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import type { BackupParts } from "./backup-parts.ts";
 
 /** A command that a pod asks to be run in it. Velero's annotations: https://velero.io/docs/main/backup-hooks/ */
 interface Hook {
@@ -50,7 +50,7 @@ export async function hasHooks(cluster: Cluster, namespaces: readonly string[], 
  * this is UNAVAILABLE, all others have been let go, and it may be called again.
  */
 export async function quiesceApplications(
-  parts: JobParts,
+  parts: BackupParts,
   context: JobContext,
   namespaces: readonly string[],
 ): Promise<void> {
@@ -77,7 +77,7 @@ export async function quiesceApplications(
 }
 
 async function quiesce(
-  { cluster, limits }: JobParts,
+  { cluster, limits }: BackupParts,
   context: JobContext,
   hook: Hook,
   onUnfinished: (hook: Hook) => void,
@@ -127,7 +127,7 @@ async function answers(cluster: Cluster, signal: AbortSignal): Promise<boolean> 
  * run and hold its application after that. Until then the log says what fails.
  */
 export async function resumeApplications(
-  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  { cluster, limits }: Pick<BackupParts, "cluster" | "limits">,
   context: JobContext,
   tell: JobContext["warn"] = context.warn,
 ): Promise<void> {

@@ -1,25 +1,24 @@
 import type { FurtherObjects } from "../config.ts";
 import { DrsError } from "../errors.ts";
-import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext, Phase } from "../jobs/phase.ts";
 import type { AccessQuestion } from "../kubernetes/cluster.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { resourceName } from "../kubernetes/kubernetes-object.ts";
 import { checkPermissions } from "../kubernetes/permissions.ts";
 import { mayBelong } from "../objects/belongings.ts";
-import { existingEntities, isTerminating, namespaces as namespaceType } from "../objects/entities.ts";
+import { existingNamespaces, isTerminating, namespaces as namespaceType } from "../objects/entities.ts";
 import { backupRights, hookRights } from "../objects/rights-needed.ts";
 import { surveyClaims } from "../volumes/claims.ts";
 import { tellOwn, tellUnavailable } from "./aggregated-apis.ts";
 import { backupNotes } from "./backup-notes.ts";
-import { furtherObjects } from "./belongings.ts";
+import type { BackupParts } from "./backup-parts.ts";
 import { hasHooks } from "./hooks.ts";
 
 /**
  * Makes sure that the backup can be made: the API server answers, the namespaces are there and stay, the service's rights
  * suffice, archives can be written. Tells of each claim whose data no snapshot can hold.
  */
-export function preValidation(parts: JobParts): Phase {
+export function preValidation(parts: BackupParts): Phase {
   const { cluster, storage, limits } = parts;
   return {
     name: "PRE_VALIDATION",
@@ -34,7 +33,7 @@ export function preValidation(parts: JobParts): Phase {
       tellOwn(discovery, included, context);
       const mayDo = (rights: readonly AccessQuestion[]) =>
         checkPermissions(cluster, "a backup", rights, limits.clusterConcurrency, signal);
-      const further = furtherObjects(parts.controlPlane, included);
+      const { furtherObjects: further } = parts.parameters;
       furtherMayBeSaved(further, discovery);
       await mayDo(backupRights(discovery, included, further));
       if (await hasHooks(cluster, included, signal)) await mayDo(hookRights(included));
@@ -69,14 +68,13 @@ export function preValidation(parts: JobParts): Phase {
 }
 
 async function includedNamespaces(
-  { cluster, controlPlane }: JobParts,
-  { job, signal }: JobContext,
+  { cluster, parameters: { namespaces } }: BackupParts,
+  { signal }: JobContext,
 ): Promise<readonly string[]> {
-  const wanted = job.itemName === "" ? controlPlane.namespace : job.itemName;
-  const existing = await existingEntities(cluster, controlPlane, signal);
-  if (!existing.includes(wanted))
+  const included = await existingNamespaces(cluster, namespaces, signal);
+  const [wanted] = namespaces;
+  if (!included.includes(wanted))
     throw new DrsError("FAILED_PRECONDITION", `namespace ${wanted} does not exist in the cluster: nothing to back up`);
-  const included = wanted === controlPlane.namespace ? existing : [wanted];
   for (const name of included) {
     const namespace = await cluster.get(namespaceType, "", name, signal);
     if (!namespace || isTerminating(namespace))

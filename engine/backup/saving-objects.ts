@@ -1,7 +1,6 @@
 import { backupFolder } from "../archive/archive-paths.ts";
 import { storageClasses } from "../kubernetes/built-in-kinds.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import type { JobParts } from "../jobs/parts.ts";
 import type { JobNotes, Phase } from "../jobs/phase.ts";
 import { requiredNote } from "../jobs/required-note.ts";
 import { saveNamespaces } from "../objects/namespace-saver.ts";
@@ -9,10 +8,11 @@ import { listed } from "../restore/listed.ts";
 import { tellUnavailable } from "./aggregated-apis.ts";
 import { mixedByHand } from "../objects/roll-out-status.ts";
 import { backupNotes } from "./backup-notes.ts";
+import type { BackupParts } from "./backup-parts.ts";
 import { lookForBelongings } from "./belongings.ts";
 
 /** Streams the namespaces' objects, and those that they need, into the archive. Runs again from its start. */
-export function savingObjects(parts: JobParts): Phase {
+export function savingObjects(parts: BackupParts): Phase {
   const { cluster, archives } = parts;
   return {
     name: "SAVING_OBJECTS",

@@ -75,8 +75,8 @@ export function createJobContext(
   };
 }
 
-function asJob({ crn, kind, name, displayName, backupCrn, entity, itemName, createdAt }: JobRecord): Job {
-  return { crn, uuid: uuidOf(crn), kind, name, displayName, backupCrn, entity, itemName, createdAt };
+function asJob({ crn, kind, name, displayName, backupCrn, entity, itemName, parameters, createdAt }: JobRecord): Job {
+  return { crn, uuid: uuidOf(crn), kind, name, displayName, backupCrn, entity, itemName, parameters, createdAt };
 }
 
 function cut(text: string): string {

@@ -16,6 +16,8 @@ export interface Job {
   readonly entity: string;
   /** The one namespace asked for by `itemName`; empty for the control plane with its vault. */
   readonly itemName: string;
+  /** What it was asked to do, as its row has it: see `parametersOf`. */
+  readonly parameters: string | null;
   readonly createdAt: Date;
 }
 

@@ -1,6 +1,6 @@
 import type { Part } from "../archive/format.ts";
-import type { ControlPlaneConfig } from "../config.ts";
 import { DrsError } from "../errors.ts";
+import type { JobParts } from "../jobs/parts.ts";
 import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { mayBelong } from "../objects/belongings.ts";
 import { ClusterScopedNeeds, verbsOfNeeds } from "../objects/cluster-scoped-needs.ts";
@@ -15,7 +15,7 @@ import { checkObject, quoted } from "./saved-object.ts";
  */
 export async function verifyContents(
   source: RestoreSource,
-  controlPlane: ControlPlaneConfig,
+  controlPlane: JobParts["controlPlane"],
   signal: AbortSignal,
 ): Promise<void> {
   const { reader, namespaces } = source;
@@ -73,7 +73,7 @@ function isForNobodyElse(needs: ClusterScopedNeeds, part: Part, object: Kubernet
 
 function belongToControlPlane(
   namespaces: readonly string[],
-  { namespace, vaultNamespace, furtherNamespaces }: ControlPlaneConfig,
+  { namespace, vaultNamespace, furtherNamespaces }: JobParts["controlPlane"],
 ): void {
   const own = [namespace, vaultNamespace, ...furtherNamespaces];
   const foreign = namespaces.filter((name) => !own.includes(name));

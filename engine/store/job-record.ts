@@ -19,6 +19,8 @@ export interface NewJob {
   readonly phase: JobPhase;
   readonly includedNamespaces: readonly string[];
   readonly caller: Caller;
+  /** What the job was asked to do, as JSON; null when the service that recorded it kept none. */
+  readonly parameters: string | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
@@ -56,7 +58,7 @@ export function listedJob(row: ListedRow): ListedJob {
 
 export const jobColumns = `seq, crn, kind, name, display_name AS displayName, requested_name AS requestedName,
   backup_crn AS backupCrn, entity, item_name AS itemName, state, phase, step, included_namespaces AS includedNamespaces,
-  caller_name AS callerName, request_id AS requestId, created_ms AS createdMs, updated_ms AS updatedMs, recoveries`;
+  caller_name AS callerName, request_id AS requestId, parameters, created_ms AS createdMs, updated_ms AS updatedMs, recoveries`;
 
 /** A row of `jobColumns`. */
 export interface JobRow extends Omit<JobRecord, "includedNamespaces" | "caller" | "createdAt" | "updatedAt"> {

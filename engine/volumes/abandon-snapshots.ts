@@ -3,7 +3,7 @@ import type { JobParts } from "../jobs/parts.ts";
 import { volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { jobLabel } from "../objects/object-selection.ts";
-import { existingEntities } from "../objects/entities.ts";
+import { existingNamespaces } from "../objects/entities.ts";
 import { deleteSnapshots } from "./delete-snapshots.ts";
 import { deleteInTime, type DiscardRequest, discardSnapshots, shortestDiscardLimitMs } from "./discard-snapshots.ts";
 import { savedVolumes } from "./take-snapshots.ts";
@@ -15,14 +15,18 @@ import { discardVolumeContents } from "./volume-contents.ts";
  */
 export async function abandonSnapshots(
   context: JobContext,
-  { cluster, controlPlane, limits }: JobParts,
+  {
+    cluster,
+    namespaces: all,
+    limits,
+  }: Pick<JobParts, "cluster" | "limits"> & { readonly namespaces: readonly string[] },
 ): Promise<void> {
   const { job, signal } = context;
   const timeoutMs = Math.max(limits.snapshotTimeout, shortestDiscardLimitMs);
   const inFlight = limits.clusterConcurrency;
   const onHeld: DiscardRequest["onHeld"] = (namespace, { message }) =>
     context.error(namespace, `${message}; delete it when its driver answers again`);
-  const namespaces = await existingEntities(cluster, controlPlane, signal);
+  const namespaces = await existingNamespaces(cluster, all, signal);
   const discard = { cluster, uuid: job.uuid, namespaces, timeoutMs, inFlight, signal, onHeld };
   await discardSnapshots(discard);
   await discardVolumeContents(discard);

@@ -44,14 +44,24 @@ export interface SceneOptions extends SimulatorOptions {
   readonly readsUnencrypted?: boolean;
 }
 
+export interface Restart {
+  readonly forgetful?: boolean;
+  readonly flags?: Pick<
+    SceneOptions,
+    "furtherNamespaces" | "furtherObjects" | "statusOf" | "maxRefusedObjects" | "goBackTimeout"
+  >;
+  /** Done while no service runs. */
+  readonly meanwhile?: () => void;
+}
+
 /** A simulated cluster with the sample control plane, and the service on it, with a real database and real archives. */
 export class Scene {
   readonly simulator: Simulator;
   readonly client: KubernetesClient;
   readonly folder = temporaryFolder();
   readonly #limits: Partial<LimitsConfig>;
-  readonly #further: Pick<ControlPlaneConfig, "furtherNamespaces" | "furtherObjects">;
-  readonly #restore: Partial<RestoreConfig>;
+  #further: Pick<ControlPlaneConfig, "furtherNamespaces" | "furtherObjects">;
+  #restore: Partial<RestoreConfig>;
   readonly #encryption: EncryptionConfig | undefined;
   readonly #maxAttempts: number;
   #engine: Engine | undefined;
@@ -96,10 +106,20 @@ export class Scene {
     return this.#engine;
   }
 
-  /** Ends the service, wherever its jobs are, and starts another one on the same database, or on an empty one. */
-  async restart({ forgetful = false } = {}): Promise<void> {
+  /**
+   * Ends the service, wherever its jobs are, and starts another one on the same database, or on an empty one, with the
+   * same flags or these ones.
+   */
+  async restart({ forgetful = false, flags = {}, meanwhile = () => {} }: Restart = {}): Promise<void> {
     await this.#engine?.close();
+    meanwhile();
     if (forgetful) this.#databases++;
+    const { furtherNamespaces, furtherObjects, ...restore } = flags;
+    this.#further = {
+      furtherNamespaces: furtherNamespaces ?? this.#further.furtherNamespaces,
+      furtherObjects: furtherObjects ?? this.#further.furtherObjects,
+    };
+    this.#restore = { ...this.#restore, ...restore };
     const config = engineConfig(this.folder);
     const limits = {
       hookTimeout: 2_000,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { quiesceApplications, resumeApplications } from "../../../engine/backup/hooks.ts";
 import { DrsError } from "../../../engine/errors.ts";
-import type { JobParts } from "../../../engine/jobs/parts.ts";
+import type { BackupParts } from "../../../engine/backup/backup-parts.ts";
 import type { JobContext } from "../../../engine/jobs/phase.ts";
 import { type PodCommand, StillRunningError } from "../../../engine/kubernetes/pod-exec.ts";
 
@@ -57,7 +57,7 @@ function applications(names: readonly string[], run: (what: string) => Promise<s
     info: (text: string) => said.push(`info ${text}`),
     warn: (_namespace: string, text: string) => said.push(`warning ${text}`),
   } as unknown as JobContext;
-  const parts = { cluster, limits: { hookTimeout: 30_000 } } as unknown as JobParts;
+  const parts = { cluster, limits: { hookTimeout: 30_000 } } as unknown as BackupParts;
   return {
     ran,
     said,

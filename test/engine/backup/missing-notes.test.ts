@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
 import { backupJob } from "../../../engine/backup/backup-job.ts";
-import type { JobParts } from "../../../engine/jobs/parts.ts";
+import type { BackupParts } from "../../../engine/backup/backup-parts.ts";
 import type { JobContext } from "../../../engine/jobs/phase.ts";
 
 const parts = {
   cluster: { discover: () => Promise.resolve({ resources: [], unavailable: [] }) },
   archives: { writer: () => ({ writeManifest: () => expect.unreachable() }) },
-  controlPlane: { namespace: "cdp" },
+  parameters: { namespaces: ["cdp"], furtherObjects: [] },
   limits: {},
-} as unknown as JobParts;
+} as unknown as BackupParts;
 
 /** A job whose earlier phases have run, as its row says, but whose notes are gone. */
 const context = {

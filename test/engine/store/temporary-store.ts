@@ -42,6 +42,7 @@ export function newBackup(number: number, more: Partial<NewJob> = {}): NewJob {
     phase: "PENDING",
     includedNamespaces: [],
     caller: { name: "alice", requestId: "" },
+    parameters: null,
     createdAt,
     updatedAt: createdAt,
     ...more,
