@@ -5,12 +5,21 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { createContextKey } from "@connectrpc/connect";
 import type { Caller } from "../engine/model.ts";
 import type { Identity } from "./callers/authenticator.ts";
+import type { MethodRule } from "./gate/method-rule.ts";
 
 export type ServerRequest = IncomingMessage | Http2ServerRequest;
 export type Response = ServerResponse | Http2ServerResponse;
 
 /** What Node calls with each request. */
 export type RequestListener = (request: ServerRequest, response: Response) => void;
+
+/** A method, as a call asks for it by any protocol. */
+export interface Target {
+  readonly method: DescMethod;
+  /** As the audit log and the metrics name it. */
+  readonly name: string;
+  readonly rule: MethodRule;
+}
 
 /** One request on its way through the server. */
 export class Call {
@@ -20,12 +29,20 @@ export class Call {
   readonly address: string;
   /** Returned with every reply and logged: the client's own where it sent a usable one, else made here. */
   readonly requestId: string;
-  /** How it ended, for the log: REFUSED until a handler has been called, then OK or the error's code. */
+  readonly started = performance.now();
+  /** The service's own path that is asked for. */
+  path = "";
+  /** The method at that path; missing where there is none. */
+  target: Target | undefined;
+  /**
+   * How it ended, for the log: REFUSED until a handler is called, CANCELED while the handler is at it, as its client would
+   * have left first then, and after that OK or the error's code.
+   */
   outcome = "REFUSED";
   /** Who calls, proven; missing until that is known, and where nobody is asked. */
   identity: Identity | undefined;
-  /** The method that it was let in to; missing until then. */
-  letIn: DescMethod | undefined;
+  /** Whether it has passed all gates. */
+  isLetIn = false;
   /** Refused like many others of the same caller: it leaves no trace, so that a flood fills no disk. */
   isOneOfMany = false;
   readonly #clientsId: string;
@@ -40,7 +57,7 @@ export class Call {
 
   /** Whether it may go on for as long as its client likes: a stream that was let in, and has all that it begins with. */
   get mayLast(): boolean {
-    const kind = this.letIn?.methodKind;
+    const kind = this.isLetIn ? this.target?.method.methodKind : undefined;
     return kind === "bidi_streaming" || (kind === "server_streaming" && this.request.complete);
   }
 

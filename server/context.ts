@@ -3,7 +3,7 @@ import type { Logger } from "../engine/logger.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { DrscpService } from "../gen/drscp/v1/drscp_pb.ts";
 import type { AuditLog } from "./audit/audit-log.ts";
-import type { Callers } from "./callers/gate.ts";
+import type { Callers } from "./callers/authentication.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 
 /** What handlers and listeners work with. */
@@ -18,7 +18,9 @@ export interface ServerContext {
   readonly callers?: Callers | undefined;
   /** Whether callers may learn the API's schema from the server; they may unless it is false. */
   readonly reflection?: boolean;
+  /** Aborted when the service stops: streams say what they have to, and end. */
+  readonly shutdown: AbortSignal;
 }
 
-/** The implementation of one rpc. What it throws is translated by `interceptors/translate-errors.ts`. */
+/** The implementation of one rpc. What it throws is translated by `gate/passage.ts`. */
 export type Handler<Name extends keyof typeof DrscpService.method> = MethodImpl<(typeof DrscpService.method)[Name]>;

@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Logger } from "../engine/logger.ts";
 import { DrsError, type ErrorCode } from "../engine/errors.ts";
 import type { ErrorJson } from "../gen/drscp/v1/error_pb.ts";
+import { blameClient } from "./request-errors.ts";
 
 /** The engine's codes on gRPC, gRPC-Web and Connect. */
 const connectCodes: Readonly<Record<ErrorCode, Code>> = {
@@ -65,7 +66,7 @@ export function toJsonError(error: ConnectError): { status: number; body: Requir
  * logged whole, and the caller learns only the id to ask about.
  */
 export function toConnectError(error: unknown, requestId: string, log: Logger): ConnectError {
-  if (error instanceof ConnectError) return error;
+  if (error instanceof ConnectError) return blameClient(error);
   if (error instanceof DrsError) {
     if (error.cause !== undefined) log.warn({ err: error, requestId }, "call refused");
     return new ConnectError(error.message, connectCodes[error.code], undefined, undefined, error);

@@ -1,6 +1,6 @@
 import { create, createRegistry, type DescFile, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { Code, type ConnectRouter, type ConnectRouterOptions } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import {
   ServerReflection,
   type ServerReflectionRequest,
@@ -12,44 +12,35 @@ import {
   type ServerReflectionResponse as ServerReflectionResponseV1Alpha,
 } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 
+import { served, type ServedService } from "./served-service.ts";
+
 type MessageResponse = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
 
-/** Registers gRPC server reflection, v1 and v1alpha, for the services of the given files. */
-export function addReflection(
-  router: ConnectRouter,
-  files: readonly DescFile[],
-  options?: Partial<ConnectRouterOptions>,
-): void {
+/** gRPC server reflection, v1 and v1alpha, of the services of the given files. */
+export function reflection(files: readonly DescFile[]): readonly ServedService[] {
   const answer = answerer(files);
-  router.service(
-    ServerReflection,
-    {
-      async *serverReflectionInfo(requests) {
-        for await (const request of requests) yield answer(request);
-      },
+  const v1 = served(ServerReflection, {
+    async *serverReflectionInfo(requests) {
+      for await (const request of requests) yield answer(request);
     },
-    options,
-  );
-  router.service(
-    ServerReflectionV1Alpha,
-    {
-      async *serverReflectionInfo(requests) {
-        // The two versions are the same on the wire; only the type's name differs.
-        for await (const request of requests) {
-          const { messageResponse } = answer({
-            ...request,
-            $typeName: "grpc.reflection.v1.ServerReflectionRequest",
-          } as never);
-          yield {
-            validHost: request.host,
-            originalRequest: request,
-            messageResponse,
-          } as ServerReflectionResponseV1Alpha;
-        }
-      },
+  });
+  const v1Alpha = served(ServerReflectionV1Alpha, {
+    async *serverReflectionInfo(requests) {
+      // The two versions are the same on the wire; only the type's name differs.
+      for await (const request of requests) {
+        const { messageResponse } = answer({
+          ...request,
+          $typeName: "grpc.reflection.v1.ServerReflectionRequest",
+        } as never);
+        yield {
+          validHost: request.host,
+          originalRequest: request,
+          messageResponse,
+        } as ServerReflectionResponseV1Alpha;
+      }
     },
-    options,
-  );
+  });
+  return [v1, v1Alpha];
 }
 
 function answerer(files: readonly DescFile[]): (request: ServerReflectionRequest) => ServerReflectionResponse {

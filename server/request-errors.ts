@@ -16,7 +16,7 @@ type Writable<T> = { -readonly [Member in keyof T]: T[Member] };
  * compressed as it says, is the client's fault, INVALID_ARGUMENT, where Connect calls it INTERNAL; and an error that repeats
  * half a character of the request, or very much of it, could not be sent.
  *
- * No interceptor sees these errors. But a call's context, which a request gate is given, is aborted with the error before
+ * No interceptor sees these errors of calls that are no streams. But a call's context, which a request gate is given, is aborted with the error before
  * the error is written.
  */
 export function mendRequestErrors({ signal, timeoutMs }: Pick<HandlerContext, "signal" | "timeoutMs">): void {
@@ -25,10 +25,16 @@ export function mendRequestErrors({ signal, timeoutMs }: Pick<HandlerContext, "s
   signal.addEventListener("abort", () => {
     const error: unknown = signal.reason;
     if (!(error instanceof ConnectError)) return;
-    const writable: Writable<ConnectError> = error;
-    if (error.code === Code.Internal && unreadable.test(error.rawMessage)) writable.code = Code.InvalidArgument;
+    const writable: Writable<ConnectError> = blameClient(error);
     writable.rawMessage = shortened(error.rawMessage).toWellFormed();
   });
+}
+
+/** An error of Connect's, with the client's own fault called so: see `mendRequestErrors`. */
+export function blameClient(error: ConnectError): ConnectError {
+  const writable: Writable<ConnectError> = error;
+  if (error.code === Code.Internal && unreadable.test(error.rawMessage)) writable.code = Code.InvalidArgument;
+  return error;
 }
 
 function shortened(message: string): string {

@@ -6,6 +6,8 @@ import { Connections } from "./limits/connections.ts";
 import { defaultLimits } from "./limits/options.ts";
 import { Listener } from "./listener.ts";
 import type { ReloadedFiles } from "./reloaded-files.ts";
+import type { ServedService } from "./served-service.ts";
+import { servicesOf } from "./services.ts";
 import type { Address } from "./parsers.ts";
 import type { TlsMaterial } from "./tls-material.ts";
 
@@ -16,7 +18,7 @@ export interface ListeningServer {
   /** Where it listens in clear text and over TLS; a port 0 of the configuration is the real one here. */
   readonly cleartext: AddressInfo | undefined;
   readonly tls: AddressInfo | undefined;
-  /** Says NOT_SERVING, takes no more calls and finishes those it has. The engine is left open. */
+  /** Says NOT_SERVING, takes no more calls, finishes those it has and ends streams. The engine is left open. */
   close(): Promise<void>;
 }
 
@@ -26,11 +28,20 @@ type ListeningConfig = Pick<ServerConfig, "listen" | "maxBodyBytes"> &
     readonly tls: { readonly address: Address; readonly material: ReloadedFiles<TlsMaterial> } | undefined;
   };
 
-/** Serves the engine on the configured ports. Rejects, listening nowhere, when one of them cannot be had. */
-export async function createServer(context: ServerContext, config: ListeningConfig): Promise<ListeningServer> {
+/**
+ * Serves the engine on the configured ports. Rejects, listening nowhere, when one of them cannot be had.
+ *
+ * @param services What is served.
+ */
+export async function createServer(
+  parts: Omit<ServerContext, "shutdown">,
+  config: ListeningConfig,
+  services: (context: ServerContext) => readonly ServedService[] = servicesOf,
+): Promise<ListeningServer> {
   const stopping = new AbortController();
+  const context = { ...parts, shutdown: stopping.signal };
   const { limits = defaultLimits, maxBodyBytes, pathPrefix, tls } = config;
-  const dispatch = createDispatcher(context, { maxBodyBytes, limits, pathPrefix }, stopping.signal);
+  const dispatch = createDispatcher(context, { maxBodyBytes, limits, pathPrefix }, services(context));
   const connections = new Connections(limits, context.log);
   const listeners: Listener[] = [];
   const close = async () => {

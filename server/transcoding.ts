@@ -1,6 +1,5 @@
 import {
   type DescMethodUnary,
-  type DescService,
   getOption,
   hasOption,
   type JsonValue,
@@ -12,39 +11,34 @@ import {
   type ContextValues,
   createHandlerContext,
   createServiceImplSpec,
-  type Interceptor,
   type MethodImplSpec,
-  type ServiceImpl,
 } from "@connectrpc/connect";
 import { invokeUnaryImplementation } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { DrsError } from "../engine/errors.ts";
 import { http as httpRule } from "../gen/google/api/annotations_pb.ts";
 import type { Call, ServerRequest } from "./call.ts";
-import type { Gate } from "./callers/gate.ts";
+import type { Passage } from "./gate/passage.ts";
 import { writeJson, writeJsonPieces } from "./json-reply.ts";
 import { itemsField, requestForMore } from "./list-pages.ts";
 import type { PendingBytes } from "./limits/pending-bytes.ts";
+import type { ServedService } from "./served-service.ts";
 import { requestFromJson } from "./strict-json.ts";
 
 /** Lists, states and empty texts are written too: clients print what is there. */
 const writeOptions = { alwaysEmitImplicit: true } as const;
 
-type UnarySpec = MethodImplSpec & { kind: "unary"; method: DescMethodUnary };
+export type UnarySpec = MethodImplSpec & { kind: "unary"; method: DescMethodUnary };
 
 export interface TranscodingOptions {
   readonly maxBodyBytes: number;
   readonly pending: PendingBytes;
-  readonly gate: Gate;
-  readonly interceptors: Interceptor[];
+  readonly passage: Passage;
 }
 
-/** The unary rpcs and their implementations, by the path of their `google.api.http` annotation. */
-export function jsonRoutes<Service extends DescService>(
-  service: Service,
-  implementation: ServiceImpl<Service>,
-): ReadonlyMap<string, UnarySpec> {
-  const { methods } = createServiceImplSpec(service, implementation as Partial<ServiceImpl<DescService>>);
+/** A service's unary rpcs and their implementations, by the path of their `google.api.http` annotation. */
+export function jsonRoutes({ service, implementation }: ServedService): ReadonlyMap<string, UnarySpec> {
+  const { methods } = createServiceImplSpec(service, implementation);
   const routes = new Map<string, UnarySpec>();
   for (const spec of Object.values(methods)) {
     if (spec.kind !== "unary" || !hasOption(spec.method, httpRule)) continue;
@@ -55,8 +49,8 @@ export function jsonRoutes<Service extends DescService>(
 }
 
 /**
- * Serves one rpc as JSON over POST, through the same gate, interceptors and handler as the other protocols. What it throws has
- * not been replied to.
+ * Serves one rpc as JSON over POST, through the same gates and handler as the other protocols. What it throws has not been
+ * replied to.
  */
 export async function serveJson(
   spec: UnarySpec,
@@ -80,10 +74,10 @@ export async function serveJson(
     requestSignal: signal,
     contextValues: values,
   });
-  await options.gate(context);
+  await options.passage.enter(call, context.signal);
   checkHeaders(request);
   const input = requestFromJson(spec.method.input, await readBody(options.pending.of(call), options.maxBodyBytes));
-  const invoke = (message: Message) => invokeUnaryImplementation(spec, context, message, options.interceptors);
+  const invoke = (message: Message) => invokeUnaryImplementation(spec, context, message, [options.passage.interceptor]);
   const output = await invoke(input);
   if (requestForMore(input, output)) return writeJsonPieces(response, listInPieces(spec.method, input, output, invoke));
   writeJson(response, 200, toJsonString(spec.method.output, output, writeOptions));

@@ -1,5 +1,4 @@
 import type { Message } from "@bufbuild/protobuf";
-import { createContextKey } from "@connectrpc/connect";
 import { DrsError } from "../../engine/errors.ts";
 import type { Logger } from "../../engine/logger.ts";
 import type { Call } from "../call.ts";
@@ -10,37 +9,30 @@ const maxLength = 256;
 /** The members of requests and replies that are audited. No other is: names and logs may hold anything. */
 const crnMembers = ["crn", "backupCrn", "restoreCrn", "deleteBackupCrn"] as const;
 
-/** The audit of the call among Connect's context values; undefined where there is none. */
-export const currentAudit = createContextKey<CallAudit | undefined>(undefined, { description: "audit" });
-
 /**
  * The lines of one call: `accepted` before something is changed, and `ended` when it is over, whichever comes last of
- * its reply and its handler, which goes on without its client.
+ * its reply and its handler, which goes on without its client. A stream's handler ends with it.
  */
 export class CallAudit {
   readonly #audit: AuditLog;
   readonly #log: Logger;
   readonly #call: Call;
-  readonly #method: string;
-  readonly #started = performance.now();
   #crn: string | undefined;
   #createdCrn: string | undefined;
   #isHandled = true;
   #isReplied = false;
   #isWritten = false;
 
-  /** @param method The rpc's name, or the path where there is none. */
-  constructor(audit: AuditLog, log: Logger, call: Call, method: string) {
+  constructor(audit: AuditLog, log: Logger, call: Call) {
     this.#audit = audit;
     this.#log = log;
     this.#call = call;
-    this.#method = method;
   }
 
   /** Its request has been understood, and a handler is asked. */
-  begin(request: Message): void {
+  begin(request: Message | undefined): void {
     this.#isHandled = false;
-    this.#crn = crnOf(request);
+    this.#crn = request && crnOf(request);
   }
 
   /**
@@ -60,7 +52,7 @@ export class CallAudit {
   }
 
   /** The handler is done, well or not. */
-  end(reply?: Message): void {
+  end(reply: Message | undefined): void {
     this.#isHandled = true;
     this.#createdCrn = reply && crnOf(reply);
     this.#finish();
@@ -76,7 +68,7 @@ export class CallAudit {
     if (!this.#isHandled || !this.#isReplied || this.#isWritten || this.#call.isOneOfMany) return;
     this.#isWritten = true;
     const result = this.#call.outcome;
-    const ms = Math.round(performance.now() - this.#started);
+    const ms = Math.round(performance.now() - this.#call.started);
     try {
       this.#audit.append(this.#line("ended", { createdCrn: this.#createdCrn, result, ms }));
     } catch (err) {
@@ -85,7 +77,7 @@ export class CallAudit {
   }
 
   #line(event: string, more: object): string {
-    const { requestId, identity, address } = this.#call;
+    const { requestId, identity, address, target, path } = this.#call;
     return auditLine({
       time: new Date().toISOString(),
       event,
@@ -93,7 +85,7 @@ export class CallAudit {
       caller: identity?.name,
       provenBy: identity?.provenBy,
       address,
-      method: this.#method,
+      method: target?.name ?? path,
       crn: this.#crn,
       ...more,
     });

@@ -3,10 +3,10 @@ import type { Logger } from "../../engine/logger.ts";
 import { ReloadedFiles } from "../reloaded-files.ts";
 import { openRights } from "../rights/open-rights.ts";
 import { type AccessKey, parseAccessKeys } from "./access-keys.ts";
+import type { Callers } from "./authentication.ts";
 import type { Authenticator } from "./authenticator.ts";
 import { CdpSignatures } from "./cdp-signatures.ts";
 import { ClientCertificates } from "./client-certificates.ts";
-import type { Callers } from "./gate.ts";
 import { openTokens } from "./open-tokens.ts";
 import type { CallersConfig } from "./options.ts";
 

@@ -1,6 +1,18 @@
 import { DrsError } from "../../engine/errors.ts";
 import type { ServerRequest } from "../call.ts";
+import type { Gate } from "../gate/gate.ts";
 import { isLoopback } from "../parsers.ts";
+import type { Callers } from "./authentication.ts";
+
+/** Keeps foreign web pages out where nobody is asked who calls, and from callers known by a client certificate. */
+export function foreignPages(callers: Callers | undefined): Gate {
+  return {
+    enter({ request, identity }, { rule }) {
+      if (rule.callers === "anybody") return;
+      if (!callers || identity?.provenBy === "client certificate") refuseForeignPages(request, !callers);
+    },
+  };
+}
 
 /**
  * Refuses a request that a browser sends for a foreign web page. For whoever needs no secret that a page would have to
@@ -11,7 +23,7 @@ import { isLoopback } from "../parsers.ts";
  * @param isAnybody Nothing is asked of callers: then only this machine's own names are an address of the service, and no
  *   name that somebody lets point here (DNS rebinding).
  */
-export function refuseForeignPages(request: ServerRequest, isAnybody: boolean): void {
+function refuseForeignPages(request: ServerRequest, isAnybody: boolean): void {
   const { origin, host } = request.headers;
   if (origin === undefined) return;
   const page = URL.parse(origin);

@@ -180,7 +180,7 @@ export class Connections {
 /** Whether it is the server's turn in any of its exchanges. */
 function isAnswered({ exchanges }: Connection): boolean {
   for (const { call } of exchanges) {
-    if (call.letIn && call.request.complete && !call.response.writableEnded && !call.mayLast) return true;
+    if (call.isLetIn && call.request.complete && !call.response.writableEnded && !call.mayLast) return true;
   }
   return false;
 }

@@ -1,18 +1,16 @@
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { DescMethod } from "@bufbuild/protobuf";
-import { DrscpService } from "../../gen/drscp/v1/drscp_pb.ts";
-import { type Call, currentCall } from "../call.ts";
-import type { Gate } from "../callers/gate.ts";
-import { codeName } from "../errors.ts";
+import { DrsError } from "../../engine/errors.ts";
+import type { Call, Target } from "../call.ts";
+import type { Gate } from "../gate/gate.ts";
 import { cutOff } from "../json-reply.ts";
 
 /**
- * How many calls of health and of reflection are open at once, which no rate or time bounds: so many of each method.
+ * How many calls are open at once that no rate or time bounds, streams and those of strangers: so many of each method.
  *
- * One stream more is refused, RESOURCE_EXHAUSTED. One check more ends the one that has been open for longest: a check that is
+ * One stream more is refused, RESOURCE_EXHAUSTED. One check of health more ends the one that has been open for longest: a check that is
  * here wholly is over at once, so a flood of others does not keep Kubernetes from the health.
  */
-export class OpenCalls {
+export class OpenCalls implements Gate {
   readonly #max: number;
   readonly #open = new Map<DescMethod, Set<Call>>();
 
@@ -20,34 +18,23 @@ export class OpenCalls {
     this.#max = max;
   }
 
-  /** A gate that lets through what the inner one does, in this number, and tells the call so. */
-  gate(inner: Gate): Gate {
-    return async (context) => {
-      await inner(context);
-      const { service, method, values } = context;
-      const call = values.get(currentCall);
-      if (service.typeName !== DrscpService.typeName) this.#add(method, call);
-      call.letIn = method;
-    };
-  }
-
-  #add(method: DescMethod, call: Call): void {
+  enter(call: Call, { method, rule }: Target): void {
+    if (method.methodKind === "unary" && rule.callers !== "anybody") return;
     const calls = this.#open.get(method) ?? new Set();
     this.#open.set(method, calls);
-    if (calls.size >= this.#max) this.#makeRoom(method, calls, call);
+    if (calls.size >= this.#max) this.#makeRoom(method, calls);
     calls.add(call);
     call.response.once("close", () => calls.delete(call));
   }
 
-  #makeRoom({ methodKind, name }: DescMethod, calls: Set<Call>, call: Call): void {
+  #makeRoom({ methodKind, name }: DescMethod, calls: Set<Call>): void {
     const [oldest] = calls;
     if (methodKind === "unary" && oldest) {
       calls.delete(oldest);
       cutOff(oldest.response);
       return;
     }
-    call.outcome = codeName(Code.ResourceExhausted);
     const message = `${this.#max} calls of ${name} are open already: try again later, or raise --max-watches`;
-    throw new ConnectError(message, Code.ResourceExhausted);
+    throw new DrsError("RESOURCE_EXHAUSTED", message);
   }
 }

@@ -7,8 +7,11 @@ const group = "drs.cloudera.com";
 const backups = { group, resource: "backups" };
 const restores = { group, resource: "restores" };
 
-/** What each right is in the words of the cluster's roles. A log may be a backup's, a restore's or a deletion's. */
-const clusterRights: Readonly<Record<Right, readonly ClusterRight[]>> = {
+/**
+ * What each right is in the words of the cluster's roles. A log may be a backup's, a restore's or a deletion's. A right
+ * that is not here is nobody's.
+ */
+const clusterRights: Readonly<Partial<Record<Right, readonly ClusterRight[]>>> = {
   "drscp/createBackup": [{ verb: "create", ...backups }],
   "drscp/deleteBackup": [{ verb: "delete", ...backups }],
   "drscp/describeBackup": [{ verb: "get", ...backups }],
@@ -30,7 +33,9 @@ const clusterRights: Readonly<Record<Right, readonly ClusterRight[]>> = {
 export function clusterRightsOf(access: () => Access): Authorize {
   return async (caller, right, signal) => {
     const user = clusterUser(caller);
-    for (const needed of clusterRights[right]) {
+    const all = clusterRights[right];
+    if (!all) throw denied(caller, right, ", which no role of the cluster can grant");
+    for (const needed of all) {
       if (await access().isAllowed(user, needed, signal)) continue;
       const resource = `${needed.resource}.${group}${needed.subresource === undefined ? "" : `/${needed.subresource}`}`;
       throw denied(caller, right, `, in the cluster: ${needed.verb} ${resource}`);

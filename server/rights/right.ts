@@ -1,11 +1,15 @@
 import { DrsError } from "../../engine/errors.ts";
-import { DrscpService } from "../../gen/drscp/v1/drscp_pb.ts";
 import type { Identity } from "../callers/authenticator.ts";
+import { ownRules } from "../gate/method-rule.ts";
 
-/** A method's right, `drscp/createBackup`. */
-export type Right = `drscp/${keyof typeof DrscpService.method}`;
+/** What a method asks of its caller by its option `drs.v1.access`: `drscp/createBackup`. */
+export type Right = string;
 
-export const allRights = DrscpService.methods.map(({ localName }) => `drscp/${localName}` as Right);
+export const allRights: readonly Right[] = rightsOf(ownRules);
+/** Those that let nobody change anything. */
+export const readingRights: readonly Right[] = allRights.filter(
+  (right) => !ownRules.some((rule) => rule.right === right && rule.changes),
+);
 
 /**
  * Throws PERMISSION_DENIED, naming the right, when the caller does not have it; UNAVAILABLE when whoever knows does not
@@ -16,4 +20,8 @@ export type Authorize = (caller: Identity, right: Right, signal: AbortSignal) =>
 /** The refusal. `how` says in other words what would have to be granted. */
 export function denied({ name }: Identity, right: Right, how = ""): DrsError {
   return new DrsError("PERMISSION_DENIED", `${name} does not have the right ${right}${how}`);
+}
+
+function rightsOf(rules: typeof ownRules): readonly Right[] {
+  return [...new Set(rules.map(({ right }) => right).filter((right) => right !== ""))];
 }

@@ -5,6 +5,7 @@ import type { TlsConfig } from "../../server/config.ts";
 import type { ServerContext } from "../../server/context.ts";
 import { defaultLimits, type ServerLimits } from "../../server/limits/options.ts";
 import { createServer, type ListeningServer } from "../../server/server.ts";
+import type { ServedService } from "../../server/served-service.ts";
 import { openTlsMaterial } from "../../server/tls-material.ts";
 
 /** A file of `tls/`. */
@@ -22,7 +23,9 @@ export interface TestServer {
   readonly server: ListeningServer;
 }
 
-export interface TestServerOptions extends Partial<Omit<ServerContext, "engine">> {
+export interface TestServerOptions extends Partial<Omit<ServerContext, "engine" | "shutdown">> {
+  /** Others than the service's own. */
+  readonly services?: (context: ServerContext) => readonly ServedService[];
   readonly maxBodyBytes?: number;
   /** Others than the defaults; the rate of requests is not limited unless it is here. */
   readonly limits?: Partial<ServerLimits>;
@@ -38,6 +41,7 @@ export async function startTestServer(engine: Engine, options: TestServerOptions
     log = silentLogger,
     tls: tlsFiles,
     pathPrefix = "",
+    services,
     ...more
   } = options;
   const anyPort = { host: "127.0.0.1", port: 0 };
@@ -47,6 +51,7 @@ export async function startTestServer(engine: Engine, options: TestServerOptions
   const server = await createServer(
     { engine, log, reflection: true, ...more },
     { listen: anyPort, tls, pathPrefix, ...load },
+    services,
   );
   return {
     url: `http://127.0.0.1:${server.cleartext?.port}`,

@@ -12,7 +12,7 @@ import { DrscpService } from "../../../gen/drscp/v1/drscp_pb.ts";
 import { Health } from "../../../gen/health/v1/health_pb.ts";
 import { AuditLog } from "../../../server/audit/audit-log.ts";
 import { openAuditLog } from "../../../server/audit/open-audit-log.ts";
-import type { Callers } from "../../../server/callers/gate.ts";
+import type { Callers } from "../../../server/callers/authentication.ts";
 import { crn, FakeEngine } from "../../support/fake-engine.ts";
 import { post } from "../../support/http-json.ts";
 import { startTestServer, type TestServer, type TestServerOptions } from "../../support/test-server.ts";

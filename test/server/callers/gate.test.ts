@@ -7,7 +7,7 @@ import { DrscpService } from "../../../gen/drscp/v1/drscp_pb.ts";
 import { Health, HealthCheckResponse_ServingStatus } from "../../../gen/health/v1/health_pb.ts";
 import { ServerReflection } from "../../../gen/grpc/reflection/v1/reflection_pb.ts";
 import type { Authenticator, Way } from "../../../server/callers/authenticator.ts";
-import type { Callers } from "../../../server/callers/gate.ts";
+import type { Callers } from "../../../server/callers/authentication.ts";
 import { grpcJsClient } from "../../support/api-client.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { post } from "../../support/http-json.ts";

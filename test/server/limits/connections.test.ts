@@ -9,7 +9,7 @@ import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { Health } from "../../../gen/health/v1/health_pb.ts";
 import { silentLogger } from "../../../engine/logger.ts";
 import type { Authenticator } from "../../../server/callers/authenticator.ts";
-import type { Callers } from "../../../server/callers/gate.ts";
+import type { Callers } from "../../../server/callers/authentication.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { post } from "../../support/http-json.ts";
 import { certificate, startTestServer, type TestServer, type TestServerOptions } from "../../support/test-server.ts";

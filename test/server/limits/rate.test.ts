@@ -5,7 +5,7 @@ import { DrscpService } from "../../../gen/drscp/v1/drscp_pb.ts";
 import { Health } from "../../../gen/health/v1/health_pb.ts";
 import { DrsError } from "../../../engine/errors.ts";
 import type { Authenticator } from "../../../server/callers/authenticator.ts";
-import type { Callers } from "../../../server/callers/gate.ts";
+import type { Callers } from "../../../server/callers/authentication.ts";
 import { RequestRate } from "../../../server/limits/request-rate.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { post, type Reply } from "../../support/http-json.ts";

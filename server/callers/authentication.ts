@@ -1,0 +1,21 @@
+import type { Gate } from "../gate/gate.ts";
+import type { Authorize } from "../rights/right.ts";
+import { authenticate, type Authenticator, inOrder } from "./authenticator.ts";
+
+/** Who is let in. */
+export interface Callers {
+  /** At least one. */
+  readonly authenticators: readonly Authenticator[];
+  /** Missing: who is known may do everything. */
+  readonly authorize?: Authorize;
+}
+
+/** Lets in who is known, and notes in the call who that is; what is open to strangers is not asked. */
+export function authentication(callers: Callers): Gate {
+  const authenticators = inOrder(callers.authenticators);
+  return {
+    async enter(call, { rule }, signal) {
+      if (rule.callers !== "anybody") call.identity = await authenticate(authenticators, call.request, signal);
+    },
+  };
+}

@@ -1,0 +1,11 @@
+import type { Gate } from "../gate/gate.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** Counts each call with its time; what is no method is `none`. */
+export function measuring(metrics: Pick<Metrics, "observeCall">): Gate {
+  return {
+    replied({ target, outcome, started }) {
+      metrics.observeCall(target?.name ?? "none", outcome, (performance.now() - started) / 1_000);
+    },
+  };
+}
