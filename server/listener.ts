@@ -24,7 +24,7 @@ export class Listener {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #sessions = new Set<ServerHttp2Session>();
-  readonly #replies = new Set<Response>();
+  readonly #calls = new Set<Call>();
   #closing = false;
 
   /** In clear text, or over TLS: connections that come after a change of its files get the new ones. */
@@ -62,7 +62,7 @@ export class Listener {
     this.#closing = true;
     const closed = new Promise((resolve) => this.#server.close(resolve));
     for (const session of this.#sessions) session.close();
-    for (const reply of this.#replies) askToClose(reply);
+    for (const call of this.#calls) askToClose(call.response);
     // Clients that have not said a word, which the server itself does not count as idle.
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
     const timer = setTimeout(() => {
@@ -72,12 +72,20 @@ export class Listener {
     clearTimeout(timer);
   }
 
-  #track({ request, response }: Call): void {
-    this.#replies.add(response);
+  #track(call: Call): void {
+    const { request, response } = call;
+    this.#calls.add(call);
     response.once("close", () => {
-      this.#replies.delete(response);
+      this.#calls.delete(call);
+      if (this.#closing && request.httpVersionMajor === 1) this.#closeUnused(request.socket);
     });
     if (this.#closing && request.httpVersionMajor === 1) askToClose(response);
+  }
+
+  /** Ends an HTTP/1.1 connection that a reply was still on, as a stream, when it was too late to say that it would end. */
+  #closeUnused(socket: Socket): void {
+    for (const { request } of this.#calls) if (request.socket === socket) return;
+    socket.destroySoon();
   }
 }
 

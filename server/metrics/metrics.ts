@@ -24,7 +24,7 @@ export class Metrics {
     this.#engine = engine;
     this.#calls = new Histogram({
       name: "drs_call_duration_seconds",
-      help: "Calls by method and code of the result; REFUSED for what could not be understood.",
+      help: "Calls by method and code of the result; REFUSED for what could not be understood, CANCELED when the client left before its answer.",
       labelNames: ["method", "code"],
       buckets: callBuckets,
       registers,

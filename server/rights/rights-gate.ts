@@ -10,7 +10,7 @@ export function rightsGate(callers: Callers | undefined): Gate {
   return {
     async enter({ identity }, { name, rule }, signal) {
       if (rule.callers === "nobody")
-        throw new DrsError("PERMISSION_DENIED", `nobody may call ${name}: it does not declare who may`);
+        throw new DrsError("PERMISSION_DENIED", `${name} declares no access: nobody may call it`);
       if (rule.callers !== "granted" || !callers?.authorize) return;
       if (!identity) throw new DrsError("UNAUTHENTICATED", "who calls is not known");
       await callers.authorize(identity, rule.right, signal);

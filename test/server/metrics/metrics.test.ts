@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { silentLogger } from "../../../engine/logger.ts";
 import { DrsError } from "../../../engine/errors.ts";
@@ -47,6 +48,24 @@ test("calls are counted by method and result, on every protocol alike", async ()
         'drs_call_duration_seconds_count{method="none",code="NOT_FOUND"} 1',
       ]),
     );
+});
+
+test("a call whose client leaves before its answer is counted as canceled", async () => {
+  const { promise: answer, resolve } = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  engine.listBackupEntities = async () => {
+    asked.resolve();
+    await answer;
+    return [];
+  };
+  const socket = connect(Number(new URL(running.url).port), "127.0.0.1");
+  socket.write("POST /api/v1/drscp/listBackupEntities HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}");
+  await asked.promise;
+  socket.destroy();
+  await expect
+    .poll(() => linesOf("drs_call_duration_seconds_count"))
+    .toEqual(['drs_call_duration_seconds_count{method="listBackupEntities",code="CANCELED"} 1']);
+  resolve();
 });
 
 test("jobs are told as they are when it is asked", async () => {
