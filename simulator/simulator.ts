@@ -10,12 +10,15 @@ import { createApiServer } from "./http/api-server.ts";
 import type { Request } from "./http/api-server.ts";
 import type { Access } from "./http/reviews.ts";
 import { createSample } from "./sample/sample.ts";
+import { loadState, saveState } from "./saved-state.ts";
 
 export interface SimulatorOptions {
   /** 0, the default, takes a free one. */
   readonly port?: number;
   /** Fills the cluster with a sample control plane. */
   readonly sample?: boolean;
+  /** Begins with what another simulator has saved, instead of with an empty cluster. */
+  readonly state?: string;
   /** No page of a list holds more items, whatever limit the client asks for. */
   readonly pageLimit?: number;
   /** Milliseconds between a change and the controllers' answer to it. */
@@ -37,6 +40,8 @@ export interface Simulator {
   compact(): void;
   /** Lets a test answer requests in the server's stead; the last one given counts, undefined ends it. */
   intercept(interceptor: Interceptor | undefined): void;
+  /** All that the cluster holds at this moment, for a later simulator. */
+  save(): string;
   /** Resolves once the controllers have nothing left to do. */
   settled(): Promise<void>;
   close(): Promise<void>;
@@ -56,9 +61,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     access: { tokens: options.tokens ?? {}, isAllowed: options.isAllowed ?? (() => true) },
     intercept: (request) => interceptor?.(request),
   });
-  createAll(cluster, initialObjects());
-  await manager.settled();
-  createAll(cluster, [snapshotClass]);
+  if (options.state !== undefined) await loadState(cluster, options.state, () => manager.settled());
+  else {
+    createAll(cluster, initialObjects());
+    await manager.settled();
+    createAll(cluster, [snapshotClass]);
+  }
   const volumes = new ClaimVolumes(cluster);
   if (options.sample) await createSample(cluster, volumes, () => manager.settled());
   server.listen(options.port ?? 0, "127.0.0.1");
@@ -69,6 +77,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     volumes,
     expireContinueTokens: () => paging.epoch++,
     compact: () => cluster.store.compact(),
+    save: () => saveState(cluster),
     settled: () => manager.settled(),
     intercept: (next) => {
       interceptor = next;

@@ -1,11 +1,10 @@
 import { backupFolder } from "../archive/archive-paths.ts";
-import { type Manifest, type Part, formatVersion } from "../archive/format.ts";
+import { type Manifest, formatVersion } from "../archive/format.ts";
 import { finalState, type JobContext, type JobDefinition } from "../jobs/phase.ts";
-import { requiredNote } from "../jobs/required-note.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import { keepSnapshots, savedVolumes } from "../volumes/take-snapshots.ts";
 import { abandonSnapshots } from "../volumes/abandon-snapshots.ts";
-import { backupNotes } from "./backup-notes.ts";
+import { savedObjects, validated } from "./backup-checkpoints.ts";
 import type { BackupParts } from "./backup-parts.ts";
 import { creatingSnapshots, snapshotRequest } from "./creating-snapshots.ts";
 import { resumeApplications } from "./hooks.ts";
@@ -46,7 +45,9 @@ function whatMayBeLeft({ storage }: BackupParts, context: JobContext): string {
 }
 
 async function writeManifest({ archives }: BackupParts, context: JobContext): Promise<void> {
-  const { job, notes } = context;
+  const { job } = context;
+  const { namespaces, kubernetesVersion } = validated.read(context);
+  const { parts, unavailable } = savedObjects.read(context);
   const messages = context.messages();
   const manifest: Manifest = {
     formatVersion,
@@ -55,14 +56,14 @@ async function writeManifest({ archives }: BackupParts, context: JobContext): Pr
     backupJob: job.name,
     state: finalState(messages, false),
     entity: job.entity,
-    includedNamespaces: requiredNote<string[]>(notes, backupNotes.namespaces),
+    includedNamespaces: namespaces,
     createdTime: job.createdAt.toISOString(),
     finishedTime: new Date().toISOString(),
-    kubernetesVersion: requiredNote<string>(notes, backupNotes.kubernetesVersion),
-    parts: requiredNote<Part[]>(notes, backupNotes.parts),
+    kubernetesVersion,
+    parts,
     volumes: savedVolumes(context),
     messages: messages.map(({ time, ...message }) => ({ ...message, time: time.toISOString() })),
-    unavailable: requiredNote<string[]>(notes, backupNotes.unavailable),
+    unavailable,
   };
   await archives.writer(backupFolder(job.uuid)).writeManifest(manifest, context.signal);
   context.info(`archive complete: ${manifest.parts.length} kinds of objects, ${manifest.volumes.length} volumes`);

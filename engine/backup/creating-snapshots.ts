@@ -1,8 +1,6 @@
 import type { JobContext, Phase } from "../jobs/phase.ts";
-import { requiredNote } from "../jobs/required-note.ts";
-import type { SnapshotableClaim } from "../volumes/claims.ts";
-import { awaitSnapshots, cutSnapshots, discardBegun, type SnapshotRequest } from "../volumes/take-snapshots.ts";
-import { backupNotes } from "./backup-notes.ts";
+import { awaitSnapshots, discardBegun, type SnapshotRequest, takeSnapshots } from "../volumes/take-snapshots.ts";
+import { cutSnapshots, validated } from "./backup-checkpoints.ts";
 import type { BackupParts } from "./backup-parts.ts";
 import { quiesceApplications, resumeApplications } from "./hooks.ts";
 
@@ -14,14 +12,13 @@ export function creatingSnapshots(parts: BackupParts): Phase {
   return {
     name: "CREATING_SNAPSHOTS",
     async run(context) {
-      const { notes } = context;
       const request = snapshotRequest(parts, context);
-      if (request.claims.length > 0 && notes.get(backupNotes.cut) !== true) {
+      if (request.claims.length > 0 && cutSnapshots.find(context) === undefined) {
         await resumeApplications(parts, context);
         await discardBegun(context, request);
-        await quiesceApplications(parts, context, requiredNote<string[]>(notes, backupNotes.namespaces));
-        await cutSnapshots(context, request);
-        notes.set(backupNotes.cut, true);
+        await quiesceApplications(parts, context, validated.read(context).namespaces);
+        await takeSnapshots(context, request);
+        cutSnapshots.write(context, { areCut: true });
       }
       await resumeApplications(parts, context);
       await awaitSnapshots(context, request);
@@ -31,10 +28,10 @@ export function creatingSnapshots(parts: BackupParts): Phase {
 }
 
 /** The snapshots that a backup takes. */
-export function snapshotRequest({ cluster, limits }: BackupParts, { notes }: JobContext): SnapshotRequest {
+export function snapshotRequest({ cluster, limits }: BackupParts, context: JobContext): SnapshotRequest {
   return {
     cluster,
-    claims: requiredNote<SnapshotableClaim[]>(notes, backupNotes.claims),
+    claims: validated.read(context).claims,
     timeoutMs: limits.snapshotTimeout,
     inFlight: limits.clusterConcurrency,
   };

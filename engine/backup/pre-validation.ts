@@ -10,7 +10,7 @@ import { existingNamespaces, isTerminating, namespaces as namespaceType } from "
 import { backupRights, hookRights } from "../objects/rights-needed.ts";
 import { surveyClaims } from "../volumes/claims.ts";
 import { tellOwn, tellUnavailable } from "./aggregated-apis.ts";
-import { backupNotes } from "./backup-notes.ts";
+import { validated } from "./backup-checkpoints.ts";
 import type { BackupParts } from "./backup-parts.ts";
 import { hasHooks } from "./hooks.ts";
 
@@ -23,7 +23,7 @@ export function preValidation(parts: BackupParts): Phase {
   return {
     name: "PRE_VALIDATION",
     async run(context) {
-      const { signal, notes } = context;
+      const { signal } = context;
       const version = await cluster.version(signal);
       const included = await includedNamespaces(parts, context);
       context.setIncludedNamespaces(included);
@@ -57,12 +57,12 @@ export function preValidation(parts: BackupParts): Phase {
         context.info(`claim ${namespace}/${claim} has no volume yet, and so no data to save`);
       await storage.check(signal);
       context.info(`${survey.snapshotable.length} volumes to snapshot; archive goes to ${storage.description}`);
-      notes.setAll([
-        [backupNotes.kubernetesVersion, version],
-        [backupNotes.namespaces, included],
-        [backupNotes.claims, survey.snapshotable],
-        [backupNotes.classes, survey.classes],
-      ]);
+      validated.write(context, {
+        kubernetesVersion: version,
+        namespaces: included,
+        claims: survey.snapshotable,
+        classes: survey.classes,
+      });
     },
   };
 }

@@ -1,13 +1,12 @@
 import { backupFolder } from "../archive/archive-paths.ts";
 import { storageClasses } from "../kubernetes/built-in-kinds.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import type { JobNotes, Phase } from "../jobs/phase.ts";
-import { requiredNote } from "../jobs/required-note.ts";
+import type { Phase } from "../jobs/phase.ts";
 import { saveNamespaces } from "../objects/namespace-saver.ts";
 import { listed } from "../restore/listed.ts";
 import { tellUnavailable } from "./aggregated-apis.ts";
 import { mixedByHand } from "../objects/roll-out-status.ts";
-import { backupNotes } from "./backup-notes.ts";
+import { savedObjects, validated } from "./backup-checkpoints.ts";
 import type { BackupParts } from "./backup-parts.ts";
 import { lookForBelongings } from "./belongings.ts";
 
@@ -17,11 +16,10 @@ export function savingObjects(parts: BackupParts): Phase {
   return {
     name: "SAVING_OBJECTS",
     async run(context) {
-      const { job, notes, signal } = context;
-      const namespaces = requiredNote<string[]>(notes, backupNotes.namespaces);
+      const { job, signal } = context;
+      const { namespaces, classes } = validated.read(context);
       const discovery = await cluster.discover(signal);
       tellUnavailable(discovery, namespaces, context);
-      notes.set(backupNotes.unavailable, discovery.unavailable);
       const leftOut = new Map<string, number>();
       const going = new Map<string, string[]>();
       const saved = await saveNamespaces({
@@ -29,7 +27,7 @@ export function savingObjects(parts: BackupParts): Phase {
         discovery,
         writer: archives.writer(backupFolder(job.uuid)),
         namespaces,
-        further: furtherOf(lookForBelongings(parts, context, discovery, namespaces), notes),
+        further: furtherOf(lookForBelongings(parts, context, discovery, namespaces), classes),
         signal,
         onLeftOut: (type) => leftOut.set(resourceName(type), (leftOut.get(resourceName(type)) ?? 0) + 1),
         onGoing: (type, { metadata: { namespace = "", name } }) => {
@@ -59,7 +57,7 @@ export function savingObjects(parts: BackupParts): Phase {
       const objects = saved.reduce((sum, part) => sum + part.objects, 0);
       const bytes = saved.reduce((sum, part) => sum + part.size, 0);
       context.info(`saved ${objects} objects of ${saved.length} kinds, ${bytes} bytes compressed`);
-      notes.set(backupNotes.parts, saved);
+      savedObjects.write(context, { parts: saved, unavailable: discovery.unavailable });
     },
   };
 }
@@ -70,8 +68,7 @@ interface Named {
 }
 
 /** Those, and the storage classes without which there would be none for the snapshots on another cluster. */
-async function* furtherOf(belongings: AsyncIterable<Named>, notes: JobNotes): AsyncGenerator<Named> {
+async function* furtherOf(belongings: AsyncIterable<Named>, classes: readonly string[]): AsyncGenerator<Named> {
   yield* belongings;
-  for (const name of notes.get<string[]>(backupNotes.classes) ?? [])
-    yield { type: storageClasses, object: { metadata: { name } } };
+  for (const name of classes) yield { type: storageClasses, object: { metadata: { name } } };
 }

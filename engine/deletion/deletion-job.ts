@@ -1,7 +1,7 @@
 import { backupFolder, manifestFile } from "../archive/archive-paths.ts";
 import { DamageError } from "../archive/damage.ts";
 import type { Manifest, SavedVolume } from "../archive/format.ts";
-import { backupNotes } from "../backup/backup-notes.ts";
+import { validated } from "../backup/backup-checkpoints.ts";
 import { uuidOf } from "../crn.ts";
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
@@ -69,7 +69,7 @@ async function snapshotsOf(
     return (await readManifest(archives, context))?.volumes ?? [];
   } catch (error) {
     if (!(error instanceof DamageError)) throw error;
-    const isKnown = context.backupNotes.get(backupNotes.claims) !== undefined;
+    const isKnown = validated.find({ notes: context.backupNotes }) !== undefined;
     context.info(`${error.message.split(";", 1)[0]}, and is deleted all the same`);
     return isKnown ? savedVolumes({ notes: context.backupNotes }) : undefined;
   }

@@ -11,9 +11,9 @@ import { secretsOfKeptVolumes } from "./kept-volumes.ts";
 import { listed } from "./listed.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { failWhenTooMany, tellGivenUp } from "./refused-objects.ts";
+import { savedForSafety } from "./restore-checkpoints.ts";
 import { deletionWaves } from "./restore-order.ts";
 import type { RestoreSource } from "./restore-source.ts";
-import { unavailableNote } from "./safety-archive.ts";
 import { savedNames } from "./saved-names.ts";
 import { unsavedObjects } from "./unsaved-objects.ts";
 
@@ -53,12 +53,13 @@ export async function deleteObjects(source: RestoreSource, parts: JobParts, cont
  * when the safety archive was made, which holds no copy of them.
  */
 function isUnknown(
-  { reader }: RestoreSource,
-  { notes }: JobContext,
+  { reader, isWayBack }: RestoreSource,
+  context: JobContext,
   discovery: Discovery,
   kind: DiscoveredResource,
 ): boolean {
-  const unavailable = [...(reader.manifest.unavailable ?? []), ...(notes.get<string[]>(unavailableNote) ?? [])];
+  const unsafe = isWayBack ? [] : savedForSafety.read(context).unavailable; // the way back has it in its manifest
+  const unavailable = [...(reader.manifest.unavailable ?? []), ...unsafe];
   const name = resourceName(kind);
   return (
     discovery.versionsOf(name).some((apiVersion) => unavailable.includes(apiVersion)) &&

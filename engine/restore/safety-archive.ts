@@ -4,11 +4,9 @@ import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { saveNamespaces } from "../objects/namespace-saver.ts";
+import { savedForSafety } from "./restore-checkpoints.ts";
 import { admissionPolicies, clusterScopedKinds } from "./restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
-
-/** Where the groups and versions are noted that did not answer then. */
-export const unavailableNote = "unavailable";
 
 /**
  * Saves the objects that the restore will replace, for the case that it has to go back: also the cluster-scoped ones of the
@@ -28,7 +26,6 @@ export async function saveForSafety(
     signal,
   );
   const writer = archives.writer(safetyFolder(job.uuid));
-  context.notes.set(unavailableNote, discovery.unavailable);
   const parts = await saveNamespaces({ cluster, discovery, writer, namespaces, further, signal, onPart: () => {} });
   await writer.writeManifest(
     {
@@ -49,6 +46,7 @@ export async function saveForSafety(
     },
     signal,
   );
+  savedForSafety.write(context, { unavailable: discovery.unavailable });
   const objects = parts.reduce((sum, part) => sum + part.objects, 0);
   context.info(
     `saved the ${objects} objects that are there now, in ${storage.description} under ${safetyFolder(job.uuid)}`,

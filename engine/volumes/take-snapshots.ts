@@ -32,7 +32,7 @@ const contentNotes = "content/";
  *
  * FAILED_PRECONDITION names the claims whose snapshots were not cut in time, with the driver's own words.
  */
-export async function cutSnapshots(context: JobContext, request: SnapshotRequest): Promise<void> {
+export async function takeSnapshots(context: JobContext, request: SnapshotRequest): Promise<void> {
   const { job, signal } = context;
   const { cluster, claims, inFlight } = request;
   await forEachInFlight(claims, inFlight, (claim) => createSnapshot(cluster, job.uuid, claim, signal));

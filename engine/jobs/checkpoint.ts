@@ -1,0 +1,43 @@
+import { DrsError } from "../errors.ts";
+import type { JobPhase } from "../model.ts";
+import type { JobNotes } from "./phase.ts";
+
+/** A phase has run, as the job's row says, and what it handed on is not there. */
+export class MissingCheckpointError extends DrsError {
+  override readonly name = "MissingCheckpointError";
+
+  constructor(phase: JobPhase) {
+    super("INTERNAL", `the job's checkpoint ${phase} is missing: report it, and start the job anew`);
+  }
+}
+
+/** What one phase of a kind of job hands to later ones: one record, written whole by that phase. */
+export class Checkpoint<Record extends object> {
+  readonly #phase: JobPhase;
+  readonly #key: string;
+
+  constructor(phase: JobPhase) {
+    this.#phase = phase;
+    this.#key = `checkpoint/${phase}`;
+  }
+
+  /** Durable when it returns; a later run of the phase writes it anew. */
+  write({ notes }: { readonly notes: Pick<JobNotes, "set"> }, record: Record): void {
+    notes.set(this.#key, record);
+  }
+
+  /**
+   * MissingCheckpointError when the phase has not written it: to go on without it would be to take what is not known for
+   * nothing.
+   */
+  read(context: { readonly notes: Pick<JobNotes, "get"> }): Record {
+    const record = this.find(context);
+    if (record === undefined) throw new MissingCheckpointError(this.#phase);
+    return record;
+  }
+
+  /** Undefined when the phase has not come so far. */
+  find({ notes }: { readonly notes: Pick<JobNotes, "get"> }): Record | undefined {
+    return notes.get<Record>(this.#key);
+  }
+}
