@@ -14,6 +14,7 @@ import { importArchives } from "./import-archives.ts";
 import { createJobDefinitions } from "./job-definitions.ts";
 import { pause } from "./jobs/backoff.ts";
 import { ControlPlaneLease } from "./jobs/control-plane-lease.ts";
+import { Intake } from "./jobs/intake.ts";
 import { holderName, leaseNamespace } from "./jobs/lease-record.ts";
 import type { JobDefinition } from "./jobs/phase.ts";
 import { defaultRunnerSettings, JobRunner } from "./jobs/runner.ts";
@@ -142,16 +143,22 @@ async function startEngine(
   await Promise.race([importing, firstLook.promise, pause(importWait, closing.signal)]);
 
   let closed: Promise<void> | undefined;
-
-  return new Operations({
+  const intake = new Intake({
     store,
     wakeRunner: () => runner.wake(),
     clock,
     crn,
     flags: { controlPlane, restore },
+    queuedJobs: limits.queuedJobs,
+  });
+
+  return new Operations({
+    store,
+    intake,
+    controlPlane: controlPlane.namespace,
+    clock,
     excludedResources,
     access: new ClusterAccess(cluster, clock),
-    queuedJobs: limits.queuedJobs,
     listEntities:
       overrides.listEntities ??
       (() => inTime(closing.signal, (signal) => existingEntities(cluster, controlPlane, signal))),

@@ -91,6 +91,7 @@ function importBackup(
       includedNamespaces: manifest.includedNamespaces,
       caller: { name: "", requestId: "" },
       parameters: null,
+      origin: "caller",
       createdAt: new Date(manifest.createdTime),
       updatedAt: new Date(manifest.finishedTime),
     });

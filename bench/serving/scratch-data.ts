@@ -43,6 +43,7 @@ export class ScratchData {
           includedNamespaces: ["cdp", "vault-system"],
           caller: { name: "", requestId: "" },
           parameters: null,
+          origin: "caller",
           createdAt,
           updatedAt: createdAt,
         });

@@ -3,6 +3,9 @@ import type { Caller, JobKind, JobPhase, JobState } from "../model.ts";
 /** What of a job is running: its phase, the clean-up after the last phase, or the clean-up after a failure. */
 export type JobStep = "PHASE" | "FINISH" | "FAIL";
 
+/** Who asked for a job: a caller of the API, the tick of a policy, a custom resource. */
+export type Origin = "caller" | "policy" | "custom-resource";
+
 /** What is known of a job when it is recorded. */
 export interface NewJob {
   readonly crn: string;
@@ -18,6 +21,7 @@ export interface NewJob {
   readonly state: JobState;
   readonly phase: JobPhase;
   readonly includedNamespaces: readonly string[];
+  readonly origin: Origin;
   readonly caller: Caller;
   /** What the job was asked to do, as JSON; null when the service that recorded it kept none. */
   readonly parameters: string | null;
@@ -58,7 +62,7 @@ export function listedJob(row: ListedRow): ListedJob {
 
 export const jobColumns = `seq, crn, kind, name, display_name AS displayName, requested_name AS requestedName,
   backup_crn AS backupCrn, entity, item_name AS itemName, state, phase, step, included_namespaces AS includedNamespaces,
-  caller_name AS callerName, request_id AS requestId, parameters, created_ms AS createdMs, updated_ms AS updatedMs, recoveries`;
+  origin, caller_name AS callerName, request_id AS requestId, parameters, created_ms AS createdMs, updated_ms AS updatedMs, recoveries`;
 
 /** A row of `jobColumns`. */
 export interface JobRow extends Omit<JobRecord, "includedNamespaces" | "caller" | "createdAt" | "updatedAt"> {

@@ -59,9 +59,9 @@ export class JobStore {
     this.#database = database;
     this.#insert = database.prepare(`
       INSERT INTO job (crn, kind, name, display_name, requested_name, backup_crn, entity, item_name, state, phase,
-        included_namespaces, caller_name, request_id, parameters, created_ms, updated_ms)
+        included_namespaces, origin, caller_name, request_id, parameters, created_ms, updated_ms)
       VALUES (@crn, @kind, @name, @displayName, @requestedName, @backupCrn, @entity, @itemName, @state, @phase,
-        @includedNamespaces, @callerName, @requestId, @parameters, @createdMs, @updatedMs)`);
+        @includedNamespaces, @origin, @callerName, @requestId, @parameters, @createdMs, @updatedMs)`);
     this.#get = database.prepare(`SELECT ${jobColumns} FROM job WHERE crn = @crn`);
     this.#byUuid = database.prepare("SELECT 1 FROM job WHERE substr(crn, -36) = lower(@uuid) LIMIT 1");
     this.#byRequest = database.prepare(`

@@ -43,6 +43,7 @@ export function newBackup(number: number, more: Partial<NewJob> = {}): NewJob {
     includedNamespaces: [],
     caller: { name: "alice", requestId: "" },
     parameters: null,
+    origin: "caller",
     createdAt,
     updatedAt: createdAt,
     ...more,
