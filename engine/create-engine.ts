@@ -13,6 +13,7 @@ import { DrsError } from "./errors.ts";
 import { importArchives } from "./import-archives.ts";
 import { createJobDefinitions } from "./job-definitions.ts";
 import { pause } from "./jobs/backoff.ts";
+import { cancel } from "./jobs/cancelling.ts";
 import { ControlPlaneLease } from "./jobs/control-plane-lease.ts";
 import { Intake } from "./jobs/intake.ts";
 import { holderName, leaseNamespace } from "./jobs/lease-record.ts";
@@ -155,6 +156,8 @@ async function startEngine(
   return new Operations({
     store,
     intake,
+    cancel: (job, caller) => cancel(common, job, caller),
+    stopCancelled: (crn) => runner.stopCancelled(crn),
     controlPlane: controlPlane.namespace,
     clock,
     excludedResources,

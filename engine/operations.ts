@@ -17,6 +17,10 @@ import { backupSummary, backupView, restoreSummary, restoreView } from "./views.
 export interface OperationsParts {
   readonly store: Store;
   readonly intake: Intake;
+  /** Cancels a job that waits or runs a phase; part of the transaction that has found it so. */
+  readonly cancel: (job: JobRecord, caller: Caller) => void;
+  /** Called after a job was cancelled. */
+  readonly stopCancelled: (crn: string) => void;
   /** The control plane's main namespace. */
   readonly controlPlane: string;
   readonly clock: () => Date;
@@ -111,6 +115,18 @@ export class Operations implements Engine {
     });
   }
 
+  cancelJob({ crn, caller }: { crn: string; caller: Caller }): void {
+    parseCrn(crn);
+    this.#store.database.transaction(() => {
+      const job = this.#get(crn);
+      const why = whyNotCancelled(job);
+      if (why !== undefined)
+        throw new DrsError("FAILED_PRECONDITION", `${job.kind} ${crn} cannot be cancelled: ${why}`);
+      this.#parts.cancel(job, caller);
+    });
+    this.#parts.stopCancelled(crn);
+  }
+
   describeBackup(backupCrn: string): Backup {
     parseCrn(backupCrn, "backup");
     return this.#describe(backupCrn, backupView);
@@ -195,6 +211,14 @@ export class Operations implements Engine {
     const known = entities.length === 0 ? "there are none" : `there are ${entities.join(", ")}`;
     throw new DrsError("INVALID_ARGUMENT", `item ${JSON.stringify(name.slice(0, 100))} is no backup entity: ${known}`);
   }
+}
+
+function whyNotCancelled({ kind, state, step }: JobRecord): string | undefined {
+  if (state === "NOT_STARTED") return undefined;
+  if (state !== "IN_PROGRESS") return `it is ${state}`;
+  if (kind === "deletion") return "it has begun, and what it has deleted is gone";
+  if (step === "FAIL") return "it has failed, and is being cleaned up";
+  return step === "FINISH" ? "it is being completed" : undefined;
 }
 
 function checkName(text: string, what: string): void {

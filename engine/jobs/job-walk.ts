@@ -5,12 +5,14 @@ import type { JobRecord } from "../store/job-record.ts";
 import { StoreError } from "../store/store-errors.ts";
 import { delayAfter, pause } from "./backoff.ts";
 import type { Backoff } from "./backoff.ts";
+import { cancellationOf } from "./cancelling.ts";
 import { claimControlPlane, needsControlPlane, TakenOverError } from "./claiming-the-control-plane.ts";
 import type { ControlPlaneLease } from "./control-plane-lease.ts";
 import { createJobContext, logJob, recordMessage } from "./job-context.ts";
 import type { JobContextParts } from "./job-context.ts";
 import { finalState } from "./phase.ts";
 import type { JobContext, JobDefinition } from "./phase.ts";
+import { maxDamages, mayPass, messageText, restartedTooOften } from "./step-failures.ts";
 
 export interface WalkSettings {
   /** How often in a row a step is tried when it reports what may pass. */
@@ -34,12 +36,19 @@ export interface WalkParts extends JobContextParts {
   readonly lease?: ControlPlaneLease;
 }
 
+export interface WalkSignals {
+  /** Aborted when the service shuts down. */
+  readonly closing: AbortSignal;
+  /** Aborted when the job was cancelled, which its row says, too. */
+  readonly cancelling: AbortSignal;
+}
+
 /** While the bookkeeping itself cannot be written, the job waits for it, however long that takes. */
 const storeBackoff: Backoff = { firstDelay: 1_000, maxDelay: 60_000 };
 
 /**
  * Walks a running job from where its row says it is to FINISHED. Resolves when the job is finished or its row is gone, or
- * has come to rest after the signal; its row then says where the next start continues. Never rejects, so that no job says
+ * has come to rest as the service shuts down; its row then says where the next start continues. Never rejects, so that no job says
  * IN_PROGRESS while nobody runs it: a step whose end cannot be recorded is taken up again from the row, and fails when
  * that happens too often, which takes a failed restore to its way back.
  */
@@ -47,18 +56,24 @@ export async function walk(
   parts: WalkParts,
   definition: JobDefinition,
   job: JobRecord,
-  signal: AbortSignal,
+  signals: WalkSignals,
 ): Promise<void> {
   parts.lease?.enter();
   try {
-    await walkOn(parts, definition, job, signal);
+    await walkOn(parts, definition, job, signals);
   } finally {
-    parts.lease?.leave({ goesOn: signal.aborted });
+    parts.lease?.leave({ goesOn: signals.closing.aborted });
   }
 }
 
-async function walkOn(parts: WalkParts, definition: JobDefinition, job: JobRecord, signal: AbortSignal): Promise<void> {
-  const steps = new Walk(parts, definition, signal);
+async function walkOn(
+  parts: WalkParts,
+  definition: JobDefinition,
+  job: JobRecord,
+  signals: WalkSignals,
+): Promise<void> {
+  const signal = signals.closing;
+  const steps = new Walk(parts, definition, signals);
   let current: JobRecord | undefined = job;
   let failures = 0;
   let surprises = 0;
@@ -100,12 +115,12 @@ interface Failure {
 class Walk {
   readonly #parts: WalkParts;
   readonly #definition: JobDefinition;
-  readonly #signal: AbortSignal;
+  readonly #signals: WalkSignals;
 
-  constructor(parts: WalkParts, definition: JobDefinition, signal: AbortSignal) {
+  constructor(parts: WalkParts, definition: JobDefinition, signals: WalkSignals) {
     this.#parts = parts;
     this.#definition = definition;
-    this.#signal = signal;
+    this.#signals = signals;
   }
 
   /** Runs the job's next step and records its end. Returns undefined when there is nothing more to do. */
@@ -144,14 +159,22 @@ class Walk {
       return { error: new DrsError("INTERNAL", leftBy(why) ?? why) };
     }
     for (;;) {
+      if (this.#signals.closing.aborted) return "stopped";
+      const cancelled = cancellationOf(this.#parts, job);
+      if (cancelled !== undefined) return { error: cancelled };
       try {
         if (needsControlPlane(job, context)) await context.claimControlPlane();
         await this.#run(job, context);
         return "done";
       } catch (error) {
-        if (this.#signal.aborted) return "stopped";
+        if (this.#signals.closing.aborted) return "stopped";
         if (error instanceof StoreError) throw error;
         if (error instanceof TakenOverError) return this.#takenOver(job, context, error);
+        if (cancellationOf(this.#parts, job) !== undefined) {
+          // What was under way has time to arrive before the clean-up looks at what there is.
+          await pause(settings.backoff.firstDelay, this.#signals.closing);
+          continue;
+        }
         const passes = error instanceof DrsError && mayPass(error, job);
         const why = messageText(error, job);
         const isInBetween = job.step === "FAIL" && this.#isInBetween(context, job);
@@ -169,14 +192,16 @@ class Walk {
         const attempt = isInBetween ? failures : `${failures} of ${settings.maxAttempts}`;
         const next = `trying again in ${(delay / 1_000).toFixed(1)} s`;
         logJob(this.#parts, job, "warning", `attempt ${attempt}: ${why}; ${next}`);
-        if (!(await pause(delay, this.#signal))) return "stopped";
+        await pause(delay, context.signal);
       }
     }
   }
 
   #context(job: JobRecord, progressed: () => void): JobContext {
     const { lease } = this.#parts;
-    const context: JobContext = createJobContext(this.#parts, job, this.#signal, {
+    const { closing, cancelling } = this.#signals;
+    const signal = job.step === "PHASE" ? AbortSignal.any([closing, cancelling]) : closing;
+    const context: JobContext = createJobContext(this.#parts, job, signal, {
       progressed,
       claimControlPlane: async () => {
         if (lease === undefined) return false;
@@ -227,6 +252,8 @@ class Walk {
 
   #succeed(job: JobRecord, seconds: string): JobRecord | undefined {
     if (job.step !== "PHASE") return this.#end(job);
+    const cancelled = cancellationOf(this.#parts, job);
+    if (cancelled !== undefined) return this.#fail(job, seconds, { error: cancelled });
     logJob(this.#parts, job, "info", `phase finished after ${seconds}`);
     const { phases } = this.#definition;
     const next = phases[phases.findIndex(({ name }) => name === job.phase) + 1];
@@ -259,24 +286,4 @@ class Walk {
     logJob(this.#parts, { ...job, phase: "FINISHED" }, "info", `job ended ${state}`);
     conclude(store, { ...job, state, updatedAt: clock() }, state);
   }
-}
-
-/** How often a clean-up may find an archive damaged: a disk may read wrong once, and what is damaged stays so. */
-const maxDamages = 3;
-
-/** In a clean-up, rights that were taken away may be given back, like a cluster that is away. */
-function mayPass({ code }: DrsError, { step }: JobRecord): boolean {
-  return code === "UNAVAILABLE" || (step === "FAIL" && code === "PERMISSION_DENIED");
-}
-
-/** What the API may show of an error: our own texts only, as those of others may hold anything. */
-function messageText(error: unknown, job: JobRecord): string {
-  if (error instanceof DrsError) return error.message;
-  const name = error instanceof Error ? error.name : typeof error;
-  return `internal error (${name}) in ${job.phase}: the service's own log says more`;
-}
-
-function restartedTooOften({ phase, recoveries, step }: JobRecord): string {
-  const what = step === "FAIL" ? `the clean-up after the failure in ${phase}` : phase;
-  return `given up: the service died ${recoveries} times in a row during ${what}; the service's own log and its memory limit may say why`;
 }

@@ -36,6 +36,8 @@ export class JobRunner {
   readonly #parts: RunnerParts;
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  /** Of the running jobs, by CRN. */
+  readonly #cancelling = new Map<string, AbortController>();
   #retry: NodeJS.Timeout | undefined;
 
   constructor(parts: RunnerParts) {
@@ -61,6 +63,11 @@ export class JobRunner {
       this.#parts.logger.error({ err: error }, "waiting jobs cannot be started");
       if (!this.#closing.signal.aborted) this.#retry = setTimeout(() => this.wake(), retryDelay).unref();
     }
+  }
+
+  /** Makes a running job look whether it was cancelled, wherever its phase is. */
+  stopCancelled(crn: string): void {
+    this.#cancelling.get(crn)?.abort();
   }
 
   /** Takes up no more jobs, tells the running ones to stop, and waits until they have. The next start continues them. */
@@ -89,10 +96,14 @@ export class JobRunner {
   }
 
   #launch(job: JobRecord): void {
-    const run = walk(this.#parts, this.#parts.definitions[job.kind], job, this.#closing.signal)
+    const cancelling = new AbortController();
+    this.#cancelling.set(job.crn, cancelling);
+    const signals = { closing: this.#closing.signal, cancelling: cancelling.signal };
+    const run = walk(this.#parts, this.#parts.definitions[job.kind], job, signals)
       .catch((error: unknown) => this.#parts.logger.error({ err: error, crn: job.crn }, "the job was left where it is"))
       .finally(() => {
         this.#running.delete(run);
+        this.#cancelling.delete(job.crn);
         this.wake();
       });
     this.#running.add(run);

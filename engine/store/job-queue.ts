@@ -31,6 +31,9 @@ export class JobQueue {
   readonly #countRecovery: Statement<object>;
   readonly #running: Statement<object, JobRow>;
   readonly #park: Statement<object>;
+  readonly #cancelWaiting: Statement<{ seq: number; by: string; now: number }>;
+  readonly #cancel: Statement<{ seq: number; by: string; now: number }>;
+  readonly #cancelledBy: Statement<{ seq: number }, { by: string | null }>;
   readonly #length: Statement<object, { length: number }>;
 
   constructor(database: Database) {
@@ -54,6 +57,13 @@ export class JobQueue {
       UPDATE job SET recoveries = recoveries + (1 - parked), parked = 0 WHERE state = 'IN_PROGRESS'`);
     this.#running = database.prepare(`SELECT ${jobColumns} FROM job WHERE state = 'IN_PROGRESS' ORDER BY seq`);
     this.#park = database.prepare(`UPDATE job SET parked = 1 WHERE state = 'IN_PROGRESS'`);
+    this.#cancelWaiting = database.prepare(`
+      UPDATE job SET state = 'FAILED', phase = 'FINISHED', cancelled_by = @by, updated_ms = @now
+      WHERE seq = @seq AND state = 'NOT_STARTED'`);
+    this.#cancel = database.prepare(`
+      UPDATE job SET cancelled_by = @by, updated_ms = @now
+      WHERE seq = @seq AND state = 'IN_PROGRESS' AND step = 'PHASE' AND cancelled_by IS NULL`);
+    this.#cancelledBy = database.prepare(`SELECT cancelled_by AS by FROM job WHERE seq = @seq`);
     this.#length = database.prepare(`SELECT count(*) AS length FROM job WHERE state = 'NOT_STARTED'`);
   }
 
@@ -84,6 +94,22 @@ export class JobQueue {
   finish(job: JobRecord, state: JobState, now: Date): void {
     const changes = this.#finish.run({ seq: job.seq, fromStep: job.step, state, now: now.getTime() });
     if (changes !== 1) throw new JobConflictError(job.crn, `in ${job.phase}`);
+  }
+
+  /** Ends a job that has not started. */
+  cancelWaiting(job: JobRecord, by: string, now: Date): void {
+    if (this.#cancelWaiting.run({ seq: job.seq, by, now: now.getTime() }) !== 1)
+      throw new JobConflictError(job.crn, "NOT_STARTED");
+  }
+
+  /** Notes that somebody cancels a job that runs a phase. False when it does not, or somebody has cancelled it already. */
+  cancel(seq: number, by: string, now: Date): boolean {
+    return this.#cancel.run({ seq, by, now: now.getTime() }) === 1;
+  }
+
+  /** Who has cancelled the job; undefined when nobody has. */
+  cancelledBy(seq: number): string | undefined {
+    return this.#cancelledBy.get({ seq })?.by ?? undefined;
   }
 
   /** Says that something happened to the job just now. */

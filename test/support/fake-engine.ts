@@ -80,6 +80,10 @@ export class FakeEngine implements Engine {
     return crn("deleteBackup", ++this.#made);
   }
 
+  cancelJob({ crn: job }: { crn: string }): void {
+    throw new DrsError("FAILED_PRECONDITION", `${job} cannot be cancelled: it is over`);
+  }
+
   describeBackup(backupCrn: string): Backup {
     const backup = this.backups.find((each) => each.crn === backupCrn);
     if (!backup) throw new DrsError("NOT_FOUND", `no backup ${backupCrn}`);

@@ -1,0 +1,2 @@
+-- Who cancelled the job; NULL when nobody did.
+ALTER TABLE job ADD COLUMN cancelled_by TEXT;
