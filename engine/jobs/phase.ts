@@ -39,7 +39,10 @@ export interface JobNotes {
 /** What a phase works with besides its collaborators. */
 export interface JobContext {
   readonly job: Job;
-  /** Aborted when the service shuts down; the job then continues at the next start. */
+  /**
+   * Aborted when the service shuts down, and the job continues at the next start; and when the job was cancelled while it runs
+   * a phase, and its clean-up begins.
+   */
   readonly signal: AbortSignal;
   readonly notes: JobNotes;
   /** What the job that made the backup has noted; nothing when another service has made it. */

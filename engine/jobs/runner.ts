@@ -29,7 +29,7 @@ export interface RunnerParts extends WalkParts {
 const retryDelay = 5_000;
 
 /**
- * Runs recorded jobs: in order of arrival, one at a time per entity, each through its phases, from wherever its row says
+ * Runs recorded jobs: in the order of `JobQueue.next`, one at a time per entity, each through its phases, from wherever its row says
  * it is. Nothing is polled: whoever records a job calls `wake`.
  */
 export class JobRunner {

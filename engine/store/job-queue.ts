@@ -40,7 +40,7 @@ export class JobQueue {
     this.#next = database.prepare(`
       SELECT ${jobColumns} FROM job
       WHERE state = 'NOT_STARTED' AND entity NOT IN (SELECT entity FROM job WHERE state = 'IN_PROGRESS')
-      ORDER BY seq LIMIT 1`);
+      ORDER BY kind = 'backup' AND origin <> 'caller', seq LIMIT 1`);
     this.#start = database.prepare(`
       UPDATE job SET state = 'IN_PROGRESS', phase = @phase, updated_ms = @now
       WHERE seq = @seq AND state = 'NOT_STARTED'`);
@@ -67,7 +67,10 @@ export class JobQueue {
     this.#length = database.prepare(`SELECT count(*) AS length FROM job WHERE state = 'NOT_STARTED'`);
   }
 
-  /** The first to have arrived of the jobs whose entity no other job is changing. */
+  /**
+   * The next of the jobs whose entity no other job is changing: in order of arrival, but a backup that no caller has asked
+   * for gives way to all else. A caller's own backup keeps its turn before a later restore, for which it may have been made.
+   */
   next(): JobRecord | undefined {
     const row = this.#next.get({});
     return row && jobRecord(row);

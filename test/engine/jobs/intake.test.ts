@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
 import { Intake, type Wanted } from "../../../engine/jobs/intake.ts";
-import { temporaryStore } from "../store/temporary-store.ts";
+import type { JobKind } from "../../../engine/model.ts";
+import { crnOf, temporaryStore } from "../store/temporary-store.ts";
 import { engineConfig } from "../small-engine.ts";
 
+const alice = { name: "alice", requestId: "" };
 const nightly = {
   kind: "backup",
   requestedName: "",
@@ -26,7 +28,10 @@ function open() {
   const wakeRunner = () => void woken++;
   const intake = new Intake({ store, wakeRunner, clock: () => new Date(), crn, flags, queuedJobs: limits.queuedJobs });
   const tick = () => intake.record(() => intake.findRepeated(nightly) ?? intake.enqueue(wanted));
-  return { store, tick, woken: () => woken };
+  const backupCrn = crnOf("backup", 7);
+  const record = (kind: JobKind) =>
+    intake.record(() => intake.enqueue({ ...wanted, kind, backupCrn, origin: "caller", caller: alice }));
+  return { store, tick, record, woken: () => woken };
 }
 
 test("a policy's tick records one job, however often it is told, and the job says where it comes from", () => {
@@ -46,4 +51,17 @@ test("what a job is asked to do is in its row from the moment it is recorded", (
     namespaces: ["cdp", "vault-system"],
     furtherObjects: [],
   });
+});
+
+test("what callers ask for goes before a policy's backups, in order of arrival", () => {
+  const { store, tick, record } = open();
+  const scheduled = tick();
+  const before = record("backup");
+  const restore = record("restore");
+  const order: string[] = [];
+  for (let job = store.queue.next(); job !== undefined; job = store.queue.next()) {
+    order.push(job.crn);
+    store.queue.finish(store.queue.start(job, "PRE_VALIDATION", new Date()), "COMPLETED", new Date());
+  }
+  expect(order).toEqual([before, restore, scheduled]);
 });
