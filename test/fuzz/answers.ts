@@ -55,6 +55,11 @@ export type Verdict = "succeeded" | "caller not known" | "failed";
 /** How the call went, on any protocol. Of a well-formed answer. */
 export function verdictOf({ status, headers, trailers, body }: Answer): Verdict {
   const type = headers["content-type"] ?? "";
+  if (type.startsWith("application/connect+")) {
+    // A stream of Connect's always begins with 200: its last frame says how it went.
+    const { error } = JSON.parse(checkFrames(body).at(-1)?.content.toString() ?? "") as { error?: { code: string } };
+    return error === undefined ? "succeeded" : error.code === "unauthenticated" ? "caller not known" : "failed";
+  }
   if (!type.startsWith("application/grpc")) {
     return status === 200 ? "succeeded" : status === unauthenticatedHttp ? "caller not known" : "failed";
   }
