@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { DrsError } from "../../../engine/errors.ts";
+import { cancel } from "../../../engine/jobs/cancelling.ts";
 import { ControlPlaneLease, type LeaseTimes } from "../../../engine/jobs/control-plane-lease.ts";
+import { renderLog } from "../../../engine/jobs/job-log.ts";
 import { leases } from "../../../engine/jobs/lease-record.ts";
 import type { JobContext } from "../../../engine/jobs/phase.ts";
 import { Cluster } from "../../../engine/kubernetes/cluster.ts";
@@ -176,4 +178,22 @@ test("a job that has left things in between then touches nothing more, and says 
   const { seen, errors } = await takenOver({ isInBetween: true });
   expect(seen).toEqual(["phase"]);
   expect(errors).toEqual([expect.stringMatching(/^all lies there: b\/two\/1 has worked on the control plane since/)]);
+});
+
+test("a job that waits for another service can be cancelled", async () => {
+  const [first, second] = [await aService("a/one/1"), await aService("b/two/1")];
+  first.lease.enter();
+  await first.lease.hold(signal, () => {});
+  const store = temporaryStore();
+  store.jobs.insert(newBackup(1));
+  const work = job({ PRE_VALIDATION: async (context) => void (await context.claimControlPlane()) });
+  const runner = createRunner(store, { backup: work }, { lease: second.lease });
+  runner.start();
+  await vi.waitFor(() => expect(renderLog(store.logs, 1)).toContain("waits for a/one/1"), 20_000);
+  const waiting = store.jobs.get(crn);
+  if (waiting) cancel({ store, logger: silentLogger, clock: () => new Date() }, waiting, { name: "", requestId: "" });
+  runner.stopCancelled(crn);
+  await reaches(store, crn, "FAILED");
+  expect(store.messages.list(1).map(({ text }) => text)).toEqual(["the backup was cancelled"]);
+  first.lease.leave({ goesOn: false });
 });
