@@ -12,7 +12,7 @@ import { unseal } from "./sealed-file.ts";
 import { unsealManifest } from "./sealed-manifest.ts";
 
 /** What a part's object has to be besides JSON; throws an Error with the reason why it is not. */
-export type ObjectCheck = (part: Part, object: object) => void;
+export type ObjectCheck = (part: Part, object: object, bytes: Buffer) => void;
 
 /** Reads one archive. What it gives out is proven against the archive's own digests; errors name the file. */
 export class ArchiveReader {
@@ -83,7 +83,7 @@ export class ArchiveReader {
       for await (const bytes of this.objects(part, signal)) {
         line++;
         try {
-          check(part, parseObject(bytes));
+          check(part, parseObject(bytes), bytes);
         } catch (error) {
           throw damage(`${this.folder}/${part.file}`, `line ${line}: ${reasonOf(error)}`, error);
         }

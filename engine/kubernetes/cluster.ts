@@ -9,6 +9,7 @@ import { ListSplitter } from "./list-splitter.ts";
 import { type ListOptions, listObjects } from "./object-list.ts";
 import { type Sighting, watchObjects } from "./object-watch.ts";
 import { type PodCommand, execInPod } from "./pod-exec.ts";
+import { RawObject } from "./raw-object.ts";
 import { type AccessQuestion, review, reviewAccess, reviewToken } from "./reviews.ts";
 
 export type { AccessQuestion };
@@ -65,7 +66,8 @@ export class Cluster {
   }
 
   /**
-   * The same cluster for dry runs: the API server checks every write in full, and keeps nothing of it.
+   * The same cluster for dry runs: the API server checks every write in full, and keeps nothing of it. Of what it would have
+   * made it gives the metadata.
    * https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
    */
   get dryRun(): Cluster {
@@ -180,7 +182,7 @@ export class Cluster {
   async replace(
     type: Type,
     namespace: string,
-    object: KubernetesObject,
+    object: KubernetesObject | RawObject,
     signal: AbortSignal,
   ): Promise<KubernetesObject> {
     const path = resourcePath(type, namespace, object.metadata.name);
@@ -329,7 +331,8 @@ export class Cluster {
     signal: AbortSignal;
     accept?: string;
   }): Promise<KubernetesObject> {
-    const { method, type, accept = metadataOnly } = request;
+    const { method, type } = request;
+    const accept = (!this.#isDryRun && request.accept) || metadataOnly;
     const path = `${request.path}${this.#isDryRun ? "?dryRun=All" : ""}`;
     const answer = await this.#aroundWrite(`${method} ${type.resource}`, () =>
       this.#connection.request({ ...request, path, accept, mayGo: this.#mayGo }),
@@ -343,6 +346,7 @@ export class Cluster {
   }
 }
 
-function text(object: KubernetesObject | string): string {
+function text(object: KubernetesObject | RawObject | string): string {
+  if (object instanceof RawObject) return object.bytes.toString();
   return typeof object === "string" ? object : JSON.stringify(object);
 }

@@ -2,6 +2,7 @@ import type { Part } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { RawObject } from "../kubernetes/raw-object.ts";
 import { mayBelong } from "../objects/belongings.ts";
 import { ClusterScopedNeeds, verbsOfNeeds } from "../objects/cluster-scoped-needs.ts";
 import { partsOf, type RestoreSource } from "./restore-source.ts";
@@ -11,33 +12,50 @@ import { checkObject, quoted } from "./saved-object.ts";
  * Proves every byte of the archive, and that it holds what a backup of its namespaces can hold and nothing beyond: objects
  * of these namespaces, and the cluster-scoped ones that these need; those that are for others, too, or are there because a
  * label or a setting says so, only in an authentic one. DATA_LOSS names the part, the line and the reason; FAILED_PRECONDITION names namespaces that are not the control
- * plane's, as a restore empties them.
+ * plane's, as a restore empties them. Each object that has passed is indexed, and given to `onObject`.
  */
 export async function verifyContents(
   source: RestoreSource,
   controlPlane: JobParts["controlPlane"],
   signal: AbortSignal,
+  onObject: (part: Part, object: KubernetesObject) => void = () => {},
+): Promise<void> {
+  belongToControlPlane(source.namespaces, controlPlane);
+  await source.index.fill(source.reader.parts, (add) =>
+    verify(source, signal, (part, object, bytes) => {
+      add(part, new RawObject(bytes));
+      onObject(part, object);
+    }),
+  );
+}
+
+async function verify(
+  source: RestoreSource,
+  signal: AbortSignal,
+  onObject: (part: Part, object: KubernetesObject, bytes: Buffer) => void,
 ): Promise<void> {
   const { reader, namespaces } = source;
-  belongToControlPlane(namespaces, controlPlane);
   const needs = new ClusterScopedNeeds(namespaces);
   const others = reader.parts.filter((part) => mayBelong(part) && !(resourceName(part) in verbsOfNeeds));
   const clusterScoped = [...others, ...partsOf(source, Object.keys(verbsOfNeeds))];
   await reader.verify(
     signal,
-    (part, object) => {
+    (part, object, bytes) => {
       if (!part.namespaced) throw new Error(`a backup holds no ${resourceName(part)}`);
-      needs.note(part, checkObject(part, object, namespaces));
+      const checked = checkObject(part, object, namespaces);
+      needs.note(part, checked);
+      onObject(part, checked, bytes);
     },
     reader.parts.filter((part) => !clusterScoped.includes(part)),
   );
   await reader.verify(
     signal,
-    (part, object) => {
+    (part, object, bytes) => {
       const checked = checkObject(part, object, namespaces);
       const isBelieved = (reader.isAuthentic && mayBelong(part)) || makesVolumes(source, part, checked);
       isNeeded(needs, part, checked, isBelieved);
       if (!reader.isAuthentic) isForNobodyElse(needs, part, checked);
+      onObject(part, checked, bytes);
     },
     clusterScoped,
   );

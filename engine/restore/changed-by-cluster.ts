@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { JobContext } from "../jobs/phase.ts";
 import { canonicalJson } from "../kubernetes/exact-json.ts";
 import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
@@ -19,10 +20,11 @@ export class ChangedByCluster {
   /** Compares what was sent with what the API server says it has. */
   look(type: ServedType, sent: KubernetesObject, made: KubernetesObject): void {
     // An account is merged with what is there.
-    if (resourceName(type) === "serviceaccounts" || digestOf(type, sent) === digestOf(type, made)) return;
-    const fields = differingFields(sanitize(type, sent), sanitize(type, made)).filter(
-      (field) => !allocated.test(field),
-    );
+    if (resourceName(type) === "serviceaccounts") return;
+    const [one, other] = [sanitize(type, sent), sanitize(type, made)];
+    // Most are the same to the last value, for which no digest is needed.
+    if (isDeepStrictEqual(one, other) || digestOf(type, sent) === digestOf(type, made)) return;
+    const fields = differingFields(one, other).filter((field) => !allocated.test(field));
     if (fields.length === 0) return;
     const { namespace = "", name } = made.metadata;
     const what = `changed by the cluster in ${listed(fields)}`;

@@ -1,8 +1,8 @@
 import { isBuiltInGroup } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
-import { parseExact } from "../kubernetes/exact-json.ts";
 import { hasStatus, isUnconverted } from "../kubernetes/kubernetes-error.ts";
 import { groupOf, type KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { RawObject } from "../kubernetes/raw-object.ts";
 import { unreadable } from "../objects/namespace-saver.ts";
 import { appliersOf } from "./field-owners.ts";
 import { digestOf, statusDigest } from "./comparison.ts";
@@ -22,31 +22,39 @@ export interface LiveObject {
   readonly isTerminating: boolean;
 }
 
-/** By name. */
-export type LiveObjects = ReadonlyMap<string, LiveObject>;
+export interface LiveObjects {
+  /** The names of those that are as they were saved in every byte. */
+  readonly untouched: ReadonlySet<string>;
+  /** The others, by name. */
+  readonly others: ReadonlyMap<string, LiveObject>;
+}
 
 /**
- * The objects of a kind in a namespace, by one list; none where the namespace or the kind is not there. FAILED_PRECONDITION
- * when what converts the objects does not answer.
+ * The objects of a kind in a namespace, by one list; none where the namespace or the kind is not there. `saved`: the digests
+ * of the archived ones. FAILED_PRECONDITION when what converts the objects does not answer.
  */
 export async function liveObjects(
   cluster: Cluster,
   type: ServedType,
   namespace: string,
+  saved: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<LiveObjects> {
-  const found = new Map<string, LiveObject>();
+  const untouched = new Set<string>();
+  const others = new Map<string, LiveObject>();
   try {
     for await (const items of cluster.listRaw(type, namespace, signal))
       for (const item of items) {
-        const object = parseExact(item.toString()) as KubernetesObject;
-        found.set(object.metadata.name, liveObject(type, object));
+        const raw = new RawObject(item);
+        const { name, deletionTimestamp } = raw.metadata;
+        if (deletionTimestamp === undefined && saved.has(raw.digest)) untouched.add(name);
+        else others.set(name, liveObject(type, raw.object));
       }
   } catch (error) {
     if (isUnconverted(error)) throw unreadable(type, namespace, error);
     if (!hasStatus(error, 404, 405)) throw error; // a kind that has gone since discovery
   }
-  return found;
+  return { untouched, others };
 }
 
 export function liveObject(type: ServedType, object: KubernetesObject): LiveObject {

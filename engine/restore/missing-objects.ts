@@ -1,12 +1,13 @@
+import type { Part } from "../archive/format.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
-import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { nameOf } from "./object-names.ts";
 import { isGivenUp } from "./refused-objects.ts";
 import type { NamespacedRestore } from "./restore-object.ts";
 import { quotas, userSnapshots } from "./restore-order.ts";
-import type { RestoreSource } from "./restore-source.ts";
+import { type RestoreSource, savedObjectsOf } from "./restore-source.ts";
 import { refusedKey, refusedNames } from "./restoring-refused.ts";
 import { savedNames } from "./saved-names.ts";
 import { servedType } from "./served-types.ts";
@@ -23,11 +24,6 @@ const notLookedFor = new Set([
   "endpoints",
   "endpointslices.discovery.k8s.io",
 ]);
-
-/** A finished job that says how long it stays may be gone by now. */
-function stays({ spec }: KubernetesObject): boolean {
-  return (spec as { ttlSecondsAfterFinished?: number } | undefined)?.ttlSecondsAfterFinished === undefined;
-}
 
 export interface MissingObject {
   readonly type: ResourceType;
@@ -54,7 +50,8 @@ export async function missingObjects(
     const type = servedType(discovery, part);
     if (!part.namespaced || !type || notLookedFor.has(resourceName(part))) continue;
     const refused = refusedNames(context, source, part);
-    for (const [namespace, saved] of await savedNames(source, part, signal, stays)) {
+    const found: MissingObject[] = [];
+    for (const [namespace, saved] of await savedNames(source, part, signal)) {
       const left = new Set(saved);
       try {
         for await (const { metadata } of cluster.listMetadata(type, namespace, signal)) left.delete(metadata.name);
@@ -63,10 +60,29 @@ export async function missingObjects(
       }
       for (const name of left)
         if (!refused.has(`${namespace}/${name}`) && !isTold(context, source, part.kind, namespace, name))
-          missing.push({ type: part, namespace, name });
+          found.push({ type: part, namespace, name });
     }
+    missing.push(...(await thoseThatStay(source, part, found, signal)));
   }
   return missing;
+}
+
+/** A finished job that says how long it stays may be gone by now. */
+async function thoseThatStay(
+  source: RestoreSource,
+  part: Part,
+  found: readonly MissingObject[],
+  signal: AbortSignal,
+): Promise<readonly MissingObject[]> {
+  if (found.length === 0) return found;
+  const left = new Map(found.map((one) => [`${one.namespace}/${one.name}`, one]));
+  for await (const { metadata, object } of savedObjectsOf(source, part, signal)) {
+    const key = `${metadata.namespace ?? ""}/${metadata.name}`;
+    if (!left.has(key)) continue;
+    const { spec } = object() as { spec?: { ttlSecondsAfterFinished?: number } };
+    if (spec?.ttlSecondsAfterFinished !== undefined) left.delete(key);
+  }
+  return [...left.values()];
 }
 
 /** Claims have phases of their own, and quotas come last. */

@@ -1,13 +1,13 @@
 import type { Part } from "../archive/format.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { resourceName } from "../kubernetes/kubernetes-object.ts";
 import { ChangedByCluster } from "./changed-by-cluster.ts";
-import { type LiveObject, liveObjects } from "./live-objects.ts";
+import { type LiveObject, type LiveObjects, liveObjects } from "./live-objects.ts";
 import { nameOf } from "./object-names.ts";
 import { failWhenTooMany, tellGivenUp } from "./refused-objects.ts";
-import { type NamespacedRestore, type Outcome, restoreObject } from "./restore-object.ts";
-import { objectsOf } from "./restore-source.ts";
+import { leaveUntouched, type NamespacedRestore, type Outcome, restoreObject } from "./restore-object.ts";
+import { type SavedObject, savedObjectsOf } from "./restore-source.ts";
 import { refusedKey } from "./restoring-refused.ts";
 import { type ServedType, servedType } from "./served-types.ts";
 
@@ -30,7 +30,13 @@ export async function restoreObjects(
   await forEachInFlight(
     compared(restore, parts),
     restore.parts.limits.clusterConcurrency,
-    async ({ type, part, object, live }) => {
+    async ({ type, part, saved, live }) => {
+      if (live === "untouched") {
+        leaveUntouched(restore, type, saved.metadata);
+        counts.add(part, "left");
+        return;
+      }
+      const object = saved.object();
       const outcome = await restoreObject(restore, type, object, { live, started, changed });
       if (outcome !== "left" && outcome !== "written") {
         const name = nameOf(object.metadata.namespace ?? "", type, object.metadata.name);
@@ -47,8 +53,8 @@ export async function restoreObjects(
 interface Compared {
   readonly type: ServedType;
   readonly part: Part;
-  readonly object: KubernetesObject;
-  readonly live: LiveObject | undefined;
+  readonly saved: SavedObject;
+  readonly live: LiveObject | "untouched" | undefined;
 }
 
 /** The saved objects of some parts, each with what is there of its name. */
@@ -66,12 +72,13 @@ async function* compared(
       continue;
     }
     let at: string | undefined;
-    let there: ReadonlyMap<string, LiveObject> = new Map();
-    for await (const { object } of objectsOf(source, [part], context.signal)) {
-      const { namespace = "", name } = object.metadata;
-      if (namespace !== at) there = await liveObjects(cluster, type, namespace, context.signal);
+    let there: LiveObjects | undefined;
+    const { digests } = await source.index.of(source, part, context.signal);
+    for await (const saved of savedObjectsOf(source, part, context.signal)) {
+      const { namespace = "", name } = saved.metadata;
+      if (namespace !== at) there = await liveObjects(cluster, type, namespace, digests, context.signal);
       at = namespace;
-      yield { type, part, object, live: there.get(name) };
+      yield { type, part, saved, live: there?.untouched.has(name) ? "untouched" : there?.others.get(name) };
     }
   }
 }

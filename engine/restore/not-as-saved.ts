@@ -1,6 +1,11 @@
 import type { JobContext } from "../jobs/phase.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
-import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+import {
+  type KubernetesObject,
+  type ObjectMeta,
+  type ResourceType,
+  resourceName,
+} from "../kubernetes/kubernetes-object.ts";
 import { isFinishedJob } from "./finished-jobs.ts";
 import { nameOf } from "./object-names.ts";
 import { sanitize } from "./sanitize.ts";
@@ -16,19 +21,22 @@ interface CronJobState {
   readonly spec?: { readonly schedule?: string; readonly timeZone?: string };
 }
 
+/** What cannot come back with an object, as the cluster gives it out. */
+export interface Loss {
+  readonly type: ResourceType;
+  readonly metadata: Pick<ObjectMeta, "namespace" | "name" | "uid">;
+  readonly loss: string;
+}
+
 /**
- * Tells, before anything is touched, of an object that has to be made again what cannot come back with it, as the cluster gives
- * it out: tokens, addresses of load balancers, how far a job had come. One that is there still keeps it all.
+ * Tells, before anything is touched, of an object that has to be made again what cannot come back with it:
+ * tokens, addresses of load balancers, how far a job had come. One that is there still keeps it all.
  */
 export async function tellNotAsSaved(
   cluster: Cluster,
-  { signal, info }: JobContext,
-  type: ResourceType,
-  saved: KubernetesObject,
+  { signal, info }: Pick<JobContext, "signal" | "info">,
+  { type, metadata: { namespace = "", name, uid }, loss }: Loss,
 ): Promise<void> {
-  const loss = lossOf(type, saved);
-  if (loss === undefined) return;
-  const { namespace = "", name, uid } = saved.metadata;
   const live = await cluster.get(type, namespace, name, signal);
   if (live?.metadata.uid !== uid) info(`${nameOf(namespace, type, name)} is made again: ${loss}`);
 }

@@ -5,6 +5,7 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import {
   groupOf,
   type KubernetesObject,
+  type ObjectMeta,
   type OwnerReference,
   type ResourceType,
 } from "../kubernetes/kubernetes-object.ts";
@@ -51,12 +52,11 @@ export class OwnerLinks {
   }
 
   /** Notes whose uids will be needed; to be called for every object before the first one is restored. */
-  expect(object: KubernetesObject): void {
-    for (const { uid } of object.metadata.ownerReferences ?? []) {
-      if (this.#uids.has(uid)) continue;
-      this.#uids.set(uid, undefined);
-      this.#context.notes.set(this.#ownerNotes + uid, true);
-    }
+  expect({ metadata }: { readonly metadata: Pick<ObjectMeta, "ownerReferences"> }): void {
+    const unknown = new Set((metadata.ownerReferences ?? []).map(({ uid }) => uid)).difference(this.#uids);
+    if (unknown.size === 0) return;
+    this.#context.notes.setAll(unknown.values().map((uid) => [this.#ownerNotes + uid, true]));
+    for (const uid of unknown) this.#uids.set(uid, undefined);
   }
 
   /** The owners that an archived object can be created with now; those that are missing are noted for `linkPending`. */

@@ -2,7 +2,7 @@ import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
-import { resourceName } from "../kubernetes/kubernetes-object.ts";
+import { type OwnerReference, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { checkPermissions } from "../kubernetes/permissions.ts";
 import { restoreRights } from "../objects/rights-needed.ts";
 import { importContents } from "../volumes/snapshot-contents.ts";
@@ -11,9 +11,9 @@ import { dryRun } from "./dry-run.ts";
 import { claimsCanBeFilled } from "./fillable-claims.ts";
 import { tellLostRevisions } from "./lost-revisions.ts";
 import { notTerminating } from "./namespaces.ts";
-import { tellNotAsSaved } from "./not-as-saved.ts";
+import { type Loss, lossOf, tellNotAsSaved } from "./not-as-saved.ts";
 import { OwnerLinks } from "./owner-links.ts";
-import { objectsOf, type RestoreSource } from "./restore-source.ts";
+import type { RestoreSource } from "./restore-source.ts";
 import { claimsRequest } from "./restoring-claims.ts";
 import { saveForSafety } from "./safety-archive.ts";
 import { type Definitions, savedDefinitions } from "./saved-definitions.ts";
@@ -30,7 +30,14 @@ export async function preValidation(source: RestoreSource, parts: JobParts, cont
   const { signal } = context;
   const { reader, namespaces } = source;
   context.setIncludedNamespaces(namespaces);
-  await verifyContents(source, parts.controlPlane, signal);
+  const owners = new Map<string, OwnerReference>();
+  const losses: Loss[] = [];
+  await verifyContents(source, parts.controlPlane, signal, (type, object) => {
+    for (const owner of object.metadata.ownerReferences ?? []) owners.set(owner.uid, owner);
+    const loss = lossOf(type, object);
+    const { namespace = "", name, uid = "" } = object.metadata;
+    if (loss !== undefined) losses.push({ type, metadata: { namespace, name, uid }, loss });
+  });
   const objects = reader.parts.reduce((sum, part) => sum + part.objects, 0);
   context.info(`the archive is whole: ${objects} objects, ${reader.manifest.volumes.length} volumes`);
   await isElsewhere(source, parts, signal);
@@ -45,11 +52,8 @@ export async function preValidation(source: RestoreSource, parts: JobParts, cont
   await snapshotsExist(source, parts, context);
   await tellUnreadySnapshots(source, parts, context);
   await tellLostRevisions(source, context);
-  const links = new OwnerLinks(context, source.notesPrefix);
-  for await (const { type, object } of objectsOf(source, reader.parts, signal)) {
-    links.expect(object);
-    await tellNotAsSaved(cluster, context, type, object);
-  }
+  new OwnerLinks(context, source.notesPrefix).expect({ metadata: { ownerReferences: [...owners.values()] } });
+  for (const loss of losses) await tellNotAsSaved(cluster, context, loss);
   await dryRun(source, discovery, definitions, parts, context);
   await saveForSafety(source, discovery, parts, context);
 }

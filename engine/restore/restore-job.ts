@@ -22,6 +22,7 @@ import { relaxLimits } from "./restoring-limits.ts";
 import { restoreFrom } from "./restoring-objects.ts";
 import { restoreSecrets } from "./restoring-secrets.ts";
 import { startApps } from "./starting-apps.ts";
+import { SavedIndex } from "./saved-index.ts";
 import { stopApps } from "./stopping-apps.ts";
 import { toStorageVersions } from "./stored-versions.ts";
 import { leftClaims } from "./unsaved-claims.ts";
@@ -46,11 +47,12 @@ const storageKinds = [
  * will be replaced; what is replaced stays until the end, and comes back when the restore fails.
  */
 export function restoreJob(parts: JobParts): JobDefinition {
+  const index = new SavedIndex();
   const phase = (name: RestorePhase, run: (source: RestoreSource, context: JobContext) => Promise<void>): Phase => ({
     name,
     run: async (context) => {
       const open = name === "PRE_VALIDATION" ? backupSource : provenSource;
-      await run(await open(parts, context), context);
+      await run(await open(parts, context, index), context);
     },
   });
   return {
@@ -103,6 +105,7 @@ export function restoreJob(parts: JobParts): JobDefinition {
       }),
     ],
     async finish(context) {
+      index.clear();
       const source = await provenSource(parts, context);
       context.notes.set(restoredNote, true);
       await settleBoundClaims(parts, context, source);
@@ -119,6 +122,7 @@ export function restoreJob(parts: JobParts): JobDefinition {
       await deleteSafetyArchive(parts, context);
     },
     async fail(context) {
+      index.clear();
       if (context.notes.get(restoredNote) === true) {
         const volumes = keptVolumes(context).map(({ persistentVolume }) => persistentVolume);
         const left =

@@ -1,12 +1,17 @@
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
-import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+import {
+  type KubernetesObject,
+  type ObjectMeta,
+  type ResourceType,
+  resourceName,
+} from "../kubernetes/kubernetes-object.ts";
 import type { ChangedByCluster } from "./changed-by-cluster.ts";
 import { digestOf, statusDigest } from "./comparison.ts";
 import { appliersOf, restoreFieldOwners } from "./field-owners.ts";
 import { isFinishedJob, isFinishedPod, markFinished } from "./finished-jobs.ts";
-import { keepsStatus, type LiveObject } from "./live-objects.ts";
+import { keepsStatus, type LiveObject, ownerUids } from "./live-objects.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import type { RestoreSource } from "./restore-source.ts";
@@ -30,6 +35,12 @@ export interface HowToRestore {
   /** Whether it is made as it runs. */
   readonly started: boolean;
   readonly changed: ChangedByCluster;
+}
+
+/** Notes an object that is as it was saved in every byte, and stays where it is. */
+export function leaveUntouched({ links }: NamespacedRestore, type: ServedType, metadata: ObjectMeta): void {
+  links.restored(metadata.uid, metadata.uid);
+  links.left(type, { metadata }, ownerUids(metadata.ownerReferences ?? []));
 }
 
 /** Makes one object as it was saved. What the cluster says when it does not take it is given, not thrown. */

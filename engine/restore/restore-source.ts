@@ -1,9 +1,11 @@
 import type { ArchiveReader } from "../archive/archive-reader.ts";
 import { damage, reasonOf } from "../archive/damage.ts";
 import type { Part } from "../archive/format.ts";
-import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
+import type { KubernetesObject, ObjectMeta, ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { resourceName } from "../kubernetes/kubernetes-object.ts";
 import { parseExact } from "../kubernetes/exact-json.ts";
+import { RawObject } from "../kubernetes/raw-object.ts";
+import type { SavedIndex } from "./saved-index.ts";
 import { checkObject } from "./saved-object.ts";
 
 /**
@@ -17,6 +19,7 @@ export interface RestoreSource {
   readonly isWayBack: boolean;
   /** Put before the keys of all notes. */
   readonly notesPrefix: string;
+  readonly index: SavedIndex;
 }
 
 /** The parts of the kinds with these names, in the order of the names. */
@@ -34,12 +37,34 @@ export async function* objectsOf(
   signal: AbortSignal,
 ): AsyncGenerator<{ readonly type: ResourceType; readonly object: KubernetesObject }> {
   for (const part of parts)
-    for await (const line of reader.objects(part, signal)) yield { type: part, object: objectOf(reader, part, line) };
+    for await (const line of reader.objects(part, signal))
+      yield { type: part, object: checked(reader, part, () => parseExact(line.toString())) };
 }
 
-function objectOf({ folder, manifest }: ArchiveReader, part: Part, line: Buffer): KubernetesObject {
+/** An archived object of which the metadata is parsed; all of it only when it is asked for. */
+export interface SavedObject {
+  readonly raw: RawObject;
+  readonly metadata: ObjectMeta;
+  /** The whole of it. Errors as for `objectsOf`. */
+  readonly object: () => KubernetesObject;
+}
+
+/** The same as `objectsOf`, for whoever needs few of the objects whole. */
+export async function* savedObjectsOf(
+  { reader }: Pick<RestoreSource, "reader">,
+  part: Part,
+  signal: AbortSignal,
+): AsyncGenerator<SavedObject> {
+  for await (const line of reader.objects(part, signal)) {
+    const raw = new RawObject(line);
+    const { metadata } = checked(reader, part, () => ({ metadata: raw.metadata }));
+    yield { raw, metadata, object: () => checked(reader, part, () => raw.object) };
+  }
+}
+
+function checked({ folder, manifest }: ArchiveReader, part: Part, parse: () => unknown): KubernetesObject {
   try {
-    return checkObject(part, parseExact(line.toString()) as object, manifest.includedNamespaces);
+    return checkObject(part, parse() as object, manifest.includedNamespaces);
   } catch (error) {
     throw damage(`${folder}/${part.file}`, reasonOf(error), error);
   }

@@ -4,30 +4,33 @@ import { uuidOf } from "../crn.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { RestoreSource } from "./restore-source.ts";
+import { SavedIndex } from "./saved-index.ts";
 
-/** What the restore brings back. */
+/** What the restore brings back. With an `index` what one phase has learnt of the archive is known to the next. */
 export async function backupSource(
   { archives }: Pick<JobParts, "archives">,
   { job, signal }: JobContext,
+  index = new SavedIndex(),
 ): Promise<RestoreSource> {
-  return sourceOf(await archives.open(folderOf(job.backupCrn), signal), "");
+  return sourceOf(await archives.open(folderOf(job.backupCrn), signal), "", index);
 }
 
 /** The same, once it has been proven that all of it is there: a storage that is away is then waited for. */
 export async function provenSource(
   { archives }: Pick<JobParts, "archives">,
   { job, signal }: JobContext,
+  index = new SavedIndex(),
 ): Promise<RestoreSource> {
-  return sourceOf(await archives.openAgain(folderOf(job.backupCrn), signal), "");
+  return sourceOf(await archives.openAgain(folderOf(job.backupCrn), signal), "", index);
 }
 
 /** What was there before the restore. */
 export async function safetySource({ archives }: JobParts, { job, signal }: JobContext): Promise<RestoreSource> {
-  return sourceOf(await archives.openAgain(safetyFolder(job.uuid), signal), "back/");
+  return sourceOf(await archives.openAgain(safetyFolder(job.uuid), signal), "back/", new SavedIndex());
 }
 
-function sourceOf(reader: ArchiveReader, notesPrefix: string): RestoreSource {
-  return { reader, namespaces: reader.manifest.includedNamespaces, isWayBack: notesPrefix !== "", notesPrefix };
+function sourceOf(reader: ArchiveReader, notesPrefix: string, index: SavedIndex): RestoreSource {
+  return { reader, namespaces: reader.manifest.includedNamespaces, isWayBack: notesPrefix !== "", notesPrefix, index };
 }
 
 function folderOf(crn: string): string {

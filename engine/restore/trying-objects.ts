@@ -2,15 +2,16 @@ import type { Part } from "../archive/format.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus, isAllocationRefusal, isDenied, type KubernetesError } from "../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { RawObject } from "../kubernetes/raw-object.ts";
 import { fateOf } from "./cluster-scoped.ts";
 import { isFinishedPod } from "./finished-jobs.ts";
 import { digestOf } from "./comparison.ts";
-import { type LiveObjects, liveObjects } from "./live-objects.ts";
+import { type LiveObject, type LiveObjects, liveObjects } from "./live-objects.ts";
 import { nameOf } from "./object-names.ts";
 import { restoredMetadata } from "./namespaces.ts";
 import { refusalIn } from "./refusals.ts";
 import { afterStart, scaledWorkloads, userSnapshots } from "./restore-order.ts";
-import { objectsOf } from "./restore-source.ts";
+import { savedObjectsOf } from "./restore-source.ts";
 import { runningKinds } from "./running-kinds.ts";
 import { sanitize } from "./sanitize.ts";
 import { withoutAllocations } from "./sanitizers/service.ts";
@@ -58,18 +59,33 @@ async function* whatToTry(trial: Trial, part: Part): AsyncGenerator<Tried> {
   const type = servedType(discovery, part);
   if (!type) return;
   let live: { readonly namespace: string; readonly objects: LiveObjects } | undefined;
-  for await (const { object: archived } of objectsOf(source, [part], signal)) {
-    const { namespace = "", name } = archived.metadata;
+  const { digests } = await source.index.of(source, part, signal);
+  for await (const saved of savedObjectsOf(source, part, signal)) {
+    const { namespace = "", name } = saved.metadata;
     if (type.namespaced && !namespaces.has(namespace)) continue;
-    if (isFinishedPod(type, archived)) continue;
     if (type.namespaced && live?.namespace !== namespace)
-      live = { namespace, objects: await liveObjects(trial.parts.cluster, type, namespace, signal) };
+      live = { namespace, objects: await liveObjects(trial.parts.cluster, type, namespace, digests, signal) };
+    const isUntouched = live?.objects.untouched.has(name) === true;
+    if (isUntouched && !mayBeReplaced(type)) {
+      findings.same++;
+      continue;
+    }
+    const archived = saved.object();
+    if (isFinishedPod(type, archived)) continue;
     const deed = live
-      ? deedInNamespace(trial, type, archived, live.objects.get(name)?.digest)
+      ? deedInNamespace(trial, type, archived, isUntouched ? "untouched" : live.objects.others.get(name))
       : await deedOutside(trial, type, archived);
     if (deed === "nothing") findings.same++;
     else yield { type, archived, deed };
   }
+}
+
+/** Whether objects of a kind may go and be made again, though they are as they were saved. */
+function mayBeReplaced(type: ServedType): boolean {
+  return (
+    resourceName(type) === "persistentvolumeclaims" ||
+    runningKinds.some((running) => resourceName(running) === resourceName(type))
+  );
 }
 
 /** Whether an object is stopped by its deletion, and made again. */
@@ -82,7 +98,7 @@ function deedInNamespace(
   { source }: Trial,
   type: ServedType,
   archived: KubernetesObject,
-  live: string | undefined,
+  live: LiveObject | "untouched" | undefined,
 ): Tried["deed"] | "nothing" {
   if (live === undefined) return "make";
   if (resourceName(type) === "persistentvolumeclaims") {
@@ -91,7 +107,7 @@ function deedInNamespace(
     return isSaved ? "replace" : "nothing";
   }
   if (isStoppedByDeletion(type, archived)) return "replace";
-  return live === digestOf(type, archived) ? "nothing" : "change";
+  return live === "untouched" || live.digest === digestOf(type, archived) ? "nothing" : "change";
 }
 
 async function deedOutside(
@@ -131,8 +147,9 @@ async function refusalOfChange(trial: Trial, tried: Tried): Promise<KubernetesEr
   const { cluster } = trial.parts;
   const { namespace = "", name } = archived.metadata;
   for (let attempt = 1; ; attempt++) {
-    const live = await cluster.get(type, namespace, name, signal);
-    if (!live) return refusalOfCreation(trial, tried);
+    const bytes = await cluster.getRaw(type, namespace, name, signal);
+    if (!bytes) return refusalOfCreation(trial, tried);
+    const live = new RawObject(bytes);
     const body = inPlaceOf(live, wantedObject(type, archived));
     const patch = patchOf(type, live, archived, body);
     const refusal = await refusalIn(() =>
@@ -151,7 +168,7 @@ async function refusalOfChange(trial: Trial, tried: Tried): Promise<KubernetesEr
   }
 }
 
-async function tellWayBack({ parts, refusals, findings, signal }: Trial, type: ServedType, live: KubernetesObject) {
+async function tellWayBack({ parts, refusals, findings, signal }: Trial, type: ServedType, live: RawObject) {
   const { namespace = "", name } = live.metadata;
   const refusal = await refusalIn(() => parts.cluster.dryRun.replace(type, namespace, live, signal));
   if (refusal && refusals.weigh(refusal, namespace) === "held")
@@ -161,15 +178,15 @@ async function tellWayBack({ parts, refusals, findings, signal }: Trial, type: S
 /** What is not replaced but patched: the cluster keeps things of its own there. */
 function patchOf(
   type: ServedType,
-  live: KubernetesObject,
+  live: RawObject,
   archived: KubernetesObject,
   body: KubernetesObject,
 ): object | undefined {
-  if (resourceName(type) === "serviceaccounts") return mergedServiceAccount(live, body);
-  return resourceName(type) === "namespaces" ? { metadata: restoredMetadata(live, archived) } : undefined;
+  if (resourceName(type) === "serviceaccounts") return mergedServiceAccount(live.object, body);
+  return resourceName(type) === "namespaces" ? { metadata: restoredMetadata(live.object, archived) } : undefined;
 }
 
-function inPlaceOf({ metadata: live }: KubernetesObject, wanted: KubernetesObject): KubernetesObject {
+function inPlaceOf({ metadata: live }: RawObject, wanted: KubernetesObject): KubernetesObject {
   const { uid, resourceVersion, ownerReferences } = live;
   const kept = { ...(uid !== undefined && { uid }), ...(resourceVersion !== undefined && { resourceVersion }) };
   return { ...wanted, metadata: { ...wanted.metadata, ...kept, ...(ownerReferences && { ownerReferences }) } };

@@ -16,11 +16,17 @@ export async function* unsavedObjects(
 ): AsyncGenerator<KubernetesObject> {
   // Only of these it does not show in the metadata what the cluster has made itself.
   const isWhole = resourceName(type) === "secrets";
-  const found = isWhole ? cluster.list(type, namespace, signal) : cluster.listMetadata(type, namespace, signal);
+  const isUnsaved = ({ metadata }: KubernetesObject) => saved?.has(metadata.name) !== true;
   try {
-    for await (const object of found)
-      if (saved?.has(object.metadata.name) !== true && !isMadeByCluster(type, object)) yield object;
+    if (isWhole && !(await hasAny(cluster.listMetadata(type, namespace, signal), isUnsaved))) return;
+    const found = isWhole ? cluster.list(type, namespace, signal) : cluster.listMetadata(type, namespace, signal);
+    for await (const object of found) if (isUnsaved(object) && !isMadeByCluster(type, object)) yield object;
   } catch (error) {
     if (!hasStatus(error, 404, 405)) throw error;
   }
+}
+
+async function hasAny<T>(items: AsyncIterable<T>, is: (item: T) => boolean): Promise<boolean> {
+  for await (const item of items) if (is(item)) return true;
+  return false;
 }

@@ -44,7 +44,7 @@ test.each([
     info: (text: string) => lines.push(text),
   } as unknown as JobContext;
   const cluster = { get: async () => live && { metadata: { name: "it", uid: live } } } as unknown as Cluster;
-  const saved = { metadata: { name: "it", namespace: "n", uid: "same" }, type: "kubernetes.io/service-account-token" };
-  await tellNotAsSaved(cluster, context, secrets, saved);
+  const metadata = { name: "it", namespace: "n", uid: "same" };
+  await tellNotAsSaved(cluster, context, { type: secrets, metadata, loss: "it gets a new token" });
   expect(lines).toHaveLength(told);
 });

@@ -1,0 +1,55 @@
+import { hash } from "node:crypto";
+import { parseExact } from "./exact-json.ts";
+import type { KubernetesObject, ObjectMeta } from "./kubernetes-object.ts";
+
+/** The API server and the archive write an object's kind, if they do, before its metadata, and all else after that. */
+const beforeMetadata = /^\{(?:"(?:kind|apiVersion)":"[^"\\]*",)*(?="metadata":\{)/;
+const longestStart = 1_000;
+const metadataKey = '"metadata":';
+
+/** An object as JSON bytes, of which no more is parsed than is asked for. Errors as for `JSON.parse`. */
+export class RawObject {
+  readonly bytes: Buffer;
+  /** Where the metadata's member begins; undefined when the bytes are in another order. */
+  readonly #start: number | undefined;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+    this.#start = beforeMetadata.exec(bytes.toString("latin1", 0, longestStart))?.[0].length;
+  }
+
+  /** Of a member that is there twice the first counts. */
+  get metadata(): ObjectMeta {
+    if (this.#start === undefined) return this.object.metadata;
+    const from = this.#start + metadataKey.length;
+    return JSON.parse(this.bytes.toString("utf8", from, endOfObject(this.bytes, from))) as ObjectMeta;
+  }
+
+  /** With numbers exact (`parseExact`). */
+  get object(): KubernetesObject {
+    return parseExact(this.bytes.toString()) as KubernetesObject;
+  }
+
+  /** Two objects with the same one are the same in every byte but, it may be, in what they say of their kind and version. */
+  get digest(): string {
+    return hash("sha256", this.bytes.subarray(this.#start ?? 0), "base64").slice(0, 24);
+  }
+}
+
+const quote = 0x22;
+const backslash = 0x5c;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+
+/** Where the JSON object ends that begins at a place. */
+function endOfObject(bytes: Buffer, from: number): number {
+  let depth = 0;
+  for (let at = from; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === openBrace) depth++;
+    else if (byte === closeBrace && --depth === 0) return at + 1;
+    else if (byte === quote)
+      for (at++; at < bytes.length && bytes[at] !== quote; at++) if (bytes[at] === backslash) at++;
+  }
+  return bytes.length;
+}
