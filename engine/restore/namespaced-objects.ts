@@ -28,14 +28,9 @@ export async function restoreObjects(
   const counts = new PartCounts(context);
   const changed = new ChangedByCluster();
   await forEachInFlight(
-    compared(restore, parts),
+    compared(restore, parts, (part) => counts.add(part, "left")),
     restore.parts.limits.clusterConcurrency,
     async ({ type, part, saved, live }) => {
-      if (live === "untouched") {
-        leaveUntouched(restore, type, saved.metadata);
-        counts.add(part, "left");
-        return;
-      }
       const object = saved.object();
       const outcome = await restoreObject(restore, type, object, { live, started, changed });
       if (outcome !== "left" && outcome !== "written") {
@@ -54,14 +49,17 @@ interface Compared {
   readonly type: ServedType;
   readonly part: Part;
   readonly saved: SavedObject;
-  readonly live: LiveObject | "untouched" | undefined;
+  readonly live: LiveObject | undefined;
 }
 
-/** The saved objects of some parts, each with what is there of its name. */
+/** The saved objects of some parts, each with what is there of its name, but for those that are as saved in every byte. */
 async function* compared(
-  { parts: { cluster, restore }, context, source, discovery }: NamespacedRestore,
+  namespacedRestore: NamespacedRestore,
   parts: readonly Part[],
+  onUntouched: (part: Part) => void,
 ): AsyncGenerator<Compared> {
+  const { context, source, discovery } = namespacedRestore;
+  const { cluster, restore } = namespacedRestore.parts;
   for (const part of parts) {
     const type = servedType(discovery, part);
     if (!type) {
@@ -78,7 +76,10 @@ async function* compared(
       const { namespace = "", name } = saved.metadata;
       if (namespace !== at) there = await liveObjects(cluster, type, namespace, digests, context.signal);
       at = namespace;
-      yield { type, part, saved, live: there?.untouched.has(name) ? "untouched" : there?.others.get(name) };
+      if (there?.untouched.has(name)) {
+        leaveUntouched(namespacedRestore, type, saved.metadata);
+        onUntouched(part);
+      } else yield { type, part, saved, live: there?.others.get(name) };
     }
   }
 }

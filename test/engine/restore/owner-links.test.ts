@@ -22,6 +22,9 @@ function parts() {
     notes: {
       get: (key: string) => values.get(key),
       set: (key: string, value: unknown) => values.set(key, JSON.parse(JSON.stringify(value))),
+      setAll: (entries: Iterable<readonly [string, unknown]>) => {
+        for (const [key, value] of entries) values.set(key, value);
+      },
       entries: (prefix: string) => [...values].filter(([key]) => key.startsWith(prefix)).values(),
       clear: (prefix: string) =>
         [...values.keys()].filter((key) => key.startsWith(prefix)).map((key) => values.delete(key)),

@@ -7,6 +7,7 @@ import { missingDeviceClasses } from "../../../engine/restore/missing-device-cla
 import { Refusals, refusalIn } from "../../../engine/restore/refusals.ts";
 import type { RestoreSource } from "../../../engine/restore/restore-source.ts";
 import type { Trial } from "../../../engine/restore/trial.ts";
+import { SavedIndex } from "../../../engine/restore/saved-index.ts";
 
 const { signal } = new AbortController();
 
@@ -28,7 +29,7 @@ function archiveOf(
         if (parts[index] === part) yield Buffer.from(JSON.stringify(object));
     },
   };
-  return { reader, namespaces: ["cdp"], notesPrefix: "" } as unknown as RestoreSource;
+  return { reader, namespaces: ["cdp"], notesPrefix: "", index: new SavedIndex() } as unknown as RestoreSource;
 }
 
 const cluster = {
