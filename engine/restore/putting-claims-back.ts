@@ -15,7 +15,7 @@ import { refusalOf } from "./object-restorer.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { claimsRequest } from "./restoring-claims.ts";
 import { sanitize } from "./sanitize.ts";
-import { isMadeWithoutSnapshot } from "./unsaved-claims.ts";
+import { deletionUndone, isMadeWithoutSnapshot } from "./unsaved-claims.ts";
 
 /**
  * Deletes the claims that the restore has made, and with them their volumes, which are copies out of snapshots; `putClaimsBack`
@@ -99,6 +99,8 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
         );
         return;
       }
+      if (saved.metadata.deletionTimestamp !== undefined)
+        context.warn(namespace, `claim ${claim} is on its volume ${persistentVolume} again; ${deletionUndone}`);
     }
     await restoreFieldOwners(cluster, persistentVolumeClaims, saved, signal);
   });
