@@ -68,12 +68,13 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
     const saved = before.get(`${namespace}/${claim}`);
     return saved !== undefined && (volumeOf(saved) || persistentVolume) === persistentVolume;
   });
-  for (const namespace of source.namespaces)
+  await forEachInFlight(source.namespaces, limits.clusterConcurrency, async (namespace) => {
     try {
       await letGo(parts, context, namespace);
     } catch (error) {
       context.info(refusalOf(error)); // it keeps no other one
     }
+  });
   const refused: string[] = [];
   await forEachInFlight(formerly, limits.clusterConcurrency, async ({ namespace, claim, persistentVolume }) => {
     const saved = before.get(`${namespace}/${claim}`);
@@ -106,16 +107,14 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
   });
   if (refused.length > 0)
     throw new DrsError("FAILED_PRECONDITION", `claims are not on their old volumes: ${refused.join("; ")}`);
-  for (const namespace of source.namespaces) {
-    const names = new Set(formerly.filter((volume) => volume.namespace === namespace).map((volume) => volume.claim));
-    if (names.size === 0) continue;
+  const lateIn: string[] = [];
+  const formerlyIn = Map.groupBy(formerly, (volume) => volume.namespace);
+  await forEachInFlight(formerlyIn, limits.clusterConcurrency, async ([namespace, here]) => {
+    const names = new Set(here.map((volume) => volume.claim));
     const late = await unboundClaims(claimsRequest(parts, context), namespace, names);
-    if (late.length > 0)
-      throw new DrsError(
-        "FAILED_PRECONDITION",
-        `claims of ${namespace} did not bind to their old volumes: ${late.join(", ")}`,
-      );
-  }
+    if (late.length > 0) lateIn.push(`claims of ${namespace} did not bind to their old volumes: ${late.join(", ")}`);
+  });
+  if (lateIn.length > 0) throw new DrsError("FAILED_PRECONDITION", lateIn.join("; "));
   await releaseRestoredVolumes(parts, context);
 }
 
@@ -129,7 +128,7 @@ async function letGo(parts: JobParts, context: JobContext, namespace: string): P
   if (going.length === 0) return;
   const used = await claimsInUse(cluster, namespace, signal);
   const uids = new Set(going.filter(({ metadata }) => !used.has(metadata.name)).map(({ metadata }) => metadata.uid));
-  if (uids.size > 0) await claimsGone(parts, context, namespace, ({ metadata }) => uids.has(metadata.uid));
+  if (uids.size > 0) await claimsGone(parts, context, [namespace], ({ metadata }) => uids.has(metadata.uid));
 }
 
 /** The claims that were there before the restore, by namespace and name. */
