@@ -75,19 +75,17 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
       context.info(refusalOf(error)); // it keeps no other one
     }
   });
-  const refused: string[] = [];
+  const held = await heldClaims(parts, source, before, signal);
+  const refused = [...held].map(([key, holders]) => {
+    const kept = formerly.find(({ namespace, claim }) => `${namespace}/${claim}` === key);
+    const volume = kept ? `, whose volume is ${kept.persistentVolume}` : "";
+    return `PersistentVolumeClaim ${key}${volume}: the restore's own is still there after its deletion, held by ${holders}`;
+  });
   await forEachInFlight(formerly, limits.clusterConcurrency, async ({ namespace, claim, persistentVolume }) => {
     const saved = before.get(`${namespace}/${claim}`);
     if (!saved) return;
-    const there = await cluster.get(persistentVolumeClaims, namespace, claim, signal);
-    if (there?.metadata.deletionTimestamp !== undefined && volumeOf(there) !== persistentVolume) {
-      const holders = there.metadata.finalizers?.join(", ") ?? "nothing";
-      refused.push(
-        `PersistentVolumeClaim ${namespace}/${claim}, whose volume is ${persistentVolume}: the restore's own is still there after its deletion, held by ${holders}`,
-      );
-      return;
-    }
-    if (!there) {
+    if (held.has(`${namespace}/${claim}`)) return;
+    if (!(await cluster.get(persistentVolumeClaims, namespace, claim, signal))) {
       const volume = await keptVolume(parts, context, persistentVolume);
       if (volume) await freeVolume(cluster, volume, namespace, claim, signal);
       const wanted = sanitize(persistentVolumeClaims, saved);
@@ -106,7 +104,7 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
     await restoreFieldOwners(cluster, persistentVolumeClaims, saved, signal);
   });
   if (refused.length > 0)
-    throw new DrsError("FAILED_PRECONDITION", `claims are not on their old volumes: ${refused.join("; ")}`);
+    throw new DrsError("FAILED_PRECONDITION", `claims are not as they were: ${refused.join("; ")}`);
   const lateIn: string[] = [];
   const formerlyIn = Map.groupBy(formerly, (volume) => volume.namespace);
   await forEachInFlight(formerlyIn, limits.clusterConcurrency, async ([namespace, here]) => {
@@ -129,6 +127,26 @@ async function letGo(parts: JobParts, context: JobContext, namespace: string): P
   const used = await claimsInUse(cluster, namespace, signal);
   const uids = new Set(going.filter(({ metadata }) => !used.has(metadata.name)).map(({ metadata }) => metadata.uid));
   if (uids.size > 0) await claimsGone(parts, context, [namespace], ({ metadata }) => uids.has(metadata.uid));
+}
+
+/** What holds those claims that are being deleted and were not there before, by namespace and name. */
+async function heldClaims(
+  { cluster, limits }: JobParts,
+  { namespaces }: RestoreSource,
+  before: ReadonlyMap<string, KubernetesObject>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const held = new Map<string, string>();
+  await forEachInFlight(namespaces, limits.clusterConcurrency, async (namespace) => {
+    for await (const claim of cluster.list(persistentVolumeClaims, namespace, signal)) {
+      const { name, uid, deletionTimestamp, finalizers } = claim.metadata;
+      const former = before.get(`${namespace}/${name}`);
+      const isFormer = former && (former.metadata.uid === uid || volumeOf(former) === volumeOf(claim));
+      if (deletionTimestamp === undefined || isFormer || isMadeByCluster(persistentVolumeClaims, claim)) continue;
+      held.set(`${namespace}/${name}`, finalizers?.join(", ") ?? "nothing");
+    }
+  });
+  return held;
 }
 
 /** The claims that were there before the restore, by namespace and name. */
