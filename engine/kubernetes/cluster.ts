@@ -5,7 +5,6 @@ import { type Discovery, discover } from "./discovery.ts";
 import { parseExact } from "./exact-json.ts";
 import { KubernetesError, hasStatus } from "./kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, resourcePath } from "./kubernetes-object.ts";
-import { ListSplitter } from "./list-splitter.ts";
 import { type ListOptions, listObjects } from "./object-list.ts";
 import { type Sighting, watchObjects } from "./object-watch.ts";
 import { type PodCommand, execInPod } from "./pod-exec.ts";
@@ -229,28 +228,6 @@ export class Cluster {
       const replaced = uid !== undefined && hasStatus(error, 409);
       if (!hasStatus(error, 404) && !replaced) throw error;
     }
-  }
-
-  /** Asks for the deletion of all that the selectors match; gives how many that were. */
-  async deleteCollection(
-    type: Type,
-    namespace: string,
-    signal: AbortSignal,
-    options: ListOptions = {},
-  ): Promise<number> {
-    const path = `${resourcePath(type, namespace)}?${new URLSearchParams({ ...options }).toString()}`;
-    const body = this.#deletion({});
-    return this.#aroundWrite(`DELETE all ${type.resource}`, () =>
-      this.#connection.read(
-        { method: "DELETE", path, body, signal, accept: metadataListOnly, mayGo: this.#mayGo },
-        async (answer) => {
-          const deleted = new ListSplitter(); // the answer lists them all
-          let count = 0;
-          for await (const chunk of answer as AsyncIterable<Uint8Array>) count += deleted.push(chunk).length;
-          return count;
-        },
-      ),
-    );
   }
 
   /** Every object of a collection and then its changes; see `watchObjects`. */

@@ -84,7 +84,7 @@ export function restoreRights({ saved, namespaces, statusOf, ...discovery }: Res
   const known = new Set(kinds.map(resourceName));
   const coming = saved.filter((kind) => kind.namespaced && !known.has(resourceName(kind)));
   const inNamespace = (namespace: string) => [
-    ...kinds.flatMap((kind) => rightsOn(kind, namespacedVerbs(kind), namespace)),
+    ...kinds.flatMap((kind) => rightsOn(kind, [...looking, ...writing], namespace)),
     ...coming.flatMap((kind) => rightsOn(kind, [...looking, ...writing], namespace)),
     ...[...kinds, ...coming]
       .filter((kind) => statusOf.includes(resourceName(kind)))
@@ -103,11 +103,6 @@ export function restoreRights({ saved, namespaces, statusOf, ...discovery }: Res
     ...snapshotRights(namespaces),
     ...leaseRights,
   ];
-}
-
-/** Not every kind can be deleted all at once. */
-function namespacedVerbs({ verbs }: DiscoveredResource): readonly string[] {
-  return [...looking, ...writing, ...(verbs.includes("deletecollection") ? ["deletecollection"] : [])];
 }
 
 function isReplaced(kind: ResourceType): boolean {

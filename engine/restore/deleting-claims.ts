@@ -24,9 +24,10 @@ export async function deleteClaims(
   const { cluster, limits } = parts;
   const { signal } = context;
   await keepVolumes(parts, context, namespaces); // of claims that have come since, too
+  const goes = (claim: KubernetesObject) => !isLeft(claim) || claim.metadata.deletionTimestamp !== undefined;
+  const counts = new Map<string, number>();
   for (const namespace of namespaces) {
     let count = 0;
-    const goes = (claim: KubernetesObject) => !isLeft(claim) || claim.metadata.deletionTimestamp !== undefined;
     const claims = cluster.list(persistentVolumeClaims, namespace, signal);
     await forEachInFlight(claims, limits.clusterConcurrency, async (claim) => {
       const { name } = claim.metadata;
@@ -36,36 +37,50 @@ export async function deleteClaims(
       } else if (volumeOf(claim) !== "")
         context.warn(namespace, `claim ${name} is not in the backup with its data, and left as it is`);
     });
-    await claimsGone(parts, context, namespace, goes);
+    counts.set(namespace, count);
+  }
+  await claimsGone(parts, context, namespaces, goes);
+  for (const [namespace, count] of counts)
     if (count > 0)
       context.info(`deleted ${count} claims of ${namespace}; their volumes are kept until the restore is over`);
-  }
 }
 
 /**
- * Waits until claims are gone that have been deleted. What holds them for too long, but for a pod that uses them, is taken from
- * them with a warning. FAILED_PRECONDITION names those that are there still.
+ * Waits until claims are gone that have been deleted, in all the namespaces at once. What holds them for too long, but for a pod
+ * that uses them, is taken from them with a warning. FAILED_PRECONDITION names those that are there still.
  */
 export async function claimsGone(
   parts: JobParts,
   context: JobContext,
-  namespace: string,
+  namespaces: Iterable<string>,
   isOurs: (claim: KubernetesObject) => boolean,
 ): Promise<void> {
+  const { clusterConcurrency, podsStopTimeout } = parts.limits;
+  const held: string[] = [];
+  await forEachInFlight(namespaces, clusterConcurrency, async (namespace) => {
+    const names = await claimsHeld(parts, context, namespace, isOurs);
+    if (names.length > 0)
+      held.push(
+        `claims of ${namespace} are still there ${podsStopTimeout / 1000} s after their deletion: ${names.join(", ")}`,
+      );
+  });
+  if (held.length > 0) throw new DrsError("FAILED_PRECONDITION", held.join("; "));
+}
+
+/** Waits as above; gives those that are there still, with what holds them. */
+async function claimsHeld(
+  parts: JobParts,
+  context: JobContext,
+  namespace: string,
+  isOurs: (claim: KubernetesObject) => boolean,
+): Promise<readonly string[]> {
   const { cluster, limits } = parts;
   await releaseSources({ cluster, inFlight: limits.clusterConcurrency, signal: context.signal }, namespace);
   await releaseClaims(parts, context, namespace, isOurs);
   const timeoutMs = limits.podsStopTimeout;
   const wait = { type: persistentVolumeClaims, namespace, timeoutMs, signal: context.signal };
   const left = await waitUntilGone(cluster, wait, isOurs);
-  if (left.length === 0) return;
-  const names = left.map(
-    ({ metadata }) => `${metadata.name} (held by ${metadata.finalizers?.join(", ") ?? "nothing"})`,
-  );
-  throw new DrsError(
-    "FAILED_PRECONDITION",
-    `claims of ${namespace} are still there ${timeoutMs / 1000} s after their deletion: ${names.join(", ")}`,
-  );
+  return left.map(({ metadata }) => `${metadata.name} (held by ${metadata.finalizers?.join(", ") ?? "nothing"})`);
 }
 
 /**

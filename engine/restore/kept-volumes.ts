@@ -195,7 +195,9 @@ async function untilBound(
     inFlight: limits.clusterConcurrency,
     signal,
   };
-  for (const [namespace, names] of waitedFor) await unboundClaims(request, namespace, names);
+  await forEachInFlight(waitedFor, limits.clusterConcurrency, async ([namespace, names]) => {
+    await unboundClaims(request, namespace, names);
+  });
 }
 
 /** Whether a claim has the volume that it was taken from. */

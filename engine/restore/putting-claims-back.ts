@@ -15,7 +15,7 @@ import { refusalOf } from "./object-restorer.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { claimsRequest } from "./restoring-claims.ts";
 import { sanitize } from "./sanitize.ts";
-import { isMadeWithoutSnapshot } from "./unsaved-claims.ts";
+import { deletionUndone, isMadeWithoutSnapshot } from "./unsaved-claims.ts";
 
 /**
  * Deletes the claims that the restore has made, and with them their volumes, which are copies out of snapshots; `putClaimsBack`
@@ -68,25 +68,24 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
     const saved = before.get(`${namespace}/${claim}`);
     return saved !== undefined && (volumeOf(saved) || persistentVolume) === persistentVolume;
   });
-  for (const namespace of source.namespaces)
+  await forEachInFlight(source.namespaces, limits.clusterConcurrency, async (namespace) => {
     try {
       await letGo(parts, context, namespace);
     } catch (error) {
       context.info(refusalOf(error)); // it keeps no other one
     }
-  const refused: string[] = [];
+  });
+  const held = await heldClaims(parts, source, before, signal);
+  const refused = [...held].map(([key, holders]) => {
+    const kept = formerly.find(({ namespace, claim }) => `${namespace}/${claim}` === key);
+    const volume = kept ? `, whose volume is ${kept.persistentVolume}` : "";
+    return `PersistentVolumeClaim ${key}${volume}: the restore's own is still there after its deletion, held by ${holders}`;
+  });
   await forEachInFlight(formerly, limits.clusterConcurrency, async ({ namespace, claim, persistentVolume }) => {
     const saved = before.get(`${namespace}/${claim}`);
     if (!saved) return;
-    const there = await cluster.get(persistentVolumeClaims, namespace, claim, signal);
-    if (there?.metadata.deletionTimestamp !== undefined && volumeOf(there) !== persistentVolume) {
-      const holders = there.metadata.finalizers?.join(", ") ?? "nothing";
-      refused.push(
-        `PersistentVolumeClaim ${namespace}/${claim}, whose volume is ${persistentVolume}: the restore's own is still there after its deletion, held by ${holders}`,
-      );
-      return;
-    }
-    if (!there) {
+    if (held.has(`${namespace}/${claim}`)) return;
+    if (!(await cluster.get(persistentVolumeClaims, namespace, claim, signal))) {
       const volume = await keptVolume(parts, context, persistentVolume);
       if (volume) await freeVolume(cluster, volume, namespace, claim, signal);
       const wanted = sanitize(persistentVolumeClaims, saved);
@@ -99,21 +98,21 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
         );
         return;
       }
+      if (saved.metadata.deletionTimestamp !== undefined)
+        context.warn(namespace, `claim ${claim} is on its volume ${persistentVolume} again; ${deletionUndone}`);
     }
     await restoreFieldOwners(cluster, persistentVolumeClaims, saved, signal);
   });
   if (refused.length > 0)
-    throw new DrsError("FAILED_PRECONDITION", `claims are not on their old volumes: ${refused.join("; ")}`);
-  for (const namespace of source.namespaces) {
-    const names = new Set(formerly.filter((volume) => volume.namespace === namespace).map((volume) => volume.claim));
-    if (names.size === 0) continue;
+    throw new DrsError("FAILED_PRECONDITION", `claims are not as they were: ${refused.join("; ")}`);
+  const lateIn: string[] = [];
+  const formerlyIn = Map.groupBy(formerly, (volume) => volume.namespace);
+  await forEachInFlight(formerlyIn, limits.clusterConcurrency, async ([namespace, here]) => {
+    const names = new Set(here.map((volume) => volume.claim));
     const late = await unboundClaims(claimsRequest(parts, context), namespace, names);
-    if (late.length > 0)
-      throw new DrsError(
-        "FAILED_PRECONDITION",
-        `claims of ${namespace} did not bind to their old volumes: ${late.join(", ")}`,
-      );
-  }
+    if (late.length > 0) lateIn.push(`claims of ${namespace} did not bind to their old volumes: ${late.join(", ")}`);
+  });
+  if (lateIn.length > 0) throw new DrsError("FAILED_PRECONDITION", lateIn.join("; "));
   await releaseRestoredVolumes(parts, context);
 }
 
@@ -127,7 +126,27 @@ async function letGo(parts: JobParts, context: JobContext, namespace: string): P
   if (going.length === 0) return;
   const used = await claimsInUse(cluster, namespace, signal);
   const uids = new Set(going.filter(({ metadata }) => !used.has(metadata.name)).map(({ metadata }) => metadata.uid));
-  if (uids.size > 0) await claimsGone(parts, context, namespace, ({ metadata }) => uids.has(metadata.uid));
+  if (uids.size > 0) await claimsGone(parts, context, [namespace], ({ metadata }) => uids.has(metadata.uid));
+}
+
+/** What holds those claims that are being deleted and were not there before, by namespace and name. */
+async function heldClaims(
+  { cluster, limits }: JobParts,
+  { namespaces }: RestoreSource,
+  before: ReadonlyMap<string, KubernetesObject>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const held = new Map<string, string>();
+  await forEachInFlight(namespaces, limits.clusterConcurrency, async (namespace) => {
+    for await (const claim of cluster.list(persistentVolumeClaims, namespace, signal)) {
+      const { name, uid, deletionTimestamp, finalizers } = claim.metadata;
+      const former = before.get(`${namespace}/${name}`);
+      const isFormer = former && (former.metadata.uid === uid || volumeOf(former) === volumeOf(claim));
+      if (deletionTimestamp === undefined || isFormer || isMadeByCluster(persistentVolumeClaims, claim)) continue;
+      held.set(`${namespace}/${name}`, finalizers?.join(", ") ?? "nothing");
+    }
+  });
+  return held;
 }
 
 /** The claims that were there before the restore, by namespace and name. */

@@ -59,14 +59,17 @@ export async function restoreClaims(
     inBackup.add(`${namespace}/${name}`);
   }
   await remakeGoneClaims(parts, context, source, inBackup);
-  for (const [namespace, here] of Map.groupBy(waitedFor, (volume) => volume.namespace)) {
+  const lateIn: string[] = [];
+  const waitedIn = Map.groupBy(waitedFor, (volume) => volume.namespace);
+  await forEachInFlight(waitedIn, limits.clusterConcurrency, async ([namespace, here]) => {
     const late = await unboundClaims(request, namespace, new Set(here.map(({ claim }) => claim)));
     if (late.length > 0)
-      throw new DrsError(
-        "FAILED_PRECONDITION",
-        `claims of ${namespace} were not bound within ${limits.snapshotTimeout / 1000} s: ${late.join(", ")}; their events say what the CSI driver answers`,
+      lateIn.push(
+        `claims of ${namespace} were not bound within ${limits.snapshotTimeout / 1000} s: ${late.join(", ")}`,
       );
-  }
+  });
+  if (lateIn.length > 0)
+    throw new DrsError("FAILED_PRECONDITION", `${lateIn.join("; ")}; their events say what the CSI driver answers`);
   if (volumes.length > 0) context.info(`restored ${volumes.length} claims from their snapshots`);
 }
 

@@ -38,6 +38,6 @@ export async function removeUninvited(
     cluster.delete(persistentVolumeClaims, namespace, name, signal),
   );
   const uids = new Set(claims.map(({ metadata }) => metadata.uid));
-  for (const namespace of new Set(claims.map(({ metadata }) => metadata.namespace ?? "")))
-    await claimsGone(parts, context, namespace, ({ metadata }) => uids.has(metadata.uid));
+  const theirs = new Set(claims.map(({ metadata }) => metadata.namespace ?? ""));
+  await claimsGone(parts, context, theirs, ({ metadata }) => uids.has(metadata.uid));
 }

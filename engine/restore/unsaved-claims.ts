@@ -14,6 +14,9 @@ import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { safetySource } from "./restore-sources.ts";
 import { sanitize } from "./sanitize.ts";
 
+/** Of a claim that comes back: a deletion cannot be made again that waits for the pods that use the claim. */
+export const deletionUndone = "it was being deleted, and is not any more: delete it again if that is wanted";
+
 /**
  * A claim whose data is not in the backup. One that exists is left as it is, but for its labels and annotations. Else it is
  * made again: on its old volume when that has its data still, as a static one does, such as a network share, one that says
@@ -42,7 +45,11 @@ export async function createClaimWithoutSnapshot(
       noteAdded(context, source, persistentVolumes, volumeName);
     await freeVolume(cluster, volume, namespace, name, signal);
     claim = { ...claim, spec: { ...(claim["spec"] as object), volumeName } };
-    context.warn(namespace, `claim ${name} is on its volume ${volumeName} again, whose data is not in the backup`);
+    const undone = archived.metadata.deletionTimestamp === undefined ? "" : `; ${deletionUndone}`;
+    context.warn(
+      namespace,
+      `claim ${name} is on its volume ${volumeName} again, whose data is not in the backup${undone}`,
+    );
   } else if (formerName !== "") context.warn(namespace, `claim ${name} is empty: its data is not in the backup`);
   await cluster.createOnce(persistentVolumeClaims, namespace, claim, signal);
   const made = await cluster.get(persistentVolumeClaims, namespace, name, signal);

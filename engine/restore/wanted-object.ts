@@ -1,6 +1,7 @@
 import { asInGo } from "../kubernetes/exact-json.ts";
 import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { isFinishedJob, suspended } from "./finished-jobs.ts";
+import { hasRun, isPaused } from "./paused-deployments.ts";
 import { scaledWorkloads } from "./restore-order.ts";
 import { sanitize } from "./sanitize.ts";
 import { withDefaultsOnly } from "./sanitizers/limit-range.ts";
@@ -9,7 +10,7 @@ import { inVersion, type ServedType } from "./served-types.ts";
 /**
  * The body with which the restore makes an archived object, but for its owners: the one that PRE_VALIDATION tries is the
  * one that is sent later. What runs as soon as it exists is made so that it does not run: a workload with a replica count
- * with none and not paused, a finished job suspended; of limit ranges the defaults come first. With `started`, limit ranges
+ * with none, and not paused if it had pods, a finished job suspended; of limit ranges the defaults come first. With `started`, limit ranges
  * are whole, and a workload has its saved replica count from the beginning: some policies take no workload without replicas.
  */
 export function wantedObject(
@@ -24,5 +25,6 @@ export function wantedObject(
   if (name === "controllerrevisions.apps") return { ...object, data: asInGo(object["data"]) };
   if (!scaledWorkloads.includes(name)) return object;
   const spec = object["spec"] as { replicas?: number };
-  return { ...object, spec: { ...spec, replicas: started ? (spec.replicas ?? 1) : 0, paused: undefined } };
+  const paused = isPaused(archived) && !hasRun(archived) ? true : undefined;
+  return { ...object, spec: { ...spec, replicas: started ? (spec.replicas ?? 1) : 0, paused } };
 }

@@ -46,11 +46,12 @@ async function deleteEach(
   await forEachInFlight(objects, inFlight, ({ namespace, name }) => cluster.delete(type, namespace, name, signal));
   const options = { labelSelector: `${jobLabel}=${uuid}` };
   const held: KubernetesObject[] = [];
-  for (const [namespace, here] of Map.groupBy(objects, (object) => object.namespace)) {
+  const objectsIn = Map.groupBy(objects, (object) => object.namespace);
+  await forEachInFlight(objectsIn, inFlight, async ([namespace, here]) => {
     const names = new Set(here.map(({ name }) => name));
     const wait = { type, namespace, options, timeoutMs, signal };
     held.push(...(await waitUntilGone(cluster, wait, ({ metadata }) => names.has(metadata.name))));
-  }
+  });
   return held;
 }
 

@@ -30,7 +30,7 @@ export interface DiscardRequest {
 export async function discardSnapshots(request: DiscardRequest): Promise<void> {
   const { cluster, uuid, inFlight, signal } = request;
   const ours = { labelSelector: `${jobLabel}=${uuid}` };
-  for (const namespace of request.namespaces) {
+  await forEachInFlight(request.namespaces, inFlight, async (namespace) => {
     await forEachInFlight(cluster.list(volumeSnapshots, namespace, signal, ours), inFlight, async (snapshot) => {
       // The controller's own name for it, as it may have made a content that the snapshot does not tell of yet.
       const content = contentOf(snapshot) ?? `snapcontent-${snapshot.metadata.uid}`;
@@ -41,7 +41,7 @@ export async function discardSnapshots(request: DiscardRequest): Promise<void> {
       });
     });
     await releaseSources(request, namespace);
-  }
+  });
 }
 
 const dropIntervalMs = 5_000;

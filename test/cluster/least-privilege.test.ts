@@ -191,8 +191,7 @@ function rightFor(request: string): string | undefined {
   if (resource === "" || resource.startsWith("selfsubject")) return undefined;
   const reading = name !== undefined ? "get" : searchParams.get("watch") === "true" ? "watch" : "list";
   const verbs: Readonly<Record<string, string>> = { GET: reading, POST: "create", PUT: "update", PATCH: "patch" };
-  const deletion = name === undefined ? "deletecollection" : "delete";
-  const question = { verb: verbs[method] ?? deletion, group, resource, namespace };
+  const question = { verb: verbs[method] ?? "delete", group, resource, namespace };
   return inWords(subresource === undefined ? question : { ...question, subresource });
 }
 

@@ -37,7 +37,7 @@ let plane: SmallControlPlane;
 beforeAll(async () => {
   cluster = await sharedCluster();
   await cluster.kubectl("create", "clusterrole", reader, "--verb=get,list,watch", "--resource=*.*");
-  const verbs = "get,list,watch,create,update,patch,delete,deletecollection";
+  const verbs = "get,list,watch,create,update,patch,delete";
   await cluster.kubectl("create", "clusterrole", writer, `--verb=${verbs}`, "--resource=*.*");
   account = await Account.create("faults-permissions-service", cluster);
   plane = await aRunningControlPlane("faults-permissions", [`--kubeconfig=${await account.kubeconfig()}`]);
@@ -60,7 +60,7 @@ test("without the rights that they need neither backup nor restore touches anyth
   const restore = await plane.restore({ state: "FAILED" });
   expect(JSON.stringify(backup.errors)).toMatch(/lacks rights that a backup needs: .*create, delete volumesnapshots/);
   expect(restore.errors[0]).toMatch(
-    /lacks rights that a restore needs: .*create, delete, deletecollection, patch, update configmaps, .* in faults-permissions/,
+    /lacks rights that a restore needs: .*create, delete, patch, update configmaps, .* in faults-permissions/,
   );
   expect(await touchedSince(before, plane)).toEqual([]);
 });

@@ -72,7 +72,7 @@ test("claims that are not in the backup stay, or come again on their volumes, an
   expect(restored.warnings.filter((text) => text.includes("claim "))).toEqual(
     expect.arrayContaining([
       `${namespace}: claim added is not in the backup with its data, and left as it is`,
-      `${namespace}: claim d-later-0 is on its volume ${volumeName} again, whose data is not in the backup`,
+      `${namespace}: claim d-later-0 is on its volume ${volumeName} again, whose data is not in the backup; it was being deleted, and is not any more: delete it again if that is wanted`,
       `${namespace}: claim imported is in storage class dir now: its volume imported-only-copies was made by hand, in none`,
     ]),
   );

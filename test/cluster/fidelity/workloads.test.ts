@@ -24,6 +24,7 @@ beforeAll(async () => {
   await plane.kubectl("delete", "statefulset/db", "daemonset/everywhere");
   await plane.patch(deployments, "web", { spec: { replicas: 1 } });
   await plane.patch(deployments, "none", { spec: { replicas: 2 } });
+  await plane.patch(deployments, "held-back", { spec: { template: { spec: { hostNetwork: true } } } });
   await plane.patch(daemonSets, "nowhere", { spec: { template: { spec: { nodeSelector: null } } } });
   await plane.restore();
 });
@@ -52,6 +53,13 @@ test("deployments have the replica counts they had, zero included", async () => 
 test("a deployment that was paused runs, and is paused", async () => {
   const paused = await plane.get(deployments, "paused");
   expect(paused).toMatchObject({ spec: { replicas: 2, paused: true }, status: { availableReplicas: 2 } });
+});
+
+test("a deployment that was paused before it ever ran does not run", async () => {
+  const { spec } = await plane.get(deployments, "held-back");
+  expect(spec).toMatchObject({ replicas: 2, paused: true });
+  const owners = (await plane.list("apps/v1/replicasets")).map(({ metadata }) => metadata.ownerReferences?.[0]?.name);
+  expect(owners).not.toContain("held-back");
 });
 
 test("daemon sets run on the nodes they ran on", async () => {
@@ -117,6 +125,15 @@ metadata: { name: paused }
 spec:
   replicas: 2
 ${workload("paused")}
+    spec: { ${containers} }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: held-back }
+spec:
+  replicas: 2
+  paused: true
+${workload("held-back")}
     spec: { ${containers} }
 ---
 apiVersion: apps/v1

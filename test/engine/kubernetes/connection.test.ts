@@ -76,14 +76,6 @@ test("a write asks right before it is sent, also when it has waited for a connec
   expect(asked.map(({ method }) => method)).toEqual(["PATCH", "GET"]);
 });
 
-test("a deletion of a collection whose answer breaks off is asked for again", async () => {
-  const body = JSON.stringify({ items: [object, object] });
-  const { cluster } = await apiServer((_, response, count) =>
-    count === 1 ? breakOff(response, body, 70) : reply(response, 200, body),
-  );
-  expect(await cluster.deleteCollection(configMaps, "n", noSignal)).toBe(2);
-});
-
 test("a refusal is told at once, with its own code, and is not tried again", async () => {
   for (const [code, reason, expected, words = "no, sir"] of [
     [400, "BadRequest", "INVALID_ARGUMENT"],
@@ -132,10 +124,10 @@ test("what is wrong with a secret is told without a word of what it holds", asyn
 
 test("a right on secrets that is missing is told in the authorizer's words, which hold no value", async () => {
   const words =
-    'secrets is forbidden: User "drs" cannot deletecollection resource "secrets" in API group "" in the namespace "n"';
+    'secrets is forbidden: User "drs" cannot delete resource "secrets" in API group "" in the namespace "n"';
   const { cluster } = await apiServer((_, response) => reply(response, 403, status(403, "Forbidden", words)));
   const error = await cluster
-    .deleteCollection({ apiVersion: "v1", resource: "secrets" }, "n", noSignal)
+    .delete({ apiVersion: "v1", resource: "secrets" }, "n", "a", noSignal)
     .catch((error: unknown) => error as Error);
   expect((error as Error).message).toContain(words);
   expect(lacksRights(error)).toBe(true);

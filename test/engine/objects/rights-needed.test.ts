@@ -77,7 +77,7 @@ function rightFor(method: string, path: string, query: URLSearchParams): string 
     POST: "create",
     PUT: "update",
     PATCH: "patch",
-    DELETE: name === undefined ? "deletecollection" : "delete",
+    DELETE: "delete",
   };
   const access = { verb: verbs[method] ?? method, group, resource, namespace, user: "" };
   return inWords(subresource === undefined ? access : { ...access, subresource });

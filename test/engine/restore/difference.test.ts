@@ -156,7 +156,7 @@ test("claims that nobody lets be made hold up nothing else when a restore goes b
   const told = texts(errors);
   expect(told).toContainEqual(
     expect.stringMatching(
-      /^going back: claims are not on their old volumes: .*PersistentVolumeClaim cdp\/\S+, whose volume is pvc-\S+: /,
+      /^going back: claims are not as they were: .*PersistentVolumeClaim cdp\/\S+, whose volume is pvc-\S+: /,
     ),
   );
   expect(told.at(-1)).toMatch(/going back has not brought back all.* under safety\//);

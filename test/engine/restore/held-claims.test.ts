@@ -30,6 +30,21 @@ test("a claim that a user's snapshot holds for ever is let go, with a warning", 
   expect(await scene.names(snapshots)).toEqual(["never"]);
 });
 
+test("claims that are held in several namespaces are waited for together, and all named", async () => {
+  const scene = await Scene.open({ limits: { podsStopTimeout: 1_500 } });
+  const backup = await scene.backup();
+  const inUse = { metadata: { finalizers: ["kubernetes.io/in-use"] } };
+  const claims = [claim, "/api/v1/namespaces/vault-system/persistentvolumeclaims/data-vault-0"];
+  for (const path of claims) await scene.change(path, inUse);
+  const crn = await scene.startRestore(backup.crn);
+  await scene.until(() => scene.engine.getLogs(crn).includes("going back"));
+  for (const path of claims) await scene.change(path, { metadata: { finalizers: null } });
+  const { errors } = await scene.restored(crn);
+  for (const name of ["cdp are still there 1.5 s after their deletion: cdp-artifacts", "vault-system are still there"])
+    expect(texts(errors)).toContainEqual(expect.stringContaining(`claims of ${name}`));
+  expect(texts(errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
+});
+
 test("a claim that a user's snapshot holds for ever does not keep a restore from going back", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0, limits: { podsStopTimeout: 1_500 } });
   const backup = await scene.backup();

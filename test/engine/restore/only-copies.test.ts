@@ -98,7 +98,7 @@ test("a claim that is being deleted, and in no backup, is made again on its volu
   await scene.simulator.settled();
   expect(texts(restore.errors)).toEqual([]);
   expect(texts(restore.warnings)).toContain(
-    `cdp: claim later is on its volume ${volume} again, whose data is not in the backup`,
+    `cdp: claim later is on its volume ${volume} again, whose data is not in the backup; it was being deleted, and is not any more: delete it again if that is wanted`,
   );
   expect((await scene.get(`${claims}/later`)).metadata).not.toHaveProperty("deletionTimestamp");
   expect(scene.simulator.volumes.read("cdp", "later", "data").toString()).toBe("only copy");
@@ -142,6 +142,9 @@ test("a claim that was being deleted is there with its data though the restore f
   await scene.simulator.settled();
   expect(restore.state).toBe("FAILED");
   expect(scene.engine.getLogs(crn)).not.toContain("DELETING_OBJECTS phase started");
+  expect(texts(restore.warnings)).toContain(
+    `cdp: going back: claim later is on its volume ${volume} again; it was being deleted, and is not any more: delete it again if that is wanted`,
+  );
   expect(await volumeNameOf(scene, "later")).toBe(volume);
   expect(scene.simulator.volumes.read("cdp", "later", "data").toString()).toBe("only copy");
   expect(await policyOf(scene, volume)).toBe("Delete");

@@ -17,11 +17,12 @@ const archived = (spec: object, status?: object) => ({
 const finished = { conditions: [{ type: "Complete", status: "True" }] };
 
 test.each([
+  ["a workload without replicas", type("apps/v1", "Deployment"), { replicas: 3 }, { replicas: 0 }],
   [
-    "a workload without replicas, not paused",
+    "a deployment that was paused before it ran, paused",
     type("apps/v1", "Deployment"),
     { replicas: 3, paused: true },
-    { replicas: 0 },
+    { replicas: 0, paused: true },
   ],
   ["a stateful set without replicas", type("apps/v1", "StatefulSet"), {}, { replicas: 0 }],
   ["a daemon set as it is", type("apps/v1", "DaemonSet"), { a: 1 }, { a: 1 }],
@@ -39,6 +40,12 @@ test.each([
   });
 });
 
+test("a deployment that was paused while it ran is made without the pause, in which it would get no pods", () => {
+  const deployment = type("apps/v1", "Deployment");
+  const wanted = wantedObject(deployment, archived({ replicas: 3, paused: true }, { replicas: 2 }));
+  expect(wanted["spec"]).toEqual({ replicas: 0 });
+});
+
 test("a job that had finished is made suspended, another one as it is", () => {
   const job = type("batch/v1", "Job");
   expect(wantedObject(job, archived({ suspend: false }, finished))["spec"]).toEqual({ suspend: true });
@@ -47,7 +54,8 @@ test("a job that had finished is made suspended, another one as it is", () => {
 
 test("what is made as started has its saved replica count, of which one is the default", () => {
   const deployment = type("apps/v1", "Deployment");
-  const started = (spec: object) => wantedObject(deployment, archived(spec), { started: true })["spec"];
+  const started = (spec: object) =>
+    wantedObject(deployment, archived(spec, { replicas: 1 }), { started: true })["spec"];
   expect(started({ replicas: 3, paused: true })).toEqual({ replicas: 3 });
   expect(started({})).toEqual({ replicas: 1 });
   expect(started({ replicas: 0 })).toEqual({ replicas: 0 });
