@@ -5,13 +5,15 @@ import type { JobParts } from "./jobs/parts.ts";
 import type { Job, JobContext, JobDefinition } from "./jobs/phase.ts";
 import type { JobKind } from "./model.ts";
 import { restoreJob } from "./restore/restore-job.ts";
+import { SavedIndex } from "./restore/saved-index.ts";
 
 /** The jobs this service knows: where the phases of each kind are plugged in. Each job goes by its own parameters. */
 export function createJobDefinitions(parts: JobParts & ParameterFlags): Readonly<Record<JobKind, JobDefinition>> {
+  const index = new SavedIndex();
   return {
     backup: byParameters(parts, "backup", (parameters) => backupJob({ ...parts, parameters })),
     restore: byParameters(parts, "restore", ({ controlPlane, statusOf, maxRefusedObjects }) =>
-      restoreJob({ ...parts, controlPlane, restore: { ...parts.restore, statusOf, maxRefusedObjects } }),
+      restoreJob({ ...parts, controlPlane, restore: { ...parts.restore, statusOf, maxRefusedObjects } }, index),
     ),
     deletion: byParameters(parts, "deletion", () => deletionJob(parts)),
   };

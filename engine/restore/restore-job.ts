@@ -22,7 +22,7 @@ import { relaxLimits } from "./restoring-limits.ts";
 import { restoreFrom } from "./restoring-objects.ts";
 import { restoreSecrets } from "./restoring-secrets.ts";
 import { startApps } from "./starting-apps.ts";
-import { SavedIndex } from "./saved-index.ts";
+import type { SavedIndex } from "./saved-index.ts";
 import { stopApps } from "./stopping-apps.ts";
 import { toStorageVersions } from "./stored-versions.ts";
 import { leftClaims } from "./unsaved-claims.ts";
@@ -44,10 +44,10 @@ const storageKinds = [
 
 /**
  * A restore. Nothing is touched before PRE_VALIDATION has proven that everything can be brought back and has saved what
- * will be replaced; what is replaced stays until the end, and comes back when the restore fails.
+ * will be replaced; what is replaced stays until the end, and comes back when the restore fails. `index` keeps what one phase
+ * has learnt of the archive for the next.
  */
-export function restoreJob(parts: JobParts): JobDefinition {
-  const index = new SavedIndex();
+export function restoreJob(parts: JobParts, index: SavedIndex): JobDefinition {
   const phase = (name: RestorePhase, run: (source: RestoreSource, context: JobContext) => Promise<void>): Phase => ({
     name,
     run: async (context) => {
