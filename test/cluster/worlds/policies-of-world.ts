@@ -58,6 +58,14 @@ export class PoliciesOfWorld {
     }
   }
 
+  /** Takes everything away for as long as something is done that the policies could hold up for ever. */
+  async standAside(work: () => Promise<void>): Promise<void> {
+    const { kubernetes } = this.#cluster;
+    for (const made of this.#made) await kubernetes.delete(pathOf(made, "object"));
+    await work();
+    for (const made of this.#made) await kubernetes.create(pathOf(made, "collection"), made);
+  }
+
   /** Takes everything away. */
   async end(): Promise<void> {
     this.#ending.abort();

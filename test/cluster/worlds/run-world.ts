@@ -70,7 +70,7 @@ class Run {
     if (backup.state === "FAILED") return this.#failedBackup(backup);
     this.#tell(`backup ${backup.state}: ${backup.messages.map(({ text }) => text).join("; ")}`);
     await this.#change(changes.beforeRestore);
-    await wreck(this.#world, this.#cluster);
+    await this.#policies.standAside(() => wreck(this.#world, this.#cluster));
     await this.#policies.appear("before restore");
     let before = await whenQuiet(this.#cluster, this.#scope);
     this.#tell("damage done");
