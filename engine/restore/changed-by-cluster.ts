@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
-import type { JobContext } from "../jobs/phase.ts";
 import { canonicalJson } from "../kubernetes/exact-json.ts";
 import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { digestOf } from "./comparison.ts";
 import { listed } from "./listed.ts";
+import { type RestoreSource, type Told, warnOtherwise } from "./restore-source.ts";
 import { sanitize } from "./sanitize.ts";
 import type { ServedType } from "./served-types.ts";
 
@@ -34,10 +34,12 @@ export class ChangedByCluster {
     found.names.push(name);
   }
 
-  tell({ warn }: Pick<JobContext, "warn">): void {
+  tell(context: Told, source: Pick<RestoreSource, "notesPrefix">): void {
     for (const [key, { namespace, kind, names }] of this.#found) {
       const what = key.slice(`${namespace}/${kind}/`.length);
-      warn(
+      warnOtherwise(
+        context,
+        source,
         namespace,
         `${kind} ${listed(names)} ${names.length === 1 ? "is" : "are"} not quite as saved, but ${what}: see which webhook, policy, limit range or default does that`,
       );

@@ -16,7 +16,7 @@ import { OwnerLinks } from "./owner-links.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { causeOf, givenUpSoFar, refusedSoFar } from "./refused-objects.ts";
 import { userSnapshots } from "./restore-order.ts";
-import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { objectsOf, partsOf, isOtherwise, type RestoreSource } from "./restore-source.ts";
 import { safetySource } from "./restore-sources.ts";
 import { removeSnapshotObjects, restoreClaims } from "./restoring-claims.ts";
 import { restoreFrom } from "./restoring-objects.ts";
@@ -58,7 +58,8 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<bool
   for (const text of notes.get<string[]>(lateNote) ?? []) back.error("", text);
   const isWhole = await tellWhatIsMissing(source, parts, back);
   const but = notes.get(upNote) === true ? "" : ", but not all of its applications run";
-  if (isWhole) context.error("", `the restore failed: the control plane is as it was before it${but}`);
+  const except = isOtherwise(back, source) ? ", but not in what its warnings name" : "";
+  if (isWhole) context.error("", `the restore failed: the control plane is as it was before it${except}${but}`);
   else
     context.error(
       "",

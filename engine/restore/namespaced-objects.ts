@@ -42,7 +42,7 @@ export async function restoreObjects(
     },
   );
   counts.tell();
-  changed.tell(context);
+  changed.tell(context, source);
 }
 
 interface Compared {

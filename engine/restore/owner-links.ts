@@ -1,3 +1,4 @@
+import { warnOtherwise } from "./restore-source.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { DiscoveredResource } from "../kubernetes/discovery.ts";
@@ -118,7 +119,9 @@ export class OwnerLinks {
         if (found) linked.push(found);
         else if (!last) return;
         else
-          this.#context.warn(
+          warnOtherwise(
+            this.#context,
+            { notesPrefix: this.#notesPrefix },
             namespace,
             `${type.kind} ${name} was owned by ${owner.kind} ${owner.name}, which is not there: it does not have this owner any more`,
           );

@@ -12,7 +12,7 @@ import { freeVolume, isProvisioned, keptVolume } from "./former-volumes.ts";
 import { claimsInUse } from "./idle-claims.ts";
 import { keptVolumes, releaseRestoredVolumes, volumeOf } from "./kept-volumes.ts";
 import { refusalOf } from "./object-restorer.ts";
-import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { objectsOf, partsOf, type RestoreSource, warnOtherwise } from "./restore-source.ts";
 import { claimsRequest } from "./restoring-claims.ts";
 import { sanitize } from "./sanitize.ts";
 import { deletionUndone, isMadeWithoutSnapshot } from "./unsaved-claims.ts";
@@ -98,8 +98,9 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
         );
         return;
       }
-      if (saved.metadata.deletionTimestamp !== undefined)
-        context.warn(namespace, `claim ${claim} is on its volume ${persistentVolume} again; ${deletionUndone}`);
+      const isUndone = saved.metadata.deletionTimestamp !== undefined;
+      const undone = `claim ${claim} is on its volume ${persistentVolume} again; ${deletionUndone}`;
+      if (isUndone) warnOtherwise(context, source, namespace, undone);
     }
     await restoreFieldOwners(cluster, persistentVolumeClaims, saved, signal);
   });

@@ -1,6 +1,7 @@
 import type { ArchiveReader } from "../archive/archive-reader.ts";
 import { damage, reasonOf } from "../archive/damage.ts";
 import type { Part } from "../archive/format.ts";
+import type { JobContext, JobNotes } from "../jobs/phase.ts";
 import type { KubernetesObject, ObjectMeta, ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { resourceName } from "../kubernetes/kubernetes-object.ts";
 import { parseExact } from "../kubernetes/exact-json.ts";
@@ -69,3 +70,29 @@ function checked({ folder, manifest }: ArchiveReader, part: Part, parse: () => u
     throw damage(`${folder}/${part.file}`, reasonOf(error), error);
   }
 }
+
+/** Where `warnOtherwise` tells and notes. */
+export interface Told extends Pick<JobContext, "warn"> {
+  readonly notes: Pick<JobNotes, "set">;
+}
+
+/** Warns of something that came back otherwise than it was, and notes that there is such. */
+export function warnOtherwise(
+  { warn, notes }: Told,
+  { notesPrefix }: Pick<RestoreSource, "notesPrefix">,
+  namespace: string,
+  text: string,
+): void {
+  notes.set(notesPrefix + otherwise, true);
+  warn(namespace, text);
+}
+
+/** Whether `warnOtherwise` has told of anything. */
+export function isOtherwise(
+  { notes }: Pick<JobContext, "notes">,
+  { notesPrefix }: Pick<RestoreSource, "notesPrefix">,
+): boolean {
+  return notes.get(notesPrefix + otherwise) === true;
+}
+
+const otherwise = "otherwise";

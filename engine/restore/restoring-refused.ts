@@ -47,7 +47,7 @@ export async function restoreRefused(restore: NamespacedRestore): Promise<Readon
       failWhenTooMany(parts, context, source);
     });
   }
-  changed.tell(context);
+  changed.tell(context, source);
   return stillRefused;
 }
 
@@ -65,7 +65,7 @@ export async function makeRunning(
   if (!refusedNames(context, source, type).has(`${namespace}/${name}`)) return false;
   const changed = new ChangedByCluster();
   const outcome = await restoreObject(restore, type, archived, { live: undefined, started: true, changed });
-  changed.tell(context);
+  changed.tell(context, source);
   const isThere = outcome === "left" || outcome === "written";
   if (isThere) context.notes.clear(refusedKey(source, type, archived));
   return isThere;

@@ -226,7 +226,15 @@ function shown(files: Files): string {
 function isNamedIn({ outcome, after }: Restored, key: string): boolean {
   const claim = key.split("PersistentVolume of ")[1];
   const volume = claim === undefined ? undefined : after.volumeOf.get(claim);
-  return isNamed(outcome, key) || (volume !== undefined && tells(outcome, volume));
+  // A replica set is its deployment's: one that stays as it is keeps its own.
+  const owners = after.objects.get(key)?.metadata.ownerReferences ?? [];
+  const owner = key.startsWith("ReplicaSet") ? owners.find(({ kind }) => kind === "Deployment") : undefined;
+  const namespace = after.objects.get(key)?.metadata.namespace ?? "";
+  return (
+    isNamed(outcome, key) ||
+    (volume !== undefined && tells(outcome, volume)) ||
+    (owner !== undefined && isNamed(outcome, `Deployment.apps ${namespace}/${owner.name}`))
+  );
 }
 
 /** Kinds that messages have another word for. */

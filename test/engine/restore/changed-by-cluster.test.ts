@@ -22,7 +22,11 @@ function warnings(...looks: readonly (readonly [ReturnType<typeof kind>, object,
     const metadata = { name: `o-${index}`, namespace: "cdp" };
     changed.look(type, { metadata, ...sent }, { metadata: { ...metadata, uid: "1", managedFields: [] }, ...made });
   });
-  changed.tell({ warn: (namespace, text) => told.push(`${namespace}: ${text}`) });
+  const context = {
+    warn: (namespace: string, text: string) => told.push(`${namespace}: ${text}`),
+    notes: { set() {} },
+  };
+  changed.tell(context, { notesPrefix: "" });
   return told;
 }
 
