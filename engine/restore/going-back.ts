@@ -95,19 +95,25 @@ async function putBack(source: RestoreSource, parts: JobParts, context: JobConte
   await restoreNamespaces(parts, context, source);
   context.notes.set(claimsNote, await putBackClaims(source, parts, context));
   await restoreFrom(source, parts, context);
-  await start(source, parts, context);
+  const late = await start(source, parts, context);
   try {
     await removeSnapshotObjects(parts, context);
   } catch (error) {
     context.error("", refusalOf(error));
   }
+  noteStarted(context, late);
 }
 
-/** Starts the applications. Those that do not come up are noted, and hold up no other one. */
-async function start(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+/** Starts the applications. Gives what is to be told of those that do not come up: they hold up no other one. */
+async function start(source: RestoreSource, parts: JobParts, context: JobContext): Promise<readonly string[]> {
   const late: string[] = [];
   await startApps(source, parts, context, ({ message }) => late.push(message));
-  context.notes.setAll([
+  return late;
+}
+
+/** The last of `putBack`, which is not run again then. */
+function noteStarted({ notes }: JobContext, late: readonly string[]): void {
+  notes.setAll([
     [lateNote, late],
     [upNote, late.length === 0],
   ]);
@@ -165,7 +171,7 @@ async function tryRefusedAgain(source: RestoreSource, parts: JobParts, context: 
     await sleep(pause, undefined, { signal: context.signal });
     if (ofClaims !== "") {
       const left = await putBackClaims(source, parts, context);
-      if (left === "") await start(source, parts, context); // what waited for them comes up now
+      if (left === "") noteStarted(context, await start(source, parts, context)); // what waited for them comes up now
       context.notes.set(claimsNote, left);
     }
     const discovery = await cluster.discover(context.signal);

@@ -79,7 +79,7 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
   const refused = [...held].map(([key, holders]) => {
     const kept = formerly.find(({ namespace, claim }) => `${namespace}/${claim}` === key);
     const volume = kept ? `, whose volume is ${kept.persistentVolume}` : "";
-    return `PersistentVolumeClaim ${key}${volume}: the restore's own is still there after its deletion, held by ${holders}`;
+    return `PersistentVolumeClaim ${key}${volume}: one is still there after its deletion, held by ${holders}`;
   });
   await forEachInFlight(formerly, limits.clusterConcurrency, async ({ namespace, claim, persistentVolume }) => {
     const saved = before.get(`${namespace}/${claim}`);
@@ -130,7 +130,7 @@ async function letGo(parts: JobParts, context: JobContext, namespace: string): P
   if (uids.size > 0) await claimsGone(parts, context, [namespace], ({ metadata }) => uids.has(metadata.uid));
 }
 
-/** What holds those claims that are being deleted and were not there before, by namespace and name. */
+/** What holds those claims that are being deleted, unless they were so before, by namespace and name. */
 async function heldClaims(
   { cluster, limits }: JobParts,
   { namespaces }: RestoreSource,
@@ -142,8 +142,8 @@ async function heldClaims(
     for await (const claim of cluster.list(persistentVolumeClaims, namespace, signal)) {
       const { name, uid, deletionTimestamp, finalizers } = claim.metadata;
       const former = before.get(`${namespace}/${name}`);
-      const isFormer = former && (former.metadata.uid === uid || volumeOf(former) === volumeOf(claim));
-      if (deletionTimestamp === undefined || isFormer || isMadeByCluster(persistentVolumeClaims, claim)) continue;
+      const wasSo = former?.metadata.uid === uid && former?.metadata.deletionTimestamp !== undefined;
+      if (deletionTimestamp === undefined || wasSo || isMadeByCluster(persistentVolumeClaims, claim)) continue;
       held.set(`${namespace}/${name}`, finalizers?.join(", ") ?? "nothing");
     }
   });

@@ -141,7 +141,7 @@ test("a claim of the restore's own that is held to the end keeps nothing else fr
   expect(state).toBe("FAILED");
   const [volume = ""] = /pvc-[-0-9a-f]+(?= of cdp\/cdp-artifacts)/.exec(texts(errors).at(-1) ?? "") ?? [];
   expect(texts(errors)).toContainEqual(
-    `going back: claims are not as they were: PersistentVolumeClaim cdp/cdp-artifacts, whose volume is ${volume}: the restore's own is still there after its deletion, held by kubernetes.io/in-use`,
+    `going back: claims are not as they were: PersistentVolumeClaim cdp/cdp-artifacts, whose volume is ${volume}: one is still there after its deletion, held by kubernetes.io/in-use`,
   );
   expect(scene.archives("safety")).toHaveLength(1);
   const differences = left(before, await scene.picture());
