@@ -58,15 +58,17 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<bool
   for (const text of notes.get<string[]>(lateNote) ?? []) back.error("", text);
   const isWhole = await tellWhatIsMissing(source, parts, back);
   const but = notes.get(upNote) === true ? "" : ", but not all of its applications run";
-  const except = isOtherwise(back, source) ? ", but not in what its warnings name" : "";
-  if (isWhole) context.error("", `the restore failed: the control plane is as it was before it${except}${but}`);
-  else
+  const isAsBefore = isWhole && !isOtherwise(back, source);
+  const lies = whereAllLies(parts, context);
+  if (isAsBefore) context.error("", `the restore failed: the control plane is as it was before it${but}`);
+  else if (isWhole)
     context.error(
       "",
-      `the restore failed, and going back has not brought back all${but}. ${whereAllLies(parts, context)}`,
+      `the restore failed: the control plane is as it was before it, but not in what its warnings name${but}. ${lies}`,
     );
-  notes.set(backNote, isWhole);
-  return isWhole;
+  else context.error("", `the restore failed, and going back has not brought back all${but}. ${lies}`);
+  notes.set(backNote, isAsBefore);
+  return isAsBefore;
 }
 
 /** Whether nothing more is tried. */

@@ -145,9 +145,10 @@ test("a claim that was being deleted is there with its data though the restore f
   expect(texts(restore.warnings)).toContain(
     `cdp: going back: claim later is on its volume ${volume} again; it was being deleted, and is not any more: delete it again if that is wanted`,
   );
-  expect(texts(restore.errors).at(-1)).toBe(
-    "the restore failed: the control plane is as it was before it, but not in what its warnings name",
+  expect(texts(restore.errors).at(-1)).toMatch(
+    /^the restore failed: the control plane is as it was before it, but not in what its warnings name\. .* under safety\//,
   );
+  expect(scene.archives("safety")).toHaveLength(1);
   expect(await volumeNameOf(scene, "later")).toBe(volume);
   expect(scene.simulator.volumes.read("cdp", "later", "data").toString()).toBe("only copy");
   expect(await policyOf(scene, volume)).toBe("Delete");
