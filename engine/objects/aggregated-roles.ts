@@ -1,15 +1,6 @@
 import { isBuiltInGroup } from "../kubernetes/built-in-kinds.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-
-/** https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/label-selector/ */
-export interface LabelSelector {
-  readonly matchLabels?: Readonly<Record<string, string>>;
-  readonly matchExpressions?: readonly {
-    readonly key: string;
-    readonly operator: string;
-    readonly values?: readonly string[];
-  }[];
-}
+import { type LabelSelector, labelSelectorOf, matches } from "./label-selector.ts";
 
 /** Which cluster roles' rules a cluster role collects; none for one that has rules of its own. */
 export function selectorsOf(role: KubernetesObject): readonly LabelSelector[] {
@@ -67,7 +58,7 @@ export class AggregatedRoles {
   }
 
   #add(selector: LabelSelector, limit: Limit): void {
-    const text = selectorText(selector);
+    const text = labelSelectorOf(selector);
     if (this.#selectors.get(text)?.limit !== "all") this.#selectors.set(text, { selector, limit });
   }
 }
@@ -99,39 +90,4 @@ export function aggregatedTo({ metadata }: KubernetesObject): readonly string[] 
   return Object.keys(metadata.labels ?? {})
     .filter((label) => label.startsWith(aggregateTo))
     .map((label) => label.slice(aggregateTo.length));
-}
-
-/** Whether a selector matches these labels; an empty one matches all. */
-export function matches({ matchLabels = {}, matchExpressions = [] }: LabelSelector, labels: object = {}): boolean {
-  const has = new Map<string, unknown>(Object.entries(labels));
-  return (
-    Object.entries(matchLabels).every(([key, value]) => has.get(key) === value) &&
-    matchExpressions.every(({ key, operator, values = [] }) => {
-      const isIn = values.some((value) => has.get(key) === value);
-      switch (operator) {
-        case "In":
-          return isIn;
-        case "NotIn":
-          return !isIn;
-        case "Exists":
-          return has.has(key);
-        case "DoesNotExist":
-          return !has.has(key);
-        default:
-          return false;
-      }
-    })
-  );
-}
-
-/** A selector as a list takes it. https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#api */
-function selectorText({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
-  return [
-    ...Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`),
-    ...matchExpressions.map(({ key, operator, values = [] }) => {
-      if (operator === "Exists") return key;
-      if (operator === "DoesNotExist") return `!${key}`;
-      return `${key} ${operator === "NotIn" ? "notin" : "in"} (${values.join(",")})`;
-    }),
-  ].join(",");
 }

@@ -4,6 +4,7 @@ import { events, pods } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { KubernetesError } from "../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { type LabelSelector, labelSelectorOf } from "../objects/label-selector.ts";
 import { isPodReady } from "./waiting-for-apps.ts";
 
 export interface LateApp {
@@ -114,7 +115,7 @@ async function latePods(
   workload: KubernetesObject,
   signal: AbortSignal,
 ): Promise<readonly KubernetesObject[]> {
-  const { selector } = (workload["spec"] ?? {}) as { selector?: object };
+  const { selector } = (workload["spec"] ?? {}) as { selector?: LabelSelector | Record<string, string> };
   if (!selector) return [];
   const found: KubernetesObject[] = [];
   const options = { labelSelector: labelSelectorOf(selector) };
@@ -123,21 +124,6 @@ async function latePods(
     if (found.length === toldPods) break;
   }
   return found;
-}
-
-/** A selector as the API takes it: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#api */
-export function labelSelectorOf(selector: object): string {
-  const isNested = "matchLabels" in selector || "matchExpressions" in selector;
-  const { matchLabels = {}, matchExpressions = [] } = (isNested ? selector : { matchLabels: selector }) as {
-    matchLabels?: Record<string, string>;
-    matchExpressions?: readonly { key: string; operator: string; values?: readonly string[] }[];
-  };
-  const terms = matchExpressions.map(({ key, operator, values = [] }) => {
-    if (operator === "Exists") return key;
-    if (operator === "DoesNotExist") return `!${key}`;
-    return `${key} ${operator.toLowerCase()} (${values.join(",")})`;
-  });
-  return [...Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`), ...terms].join(",");
 }
 
 interface ContainerStatus {

@@ -10,9 +10,11 @@ import {
   type OwnerReference,
   type ResourceType,
 } from "../kubernetes/kubernetes-object.ts";
+import { isRevision } from "../objects/object-selection.ts";
 import { ownerUids } from "./live-objects.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { tellGivenUp } from "./refused-objects.ts";
+import { keepsRevision } from "./roll-outs.ts";
 
 /** An object that waits for an owner which is not there yet. */
 interface Pending {
@@ -101,7 +103,7 @@ export class OwnerLinks {
   /**
    * Links the objects whose owners have come since. With `last`, an owner that is still missing is looked for by its name
    * among all that is there, and else told as a warning and left out; an object that the cluster does not let be linked is
-   * an error that names it.
+   * an error that names it. A revision that was made for a workload which stays another one, and does not keep it, is deleted.
    */
   async linkPending(
     cluster: Cluster,
@@ -111,11 +113,17 @@ export class OwnerLinks {
   ): Promise<void> {
     const { notes, signal } = this.#context;
     const pending = [...notes.entries<Pending>(this.#pendingNotes)];
-    await forEachInFlight(pending, inFlight, async ([key, { type, namespace, name, owners, has }]) => {
+    await forEachInFlight(pending, inFlight, async ([key, waiting]) => {
+      const { type, namespace, name, owners, has } = waiting;
+      if (last && (await this.#isReleased(cluster, resources, waiting))) {
+        notes.clear(key);
+        return;
+      }
       const linked: OwnerReference[] = [];
       for (const owner of owners) {
         const found =
-          this.#linked(owner) ?? (last ? await this.#named(cluster, resources, owner, namespace) : undefined);
+          this.#linked(owner) ??
+          (last ? withUid(owner, await this.#named(cluster, resources, owner, namespace)) : undefined);
         if (found) linked.push(found);
         else if (!last) return;
         else
@@ -147,18 +155,44 @@ export class OwnerLinks {
     return uid === undefined ? undefined : { ...owner, uid };
   }
 
+  /**
+   * Whether a revision's workload is there by its name only, as it could not be made as saved, and does not keep the
+   * revision. One that was made for it is deleted: nobody would own it.
+   */
+  async #isReleased(
+    cluster: Cluster,
+    resources: readonly DiscoveredResource[],
+    { type, namespace, name, owners, has }: Pending,
+  ): Promise<boolean> {
+    const { signal, info } = this.#context;
+    const controller = owners.find((owner) => owner.controller === true);
+    if (!controller || this.#linked(controller)) return false;
+    if (!isRevision(type, { metadata: { name, ownerReferences: [...owners] } })) return false;
+    const workload = await this.#named(cluster, resources, controller, namespace);
+    const revision = workload && (await cluster.get(type, namespace, name, signal));
+    if (!workload || !revision || keepsRevision(workload, revision)) return false;
+    const { uid = "" } = revision.metadata;
+    if (has === undefined) {
+      await cluster.delete(type, namespace, name, signal, { uid });
+      info(`deleted ${type.kind} ${namespace}/${name}: ${controller.kind} ${controller.name} does not keep it`);
+    }
+    return true;
+  }
+
   async #named(
     cluster: Cluster,
     resources: readonly DiscoveredResource[],
     owner: OwnerReference,
     namespace: string,
-  ): Promise<OwnerReference | undefined> {
+  ): Promise<KubernetesObject | undefined> {
     // A reference may name any version of its kind, `resources` have one of each.
     const group = groupOf(owner.apiVersion);
     const type = resources.find(({ apiVersion, kind }) => groupOf(apiVersion) === group && kind === owner.kind);
-    if (!type) return undefined;
-    const found = await cluster.get(type, type.namespaced ? namespace : "", owner.name, this.#context.signal);
-    const uid = found?.metadata.uid;
-    return uid === undefined ? undefined : { ...owner, uid };
+    return type && cluster.get(type, type.namespaced ? namespace : "", owner.name, this.#context.signal);
   }
+}
+
+function withUid(owner: OwnerReference, found: KubernetesObject | undefined): OwnerReference | undefined {
+  const uid = found?.metadata.uid;
+  return uid === undefined ? undefined : { ...owner, uid };
 }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import type { PodTemplate } from "../objects/pod-template.ts";
+import { type LabelSelector, matches } from "../objects/label-selector.ts";
 import { isRevision } from "../objects/object-selection.ts";
 import { isInRollOut, podCounts, rollingKinds, specOf, statusOf } from "../objects/roll-out-status.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
@@ -68,6 +69,15 @@ export function rollOutOf(
 
 function up(set: KubernetesObject): number {
   return statusOf(set).availableReplicas ?? 0;
+}
+
+/**
+ * Whether a workload keeps a revision for its own. Its controller releases what its selector does not match.
+ * https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#selector
+ */
+export function keepsRevision(workload: KubernetesObject, revision: KubernetesObject): boolean {
+  const { selector = {} } = (workload["spec"] ?? {}) as { selector?: LabelSelector };
+  return matches(selector, revision.metadata.labels);
 }
 
 /** What a stateful set says of its older pods. With OnDelete it names a revision that no pod may have any more. */

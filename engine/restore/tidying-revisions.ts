@@ -11,7 +11,7 @@ import { specOf, statusOf } from "../objects/roll-out-status.ts";
 import type { NamespacedRestore } from "./restore-object.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import { objectsOf, partsOf } from "./restore-source.ts";
-import { revisionKinds, revisionNumber, templateOf, withoutHash } from "./roll-outs.ts";
+import { keepsRevision, revisionKinds, revisionNumber, templateOf, withoutHash } from "./roll-outs.ts";
 import { type ServedType, servedType } from "./served-types.ts";
 import { wantedObject } from "./wanted-object.ts";
 
@@ -128,7 +128,7 @@ async function liveOwner(
   return type && cluster.get(type, revision.metadata.namespace ?? "", reference?.name ?? "", signal);
 }
 
-/** Makes a saved revision whose workload is there. */
+/** Makes a saved revision whose workload is there, and keeps it. */
 async function remake(
   { cluster }: Pick<JobParts, "cluster">,
   { signal, warn, info }: JobContext,
@@ -136,9 +136,10 @@ async function remake(
   type: ServedType,
   archived: KubernetesObject,
 ): Promise<void> {
-  const uid = (await liveOwner(cluster, discovery, archived, signal))?.metadata.uid;
+  const owner = await liveOwner(cluster, discovery, archived, signal);
+  const uid = owner?.metadata.uid;
   const reference = controllerOf(archived);
-  if (uid === undefined || !reference) return;
+  if (!owner || uid === undefined || !reference || !keepsRevision(owner, archived)) return;
   const object = wantedObject(type, archived);
   object.metadata.ownerReferences = [{ ...reference, uid }];
   await new ObjectRestorer({ cluster, signal, warn, info }).restore(type, object);

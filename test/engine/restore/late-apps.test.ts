@@ -3,7 +3,7 @@ import type { JobContext } from "../../../engine/jobs/phase.ts";
 import { Cluster, type ContainerLog } from "../../../engine/kubernetes/cluster.ts";
 import { KubernetesError } from "../../../engine/kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../../../engine/kubernetes/kubernetes-object.ts";
-import { labelSelectorOf, tellLate } from "../../../engine/restore/late-apps.ts";
+import { tellLate } from "../../../engine/restore/late-apps.ts";
 
 const type = { apiVersion: "apps/v1", kind: "Deployment", resource: "deployments", namespaced: true };
 const app = { type, namespace: "cdp", name: "web" };
@@ -64,25 +64,6 @@ test("a log that cannot be read keeps nothing else from being told", async () =>
     containerLog: () => Promise.reject(new KubernetesError("GET", 500, "the kubelet is away")),
   });
   expect(causes).toEqual(["Deployment cdp/web: container main of pod web-1 is in CrashLoopBackOff"]);
-});
-
-test.each([
-  [{ matchLabels: { app: "web", tier: "1" } }, "app=web,tier=1"],
-  [{ app: "web" }, "app=web"],
-  [
-    {
-      matchLabels: { app: "web" },
-      matchExpressions: [
-        { key: "a", operator: "In", values: ["1", "2"] },
-        { key: "b", operator: "NotIn", values: ["3"] },
-        { key: "c", operator: "Exists" },
-        { key: "d", operator: "DoesNotExist" },
-      ],
-    },
-    "app=web,a in (1,2),b notin (3),c,!d",
-  ],
-])("the selector %j is asked for as the API takes it", (selector, text) => {
-  expect(labelSelectorOf(selector)).toBe(text);
 });
 
 interface Fake extends Partial<Pick<Cluster, "isAllowed" | "containerLog">> {

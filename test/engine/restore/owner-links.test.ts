@@ -123,3 +123,34 @@ test("going back keeps its links apart from the restore's", () => {
   back.expect(object);
   expect(back.ownersFor(configMap, object)).toEqual([]);
 });
+
+const replicaSets = { apiVersion: "apps/v1", kind: "ReplicaSet", resource: "replicasets", namespaced: true };
+const deployments = { ...node, apiVersion: "apps/v1", kind: "Deployment", resource: "deployments", namespaced: true };
+
+test.each([
+  { selector: { app: "web", remade: "1" }, isMade: true, deleted: ["n/web-1"], linked: [] },
+  { selector: { app: "web", remade: "1" }, isMade: false, deleted: [], linked: [] },
+  { selector: { app: "web" }, isMade: true, deleted: [], linked: ["n/web-1"] },
+])(
+  "a revision whose deployment stays another one, selecting $selector, made by the restore: $isMade, goes with its deployment or is linked",
+  async ({ selector, isMade, deleted, linked }) => {
+    const { context } = parts();
+    const reference = { apiVersion: "apps/v1", kind: "Deployment", name: "web", uid: "then", controller: true };
+    const labels = { app: "web", "pod-template-hash": "1" };
+    const revision = { metadata: { name: "web-1", namespace: "n", uid: "made", labels, ownerReferences: [reference] } };
+    const calls = { deleted: [] as string[], linked: [] as string[] };
+    const cluster = {
+      get: async (_type: unknown, _namespace: string, name: string) =>
+        name === "web" ? { metadata: { name, uid: "now" }, spec: { selector: { matchLabels: selector } } } : revision,
+      patch: async (_type: unknown, namespace: string, name: string) => calls.linked.push(`${namespace}/${name}`),
+      delete: async (_type: unknown, namespace: string, name: string) => calls.deleted.push(`${namespace}/${name}`),
+    } as unknown as Cluster;
+    const links = new OwnerLinks({ ...context, info: () => {} }, "");
+    links.expect(revision);
+    if (isMade) links.ownersFor(replicaSets, revision);
+    else links.left(replicaSets, revision, "");
+    await links.linkPending(cluster, [deployments], 4, true);
+    await links.linkPending(cluster, [deployments], 4, true);
+    expect(calls).toEqual({ deleted, linked });
+  },
+);
