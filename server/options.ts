@@ -61,7 +61,7 @@ export interface Options extends CallerOptions, LimitOptions {
   readonly appsStartTimeout: number;
 }
 
-/** Every setting of the service, as `--help` shows them. The README has the same. */
+/** Every setting of the service, as `--help` shows them. docs/settings.md is generated from them (`npm run settings`). */
 export function describeOptions(): Command {
   const program = new Command("npm start --")
     .description(
@@ -90,7 +90,7 @@ export function describeOptions(): Command {
         .default("on"),
     )
     .addOption(
-      setting("--metrics-listen <host:port>", 'GET /metrics for Prometheus, to everybody; "off" for none')
+      setting("--metrics-listen <host:port>", '"GET /metrics" for Prometheus, to anyone who reaches it; "off" for none')
         .argParser(parseAddress)
         .default("off"),
     )
@@ -109,13 +109,13 @@ export function describeOptions(): Command {
     .addOption(
       setting(
         "--data <folder>",
-        "holds the database drs.db and the key encryption-keys (default: .drs; a temporary one for the simulated cluster)",
+        'holds the database "drs.db" and the key "encryption-keys" (default: ".drs"; a temporary one for the simulated cluster)',
       ),
     )
     .addOption(
       setting(
         "--storage <url>",
-        "where backups go: file:///folder or s3://bucket/prefix (default: archives in --data)",
+        'where backups go: "file:///folder" or "s3://bucket/prefix" (default: "archives" in --data)',
       ).argParser(parseStorage),
     )
     .addOption(setting("--s3-endpoint <url>", "an S3-compatible server other than AWS").argParser(parseHttpUrl))
@@ -130,7 +130,7 @@ export function describeOptions(): Command {
     .addOption(
       setting(
         "--encryption-keys <file>",
-        'an id and a key a line, the first one encrypts, all decrypt; "off" for none (default: encryption-keys in --data, made when missing)',
+        'an id and a key a line, the first one encrypts, all decrypt; "off" for none (default: "encryption-keys" in --data, made when missing)',
       ),
     )
     .addOption(
@@ -149,7 +149,7 @@ export function describeOptions(): Command {
     .addOption(
       setting(
         "--kubeconfig <file>",
-        "says which cluster (default: KUBECONFIG, ~/.kube/config, the pod's account)",
+        'says which cluster (default: "KUBECONFIG", "~/.kube/config", the pod\'s account)',
       ).argParser(parseFile),
     )
     .addOption(setting("--kube-context <name>", "a context of the kubeconfig (default: its current one)"))
@@ -167,14 +167,14 @@ export function describeOptions(): Command {
         .default("vault-system"),
     )
     .addOption(
-      setting("--further-namespaces <names>", "more namespaces that belong to it, such as cdp-monitoring,...")
+      setting("--further-namespaces <names>", 'more namespaces that belong to it, such as "cdp-monitoring,..."')
         .argParser(parseNames)
         .default([], "none"),
     )
     .addOption(
       setting(
         "--further-objects <objects>",
-        "cluster-scoped objects that belong to it though nothing in its namespaces names them: <kinds>, <kinds>/<name>, <kinds>?<label>=<value> or *?<label>=<value> for all kinds, such as clusterissuers.cert-manager.io/internal,...",
+        'cluster-scoped objects that belong to it though nothing in its namespaces names them: <kinds>, <kinds>/<name>, <kinds>?<label>=<value> or *?<label>=<value> for all kinds, such as "clusterissuers.cert-manager.io/internal,..."',
       )
         .argParser(parseFurtherObjects)
         .default([], "none"),
@@ -207,13 +207,16 @@ export function describeOptions(): Command {
     .addOption(
       setting(
         "--restore-status <resources>",
-        "custom resources whose status is restored, such as widgets.example.com,...",
+        'custom resources whose status, where it is a subresource, is restored, such as "widgets.example.com,..."',
       )
         .argParser(parseResources)
         .default([], "none"),
     )
     .addOption(
-      setting("--max-refused-objects <n>", "a restore that the cluster refuses more objects of fails and goes back")
+      setting(
+        "--max-refused-objects <n>",
+        "a restore that the cluster refuses more objects of fails and goes back; 0: any refusal does",
+      )
         .argParser(parseCountOrNone)
         .default(5),
     )

@@ -55,13 +55,27 @@ export function addLimitOptions(program: Command): Command {
     .addOption(count("--max-header-bytes", "of a request's headers", defaultLimits.headerBytes))
     .addOption(count("--max-connections", "open at once, on all ports together", defaultLimits.connections))
     .addOption(count("--max-streams", "requests at once on one HTTP/2 connection", defaultLimits.streams))
-    .addOption(count("--max-pending-bytes", "of all requests that are not answered yet", defaultLimits.pendingBytes))
-    .addOption(count("--max-watches", "of health open at once; of reflection, too", defaultLimits.watches))
-    .addOption(count("--max-requests-per-second", "of one caller", defaultLimits.requestsPerSecond))
-    .addOption(count("--max-queued-jobs", "that wait for the ones before them", 100))
+    .addOption(
+      count(
+        "--max-pending-bytes",
+        "of all requests that are not answered yet; usual short ones are taken in any case",
+        defaultLimits.pendingBytes,
+      ),
+    )
+    .addOption(
+      count("--max-watches", "watches of health open at once; calls of reflection, too", defaultLimits.watches),
+    )
+    .addOption(
+      count(
+        "--max-requests-per-second",
+        "of one caller; twice as many may come at once",
+        defaultLimits.requestsPerSecond,
+      ),
+    )
+    .addOption(count("--max-queued-jobs", "jobs that wait for the ones before them", 100))
     .addOption(duration("--receive-timeout", "a client that does not get its request out", "30s"))
     .addOption(duration("--idle-timeout", "a connection on which nothing is asked", "5m"))
-    .addOption(duration("--request-timeout", "a request and its reply", "5m"));
+    .addOption(duration("--request-timeout", "a request until its reply has been taken", "5m"));
 }
 
 function count(flag: string, description: string, preset: number): Option {

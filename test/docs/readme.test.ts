@@ -1,32 +1,16 @@
-import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, globSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
+import { settingsPage } from "../../server/settings-page.ts";
 
 const root = join(import.meta.dirname, "../..");
-const pages = ["README.md", "docs/operations.md", "docs/architecture.md", "docs/archive-format.md", "docs/security.md"];
+const pages = globSync(["*.md", "docs/**/*.md"], { cwd: root });
 const read = (page: string) => readFile(join(root, page), "utf8");
 
-test("the README's table names every setting, its variable and its default as --help does", async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, [join(root, "server/main.ts"), "--help"]);
-  const readme = await read("README.md");
-  const options = stdout.split(/\n(?=  -)/).filter((option) => option.includes("env:"));
-  expect(options.length).toBeGreaterThan(20);
-  const missing = options.map(rowOf).filter((row) => !readme.includes(row));
-  expect(missing).toEqual([]);
-  expect(readme.match(/^\| `--/gm)).toHaveLength(options.length);
+test("the page of settings is what npm run settings makes of the options", async () => {
+  expect(await read("docs/settings.md")).toBe(settingsPage());
 });
-
-/** How a row of the table begins. Defaults that are sentences are not looked at. */
-function rowOf(option: string): string {
-  const text = option.replaceAll(/\s+/g, " ").trim();
-  const [, flags = "", variable = ""] = /^(--\S+ \S+) .*env: (\w+)/.exec(text) ?? [];
-  const preset = /\bdefault: "?([\w.:-]+)"?, env:/.exec(text)?.[1];
-  const row = `| \`${flags}\` | \`${variable}\` |`;
-  return preset === undefined || preset === "none" ? row : `${row} \`${preset}\` |`;
-}
 
 describe.each(pages)("%s", (page) => {
   test("links to files and headings that exist", async () => {
