@@ -28,7 +28,7 @@ const defaultAtEnd = / \(default: (.+)\)$/;
 
 function row({ flags, envVar, description, argChoices, defaultValue, defaultValueDescription }: Option): string {
   const sentence = defaultAtEnd.exec(description)?.[1];
-  const value: unknown = defaultValueDescription ?? defaultValue;
+  const value = defaultValueDescription ?? (defaultValue as string | number | undefined);
   const preset = sentence === undefined ? (value === undefined ? "" : code(String(value))) : marked(sentence);
   const choices = argChoices ? `: ${argChoices.map(code).join(", ")}` : "";
   const cells = [code(flags), code(envVar ?? ""), preset, marked(description.replace(defaultAtEnd, "")) + choices];
