@@ -26,8 +26,9 @@ function byParameters<Kind extends JobKind>(
   make: (parameters: JobParameters[Kind]) => JobDefinition,
 ): JobDefinition {
   const of = ({ job }: { readonly job: Job }) => make(parametersOf(kind, job, flags));
-  const { phases } = make(parametersFrom("", flags)[kind]);
+  const { phases, background } = make(parametersFrom("", flags)[kind]);
   return {
+    ...(background && { background }),
     phases: phases.map(({ name }, index) => ({
       name,
       run: async (context: JobContext) => of(context).phases[index]?.run(context),

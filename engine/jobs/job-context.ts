@@ -75,7 +75,18 @@ export function createJobContext(
   };
 }
 
-function asJob({ crn, kind, name, displayName, backupCrn, entity, itemName, parameters, createdAt }: JobRecord): Job {
+/** A job as its phases see it. */
+export function asJob({
+  crn,
+  kind,
+  name,
+  displayName,
+  backupCrn,
+  entity,
+  itemName,
+  parameters,
+  createdAt,
+}: JobRecord): Job {
   return { crn, uuid: uuidOf(crn), kind, name, displayName, backupCrn, entity, itemName, parameters, createdAt };
 }
 

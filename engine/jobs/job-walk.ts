@@ -37,7 +37,7 @@ export interface WalkParts extends JobContextParts {
 }
 
 export interface WalkSignals {
-  /** Aborted when the service shuts down. */
+  /** Aborted when the service shuts down, or the job stands aside. */
   readonly closing: AbortSignal;
   /** Aborted when the job was cancelled, which its row says, too. */
   readonly cancelling: AbortSignal;
@@ -48,21 +48,22 @@ const storeBackoff: Backoff = { firstDelay: 1_000, maxDelay: 60_000 };
 
 /**
  * Walks a running job from where its row says it is to FINISHED. Resolves when the job is finished or its row is gone, or
- * has come to rest as the service shuts down; its row then says where the next start continues. Never rejects, so that no job says
+ * has come to rest as the service shuts down or the job stands aside; its row then says where it continues. Never rejects, so that no job says
  * IN_PROGRESS while nobody runs it: a step whose end cannot be recorded is taken up again from the row, and fails when
  * that happens too often, which takes a failed restore to its way back.
  */
 export async function walk(
-  parts: WalkParts,
+  { lease, ...parts }: WalkParts,
   definition: JobDefinition,
   job: JobRecord,
   signals: WalkSignals,
 ): Promise<void> {
-  parts.lease?.enter();
+  if (lease === undefined || definition.background !== undefined) return walkOn(parts, definition, job, signals);
+  lease.enter();
   try {
-    await walkOn(parts, definition, job, signals);
+    await walkOn({ ...parts, lease }, definition, job, signals);
   } finally {
-    parts.lease?.leave({ goesOn: signals.closing.aborted });
+    lease.leave({ goesOn: signals.closing.aborted });
   }
 }
 

@@ -40,8 +40,8 @@ export interface JobNotes {
 export interface JobContext {
   readonly job: Job;
   /**
-   * Aborted when the service shuts down, and the job continues at the next start; and when the job was cancelled while it runs
-   * a phase, and its clean-up begins.
+   * Aborted when the service shuts down, and the job continues at the next start; when background work has to stand aside for
+   * a restore, and continues after it; and when the job was cancelled while it runs a phase, and its clean-up begins.
    */
   readonly signal: AbortSignal;
   readonly notes: JobNotes;
@@ -102,6 +102,14 @@ export interface JobDefinition {
   fail(context: JobContext): Promise<void>;
   /** Whether things are in between until `fail` is done: then these are tried again without end, and all else many times. */
   isInBetween?(context: JobContext): boolean;
+  /**
+   * For work that may take hours and holds up nothing, as it changes nothing that is the control plane's: it runs beside the
+   * control plane's jobs, one at a time, and does not keep other services from the control plane. A restore that it is in the
+   * way of waits until it stands aside: its signal is aborted as at a shutdown, and it continues when the restore is over.
+   */
+  readonly background?: {
+    isInTheWayOf(job: Job, restore: Job): boolean;
+  };
   /** The message when `fail` is given up for this reason: what is left for a person to do. Undefined when nothing is. */
   givenUp?(context: JobContext, why: string): string | undefined;
 }

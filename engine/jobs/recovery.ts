@@ -4,16 +4,24 @@ import type { JobContextParts } from "./job-context.ts";
 
 /**
  * What a start does with unfinished jobs: none is declared failed. Each one's restart is counted and logged, durably,
- * before any of them runs, so that a job which kills the process every time is given up some day.
+ * before any of them runs, so that a job which kills the process every time is given up some day. Gives those to be run;
+ * background work stands aside first.
  */
-export function recover(parts: JobContextParts): readonly JobRecord[] {
+export function recover(
+  parts: JobContextParts,
+  isBackground: (job: JobRecord) => boolean = () => false,
+): readonly JobRecord[] {
   const { database, queue } = parts.store;
   return database.transaction(() => {
     const jobs = queue.recover();
-    for (const job of jobs) {
-      const where = job.step === "PHASE" ? job.phase : `the clean-up after ${job.phase}`;
-      logJob(parts, job, "info", `continued after a restart in ${where}`);
-    }
-    return jobs;
+    for (const job of jobs.filter(isBackground)) queue.setAside(job.seq);
+    const others = jobs.filter((job) => !isBackground(job));
+    for (const job of others) logJob(parts, job, "info", `continued after a restart in ${whereOf(job)}`);
+    return others;
   });
+}
+
+/** Where a job goes on. */
+export function whereOf({ step, phase }: JobRecord): string {
+  return step === "PHASE" ? phase : `the clean-up after ${phase}`;
 }

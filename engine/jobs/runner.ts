@@ -1,13 +1,13 @@
 import type { JobKind } from "../model.ts";
 import type { JobRecord } from "../store/job-record.ts";
-import { logJob } from "./job-context.ts";
+import { asJob, logJob } from "./job-context.ts";
 import { walk } from "./job-walk.ts";
 import type { WalkParts, WalkSettings } from "./job-walk.ts";
 import type { JobDefinition } from "./phase.ts";
-import { recover } from "./recovery.ts";
+import { recover, whereOf } from "./recovery.ts";
 
 export interface RunnerSettings extends WalkSettings {
-  /** How many jobs, of different entities, run at once. */
+  /** How many jobs, of different entities, run at once in each lane. */
   readonly maxRunning: number;
 }
 
@@ -28,25 +28,41 @@ export interface RunnerParts extends WalkParts {
 /** After a failed look at the queue. */
 const retryDelay = 5_000;
 
+/** A job that this process runs. */
+interface Run {
+  readonly job: JobRecord;
+  readonly cancelling: AbortController;
+  readonly standingAside: AbortController;
+  /** The restore that it stands aside for. */
+  restore?: JobRecord;
+  ended?: Promise<void>;
+}
+
 /**
- * Runs recorded jobs: in the order of `JobQueue.next`, one at a time per entity, each through its phases, from wherever its row says
- * it is. Nothing is polled: whoever records a job calls `wake`.
+ * Runs recorded jobs in two lanes, that of the control plane's jobs and that of background work: each in the order of
+ * `JobQueue.next`, one at a time per entity, each job through its phases, from wherever its row says it is. A restore waits
+ * until background work that is in its way stands aside, which goes on when no such restore runs or is next. Nothing is
+ * polled: whoever records a job calls `wake`.
  */
 export class JobRunner {
   readonly #parts: RunnerParts;
   readonly #closing = new AbortController();
-  readonly #running = new Set<Promise<void>>();
-  /** Of the running jobs, by CRN. */
-  readonly #cancelling = new Map<string, AbortController>();
+  /** By CRN. */
+  readonly #running = new Map<string, Run>();
+  readonly #controlPlaneKinds: readonly JobKind[];
+  readonly #backgroundKinds: readonly JobKind[];
   #retry: NodeJS.Timeout | undefined;
 
   constructor(parts: RunnerParts) {
     this.#parts = parts;
+    const kinds = Object.keys(parts.definitions) as JobKind[];
+    this.#controlPlaneKinds = kinds.filter((kind) => parts.definitions[kind].background === undefined);
+    this.#backgroundKinds = kinds.filter((kind) => parts.definitions[kind].background !== undefined);
   }
 
   /** Continues what an earlier process left unfinished, then takes up waiting jobs. Call it once. */
   start(): void {
-    for (const job of recover(this.#parts)) this.#launch(job);
+    for (const job of recover(this.#parts, ({ kind }) => this.#backgroundKinds.includes(kind))) this.#launch(job);
     this.wake();
   }
 
@@ -54,11 +70,8 @@ export class JobRunner {
   wake(): void {
     clearTimeout(this.#retry);
     try {
-      while (!this.#closing.signal.aborted && this.#running.size < this.#parts.settings.maxRunning) {
-        const job = this.#claim();
-        if (job === undefined) return;
-        this.#launch(job);
-      }
+      this.#fill(this.#controlPlaneKinds, () => this.#claim());
+      this.#fill(this.#backgroundKinds, () => this.#claimBackground());
     } catch (error) {
       this.#parts.logger.error({ err: error }, "waiting jobs cannot be started");
       if (!this.#closing.signal.aborted) this.#retry = setTimeout(() => this.wake(), retryDelay).unref();
@@ -67,14 +80,14 @@ export class JobRunner {
 
   /** Makes a running job look whether it was cancelled, wherever its phase is. */
   stopCancelled(crn: string): void {
-    this.#cancelling.get(crn)?.abort();
+    this.#running.get(crn)?.cancelling.abort();
   }
 
   /** Takes up no more jobs, tells the running ones to stop, and waits until they have. The next start continues them. */
   async close(): Promise<void> {
     this.#closing.abort();
     clearTimeout(this.#retry);
-    await Promise.all(this.#running);
+    await Promise.all([...this.#running.values()].map(async ({ ended }) => ended));
     try {
       this.#parts.store.queue.park();
     } catch (error) {
@@ -82,30 +95,89 @@ export class JobRunner {
     }
   }
 
+  #fill(kinds: readonly JobKind[], claim: () => JobRecord | undefined): void {
+    const isFull = () => this.#runs(kinds).length >= this.#parts.settings.maxRunning;
+    while (!this.#closing.signal.aborted && !isFull()) {
+      const job = this.#parts.store.database.transaction(claim);
+      if (job === undefined) return;
+      this.#launch(job);
+    }
+  }
+
+  #runs(kinds: readonly JobKind[]): readonly Run[] {
+    return [...this.#running.values()].filter(({ job }) => kinds.includes(job.kind));
+  }
+
   #claim(): JobRecord | undefined {
+    const next = this.#parts.store.queue.next(this.#controlPlaneKinds);
+    if (next === undefined || this.#clearTheWayOf(next)) return undefined;
+    return this.#start(next);
+  }
+
+  /** Has what is in the way of a job stand aside. True while there is any: `wake` is called when it has ended. */
+  #clearTheWayOf(next: JobRecord): boolean {
+    const inTheWay = this.#runs(this.#backgroundKinds).filter(({ job }) => this.#isInTheWay(job, next));
+    for (const run of inTheWay) {
+      if (run.restore !== undefined) continue;
+      run.restore = next;
+      logJob(this.#parts, next, "info", `waits until ${run.job.kind} ${run.job.crn} stands aside`);
+      run.standingAside.abort();
+    }
+    return inTheWay.length > 0;
+  }
+
+  /** What stands aside goes on before another one begins. */
+  #claimBackground(): JobRecord | undefined {
+    const { queue } = this.#parts.store;
+    const next = queue.next(this.#controlPlaneKinds);
+    const ahead = [...this.#runs(this.#controlPlaneKinds).map(({ job }) => job), ...(next ? [next] : [])];
+    const isFree = (job: JobRecord) => !ahead.some((other) => this.#isInTheWay(job, other));
+    const aside = queue
+      .unfinished()
+      .find((job) => this.#backgroundKinds.includes(job.kind) && !this.#running.has(job.crn) && isFree(job));
+    if (aside !== undefined) {
+      queue.resume(aside.seq);
+      logJob(this.#parts, aside, "info", `goes on in ${whereOf(aside)}`);
+      return aside;
+    }
+    const waiting = queue.next(this.#backgroundKinds);
+    return waiting && isFree(waiting) ? this.#start(waiting) : undefined;
+  }
+
+  #isInTheWay(job: JobRecord, restore: JobRecord): boolean {
+    if (restore.kind !== "restore" || restore.entity !== job.entity) return false;
+    return this.#parts.definitions[job.kind].background?.isInTheWayOf(asJob(job), asJob(restore)) === true;
+  }
+
+  #start(waiting: JobRecord): JobRecord {
     const { store, clock, definitions } = this.#parts;
-    return store.database.transaction(() => {
-      const waiting = store.queue.next();
-      if (waiting === undefined) return undefined;
-      const [first] = definitions[waiting.kind].phases;
-      if (first === undefined) throw new Error(`a ${waiting.kind} has no phases`);
-      const job = store.queue.start(waiting, first.name, clock());
-      logJob(this.#parts, job, "info", "phase started");
-      return job;
-    });
+    const [first] = definitions[waiting.kind].phases;
+    if (first === undefined) throw new Error(`a ${waiting.kind} has no phases`);
+    const job = store.queue.start(waiting, first.name, clock());
+    logJob(this.#parts, job, "info", "phase started");
+    return job;
   }
 
   #launch(job: JobRecord): void {
-    const cancelling = new AbortController();
-    this.#cancelling.set(job.crn, cancelling);
-    const signals = { closing: this.#closing.signal, cancelling: cancelling.signal };
-    const run = walk(this.#parts, this.#parts.definitions[job.kind], job, signals)
+    const run: Run = { job, cancelling: new AbortController(), standingAside: new AbortController() };
+    this.#running.set(job.crn, run);
+    const closing = AbortSignal.any([this.#closing.signal, run.standingAside.signal]);
+    run.ended = walk(this.#parts, this.#parts.definitions[job.kind], job, {
+      closing,
+      cancelling: run.cancelling.signal,
+    })
+      .then(() => this.#cameToRest(run))
       .catch((error: unknown) => this.#parts.logger.error({ err: error, crn: job.crn }, "the job was left where it is"))
       .finally(() => {
-        this.#running.delete(run);
-        this.#cancelling.delete(job.crn);
+        this.#running.delete(job.crn);
         this.wake();
       });
-    this.#running.add(run);
+  }
+
+  #cameToRest({ job, restore }: Run): void {
+    const { store } = this.#parts;
+    if (restore === undefined || this.#closing.signal.aborted || !store.queue.setAside(job.seq)) return;
+    const now = store.jobs.get(job.crn) ?? job;
+    logJob(this.#parts, now, "info", `stands aside for restore ${restore.crn}`);
   }
 }

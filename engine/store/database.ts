@@ -36,8 +36,10 @@ export class Database {
         this.#sqlite.pragma("locking_mode = EXCLUSIVE");
         this.#sqlite.pragma("journal_mode = WAL");
         this.#sqlite.pragma("synchronous = FULL");
-        this.#sqlite.pragma("foreign_keys = ON");
+        // A migration may drop a table that others refer to: https://sqlite.org/lang_altertable.html#otheralter
+        this.#sqlite.pragma("foreign_keys = OFF");
         migrate(this.#sqlite, file);
+        this.#sqlite.pragma("foreign_keys = ON");
         return this.#sqlite.prepare<[]>("SELECT 1 FROM job LIMIT 1");
       });
     } catch (error) {

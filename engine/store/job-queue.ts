@@ -1,4 +1,4 @@
-import type { JobPhase, JobState } from "../model.ts";
+import type { JobKind, JobPhase, JobState } from "../model.ts";
 import type { Database, Statement } from "./database.ts";
 import { jobColumns, jobRecord } from "./job-record.ts";
 import type { JobRecord, JobRow, JobStep } from "./job-record.ts";
@@ -22,7 +22,7 @@ interface Move extends Position {
  * the job is in another one.
  */
 export class JobQueue {
-  readonly #next: Statement<object, JobRow>;
+  readonly #next: Statement<{ kinds: string }, JobRow>;
   readonly #start: Statement<{ seq: number; phase: JobPhase; now: number }>;
   readonly #move: Statement<Move>;
   readonly #finish: Statement<{ seq: number; fromStep: JobStep; state: JobState; now: number }>;
@@ -31,6 +31,7 @@ export class JobQueue {
   readonly #countRecovery: Statement<object>;
   readonly #running: Statement<object, JobRow>;
   readonly #park: Statement<object>;
+  readonly #setParked: Statement<{ seq: number; parked: 0 | 1 }>;
   readonly #cancelWaiting: Statement<{ seq: number; by: string; now: number }>;
   readonly #cancel: Statement<{ seq: number; by: string; now: number }>;
   readonly #cancelledBy: Statement<{ seq: number }, { by: string | null }>;
@@ -39,8 +40,10 @@ export class JobQueue {
   constructor(database: Database) {
     this.#next = database.prepare(`
       SELECT ${jobColumns} FROM job
-      WHERE state = 'NOT_STARTED' AND entity NOT IN (SELECT entity FROM job WHERE state = 'IN_PROGRESS')
-      ORDER BY kind = 'backup' AND origin <> 'caller', seq LIMIT 1`);
+      WHERE state = 'NOT_STARTED' AND kind IN (SELECT value FROM json_each(@kinds))
+        AND entity NOT IN (
+          SELECT entity FROM job WHERE state = 'IN_PROGRESS' AND kind IN (SELECT value FROM json_each(@kinds)))
+      ORDER BY kind NOT IN ('restore', 'deletion') AND origin <> 'caller', seq LIMIT 1`);
     this.#start = database.prepare(`
       UPDATE job SET state = 'IN_PROGRESS', phase = @phase, updated_ms = @now
       WHERE seq = @seq AND state = 'NOT_STARTED'`);
@@ -57,6 +60,7 @@ export class JobQueue {
       UPDATE job SET recoveries = recoveries + (1 - parked), parked = 0 WHERE state = 'IN_PROGRESS'`);
     this.#running = database.prepare(`SELECT ${jobColumns} FROM job WHERE state = 'IN_PROGRESS' ORDER BY seq`);
     this.#park = database.prepare(`UPDATE job SET parked = 1 WHERE state = 'IN_PROGRESS'`);
+    this.#setParked = database.prepare(`UPDATE job SET parked = @parked WHERE seq = @seq AND state = 'IN_PROGRESS'`);
     this.#cancelWaiting = database.prepare(`
       UPDATE job SET state = 'FAILED', phase = 'FINISHED', cancelled_by = @by, updated_ms = @now
       WHERE seq = @seq AND state = 'NOT_STARTED'`);
@@ -68,11 +72,11 @@ export class JobQueue {
   }
 
   /**
-   * The next of the jobs whose entity no other job is changing: in order of arrival, but a backup that no caller has asked
-   * for gives way to all else. A caller's own backup keeps its turn before a later restore, for which it may have been made.
+   * The next of the jobs of these kinds whose entity none of these kinds is at work on: in order of arrival, but what no caller has
+   * asked for gives way to all else. A caller's own backup keeps its turn before a later restore, for which it may have been made.
    */
-  next(): JobRecord | undefined {
-    const row = this.#next.get({});
+  next(kinds: readonly JobKind[]): JobRecord | undefined {
+    const row = this.#next.get({ kinds: JSON.stringify(kinds) });
     return row && jobRecord(row);
   }
 
@@ -127,7 +131,21 @@ export class JobQueue {
   /** The jobs that an earlier process left running; each one's recovery is counted, unless it was parked. */
   recover(): JobRecord[] {
     this.#countRecovery.run({});
+    return this.unfinished();
+  }
+
+  /** The jobs that have started and are not over, in order of arrival. */
+  unfinished(): JobRecord[] {
     return this.#running.all({}).map(jobRecord);
+  }
+
+  /** Notes that nothing runs a job until `resume`, so that starts meanwhile count no recovery. False when it is over. */
+  setAside(seq: number): boolean {
+    return this.#setParked.run({ seq, parked: 1 }) === 1;
+  }
+
+  resume(seq: number): void {
+    this.#setParked.run({ seq, parked: 0 });
   }
 
   /** Notes that running jobs were left in good order, so that the next start counts no recovery. */

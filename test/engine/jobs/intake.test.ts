@@ -59,7 +59,8 @@ test("what callers ask for goes before a policy's backups, in order of arrival",
   const before = record("backup");
   const restore = record("restore");
   const order: string[] = [];
-  for (let job = store.queue.next(); job !== undefined; job = store.queue.next()) {
+  const kinds = ["backup", "restore", "deletion"] as const;
+  for (let job = store.queue.next(kinds); job !== undefined; job = store.queue.next(kinds)) {
     order.push(job.crn);
     store.queue.finish(store.queue.start(job, "PRE_VALIDATION", new Date()), "COMPLETED", new Date());
   }

@@ -1,14 +1,16 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { expect, test } from "vitest";
 import { DrsError } from "../../../engine/errors.ts";
+import type { JobKind } from "../../../engine/model.ts";
 import { Database } from "../../../engine/store/database.ts";
 import { openStore } from "../../../engine/store/store.ts";
 import { newBackup, temporaryFolder, temporaryStore } from "./temporary-store.ts";
 
 const databaseModule = new URL("../../../engine/store/database.ts", import.meta.url).href;
+const migrations = new URL("../../../engine/store/migrations/", import.meta.url).pathname;
 
 function failure(work: () => unknown): DrsError {
   try {
@@ -99,4 +101,30 @@ test("a transaction that throws leaves nothing behind and passes its error on", 
   // @ts-expect-error a transaction ends when its function returns, so it takes no promise
   const refused = () => store.database.transaction(async () => Promise.resolve());
   expect(refused).toThrow(/promise/u);
+});
+
+test("the jobs of a database that knew three kinds keep all they have, and others may be recorded", () => {
+  const file = join(temporaryFolder(), "drs.db");
+  const sqlite = new Sqlite(file);
+  for (const name of readdirSync(migrations).sort().slice(0, 8))
+    sqlite.exec(readFileSync(join(migrations, name), "utf8"));
+  sqlite.pragma("user_version = 8");
+  const columns = "crn, kind, name, display_name, requested_name, backup_crn, entity, item_name, state, phase";
+  const insert = sqlite.prepare(
+    `INSERT INTO job (${columns}, included_namespaces, caller_name, request_id, created_ms, updated_ms)
+    VALUES (?, 'backup', ?, 'one', '', 'b', 'cdp', '', 'COMPLETED', 'FINISHED', '["cdp"]', 'alice', '', 1, 2)`,
+  );
+  for (const name of ["first", "second", "third"]) insert.run(name, name);
+  sqlite.exec(`INSERT INTO note (job, key, value) VALUES (2, 'volume/cdp/data', '{}')`);
+  sqlite.exec(`INSERT INTO message (job, level, namespace, text, time_ms) VALUES (2, 'warning', 'cdp', 'told', 3)`);
+  sqlite.exec("DELETE FROM job WHERE seq = 3");
+  sqlite.close();
+  const store = openStore(file);
+  expect(store.jobs.get("second")).toMatchObject({ seq: 2, displayName: "one", includedNamespaces: ["cdp"] });
+  expect([...store.notes.entries(2, "")]).toEqual([["volume/cdp/data", {}]]);
+  expect(store.messages.list(2)).toMatchObject([{ text: "told" }]);
+  expect(store.jobs.insert(newBackup(4, { kind: "copy" as JobKind })).seq).toBe(4);
+  store.jobs.removeBackup("b");
+  expect([...store.notes.entries(2, "")]).toEqual([]);
+  store.database.close();
 });
