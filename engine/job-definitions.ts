@@ -12,8 +12,8 @@ export function createJobDefinitions(parts: JobParts & ParameterFlags): Readonly
   const index = new SavedIndex();
   return {
     backup: byParameters(parts, "backup", (parameters) => backupJob({ ...parts, parameters })),
-    restore: byParameters(parts, "restore", ({ controlPlane, statusOf, maxRefusedObjects }) =>
-      restoreJob({ ...parts, controlPlane, restore: { ...parts.restore, statusOf, maxRefusedObjects } }, index),
+    restore: byParameters(parts, "restore", ({ controlPlane, plan, statusOf, maxRefusedObjects }) =>
+      restoreJob({ ...parts, controlPlane, restore: { ...parts.restore, statusOf, maxRefusedObjects } }, plan, index),
     ),
     deletion: byParameters(parts, "deletion", () => deletionJob(parts)),
   };

@@ -23,6 +23,22 @@ export type RestorePhase =
   | "STARTING_APPS"
   | "FINISHED";
 
+/** What of a backup is restored, where it goes, and how. */
+export interface RestorePlan {
+  readonly selection: Selection;
+  readonly mode: RestoreMode;
+  /** The namespace that the objects of a saved one go to, where that is another one. */
+  readonly mapping: Readonly<Record<string, string>>;
+}
+
+/** All of a backup. */
+export interface Selection {
+  readonly what: "all";
+}
+
+/** `replace`: the control plane becomes as it was saved. */
+export type RestoreMode = "replace";
+
 /** The API shows no deletion's phase; the log does. */
 export type DeletionPhase = "PENDING" | "DELETING_SNAPSHOTS" | "DELETING_ARCHIVE" | "FINISHED";
 

@@ -1,13 +1,13 @@
 import type { ControlPlaneConfig, FurtherObjects, RestoreConfig } from "../config.ts";
 import { DrsError } from "../errors.ts";
-import type { JobKind } from "../model.ts";
+import type { JobKind, RestorePlan } from "../model.ts";
 
-/** Of what is written now. A program reads its own version, and refuses another one. */
-const version = 1;
+/** Of what is written now. A program reads these and the ones before, and refuses a newer one. */
+const versions = { backup: 1, restore: 2, deletion: 1 } as const;
 
 /** What a backup saves. */
 export interface BackupParameters {
-  readonly version: typeof version;
+  readonly version: typeof versions.backup;
   /** The first has to exist; each other one comes along where it exists. */
   readonly namespaces: readonly [string, ...string[]];
   /** Cluster-scoped objects that come along though nothing in the namespaces names them. */
@@ -16,14 +16,15 @@ export interface BackupParameters {
 
 /** What a restore brings back, and when it counts as one. What is saved is the backup's, and never changes. */
 export interface RestoreParameters extends Pick<RestoreConfig, "statusOf" | "maxRefusedObjects"> {
-  readonly version: typeof version;
+  readonly version: typeof versions.restore;
+  readonly plan: RestorePlan;
   /** The namespaces that it may touch, and what starts first. */
   readonly controlPlane: Omit<ControlPlaneConfig, "furtherObjects">;
 }
 
 /** A deletion is told all by its backup. */
 export interface DeletionParameters {
-  readonly version: typeof version;
+  readonly version: typeof versions.deletion;
 }
 
 export interface JobParameters {
@@ -43,7 +44,11 @@ export interface ParameterFlags {
  * process has that runs it. Deadlines, how much goes on at once, and whether and for how long a restore goes back are the
  * running process's: they are how an operator helps a job that is stuck.
  */
-export function parametersFrom(itemName: string, { controlPlane, restore }: ParameterFlags): JobParameters {
+export function parametersFrom(
+  itemName: string,
+  { controlPlane, restore }: ParameterFlags,
+  plan = wholeInPlace,
+): JobParameters {
   const { furtherObjects, ...own } = controlPlane;
   const isWhole = itemName === "" || itemName === own.namespace;
   const further = [own.vaultNamespace, ...own.furtherNamespaces].filter(
@@ -51,14 +56,23 @@ export function parametersFrom(itemName: string, { controlPlane, restore }: Para
   );
   return {
     backup: {
-      version,
+      version: versions.backup,
       namespaces: isWhole ? [own.namespace, ...new Set(further)] : [itemName],
       furtherObjects: isWhole ? furtherObjects : [],
     },
-    restore: { version, controlPlane: own, statusOf: restore.statusOf, maxRefusedObjects: restore.maxRefusedObjects },
-    deletion: { version },
+    restore: {
+      version: versions.restore,
+      plan,
+      controlPlane: own,
+      statusOf: restore.statusOf,
+      maxRefusedObjects: restore.maxRefusedObjects,
+    },
+    deletion: { version: versions.deletion },
   };
 }
+
+/** All of a backup, to where it was saved. */
+export const wholeInPlace: RestorePlan = { selection: { what: "all" }, mode: "replace", mapping: {} };
 
 /** What a job has in its row. */
 export interface Recorded {
@@ -69,7 +83,7 @@ export interface Recorded {
 
 /**
  * What a job was asked to do when it was recorded; what the flags say for one that was recorded before there were
- * parameters. FAILED_PRECONDITION for parameters of another version.
+ * parameters. A restore of version 1 is one of all, in place. FAILED_PRECONDITION for parameters of another version.
  */
 export function parametersOf<Kind extends JobKind>(
   kind: Kind,
@@ -78,9 +92,12 @@ export function parametersOf<Kind extends JobKind>(
 ): JobParameters[Kind] {
   if (parameters === null) return parametersFrom(itemName, flags)[kind];
   const found = JSON.parse(parameters) as JobParameters[Kind] | { readonly version: number };
-  if (found.version === version) return found as JobParameters[Kind];
+  const newest = versions[kind];
+  if (found.version === newest) return found as JobParameters[Kind];
+  if (kind === "restore" && found.version === 1)
+    return { ...found, version: versions.restore, plan: wholeInPlace } as unknown as JobParameters[Kind];
   throw new DrsError(
     "FAILED_PRECONDITION",
-    `the job has parameters of version ${found.version}, and this program knows version ${version} only: start the one that recorded it`,
+    `the job has parameters of version ${found.version}, and this program knows version ${newest} only: start the one that recorded it`,
   );
 }

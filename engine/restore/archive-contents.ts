@@ -20,7 +20,7 @@ export async function verifyContents(
   signal: AbortSignal,
   onObject: (part: Part, object: KubernetesObject) => void = () => {},
 ): Promise<void> {
-  belongToControlPlane(source.namespaces, controlPlane);
+  belongToControlPlane(source.targetNamespaces, controlPlane);
   await source.index.fill(source.reader.parts, (add) =>
     verify(source, signal, (part, object, bytes) => {
       add(part, new RawObject(bytes));
@@ -34,7 +34,8 @@ async function verify(
   signal: AbortSignal,
   onObject: (part: Part, object: KubernetesObject, bytes: Buffer) => void,
 ): Promise<void> {
-  const { reader, namespaces } = source;
+  const { reader } = source;
+  const namespaces = reader.manifest.includedNamespaces;
   const needs = new ClusterScopedNeeds(namespaces);
   const others = reader.parts.filter((part) => mayBelong(part) && !(resourceName(part) in verbsOfNeeds));
   const clusterScoped = [...others, ...partsOf(source, Object.keys(verbsOfNeeds))];

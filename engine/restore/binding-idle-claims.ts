@@ -13,7 +13,7 @@ import { idleClaims } from "./idle-claims.ts";
 import { keptVolumes } from "./kept-volumes.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { isReady } from "./readiness.ts";
-import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { objectsOf, partsOf, type RestoreSource, volumesOf } from "./restore-source.ts";
 import { classFor, existingClasses } from "../volumes/storage-classes.ts";
 
 /**
@@ -58,14 +58,14 @@ function whereFormerData(context: JobContext, { namespace, claim }: SavedVolume)
 }
 
 async function idleVolumes(
-  { namespaces, reader }: RestoreSource,
+  source: RestoreSource,
   cluster: Cluster,
   signal: AbortSignal,
 ): Promise<readonly SavedVolume[]> {
   const idle: SavedVolume[] = [];
-  for (const namespace of namespaces) {
+  for (const namespace of source.targetNamespaces) {
     const names = await idleClaims(cluster, namespace, signal);
-    idle.push(...reader.manifest.volumes.filter((volume) => volume.namespace === namespace && names.has(volume.claim)));
+    idle.push(...volumesOf(source).filter((volume) => volume.namespace === namespace && names.has(volume.claim)));
   }
   return idle;
 }

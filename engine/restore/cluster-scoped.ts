@@ -29,7 +29,7 @@ export async function restoreClusterScoped(
 ): Promise<void> {
   const { signal, warn, info } = context;
   const restorer = new ObjectRestorer({ cluster, signal, warn, info, finalizerTimeout: limits.finalizerTimeout });
-  const namespaces = new Set(source.namespaces);
+  const namespaces = new Set(source.targetNamespaces);
   const parts = partsOf(source, kinds);
   if (parts.length === 0) return;
   const discovery = await cluster.discover(signal);

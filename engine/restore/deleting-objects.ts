@@ -27,7 +27,7 @@ import { unsavedObjects } from "./unsaved-objects.ts";
 export async function deleteObjects(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
   const { cluster, limits } = parts;
   const { signal } = context;
-  const { namespaces } = source;
+  const { targetNamespaces: namespaces } = source;
   const discovery = await cluster.discover(signal);
   const inFlight = limits.clusterConcurrency;
   const known = savedResources(discovery, namespaces).filter((kind) => !isUnknown(source, context, discovery, kind));

@@ -38,7 +38,7 @@ export async function dryRun(
   const { signal } = context;
   const findings = new Findings();
   const refusals = await Refusals.of(source, cluster, signal);
-  const namespaces = await existingNamespaces(cluster, source.namespaces, signal);
+  const namespaces = await existingNamespaces(cluster, source.targetNamespaces, signal);
   const trial: Trial = {
     source,
     discovery,
@@ -49,7 +49,7 @@ export async function dryRun(
     refusals,
     findings,
   };
-  for (const name of source.namespaces)
+  for (const name of source.targetNamespaces)
     if (!trial.namespaces.has(name)) findings.untold.push(`what is in namespace ${name}, which does not exist`);
   for (const name of definitions.coming) findings.untold.push(`${name}, whose definition comes with the backup`);
   const rights = new RightsToGrant();

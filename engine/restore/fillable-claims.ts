@@ -8,7 +8,7 @@ import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { type SecretPlace, secretsForClaim } from "../volumes/class-secrets.ts";
 import { bytesOf } from "../volumes/quantity.ts";
 import { listed } from "./listed.ts";
-import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { objectsOf, partsOf, type RestoreSource, volumesOf } from "./restore-source.ts";
 import { classFor, existingClasses } from "../volumes/storage-classes.ts";
 
 /**
@@ -22,7 +22,7 @@ export async function claimsCanBeFilled(source: RestoreSource, parts: JobParts, 
   for await (const { object } of objectsOf(source, partsOf(source, ["storageclasses.storage.k8s.io"]), signal))
     classes.push(object);
   const volumes = new Map<string, SavedVolume>();
-  for (const volume of source.reader.manifest.volumes) {
+  for (const volume of volumesOf(source)) {
     if (!classFor(volume, classes)) throw noClass(volume);
     volumes.set(`${volume.namespace}/${volume.claim}`, volume);
   }
@@ -41,7 +41,7 @@ export async function claimsCanBeFilled(source: RestoreSource, parts: JobParts, 
     needed.delete(`${object.metadata.namespace ?? ""}/${object.metadata.name}`);
   const missing: string[] = [];
   for (const [place, { namespace, name, claim, storageClass }] of needed)
-    if (source.namespaces.includes(namespace) || !(await isThere(parts, context, namespace, name)))
+    if (source.targetNamespaces.includes(namespace) || !(await isThere(parts, context, namespace, name)))
       missing.push(`${place} (for claim ${claim}, by storage class ${storageClass})`);
   if (missing.length > 0)
     throw new DrsError(

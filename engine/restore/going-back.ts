@@ -140,7 +140,7 @@ async function putBackClaims(source: RestoreSource, parts: JobParts, context: Jo
 
 /** Stops what the restore has made, and deletes what was not there before, but for claims. */
 async function clearAway(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
-  const { namespaces } = source;
+  const { targetNamespaces: namespaces } = source;
   await removeWebhooks(parts, context, namespaces);
   try {
     await stopApps(parts, context, namespaces);

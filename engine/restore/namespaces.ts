@@ -25,7 +25,7 @@ export async function restoreNamespaces(
   const restorer = new ObjectRestorer({ cluster, signal, warn, info, finalizerTimeout: limits.finalizerTimeout });
   for await (const { type, object } of objectsOf(source, partsOf(source, ["namespaces"]), signal)) {
     const { name } = object.metadata;
-    await notTerminating({ cluster, limits }, context, source.namespaces, name);
+    await notTerminating({ cluster, limits }, context, source.targetNamespaces, name);
     const existing = await cluster.get(type, "", name, signal);
     if (existing) {
       const metadata = restoredMetadata(existing, object);

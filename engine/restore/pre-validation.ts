@@ -13,7 +13,7 @@ import { tellLostRevisions } from "./lost-revisions.ts";
 import { notTerminating } from "./namespaces.ts";
 import { type Loss, lossOf, tellNotAsSaved } from "./not-as-saved.ts";
 import { OwnerLinks } from "./owner-links.ts";
-import type { RestoreSource } from "./restore-source.ts";
+import { type RestoreSource, volumesOf } from "./restore-source.ts";
 import { claimsRequest } from "./restoring-claims.ts";
 import { saveForSafety } from "./safety-archive.ts";
 import { type Definitions, savedDefinitions } from "./saved-definitions.ts";
@@ -28,7 +28,7 @@ import { tellUnreadySnapshots } from "./unready-snapshots.ts";
 export async function preValidation(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
   const { cluster, limits } = parts;
   const { signal } = context;
-  const { reader, namespaces } = source;
+  const { reader, targetNamespaces: namespaces } = source;
   context.setIncludedNamespaces(namespaces);
   const owners = new Map<string, OwnerReference>();
   const losses: Loss[] = [];
@@ -59,7 +59,11 @@ export async function preValidation(source: RestoreSource, parts: JobParts, cont
 }
 
 /** A service that is part of what it restores would stop itself halfway. */
-async function isElsewhere({ namespaces }: RestoreSource, { cluster }: JobParts, signal: AbortSignal): Promise<void> {
+async function isElsewhere(
+  { targetNamespaces: namespaces }: RestoreSource,
+  { cluster }: JobParts,
+  signal: AbortSignal,
+): Promise<void> {
   const own = await cluster.ownNamespace(signal);
   if (own !== undefined && namespaces.includes(own))
     throw new DrsError(
@@ -98,8 +102,8 @@ function kindsAreServed(
     );
 }
 
-async function snapshotsExist({ reader }: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
-  const { volumes } = reader.manifest;
+async function snapshotsExist(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+  const volumes = volumesOf(source);
   if (volumes.length === 0) return;
   context.notes.set("imported", volumes);
   const request = { ...claimsRequest(parts, context), volumes, deletionPolicy: "Retain" } as const;

@@ -27,7 +27,7 @@ export async function removeNewClaims(source: RestoreSource, parts: JobParts, co
   const { job, signal } = context;
   const keptNames = new Set(keptVolumes(context).map((volume) => volume.persistentVolume));
   const before = await claimsBefore(source, signal);
-  for (const namespace of source.namespaces) {
+  for (const namespace of source.targetNamespaces) {
     const claims = cluster.list(persistentVolumeClaims, namespace, signal);
     await forEachInFlight(claims, limits.clusterConcurrency, async (claim) => {
       const { name, uid, deletionTimestamp } = claim.metadata;
@@ -68,7 +68,7 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
     const saved = before.get(`${namespace}/${claim}`);
     return saved !== undefined && (volumeOf(saved) || persistentVolume) === persistentVolume;
   });
-  await forEachInFlight(source.namespaces, limits.clusterConcurrency, async (namespace) => {
+  await forEachInFlight(source.targetNamespaces, limits.clusterConcurrency, async (namespace) => {
     try {
       await letGo(parts, context, namespace);
     } catch (error) {
@@ -133,12 +133,12 @@ async function letGo(parts: JobParts, context: JobContext, namespace: string): P
 /** What holds those claims that are being deleted, unless they were so before, by namespace and name. */
 async function heldClaims(
   { cluster, limits }: JobParts,
-  { namespaces }: RestoreSource,
+  { targetNamespaces }: RestoreSource,
   before: ReadonlyMap<string, KubernetesObject>,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   const held = new Map<string, string>();
-  await forEachInFlight(namespaces, limits.clusterConcurrency, async (namespace) => {
+  await forEachInFlight(targetNamespaces, limits.clusterConcurrency, async (namespace) => {
     for await (const claim of cluster.list(persistentVolumeClaims, namespace, signal)) {
       const { name, uid, deletionTimestamp, finalizers } = claim.metadata;
       const former = before.get(`${namespace}/${name}`);

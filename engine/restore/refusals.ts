@@ -48,7 +48,7 @@ export class Refusals {
     for (const kind of referredKinds)
       for await (const { object } of objectsOf(source, partsOf(source, [kind]), signal))
         coming.add(comingName(kind, object.metadata));
-    return new Refusals(await ownWebhooks(cluster, new Set(source.namespaces), signal), coming);
+    return new Refusals(await ownWebhooks(cluster, new Set(source.targetNamespaces), signal), coming);
   }
 
   weigh(refusal: KubernetesError, namespace: string): Weight {

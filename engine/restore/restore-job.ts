@@ -1,7 +1,7 @@
 import { safetyFolder } from "../archive/archive-paths.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext, JobDefinition, Phase } from "../jobs/phase.ts";
-import type { RestorePhase } from "../model.ts";
+import type { RestorePhase, RestorePlan } from "../model.ts";
 import { putApisBack } from "./aggregated-apis.ts";
 import { bindIdleClaims } from "./binding-idle-claims.ts";
 import { restoreClusterScoped } from "./cluster-scoped.ts";
@@ -47,12 +47,12 @@ const storageKinds = [
  * will be replaced; what is replaced stays until the end, and comes back when the restore fails. `index` keeps what one phase
  * has learnt of the archive for the next.
  */
-export function restoreJob(parts: JobParts, index: SavedIndex): JobDefinition {
+export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex): JobDefinition {
   const phase = (name: RestorePhase, run: (source: RestoreSource, context: JobContext) => Promise<void>): Phase => ({
     name,
     run: async (context) => {
       const open = name === "PRE_VALIDATION" ? backupSource : provenSource;
-      await run(await open(parts, context, index), context);
+      await run(await open(parts, context, plan, index), context);
     },
   });
   return {
@@ -60,42 +60,42 @@ export function restoreJob(parts: JobParts, index: SavedIndex): JobDefinition {
       phase("PRE_VALIDATION", (source, context) => preValidation(source, parts, context)),
       phase("STOPPING_APPS", async (source, context) => {
         context.notes.set(touchedNote, true);
-        await removeWebhooks(parts, context, source.namespaces);
+        await removeWebhooks(parts, context, source.targetNamespaces);
         if (context.notes.get(storedNote) !== true) await toStorageVersions(parts, context, source);
         context.notes.set(storedNote, true);
-        await keepVolumes(parts, context, source.namespaces);
+        await keepVolumes(parts, context, source.targetNamespaces);
         await disown(
           parts,
           context,
-          source.namespaces,
+          source.targetNamespaces,
           leftClaims(source),
           new OwnerLinks(context, source.notesPrefix),
         );
-        await stopApps(parts, context, source.namespaces);
-        await relaxLimits(parts, context, source.namespaces);
+        await stopApps(parts, context, source.targetNamespaces);
+        await relaxLimits(parts, context, source.targetNamespaces);
       }),
       phase("DELETING_OBJECTS", async (source, context) => {
         const links = new OwnerLinks(context, source.notesPrefix);
         context.notes.set(deletingNote, true);
-        await removeWebhooks(parts, context, source.namespaces);
-        await disown(parts, context, source.namespaces, leftClaims(source), links);
+        await removeWebhooks(parts, context, source.targetNamespaces);
+        await disown(parts, context, source.targetNamespaces, leftClaims(source), links);
         await deleteObjects(source, parts, context);
       }),
       phase("DELETING_OBJECTS_PVC", async (source, context) => {
-        await stopApps(parts, context, source.namespaces); // what others have made again
-        await deleteClaims(parts, context, source.namespaces, leftClaims(source));
+        await stopApps(parts, context, source.targetNamespaces); // what others have made again
+        await deleteClaims(parts, context, source.targetNamespaces, leftClaims(source));
       }),
       phase("RESTORING_PVC", async (source, context) => {
         const links = new OwnerLinks(context, source.notesPrefix);
-        await stopApps(parts, context, source.namespaces); // a pod may wait for a claim of a known name
+        await stopApps(parts, context, source.targetNamespaces); // a pod may wait for a claim of a known name
         await restoreNamespaces(parts, context, source);
         await restoreClusterScoped(parts, context, source, links, storageKinds);
         await restoreSecrets(source, parts, context, links);
         await restoreClaims(parts, context, source, links);
       }),
       phase("RESTORING_OBJECTS", async (source, context) => {
-        await removeWebhooks(parts, context, source.namespaces);
-        await relaxLimits(parts, context, source.namespaces); // which others may have put in force again
+        await removeWebhooks(parts, context, source.targetNamespaces);
+        await relaxLimits(parts, context, source.targetNamespaces); // which others may have put in force again
         await restoreFrom(source, parts, context);
       }),
       phase("STARTING_APPS", async (source, context) => {
@@ -106,7 +106,7 @@ export function restoreJob(parts: JobParts, index: SavedIndex): JobDefinition {
     ],
     async finish(context) {
       index.clear();
-      const source = await provenSource(parts, context);
+      const source = await provenSource(parts, context, plan);
       context.notes.set(restoredNote, true);
       await settleBoundClaims(parts, context, source);
       const isWhole = () => !context.messages().some(({ level }) => level === "error");
@@ -128,7 +128,7 @@ export function restoreJob(parts: JobParts, index: SavedIndex): JobDefinition {
         const left =
           volumes.length > 0 ? `what was replaced is not all removed: volumes ${volumes.join(", ")}` : "not cleaned up";
         context.error("", `all is restored, but ${left}`);
-        await letCallsIn(await provenSource(parts, context), parts, context);
+        await letCallsIn(await provenSource(parts, context, plan), parts, context);
         return;
       }
       const isTouched = context.notes.get(touchedNote) === true;

@@ -1,12 +1,14 @@
 import type { ArchiveReader } from "../archive/archive-reader.ts";
 import { damage, reasonOf } from "../archive/damage.ts";
-import type { Part } from "../archive/format.ts";
+import type { Part, SavedVolume } from "../archive/format.ts";
+import { persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import type { JobContext, JobNotes } from "../jobs/phase.ts";
 import type { KubernetesObject, ObjectMeta, ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { resourceName } from "../kubernetes/kubernetes-object.ts";
 import { parseExact } from "../kubernetes/exact-json.ts";
 import { RawObject } from "../kubernetes/raw-object.ts";
 import type { SavedIndex } from "./saved-index.ts";
+import type { Scope } from "./plan/scope.ts";
 import { checkObject } from "./saved-object.ts";
 
 /**
@@ -15,7 +17,9 @@ import { checkObject } from "./saved-object.ts";
  */
 export interface RestoreSource {
   readonly reader: ArchiveReader;
-  readonly namespaces: readonly string[];
+  readonly scope: Scope;
+  /** Where the objects of its namespaces go: what a restore looks at and changes in the cluster. */
+  readonly targetNamespaces: readonly string[];
   /** Whether it is what was there before, and the restore goes back to it. */
   readonly isWayBack: boolean;
   /** Put before the keys of all notes. */
@@ -28,23 +32,28 @@ export function partsOf({ reader }: Pick<RestoreSource, "reader">, names: readon
   return names.flatMap((name) => reader.parts.filter((part) => resourceName(part) === name));
 }
 
+/** What the scope needs of an archive: the door to its objects and volumes. */
+export type ScopedArchive = Pick<RestoreSource, "reader" | "scope">;
+
 /**
- * The objects of some parts, one after the other, with numbers exact. DATA_LOSS for one that does not belong into its part,
- * also when the archive was proven: a storage that others write to may hold another one by now.
+ * The objects of some parts that are in the scope, one after the other, as those of the namespaces that they go to, with numbers
+ * exact. DATA_LOSS for one that does not belong into its part, also when the archive was proven: a storage that others write to
+ * may hold another one by now.
  */
 export async function* objectsOf(
-  { reader }: Pick<RestoreSource, "reader">,
+  { reader, scope }: ScopedArchive,
   parts: readonly Part[],
   signal: AbortSignal,
 ): AsyncGenerator<{ readonly type: ResourceType; readonly object: KubernetesObject }> {
   for (const part of parts)
-    for await (const line of reader.objects(part, signal))
-      yield { type: part, object: checked(reader, part, () => parseExact(line.toString())) };
+    for await (const line of reader.objects(part, signal)) {
+      const object = checked(reader, part, () => parseExact(line.toString()));
+      if (scope.has(part, object.metadata)) yield { type: part, object: scope.placed(part, object) };
+    }
 }
 
 /** An archived object of which the metadata is parsed; all of it only when it is asked for. */
 export interface SavedObject {
-  readonly raw: RawObject;
   readonly metadata: ObjectMeta;
   /** The whole of it. Errors as for `objectsOf`. */
   readonly object: () => KubernetesObject;
@@ -52,15 +61,46 @@ export interface SavedObject {
 
 /** The same as `objectsOf`, for whoever needs few of the objects whole. */
 export async function* savedObjectsOf(
-  { reader }: Pick<RestoreSource, "reader">,
+  { reader, scope }: ScopedArchive,
   part: Part,
   signal: AbortSignal,
 ): AsyncGenerator<SavedObject> {
+  for await (const raw of archivedObjects(reader, part, signal)) {
+    if (!scope.has(part, raw.metadata)) continue;
+    const { metadata } = scope.placed(part, { metadata: raw.metadata });
+    yield {
+      metadata,
+      object: () =>
+        scope.placed(
+          part,
+          checked(reader, part, () => raw.object),
+        ),
+    };
+  }
+}
+
+/** The objects of a part as they lie in the archive, whether in a scope or not. Errors as for `objectsOf`. */
+export async function* archivedObjects(
+  reader: ArchiveReader,
+  part: Part,
+  signal: AbortSignal,
+): AsyncGenerator<RawObject> {
   for await (const line of reader.objects(part, signal)) {
     const raw = new RawObject(line);
-    const { metadata } = checked(reader, part, () => ({ metadata: raw.metadata }));
-    yield { raw, metadata, object: () => checked(reader, part, () => raw.object) };
+    checked(reader, part, () => ({ metadata: raw.metadata }));
+    yield raw;
   }
+}
+
+/** The volumes in the scope; `namespace` and `claim` name the claim that each goes to. */
+export function volumesOf({ reader, scope }: ScopedArchive): readonly SavedVolume[] {
+  return reader.manifest.volumes.flatMap((volume) => {
+    const { metadata } = scope.placed(persistentVolumeClaims, {
+      metadata: { namespace: volume.namespace, name: volume.claim },
+    });
+    const isIn = scope.has(persistentVolumeClaims, { namespace: volume.namespace, name: volume.claim });
+    return isIn ? [{ ...volume, namespace: metadata.namespace ?? "" }] : [];
+  });
 }
 
 function checked({ folder, manifest }: ArchiveReader, part: Part, parse: () => unknown): KubernetesObject {

@@ -19,7 +19,7 @@ import { restoreFieldOwners } from "./field-owners.ts";
 import { refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { ownMarks, ownPolicy } from "./kept-volumes.ts";
-import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { objectsOf, partsOf, type RestoreSource, volumesOf } from "./restore-source.ts";
 import { sanitize } from "./sanitize.ts";
 import { classFor, existingClasses } from "../volumes/storage-classes.ts";
 import { removeUninvited } from "./uninvited-claims.ts";
@@ -48,7 +48,7 @@ export async function restoreClaims(
   let existing = await existingClaims(cluster, source, signal);
   let waitedFor: readonly SavedVolume[];
   do {
-    await removeUninvited(parts, context, source.namespaces, uninvitedOf(existing), limit);
+    await removeUninvited(parts, context, source.targetNamespaces, uninvitedOf(existing), limit);
     waitedFor = await makeClaims(parts, context, source, links, existing);
     existing = await existingClaims(cluster, source, signal);
   } while (uninvitedOf(existing).length > 0);
@@ -178,11 +178,11 @@ type Claims = ReadonlyMap<string, KubernetesObject>;
 /** The claims that are in the namespaces now. */
 async function existingClaims(
   cluster: JobParts["cluster"],
-  { namespaces }: RestoreSource,
+  { targetNamespaces }: RestoreSource,
   signal: AbortSignal,
 ): Promise<Claims> {
   const found = new Map<string, KubernetesObject>();
-  for (const namespace of namespaces)
+  for (const namespace of targetNamespaces)
     for await (const claim of cluster.list(persistentVolumeClaims, namespace, signal))
       found.set(`${namespace}/${claim.metadata.name}`, claim);
   return found;
@@ -192,9 +192,8 @@ function keyOf({ namespace, claim }: SavedVolume): string {
   return `${namespace}/${claim}`;
 }
 
-function volumesByClaim({ reader, namespaces }: RestoreSource): ReadonlyMap<string, SavedVolume> {
-  const volumes = reader.manifest.volumes.filter(({ namespace }) => namespaces.includes(namespace));
-  return new Map(volumes.map((volume) => [keyOf(volume), volume]));
+function volumesByClaim(source: RestoreSource): ReadonlyMap<string, SavedVolume> {
+  return new Map(volumesOf(source).map((volume) => [keyOf(volume), volume]));
 }
 
 /** What a restore's snapshot objects are made and removed with. */

@@ -2,7 +2,7 @@ import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { restoreObjects } from "./namespaced-objects.ts";
 import type { OwnerLinks } from "./owner-links.ts";
-import { partsOf, type RestoreSource } from "./restore-source.ts";
+import { partsOf, type RestoreSource, volumesOf } from "./restore-source.ts";
 
 /**
  * Restores the Secrets before the claims where there are claims to fill: a driver may need one to make a volume, and which
@@ -14,7 +14,7 @@ export async function restoreSecrets(
   context: JobContext,
   links: OwnerLinks,
 ): Promise<void> {
-  if (source.reader.manifest.volumes.length === 0) return;
+  if (volumesOf(source).length === 0) return;
   const discovery = await parts.cluster.discover(context.signal);
   const restore = { parts, context, source, discovery, links };
   for (const kind of ["serviceaccounts", "secrets"]) await restoreObjects(restore, partsOf(source, [kind]));

@@ -19,7 +19,7 @@ export async function saveForSafety(
   context: JobContext,
 ): Promise<void> {
   const { job, signal } = context;
-  const { namespaces } = source;
+  const { targetNamespaces: namespaces } = source;
   const further = objectsOf(
     source,
     partsOf(source, [...clusterScopedKinds(source.reader.parts), ...admissionPolicies]),

@@ -23,7 +23,7 @@ export async function savedDefinitions(
   cluster: Cluster,
   signal: AbortSignal,
 ): Promise<Definitions> {
-  const namespaces = new Set(source.namespaces);
+  const namespaces = new Set(source.targetNamespaces);
   const coming = new Set<string>();
   const convertedByWebhook = new Set<string>();
   const wanted: KubernetesObject[] = [];

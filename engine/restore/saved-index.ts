@@ -1,10 +1,10 @@
 import type { Part } from "../archive/format.ts";
 import { RawObject } from "../kubernetes/raw-object.ts";
-import { type RestoreSource, savedObjectsOf } from "./restore-source.ts";
+import { archivedObjects, type RestoreSource } from "./restore-source.ts";
 
 /** What is known of a part's objects without reading it again. */
 export interface PartIndex {
-  /** By namespace. */
+  /** By namespace, as the archive has them. */
   readonly names: ReadonlyMap<string, ReadonlySet<string>>;
   /** Of the bytes of each object (`RawObject.digest`): a live one with such bytes is as saved, and need not be parsed. */
   readonly digests: ReadonlySet<string>;
@@ -29,11 +29,11 @@ export class SavedIndex {
   }
 
   /** The index of a part, which is read when it is not known. Errors as for `objectsOf`. */
-  async of(source: Pick<RestoreSource, "reader">, part: Part, signal: AbortSignal): Promise<PartIndex> {
+  async of({ reader }: Pick<RestoreSource, "reader">, part: Part, signal: AbortSignal): Promise<PartIndex> {
     const known = this.#parts.get(part.sha256);
     if (known) return known;
     const index = new Indexed();
-    for await (const { raw } of savedObjectsOf(source, part, signal)) index.add(raw);
+    for await (const raw of archivedObjects(reader, part, signal)) index.add(raw);
     this.#parts.set(part.sha256, index);
     return index;
   }

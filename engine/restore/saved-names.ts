@@ -1,7 +1,7 @@
 import { resourceName, type ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { partsOf, type RestoreSource } from "./restore-source.ts";
 
-/** The names of a kind's saved objects, by namespace. */
+/** The names of a kind's saved objects in the scope, by the namespace that they go to. */
 export async function savedNames(
   source: RestoreSource,
   type: Pick<ResourceType, "apiVersion" | "resource">,
@@ -9,7 +9,10 @@ export async function savedNames(
 ): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const names = new Map<string, ReadonlySet<string>>();
   for (const part of partsOf(source, [resourceName(type)]))
-    for (const [namespace, found] of (await source.index.of(source, part, signal)).names)
-      names.set(namespace, found.union(names.get(namespace) ?? new Set()));
+    for (const [saved, found] of (await source.index.of(source, part, signal)).names) {
+      const here = [...found].filter((name) => source.scope.has(part, { namespace: saved, name }));
+      const namespace = source.scope.targetOf(saved) ?? saved;
+      if (here.length > 0) names.set(namespace, new Set(here).union(names.get(namespace) ?? new Set()));
+    }
   return names;
 }

@@ -36,7 +36,7 @@ export async function tidyRevisions({ parts, context, source, discovery }: Names
     const missing = new Set(saved.keys());
     const wrong: Numbered[] = [];
     const added: KubernetesObject[] = [];
-    for (const namespace of source.namespaces)
+    for (const namespace of source.targetNamespaces)
       for await (const object of cluster.list(type, namespace, signal)) {
         if (!isRevision(type, object) || !owners.has(ownerIn(object))) continue;
         const was = saved.get(nameIn(object));

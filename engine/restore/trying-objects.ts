@@ -11,7 +11,7 @@ import { nameOf } from "./object-names.ts";
 import { restoredMetadata } from "./namespaces.ts";
 import { refusalIn } from "./refusals.ts";
 import { afterStart, scaledWorkloads, userSnapshots } from "./restore-order.ts";
-import { savedObjectsOf } from "./restore-source.ts";
+import { savedObjectsOf, volumesOf } from "./restore-source.ts";
 import { runningKinds } from "./running-kinds.ts";
 import { sanitize } from "./sanitize.ts";
 import { withoutAllocations } from "./sanitizers/service.ts";
@@ -103,7 +103,7 @@ function deedInNamespace(
   if (live === undefined) return "make";
   if (resourceName(type) === "persistentvolumeclaims") {
     const { namespace, name } = archived.metadata;
-    const isSaved = source.reader.manifest.volumes.some((it) => it.namespace === namespace && it.claim === name);
+    const isSaved = volumesOf(source).some((it) => it.namespace === namespace && it.claim === name);
     return isSaved ? "replace" : "nothing";
   }
   if (isStoppedByDeletion(type, archived)) return "replace";
@@ -120,7 +120,7 @@ async function deedOutside(
   const existing = await cluster.get(type, "", archived.metadata.name, signal);
   if (resourceName(type) === "namespaces") return existing ? "change" : "make";
   const wanted = sanitize(type, archived);
-  const fate = await fateOf(cluster, new Set(source.namespaces), type, wanted, existing, signal);
+  const fate = await fateOf(cluster, new Set(source.targetNamespaces), type, wanted, existing, signal);
   return fate === "made" ? "make" : fate === "put back" ? "change" : "nothing";
 }
 

@@ -17,7 +17,7 @@ export async function tellUnreadySnapshots(
   { signal, info }: JobContext,
 ): Promise<void> {
   const isLeft = leftClaims(source);
-  for (const namespace of source.namespaces)
+  for (const namespace of source.targetNamespaces)
     for await (const snapshot of cluster.list(volumeSnapshots, namespace, signal)) {
       const { persistentVolumeClaimName: claim } = (snapshot["spec"] as SnapshotSpec).source;
       const { readyToUse, error } = (snapshot["status"] ?? {}) as SnapshotStatus;

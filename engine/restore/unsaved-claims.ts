@@ -10,7 +10,7 @@ import { archivedVolume, freeVolume, isProvisioned, keptVolumeOf, releasedVolume
 import { keptVolumes, volumeOf } from "./kept-volumes.ts";
 import { labelsAndAnnotations } from "./labels-and-annotations.ts";
 import { refusalOf } from "./object-restorer.ts";
-import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { objectsOf, partsOf, type RestoreSource, type ScopedArchive, volumesOf } from "./restore-source.ts";
 import { safetySource } from "./restore-sources.ts";
 import { sanitize } from "./sanitize.ts";
 
@@ -127,8 +127,8 @@ export async function remakeGoneClaims(
  * Which claims a restore leaves as they are: those whose data is not in the backup. What makes its own, as a pod does with an
  * ephemeral one, takes it along.
  */
-export function leftClaims({ reader }: Pick<RestoreSource, "reader">): LeftClaims {
-  const withData = new Set(reader.manifest.volumes.map(({ namespace, claim }) => `${namespace}/${claim}`));
+export function leftClaims(source: ScopedArchive): LeftClaims {
+  const withData = new Set(volumesOf(source).map(({ namespace, claim }) => `${namespace}/${claim}`));
   return (claim) =>
     !withData.has(`${claim.metadata.namespace ?? ""}/${claim.metadata.name}`) &&
     !isMadeByCluster(persistentVolumeClaims, claim);

@@ -84,7 +84,7 @@ export async function restoreWebhooks(
     const taken = new Map<string, KubernetesObject>();
     for (const [, { configuration }] of context.notes.entries<Taken>(`${takenNotes}${kind.resource}/`))
       taken.set(configuration.metadata.name, configuration);
-    const restore = { cluster, context, source, links, isOurs: callsIntoOneOf(source.namespaces) };
+    const restore = { cluster, context, source, links, isOurs: callsIntoOneOf(source.targetNamespaces) };
     const parts = partsOf(source, [resourceName(kind)]);
     for await (const { type, object } of objectsOf(source, parts, context.signal)) {
       await putBack(restore, type, object, taken.get(object.metadata.name));

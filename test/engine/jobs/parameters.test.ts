@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
+import { parametersFrom, parametersOf } from "../../../engine/jobs/parameters.ts";
 import { openStore } from "../../../engine/store/store.ts";
 import type { Scene as AnyScene } from "../simulated-control-plane.ts";
 import { Scene, texts } from "../simulated-control-plane.ts";
+import { engineConfig } from "../small-engine.ts";
 
 const classes = "/apis/scheduling.k8s.io/v1/priorityclasses";
 const settings = "/api/v1/namespaces/cdp/configmaps";
@@ -79,5 +81,19 @@ test("a job with parameters of a version that this program does not know fails, 
   expect(state).toBe("FAILED");
   expect(texts(errors)[0]).toBe(
     "the job has parameters of version 2, and this program knows version 1 only: start the one that recorded it",
+  );
+});
+
+test("a restore that was recorded before there were plans is one of all, to where it was saved", () => {
+  const flags = engineConfig("");
+  const { plan: _plan, ...before } = parametersFrom("", flags).restore;
+  const parameters = JSON.stringify({ ...before, version: 1, maxRefusedObjects: 3 });
+  expect(parametersOf("restore", { itemName: "", parameters }, flags)).toEqual({
+    ...before,
+    maxRefusedObjects: 3,
+    plan: { selection: { what: "all" }, mode: "replace", mapping: {} },
+  });
+  expect(() => parametersOf("restore", { itemName: "", parameters: '{"version":3}' }, flags)).toThrow(
+    "the job has parameters of version 3, and this program knows version 2 only",
   );
 });

@@ -5,6 +5,7 @@ import { KubernetesError } from "../../../engine/kubernetes/kubernetes-error.ts"
 import type { KubernetesObject } from "../../../engine/kubernetes/kubernetes-object.ts";
 import { missingDeviceClasses } from "../../../engine/restore/missing-device-classes.ts";
 import { Refusals, refusalIn } from "../../../engine/restore/refusals.ts";
+import { Scope } from "../../../engine/restore/plan/scope.ts";
 import type { RestoreSource } from "../../../engine/restore/restore-source.ts";
 import type { Trial } from "../../../engine/restore/trial.ts";
 import { SavedIndex } from "../../../engine/restore/saved-index.ts";
@@ -29,7 +30,9 @@ function archiveOf(
         if (parts[index] === part) yield Buffer.from(JSON.stringify(object));
     },
   };
-  return { reader, namespaces: ["cdp"], notesPrefix: "", index: new SavedIndex() } as unknown as RestoreSource;
+  const scope = new Scope(new Map([["cdp", "cdp"]]));
+  const { targetNamespaces } = scope;
+  return { reader, scope, targetNamespaces, notesPrefix: "", index: new SavedIndex() } as unknown as RestoreSource;
 }
 
 const cluster = {
