@@ -49,7 +49,7 @@ export class ArchiveReader {
     if (createHash("sha256").update(bytes).digest("hex") !== digest) {
       throw damage(file, `its checksum is not the one in ${digestFile}`);
     }
-    const outer = parse(bytes, file, sealedFormatVersion);
+    const outer = parse(bytes, file);
     if (outer.formatVersion !== sealedFormatVersion) {
       if (encryption?.readsUnencrypted === false) throw unencrypted(folder);
       const manifest = manifestOf(outer, folder, file);
@@ -57,7 +57,7 @@ export class ArchiveReader {
       return new ArchiveReader(storage, folder, { manifest, isAuthentic, opening: (stored) => stored });
     }
     const keys = encryption?.keys;
-    const inner = parse(await unsealManifest(outer, file, keys), file, formatVersion);
+    const inner = parse(await unsealManifest(outer, file, keys), file);
     const manifest = manifestOf(inner, folder, file);
     known?.recognise(folder, digest, true);
     const opening: Opening = (stored, part) => unseal(stored, part, keys);
@@ -126,17 +126,17 @@ interface Versioned {
 }
 
 /** A JSON object, unless it says that its version is newer than the newest that is known. */
-function parse(bytes: Buffer, file: string, newest: number): Versioned {
+function parse(bytes: Buffer, file: string): Versioned {
   let value: Versioned;
   try {
     value = parseObject(bytes);
   } catch (error) {
     throw damage(file, reasonOf(error), error);
   }
-  if (typeof value.formatVersion !== "number" || value.formatVersion <= newest) return value;
+  if (typeof value.formatVersion !== "number" || value.formatVersion <= formatVersion) return value;
   throw new DrsError(
     "FAILED_PRECONDITION",
-    `${file} was written by a newer version of this service (format ${value.formatVersion}, this one reads up to ${newest}): upgrade the service`,
+    `${file} was written by a newer version of this service (format ${value.formatVersion}, this one reads up to ${formatVersion}): upgrade the service`,
   );
 }
 

@@ -11,7 +11,9 @@
 import type { JobState } from "../model.ts";
 
 /** A manifest's. Raised when a reader of the older format would misread the newer one. */
-export const formatVersion = 1;
+export const formatVersion = 3;
+/** The first one, with volumes as `FlatVolume`. */
+export const firstFormatVersion = 1;
 /** Of an archive whose manifest is sealed; the manifest inside has a version of its own. */
 export const sealedFormatVersion = 2;
 
@@ -45,13 +47,24 @@ export interface Part extends PartResource {
   readonly uncompressed?: number;
 }
 
-/** A claim and the snapshot that holds its data. */
+/** A claim whose data was saved, and where that is. */
 export interface SavedVolume {
   readonly namespace: string;
   readonly claim: string;
   /** The PersistentVolume the claim was bound to. */
   readonly persistentVolume: string;
+  /** Empty for a volume that was made by hand in none. */
   readonly storageClass: string;
+  /** At least one, each of another kind. Every one holds all of the data; a claim is filled from the first. */
+  readonly data: readonly SavedData[];
+}
+
+/** Where a volume's data is, by `kind`. A new kind raises the format's version: an older reader could not delete it. */
+export type SavedData = SnapshotData;
+
+/** A CSI snapshot in the storage system. */
+export interface SnapshotData {
+  readonly kind: "snapshot";
   readonly driver: string;
   readonly snapshotClass: string;
   readonly snapshotHandle: string;
@@ -59,6 +72,16 @@ export interface SavedVolume {
   readonly restoreSize: number | null;
   /** RFC 3339. */
   readonly snapshotTime: string;
+}
+
+/** A volume as manifests of format 1 have it, and the notes of jobs of that time. */
+export type FlatVolume = Omit<SavedVolume, "data"> & Omit<SnapshotData, "kind">;
+
+/** The volume as it is written now. */
+export function withData(volume: SavedVolume | FlatVolume): SavedVolume {
+  if ("data" in volume) return volume;
+  const { namespace, claim, persistentVolume, storageClass, ...snapshot } = volume;
+  return { namespace, claim, persistentVolume, storageClass, data: [{ kind: "snapshot", ...snapshot }] };
 }
 
 export interface SavedMessage {
@@ -69,7 +92,8 @@ export interface SavedMessage {
 }
 
 export interface Manifest {
-  readonly formatVersion: number;
+  /** One that was read is in the present format, whatever it was written in. */
+  readonly formatVersion: typeof formatVersion;
   readonly backupCrn: string;
   readonly backupName: string;
   readonly backupJob: string;

@@ -2,24 +2,29 @@ import { type JobState, jobStates } from "../model.ts";
 import { faultOfName } from "../name-check.ts";
 import { partFile, plainName } from "./archive-paths.ts";
 import {
+  firstFormatVersion,
+  formatVersion,
   type Manifest,
   maxNamespaces,
   maxTextLength,
   type Part,
+  type SavedData,
   type SavedMessage,
   type SavedVolume,
+  type SnapshotData,
+  withData,
 } from "./format.ts";
 
 /**
- * The manifest, if the value has a manifest's shape; throws an Error that says what is wrong. An archive is input: what
+ * The manifest in the present format, if the value has a manifest's shape; throws an Error that says what is wrong. An archive is input: what
  * passes here holds no path out of its folder, nothing that would lead a path of the API server elsewhere, no number
  * that is none, and no text that is longer than ours. Unknown members are ignored, as a later service may add some without
  * raising the format's version.
  */
 export function checkManifest(value: unknown): Manifest {
   const manifest = record(value, "the manifest");
-  const checked = {
-    formatVersion: count(manifest, "formatVersion"),
+  const checked: Manifest = {
+    formatVersion,
     backupCrn: matching(manifest, "backupCrn", crn),
     backupName: name(manifest, "backupName"),
     backupJob: name(manifest, "backupJob"),
@@ -30,7 +35,7 @@ export function checkManifest(value: unknown): Manifest {
     finishedTime: time(manifest, "finishedTime"),
     kubernetesVersion: name(manifest, "kubernetesVersion"),
     parts: list(manifest, "parts").map(checkPart),
-    volumes: list(manifest, "volumes").map(checkVolume),
+    volumes: list(manifest, "volumes").map(volumeCheckOf(manifest)),
     messages: list(manifest, "messages").map(checkMessage),
     ...(manifest["unavailable"] !== undefined && {
       unavailable: list(manifest, "unavailable").map((name) => matching({ name }, "name", groupVersion)),
@@ -73,18 +78,47 @@ function checkPart(value: unknown): Part {
   return checked;
 }
 
+function volumeCheckOf(manifest: Fields): (value: unknown) => SavedVolume {
+  const version = count(manifest, "formatVersion");
+  if (version === firstFormatVersion) return checkFlatVolume;
+  if (version === formatVersion) return checkVolume;
+  throw new Error(`formatVersion ${version} is not a manifest's`);
+}
+
 function checkVolume(value: unknown): SavedVolume {
   const volume = record(value, "a volume");
+  const data = list(volume, "data").map(checkData);
+  if (data.length === 0) throw new Error("a volume has no data");
+  if (new Set(data.map(({ kind }) => kind)).size !== data.length) throw new Error("data holds a kind twice");
+  return { ...checkClaim(volume), data };
+}
+
+function checkFlatVolume(value: unknown): SavedVolume {
+  const volume = record(value, "a volume");
+  return withData({ ...checkClaim(volume), ...checkSnapshot(volume) });
+}
+
+function checkClaim(volume: Fields): Omit<SavedVolume, "data"> {
   return {
     namespace: matching(volume, "namespace", label),
     claim: matching(volume, "claim", subdomain),
     persistentVolume: matching(volume, "persistentVolume", subdomain),
     storageClass: name(volume, "storageClass"),
-    driver: name(volume, "driver"),
-    snapshotClass: name(volume, "snapshotClass"),
-    snapshotHandle: text(volume, "snapshotHandle"),
-    restoreSize: volume["restoreSize"] === null ? null : count(volume, "restoreSize"),
-    snapshotTime: time(volume, "snapshotTime"),
+  };
+}
+
+function checkData(value: unknown): SavedData {
+  const data = record(value, "data");
+  return { kind: oneOf(data, "kind", ["snapshot"]), ...checkSnapshot(data) };
+}
+
+function checkSnapshot(data: Fields): Omit<SnapshotData, "kind"> {
+  return {
+    driver: name(data, "driver"),
+    snapshotClass: name(data, "snapshotClass"),
+    snapshotHandle: text(data, "snapshotHandle"),
+    restoreSize: data["restoreSize"] === null ? null : count(data, "restoreSize"),
+    snapshotTime: time(data, "snapshotTime"),
   };
 }
 

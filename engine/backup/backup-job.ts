@@ -2,11 +2,12 @@ import { backupFolder } from "../archive/archive-paths.ts";
 import { type Manifest, formatVersion } from "../archive/format.ts";
 import { finalState, type JobContext, type JobDefinition } from "../jobs/phase.ts";
 import { jobLabel } from "../objects/object-selection.ts";
-import { keepSnapshots, savedVolumes } from "../volumes/take-snapshots.ts";
 import { abandonSnapshots } from "../volumes/abandon-snapshots.ts";
+import { csiSnapshots } from "../volumes/csi-snapshots.ts";
+import { savedVolumes } from "../volumes/take-snapshots.ts";
 import { savedObjects, validated } from "./backup-checkpoints.ts";
 import type { BackupParts } from "./backup-parts.ts";
-import { creatingSnapshots, snapshotRequest } from "./creating-snapshots.ts";
+import { creatingSnapshots, saveRequest } from "./creating-snapshots.ts";
 import { resumeApplications } from "./hooks.ts";
 import { preValidation } from "./pre-validation.ts";
 import { savingObjects } from "./saving-objects.ts";
@@ -19,7 +20,7 @@ export function backupJob(parts: BackupParts): JobDefinition {
   return {
     phases: [preValidation(parts), savingObjects(parts), creatingSnapshots(parts)],
     async finish(context) {
-      await keepSnapshots(context, snapshotRequest(parts, context));
+      await csiSnapshots.keep(context, saveRequest(parts, context));
       await writeManifest(parts, context);
     },
     async fail(context) {
@@ -34,8 +35,8 @@ export function backupJob(parts: BackupParts): JobDefinition {
 /** For a person who cleans up after a backup that could not do it. */
 function whatMayBeLeft({ storage }: BackupParts, context: JobContext): string {
   const { uuid } = context.job;
-  const stored = savedVolumes(context).map(
-    ({ snapshotHandle, ...of }) => `${snapshotHandle} of ${of.namespace}/${of.claim}`,
+  const stored = savedVolumes(context).flatMap(({ namespace, claim, data }) =>
+    data.map(({ snapshotHandle }) => `${snapshotHandle} of ${namespace}/${claim}`),
   );
   const snapshots = stored.length === 0 ? "" : `, in the storage system the snapshots ${stored.join(", ")}`;
   return (

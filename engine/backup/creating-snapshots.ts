@@ -1,5 +1,6 @@
 import type { JobContext, Phase } from "../jobs/phase.ts";
-import { awaitSnapshots, discardBegun, type SnapshotRequest, takeSnapshots } from "../volumes/take-snapshots.ts";
+import { csiSnapshots } from "../volumes/csi-snapshots.ts";
+import type { SaveRequest } from "../volumes/volume-data.ts";
 import { cutSnapshots, validated } from "./backup-checkpoints.ts";
 import type { BackupParts } from "./backup-parts.ts";
 import { quiesceApplications, resumeApplications } from "./hooks.ts";
@@ -12,23 +13,23 @@ export function creatingSnapshots(parts: BackupParts): Phase {
   return {
     name: "CREATING_SNAPSHOTS",
     async run(context) {
-      const request = snapshotRequest(parts, context);
+      const request = saveRequest(parts, context);
       if (request.claims.length > 0 && cutSnapshots.find(context) === undefined) {
         await resumeApplications(parts, context);
-        await discardBegun(context, request);
+        await csiSnapshots.discardBegun(context, request);
         await quiesceApplications(parts, context, validated.read(context).namespaces);
-        await takeSnapshots(context, request);
+        await csiSnapshots.begin(context, request);
         cutSnapshots.write(context, { areCut: true });
       }
       await resumeApplications(parts, context);
-      await awaitSnapshots(context, request);
+      await csiSnapshots.untilUsable(context, request);
       context.info(`snapshots ready: ${request.claims.length}`);
     },
   };
 }
 
-/** The snapshots that a backup takes. */
-export function snapshotRequest({ cluster, limits }: BackupParts, context: JobContext): SnapshotRequest {
+/** What a backup saves of volumes. */
+export function saveRequest({ cluster, limits }: BackupParts, context: JobContext): SaveRequest {
   return {
     cluster,
     claims: validated.read(context).claims,

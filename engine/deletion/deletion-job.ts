@@ -11,7 +11,7 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import { deleteInTime } from "../volumes/discard-snapshots.ts";
 import { savedVolumes } from "../volumes/take-snapshots.ts";
-import { deleteSnapshots } from "../volumes/delete-snapshots.ts";
+import { discardData } from "../volumes/saved-data.ts";
 
 /**
  * The job behind deleteBackup. The snapshots go first and the archive, which knows them, only when all of them are gone:
@@ -37,14 +37,14 @@ function deletingSnapshots(parts: JobParts): Phase {
         context.info("the backup has no snapshots");
         return;
       }
-      const failures = await deleteSnapshots({
+      const request = {
         cluster,
         uuid: uuidOf(context.job.backupCrn),
-        volumes,
         timeoutMs: limits.snapshotTimeout,
         inFlight: limits.clusterConcurrency,
         signal,
-      });
+      };
+      const failures = await discardData(request, volumes);
       for (const [claim, reason] of failures)
         context.error("", `the snapshot of claim ${claim} was not deleted: ${reason}`);
       if (failures.size > 0) throw someRemain();

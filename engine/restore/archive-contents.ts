@@ -5,6 +5,7 @@ import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-ob
 import { RawObject } from "../kubernetes/raw-object.ts";
 import { mayBelong } from "../objects/belongings.ts";
 import { ClusterScopedNeeds, verbsOfNeeds } from "../objects/cluster-scoped-needs.ts";
+import { driverFor } from "../volumes/saved-data.ts";
 import { partsOf, type RestoreSource } from "./restore-source.ts";
 import { checkObject, quoted } from "./saved-object.ts";
 
@@ -62,10 +63,10 @@ async function verify(
   );
 }
 
-/** Whether it is a storage class of a driver that has a snapshot: a volume that was made by hand is in none of its own. */
+/** Whether it is a storage class of a driver that makes a saved volume again: a volume that was made by hand is in none of its own. */
 function makesVolumes({ reader }: RestoreSource, part: Part, object: KubernetesObject): boolean {
-  const isOfDriver = reader.manifest.volumes.some(({ driver }) => driver === object["provisioner"]);
-  return resourceName(part) === "storageclasses.storage.k8s.io" && isOfDriver;
+  if (resourceName(part) !== "storageclasses.storage.k8s.io") return false;
+  return reader.manifest.volumes.some((volume) => driverFor(volume) === object["provisioner"]);
 }
 
 function isNeeded(needs: ClusterScopedNeeds, part: Part, object: KubernetesObject, isBelieved: boolean): void {

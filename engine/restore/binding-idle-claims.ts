@@ -14,7 +14,8 @@ import { keptVolumes } from "./kept-volumes.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { isReady } from "./readiness.ts";
 import { objectsOf, partsOf, type RestoreSource, volumesOf } from "./restore-source.ts";
-import { classFor, existingClasses } from "../volumes/storage-classes.ts";
+import { classFor, driverFor } from "../volumes/saved-data.ts";
+import { existingClasses } from "../volumes/storage-classes.ts";
 
 /**
  * By this annotation the scheduler has a volume made for a claim of a pod that it has a node for. The provisioner takes it
@@ -37,11 +38,12 @@ export async function bindIdleClaims(source: RestoreSource, parts: JobParts, con
   const classes = await existingClasses(cluster, signal);
   const formerVolumes = await savedVolumes(source, idle, signal);
   await forEachInFlight(idle, limits.clusterConcurrency, async (volume) => {
-    const { namespace, claim, driver, persistentVolume } = volume;
+    const { namespace, claim, persistentVolume } = volume;
     const storageClass = classFor(volume, classes);
+    const driver = driverFor(volume) ?? String(storageClass?.["provisioner"]);
     const formerVolume = formerVolumes.get(persistentVolume);
     const candidates = nodesForVolume(nodes, { driver, storageClass, formerVolume });
-    const reason = await whyNotBound(parts, context, volume, candidates);
+    const reason = await whyNotBound(parts, context, volume, driver, candidates);
     if (reason === undefined) context.info(`claim ${namespace}/${claim}, which no pod uses, has its volume`);
     else
       context.warn(
@@ -86,7 +88,8 @@ async function savedVolumes(
 async function whyNotBound(
   { cluster, limits }: JobParts,
   { signal }: JobContext,
-  { namespace, claim: name, driver }: SavedVolume,
+  { namespace, claim: name }: SavedVolume,
+  driver: string,
   candidates: readonly string[],
 ): Promise<string | undefined> {
   const limit = Date.now() + limits.snapshotTimeout;

@@ -9,7 +9,8 @@ import { type SecretPlace, secretsForClaim } from "../volumes/class-secrets.ts";
 import { bytesOf } from "../volumes/quantity.ts";
 import { listed } from "./listed.ts";
 import { objectsOf, partsOf, type RestoreSource, volumesOf } from "./restore-source.ts";
-import { classFor, existingClasses } from "../volumes/storage-classes.ts";
+import { classFor, driverFor } from "../volumes/saved-data.ts";
+import { existingClasses } from "../volumes/storage-classes.ts";
 
 /**
  * Proves that each claim can be filled from its snapshot: that there is a storage class of its driver, that its size can be
@@ -51,10 +52,11 @@ export async function claimsCanBeFilled(source: RestoreSource, parts: JobParts, 
     );
 }
 
-function noClass({ namespace, claim, driver, storageClass }: SavedVolume): DrsError {
+function noClass(volume: SavedVolume): DrsError {
+  const { namespace, claim, storageClass } = volume;
   return new DrsError(
     "FAILED_PRECONDITION",
-    `claim ${namespace}/${claim} needs a storage class of driver ${driver}: ` +
+    `claim ${namespace}/${claim} needs a storage class of driver ${driverFor(volume)}: ` +
       `${storageClass === "" ? "none" : `neither ${storageClass} nor another one`} exists in the cluster or in the backup; create one`,
   );
 }

@@ -4,8 +4,9 @@ import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-i
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { isMadeByCluster } from "../objects/object-selection.ts";
-import { isBound, isFilledBy, unboundClaims } from "../volumes/claims-from-snapshots.ts";
+import { isBound, unboundClaims } from "../volumes/bound-claims.ts";
 import { secretsOfVolume } from "../volumes/class-secrets.ts";
+import { isFilledBy } from "../volumes/saved-data.ts";
 import type { LeftClaims } from "./deleting-claims.ts";
 
 /** A volume that a restore may take its claim from, and that is kept until the restore is over. */
@@ -181,20 +182,14 @@ async function untilBound(
   { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
   context: JobContext,
 ): Promise<void> {
-  const { job, signal } = context;
+  const { signal } = context;
   const waitedFor = new Map<string, Set<string>>();
   await forEachInFlight(keptVolumes(context), limits.clusterConcurrency, async (kept) => {
     const claim = await cluster.get(persistentVolumeClaims, kept.namespace, kept.claim, signal);
     if (!claim || isBound(claim) || volumeOf(claim) !== kept.persistentVolume) return;
     waitedFor.set(kept.namespace, (waitedFor.get(kept.namespace) ?? new Set()).add(kept.claim));
   });
-  const request = {
-    cluster,
-    uuid: job.uuid,
-    timeoutMs: limits.snapshotTimeout,
-    inFlight: limits.clusterConcurrency,
-    signal,
-  };
+  const request = { cluster, timeoutMs: limits.snapshotTimeout, signal };
   await forEachInFlight(waitedFor, limits.clusterConcurrency, async ([namespace, names]) => {
     await unboundClaims(request, namespace, names);
   });

@@ -5,7 +5,7 @@ import type { Discovery } from "../kubernetes/discovery.ts";
 import { type OwnerReference, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { checkPermissions } from "../kubernetes/permissions.ts";
 import { restoreRights } from "../objects/rights-needed.ts";
-import { importContents } from "../volumes/snapshot-contents.ts";
+import { checkData, dataFor } from "../volumes/saved-data.ts";
 import { verifyContents } from "./archive-contents.ts";
 import { dryRun } from "./dry-run.ts";
 import { claimsCanBeFilled } from "./fillable-claims.ts";
@@ -14,7 +14,7 @@ import { notTerminating } from "./namespaces.ts";
 import { type Loss, lossOf, tellNotAsSaved } from "./not-as-saved.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import { type RestoreSource, volumesOf } from "./restore-source.ts";
-import { claimsRequest } from "./restoring-claims.ts";
+import { dataRequest } from "./restoring-claims.ts";
 import { saveForSafety } from "./safety-archive.ts";
 import { type Definitions, savedDefinitions } from "./saved-definitions.ts";
 import { servedType } from "./served-types.ts";
@@ -106,8 +106,7 @@ async function snapshotsExist(source: RestoreSource, parts: JobParts, context: J
   const volumes = volumesOf(source);
   if (volumes.length === 0) return;
   context.notes.set("imported", volumes);
-  const request = { ...claimsRequest(parts, context), volumes, deletionPolicy: "Retain" } as const;
-  const complaints = await importContents(request);
+  const complaints = await checkData(dataRequest(parts, context), volumes.map(dataFor));
   if (complaints.size > 0)
     throw new DrsError(
       "DATA_LOSS",

@@ -5,7 +5,8 @@ import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-i
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { isMadeByCluster } from "../objects/object-selection.ts";
-import { isFilledBy, unboundClaims } from "../volumes/claims-from-snapshots.ts";
+import { unboundClaims } from "../volumes/bound-claims.ts";
+import { isFilledBy } from "../volumes/saved-data.ts";
 import { claimsGone } from "./deleting-claims.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { freeVolume, isProvisioned, keptVolume } from "./former-volumes.ts";
@@ -13,7 +14,7 @@ import { claimsInUse } from "./idle-claims.ts";
 import { keptVolumes, releaseRestoredVolumes, volumeOf } from "./kept-volumes.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { objectsOf, partsOf, type RestoreSource, warnOtherwise } from "./restore-source.ts";
-import { claimsRequest } from "./restoring-claims.ts";
+import { dataRequest } from "./restoring-claims.ts";
 import { sanitize } from "./sanitize.ts";
 import { deletionUndone, isMadeWithoutSnapshot } from "./unsaved-claims.ts";
 
@@ -110,7 +111,7 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
   const formerlyIn = Map.groupBy(formerly, (volume) => volume.namespace);
   await forEachInFlight(formerlyIn, limits.clusterConcurrency, async ([namespace, here]) => {
     const names = new Set(here.map((volume) => volume.claim));
-    const late = await unboundClaims(claimsRequest(parts, context), namespace, names);
+    const late = await unboundClaims(dataRequest(parts, context), namespace, names);
     if (late.length > 0) lateIn.push(`claims of ${namespace} did not bind to their old volumes: ${late.join(", ")}`);
   });
   if (lateIn.length > 0) throw new DrsError("FAILED_PRECONDITION", lateIn.join("; "));

@@ -1,19 +1,14 @@
-import type { SavedVolume } from "../archive/format.ts";
+import { type FlatVolume, type SavedData, type SavedVolume, withData } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-import {
-  type ClaimsRequest,
-  createClaimsFromSnapshots,
-  isBound,
-  isFilledBy,
-  removeImportedSnapshots,
-  unboundClaims,
-  type WantedClaim,
-} from "../volumes/claims-from-snapshots.ts";
+import { isBound, unboundClaims } from "../volumes/bound-claims.ts";
+import { classFor, dataFor, driverFor, fillClaims, isFilledBy, releaseData } from "../volumes/saved-data.ts";
+import { existingClasses } from "../volumes/storage-classes.ts";
+import type { DataRequest, Filling } from "../volumes/volume-data.ts";
 import { classAnnotation } from "../objects/claim-class.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { refusalOf } from "./object-restorer.ts";
@@ -21,7 +16,6 @@ import type { OwnerLinks } from "./owner-links.ts";
 import { ownMarks, ownPolicy } from "./kept-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource, volumesOf } from "./restore-source.ts";
 import { sanitize } from "./sanitize.ts";
-import { classFor, existingClasses } from "../volumes/storage-classes.ts";
 import { removeUninvited } from "./uninvited-claims.ts";
 import { createClaimWithoutSnapshot, remakeGoneClaims } from "./unsaved-claims.ts";
 
@@ -40,7 +34,7 @@ export async function restoreClaims(
 ): Promise<void> {
   const { cluster, limits } = parts;
   const { signal } = context;
-  const request = claimsRequest(parts, context);
+  const request = dataRequest(parts, context);
   const volumes = [...volumesByClaim(source).values()];
   const uninvitedOf = (existing: Claims) =>
     volumes.flatMap((volume) => existing.get(keyOf(volume)) ?? []).filter((claim) => !isFilledBy(request.uuid, claim));
@@ -83,11 +77,11 @@ async function makeClaims(
 ): Promise<readonly SavedVolume[]> {
   const { cluster, limits } = parts;
   const { signal } = context;
-  const request = claimsRequest(parts, context);
+  const request = dataRequest(parts, context);
   const volumes = volumesByClaim(source);
   const classes = await existingClasses(cluster, signal);
   const waitedFor: SavedVolume[] = [];
-  const wanted: (WantedClaim & { readonly archived: KubernetesObject })[] = [];
+  const wanted: (Filling<SavedData> & { readonly archived: KubernetesObject })[] = [];
   const claims = objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal);
   await forEachInFlight(claims, limits.clusterConcurrency, async ({ object }) => {
     const { namespace = "", name } = object.metadata;
@@ -108,17 +102,17 @@ async function makeClaims(
         const why =
           volume.storageClass === ""
             ? `its volume ${volume.persistentVolume} was made by hand, in none`
-            : `${volume.storageClass} makes no volumes of driver ${volume.driver}`;
+            : `${volume.storageClass} makes no volumes of driver ${driverFor(volume)}`;
         context.warn(namespace, `claim ${name} is in storage class ${className} now: ${why}`);
         spec["storageClassName"] = className;
         delete claim.metadata.annotations?.[classAnnotation];
       }
       claim["spec"] = spec;
-      wanted.push({ volume, claim, archived: object });
+      wanted.push({ ...dataFor(volume), object: claim, archived: object });
     }
     return undefined;
   });
-  await createClaimsFromSnapshots(request, wanted, ({ archived }) =>
+  await fillClaims(request, wanted, ({ archived }) =>
     restoreFieldOwners(cluster, persistentVolumeClaims, archived, signal),
   );
   return waitedFor;
@@ -131,7 +125,7 @@ async function makeClaims(
 export async function settleBoundClaims(parts: JobParts, context: JobContext, source: RestoreSource): Promise<void> {
   const { cluster, limits } = parts;
   const { signal } = context;
-  const request = claimsRequest(parts, context);
+  const request = dataRequest(parts, context);
   const existing = await existingClaims(cluster, source, signal);
   const volumes = [...volumesByClaim(source).values()];
   // An application that is up may have deleted its claim, or made another one of its name.
@@ -147,7 +141,7 @@ export async function settleBoundClaims(parts: JobParts, context: JobContext, so
   });
   const used = volumes.filter((volume) => !isOurs(volume) || bound.includes(volume));
   try {
-    await removeImportedSnapshots(request, used);
+    await releaseData(request, used.map(dataFor));
   } catch (error) {
     context.warn("", `${refusalOf(error)}; nothing needs it any more: delete it by hand`);
   }
@@ -155,7 +149,11 @@ export async function settleBoundClaims(parts: JobParts, context: JobContext, so
 
 /** Removes the snapshot objects of all claims, filled or not, when the restore has failed. May run again. */
 export async function removeSnapshotObjects(parts: JobParts, context: JobContext): Promise<void> {
-  await removeImportedSnapshots(claimsRequest(parts, context), context.notes.get<SavedVolume[]>("imported") ?? []);
+  const imported = context.notes.get<readonly (SavedVolume | FlatVolume)[]>("imported") ?? [];
+  await releaseData(
+    dataRequest(parts, context),
+    imported.map((volume) => dataFor(withData(volume))),
+  );
 }
 
 const provisionersAnnotation = /^(pv|volume)(\.beta)?\.kubernetes\.io\//;
@@ -196,8 +194,8 @@ function volumesByClaim(source: RestoreSource): ReadonlyMap<string, SavedVolume>
   return new Map(volumesOf(source).map((volume) => [keyOf(volume), volume]));
 }
 
-/** What a restore's snapshot objects are made and removed with. */
-export function claimsRequest({ cluster, limits }: JobParts, { job, signal }: JobContext): ClaimsRequest {
+/** What a restore works with saved data with. */
+export function dataRequest({ cluster, limits }: JobParts, { job, signal }: JobContext): DataRequest {
   return {
     cluster,
     uuid: job.uuid,

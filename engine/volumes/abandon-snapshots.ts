@@ -4,7 +4,7 @@ import { volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import { existingNamespaces } from "../objects/entities.ts";
-import { deleteSnapshots } from "./delete-snapshots.ts";
+import { discardData } from "./saved-data.ts";
 import { deleteInTime, type DiscardRequest, discardSnapshots, shortestDiscardLimitMs } from "./discard-snapshots.ts";
 import { savedVolumes } from "./take-snapshots.ts";
 import { discardVolumeContents } from "./volume-contents.ts";
@@ -39,7 +39,7 @@ export async function abandonSnapshots(
     if (deletionPolicy === "Retain")
       await deleteInTime({ cluster, timeoutMs, signal, onHeld }, volumeSnapshotContents, "", content.metadata.name);
   });
-  const failures = await deleteSnapshots({ cluster, uuid: job.uuid, volumes, timeoutMs, inFlight, signal });
+  const failures = await discardData({ cluster, uuid: job.uuid, timeoutMs, inFlight, signal }, volumes);
   for (const [claim, reason] of failures)
     context.error("", `the snapshot of ${claim} could not be deleted and stays in the storage: ${reason}`);
 }

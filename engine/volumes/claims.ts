@@ -3,8 +3,8 @@ import type { Cluster } from "../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { classOf } from "../objects/claim-class.ts";
 import { isSavedObject } from "../objects/object-selection.ts";
-import { isBound } from "./claims-from-snapshots.ts";
-import { classFor, existingClasses } from "./storage-classes.ts";
+import { isBound } from "./bound-claims.ts";
+import { classOfDriver, existingClasses } from "./storage-classes.ts";
 
 /** A claim whose data a snapshot can hold. */
 export interface SnapshotableClaim {
@@ -95,8 +95,8 @@ export async function surveyClaims(
         });
     }
   const classes = snapshotable.length === 0 ? [] : await existingClasses(cluster, signal);
-  const classless = snapshotable.filter((claim) => !classFor(claim, classes));
-  const classNames = snapshotable.flatMap((claim) => classFor(claim, classes)?.metadata.name ?? []);
+  const classless = snapshotable.filter((claim) => !classOfDriver(claim, classes));
+  const classNames = snapshotable.flatMap((claim) => classOfDriver(claim, classes)?.metadata.name ?? []);
   return {
     snapshotable,
     unsavable,

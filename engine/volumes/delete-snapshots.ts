@@ -1,4 +1,3 @@
-import type { SavedVolume } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
 import { volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
@@ -16,7 +15,7 @@ export async function deleteSnapshots(
   await importContents({ ...request, deletionPolicy: "Delete" });
   const { cluster, uuid, timeoutMs, signal } = request;
   const failures = new Map<string, string>();
-  await forEachInFlight(request.volumes, request.inFlight, async ({ namespace, claim }: SavedVolume) => {
+  await forEachInFlight(request.volumes, request.inFlight, async ({ namespace, claim }) => {
     try {
       await deleteAndWait(cluster, volumeSnapshotContents, "", nameFor(uuid, namespace, claim), timeoutMs, signal);
     } catch (error) {

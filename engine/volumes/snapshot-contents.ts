@@ -1,24 +1,18 @@
-import type { SavedVolume } from "../archive/format.ts";
+import type { SnapshotData } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
 import { volumeSnapshotClasses, volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
-import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { jobLabel } from "../objects/object-selection.ts";
 import { nameFor, type SnapshotStatus } from "./snapshot-objects.ts";
+import type { ClaimData, DataRequest } from "./volume-data.ts";
 
-export interface ContentsRequest {
-  readonly cluster: Cluster;
-  /** The job or backup whose contents they are. */
-  readonly uuid: string;
-  readonly volumes: readonly SavedVolume[];
+export interface ContentsRequest extends DataRequest {
+  readonly volumes: readonly ClaimData<SnapshotData>[];
   /** What the storage does with the snapshot when the content is deleted. */
   readonly deletionPolicy: "Retain" | "Delete";
-  readonly timeoutMs: number;
-  readonly inFlight: number;
-  readonly signal: AbortSignal;
 }
 
 /** The driver's controller asks it again and again, after a second at first, and takes a complaint back that has passed. */
@@ -34,9 +28,10 @@ export async function importContents(request: ContentsRequest): Promise<Readonly
   const { cluster, uuid, volumes, deletionPolicy, timeoutMs, inFlight, signal } = request;
   await forEachInFlight(volumes, inFlight, (volume) => createContent(request, volume));
   const statuses = new Map<string, SnapshotStatus>();
-  const statusOf = (volume: SavedVolume) => statuses.get(nameFor(uuid, volume.namespace, volume.claim)) ?? {};
-  const isReady = (volume: SavedVolume) => statusOf(volume).readyToUse === true;
-  const isComplaint = (volume: SavedVolume) => !isReady(volume) && statusOf(volume).error !== undefined;
+  const statusOf = (volume: ClaimData<SnapshotData>) =>
+    statuses.get(nameFor(uuid, volume.namespace, volume.claim)) ?? {};
+  const isReady = (volume: ClaimData<SnapshotData>) => statusOf(volume).readyToUse === true;
+  const isComplaint = (volume: ClaimData<SnapshotData>) => !isReady(volume) && statusOf(volume).error !== undefined;
   const options = { labelSelector: `${jobLabel}=${uuid}` };
   const follow = (limitMs: number, isDone: () => boolean) =>
     waitFor(
@@ -53,7 +48,7 @@ export async function importContents(request: ContentsRequest): Promise<Readonly
   const complaints = new Map<string, string>();
   for (const volume of volumes) {
     if (isReady(volume)) continue;
-    const silence = `the CSI driver ${volume.driver} did not answer within ${timeoutMs / 1000} s`;
+    const silence = `the CSI driver ${volume.data.driver} did not answer within ${timeoutMs / 1000} s`;
     complaints.set(`${volume.namespace}/${volume.claim}`, statusOf(volume).error?.message ?? silence);
   }
   return complaints;
@@ -67,10 +62,10 @@ const heldByController = "snapshot.storage.kubernetes.io/volumesnapshotcontent-b
 
 async function createContent(
   { cluster, uuid, deletionPolicy, signal }: ContentsRequest,
-  volume: SavedVolume,
+  { namespace, claim, data }: ClaimData<SnapshotData>,
 ): Promise<void> {
-  const name = nameFor(uuid, volume.namespace, volume.claim);
-  const snapshotClass = await cluster.get(volumeSnapshotClasses, "", volume.snapshotClass, signal);
+  const name = nameFor(uuid, namespace, claim);
+  const snapshotClass = await cluster.get(volumeSnapshotClasses, "", data.snapshotClass, signal);
   const content = {
     apiVersion: volumeSnapshotContents.apiVersion,
     kind: volumeSnapshotContents.kind,
@@ -82,10 +77,10 @@ async function createContent(
     },
     spec: {
       deletionPolicy,
-      driver: volume.driver,
-      source: { snapshotHandle: volume.snapshotHandle },
-      volumeSnapshotRef: { namespace: volume.namespace, name },
-      ...(snapshotClass && { volumeSnapshotClassName: volume.snapshotClass }),
+      driver: data.driver,
+      source: { snapshotHandle: data.snapshotHandle },
+      volumeSnapshotRef: { namespace, name },
+      ...(snapshotClass && { volumeSnapshotClassName: data.snapshotClass }),
     },
   };
   try {

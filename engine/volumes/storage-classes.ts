@@ -1,4 +1,3 @@
-import type { SavedVolume } from "../archive/format.ts";
 import { storageClasses } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
@@ -11,15 +10,15 @@ export async function existingClasses(cluster: Cluster, signal: AbortSignal): Pr
 }
 
 /**
- * The class in which a claim can be made from its snapshot: its own, or, as that of a volume which was made by hand provisions
- * nothing, one of the same driver, the default before others. Undefined when there is none.
+ * The class in which a claim can be made again: its own, or, as that of a volume which was made by hand provisions nothing, one
+ * of the same driver, where it has to be that one, the default before others. Undefined when there is none.
  */
-export function classFor(
-  { storageClass, driver }: Pick<SavedVolume, "storageClass" | "driver">,
+export function classOfDriver(
+  { storageClass, driver }: { readonly storageClass: string; readonly driver: string | undefined },
   classes: readonly KubernetesObject[],
 ): KubernetesObject | undefined {
-  const ofDriver = classes.filter(({ provisioner }) => provisioner === driver);
-  return ofDriver.find(({ metadata }) => metadata.name === storageClass) ?? ofDriver.find(isDefault) ?? ofDriver[0];
+  const fitting = classes.filter(({ provisioner }) => driver === undefined || provisioner === driver);
+  return fitting.find(({ metadata }) => metadata.name === storageClass) ?? fitting.find(isDefault) ?? fitting[0];
 }
 
 function isDefault({ metadata }: KubernetesObject): boolean {

@@ -1,4 +1,4 @@
-import type { SavedVolume } from "../archive/format.ts";
+import { type FlatVolume, type SavedVolume, type SnapshotData, withData } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { volumeSnapshotContents, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
@@ -14,13 +14,7 @@ import { goesOnceDeleted } from "./snapshot-contents.ts";
 import { nameFor, type SnapshotStatus } from "./snapshot-objects.ts";
 import { releaseSources } from "./source-protection.ts";
 import { createVolumeContent, discardVolumeContents } from "./volume-contents.ts";
-
-export interface SnapshotRequest {
-  readonly cluster: Cluster;
-  readonly claims: readonly SnapshotableClaim[];
-  readonly timeoutMs: number;
-  readonly inFlight: number;
-}
+import type { SaveRequest } from "./volume-data.ts";
 
 /** Where a job's notes keep each finished snapshot, by namespace and claim. */
 const volumeNotes = "volume/";
@@ -32,7 +26,7 @@ const contentNotes = "content/";
  *
  * FAILED_PRECONDITION names the claims whose snapshots were not cut in time, with the driver's own words.
  */
-export async function takeSnapshots(context: JobContext, request: SnapshotRequest): Promise<void> {
+export async function takeSnapshots(context: JobContext, request: SaveRequest): Promise<void> {
   const { job, signal } = context;
   const { cluster, claims, inFlight } = request;
   await forEachInFlight(claims, inFlight, (claim) => createSnapshot(cluster, job.uuid, claim, signal));
@@ -40,12 +34,12 @@ export async function takeSnapshots(context: JobContext, request: SnapshotReques
 }
 
 /** Resolves when all snapshots can be used. FAILED_PRECONDITION as above. */
-export async function awaitSnapshots(context: JobContext, request: SnapshotRequest): Promise<void> {
+export async function awaitSnapshots(context: JobContext, request: SaveRequest): Promise<void> {
   await waitUntil(context, request, request.claims, isReady);
 }
 
 /** Deletes what an earlier run has begun to take. FAILED_PRECONDITION names what is not gone in time. */
-export async function discardBegun({ job, signal }: JobContext, request: SnapshotRequest): Promise<void> {
+export async function discardBegun({ job, signal }: JobContext, request: SaveRequest): Promise<void> {
   const { cluster, claims, inFlight } = request;
   const timeoutMs = Math.max(request.timeoutMs, shortestDiscardLimitMs);
   const namespaces = new Set(claims.map(({ namespace }) => namespace));
@@ -63,7 +57,7 @@ function giveUp(_namespace: string, error: DrsError): never {
  * them and the cluster has no object of them, so that nothing that is deleted there can take one along, and holds no claim
  * for them. May run again.
  */
-export async function keepSnapshots(context: JobContext, request: SnapshotRequest): Promise<void> {
+export async function keepSnapshots(context: JobContext, request: SaveRequest): Promise<void> {
   const { job, notes, signal } = context;
   const { cluster, claims, inFlight, timeoutMs } = request;
   const unkept = claims.filter((claim) => notes.get(volumeNotes + keyOf(claim)) === undefined);
@@ -89,7 +83,7 @@ export async function keepSnapshots(context: JobContext, request: SnapshotReques
 
 /** The snapshots that a job has noted, in the order of namespace and claim. */
 export function savedVolumes({ notes }: { readonly notes: Pick<JobContext["notes"], "entries"> }): SavedVolume[] {
-  return [...notes.entries<SavedVolume>(volumeNotes)].map(([, volume]) => volume);
+  return [...notes.entries<SavedVolume | FlatVolume>(volumeNotes)].map(([, volume]) => withData(volume));
 }
 
 async function createSnapshot(
@@ -115,7 +109,7 @@ const isCut: IsSo = (status) => status.creationTime !== undefined || isReady(sta
 /** Waits until something is so of every claim's snapshot; gives the snapshots' statuses by claim. */
 async function waitUntil(
   { job, signal }: JobContext,
-  { cluster, timeoutMs }: SnapshotRequest,
+  { cluster, timeoutMs }: SaveRequest,
   claims: readonly SnapshotableClaim[],
   isSo: IsSo,
 ): Promise<ReadonlyMap<string, SnapshotStatus>> {
@@ -154,25 +148,28 @@ async function retain(
   cluster: Cluster,
   uuid: string,
   claim: SnapshotableClaim,
-  snapshot: SnapshotStatus | undefined,
+  cut: SnapshotStatus | undefined,
   signal: AbortSignal,
 ): Promise<SavedVolume> {
-  const content = contentNameOf(uuid, claim, snapshot);
+  const content = contentNameOf(uuid, claim, cut);
   const metadata = { labels: { [jobLabel]: uuid }, ...(hasContentOnly(claim) && { annotations: goesOnceDeleted }) };
   await cluster.patch(volumeSnapshotContents, "", content, { metadata, spec: { deletionPolicy: "Retain" } }, signal);
   const bytes = await cluster.getRaw(volumeSnapshotContents, "", content, signal);
   const status = bytes && ((JSON.parse(bytes.toString()) as KubernetesObject)["status"] as SnapshotStatus | undefined);
   if (status?.snapshotHandle === undefined)
     throw new DrsError("UNAVAILABLE", `the snapshot of claim ${claim.namespace}/${claim.claim} has no handle yet`);
-  const { volumeHandle: _, ...saved } = claim;
-  return {
-    ...saved,
+  const { volumeHandle: _, driver, snapshotClass, ...saved } = claim;
+  const snapshot: SnapshotData = {
+    kind: "snapshot",
+    driver,
+    snapshotClass,
     snapshotHandle: status.snapshotHandle,
     restoreSize: status.restoreSize === undefined ? null : Number(status.restoreSize),
     snapshotTime: new Date(
       status.creationTime === undefined ? Date.now() : Number(status.creationTime) / 1e6,
     ).toISOString(),
   };
+  return { ...saved, data: [snapshot] };
 }
 
 /** Whether there is no VolumeSnapshot: see `createVolumeContent`. */
@@ -186,7 +183,7 @@ function contentNameOf(uuid: string, claim: SnapshotableClaim, status: SnapshotS
 }
 
 function tellSpread(context: JobContext): void {
-  const times = savedVolumes(context).map((volume) => Date.parse(volume.snapshotTime));
+  const times = savedVolumes(context).flatMap(({ data }) => data.map(({ snapshotTime }) => Date.parse(snapshotTime)));
   if (times.length === 0) return;
   context.info(`${times.length} snapshots taken within ${Math.max(...times) - Math.min(...times)} ms of one another`);
 }

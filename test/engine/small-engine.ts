@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { onTestFinished, vi } from "vitest";
-import type { Manifest } from "../../engine/archive/format.ts";
+import { formatVersion, type Manifest } from "../../engine/archive/format.ts";
 import type { EngineConfig } from "../../engine/config.ts";
 import { createEngine } from "../../engine/create-engine.ts";
 import type { EngineOverrides } from "../../engine/create-engine.ts";
@@ -72,7 +72,7 @@ function stateOf(describe: () => string): string {
 /** The manifest of a backup without content. */
 export function manifestOf(backupCrn: string, more: Partial<Manifest> = {}): Manifest {
   return {
-    formatVersion: 1,
+    formatVersion,
     backupCrn,
     backupName: "from elsewhere",
     backupJob: `backup-${backupCrn.slice(-36)}`,

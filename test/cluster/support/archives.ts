@@ -23,7 +23,7 @@ export async function openBackup(data: string, backupCrn: string): Promise<Archi
 /** What the storage system calls a backup's snapshots. */
 export async function snapshotHandlesOf(data: string, backupCrn: string): Promise<readonly string[]> {
   const { manifest } = await openBackup(data, backupCrn);
-  return manifest.volumes.map(({ snapshotHandle }) => snapshotHandle);
+  return manifest.volumes.flatMap(({ data }) => data.map(({ snapshotHandle }) => snapshotHandle));
 }
 
 /** Damages a kind's part (`core.v1.configmaps`) of a backup's archive, or of a restore's safety archive; gives what mends it. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { ArchiveReader } from "../../../engine/archive/archive-reader.ts";
-import type { Manifest, Part } from "../../../engine/archive/format.ts";
+import type { Manifest, Part, SavedVolume } from "../../../engine/archive/format.ts";
 import type { ArchiveEncryption } from "../../../engine/encryption/archive-encryption.ts";
 import { DrsError } from "../../../engine/errors.ts";
 import type { ArchiveStorage } from "../../../engine/storage/archive-storage.ts";
@@ -128,7 +128,7 @@ async function forge(root: string, text: string): Promise<void> {
 test("a manifest of a newer format says to upgrade, whatever else is in it", async () => {
   const { root, storage } = await temporaryStorage();
   await writeArchive(storage, "a");
-  await forge(root, '{"formatVersion":3,"everything":"else"}');
+  await forge(root, '{"formatVersion":4,"everything":"else"}');
   expect(await proof(storage)).toMatchObject({
     code: "FAILED_PRECONDITION",
     message: expect.stringContaining("newer version"),
@@ -139,7 +139,13 @@ test("a manifest of the wrong shape is refused, and later members are not", asyn
   const { root, storage } = await temporaryStorage();
   const manifest = await writeArchive(storage, "a");
   const [first, second] = manifest.parts as [Part, Part];
-  const [volume] = manifest.volumes;
+  const [volume] = manifest.volumes as [SavedVolume];
+  const { data, ...claim } = volume;
+  const flat = { ...manifest, formatVersion: 1, volumes: [{ ...claim, ...data[0] }] };
+  const withSnapshot = (wrongly: object) => [
+    { ...manifest, volumes: [{ ...volume, data: [{ ...data[0], ...wrongly }] }] },
+    { ...flat, volumes: [{ ...claim, ...data[0], ...wrongly }] },
+  ];
   const wrong: unknown[] = [
     null,
     [],
@@ -149,8 +155,14 @@ test("a manifest of the wrong shape is refused, and later members are not", asyn
     { ...manifest, parts: {} },
     { ...manifest, createdTime: "yesterday" },
     { ...manifest, includedNamespaces: [1] },
-    { ...manifest, volumes: [{ ...volume, snapshotHandle: 1 }] },
-    { ...manifest, volumes: [{ ...volume, restoreSize: "1Gi" }] },
+    { ...manifest, formatVersion: 1 },
+    { ...flat, formatVersion: 3 },
+    ...withSnapshot({ snapshotHandle: 1 }),
+    ...withSnapshot({ restoreSize: "1Gi" }),
+    ...[[], [{ ...data[0], kind: "tape" }], [data[0], data[0]], {}].map((data) => ({
+      ...manifest,
+      volumes: [{ ...claim, data }],
+    })),
     { ...manifest, messages: [{ level: "info" }] },
     { ...manifest, parts: [first, first] },
     { ...manifest, parts: [first, { ...first, file: `${first.file}.enc` }] },
@@ -185,11 +197,9 @@ test("a manifest of the wrong shape is refused, and later members are not", asyn
       ["x".repeat(256), "two\nlines", "\ud800"].map((text) => ({ ...manifest, [name]: text })),
     ),
     ...["x", `crn:${"x".repeat(600)}:backup:a`, "crn:\n:backup:a"].map((backupCrn) => ({ ...manifest, backupCrn })),
-    ...["storageClass", "driver", "snapshotClass"].map((name) => ({
-      ...manifest,
-      volumes: [{ ...volume, [name]: "x".repeat(256) }],
-    })),
-    { ...manifest, volumes: [{ ...volume, snapshotHandle: "x".repeat(20_000) }] },
+    { ...manifest, volumes: [{ ...volume, storageClass: "x".repeat(256) }] },
+    ...["driver", "snapshotClass"].flatMap((name) => withSnapshot({ [name]: "x".repeat(256) })),
+    ...withSnapshot({ snapshotHandle: "x".repeat(20_000) }),
     ...[{ text: "x".repeat(20_000) }, { namespace: "x".repeat(256) }].map((wrongly) => ({
       ...manifest,
       messages: [{ ...manifest.messages[0], ...wrongly }],
@@ -202,8 +212,10 @@ test("a manifest of the wrong shape is refused, and later members are not", asyn
   }
   await forge(root, "{");
   expect(await proof(storage)).toMatchObject(damageOf("manifest.json"));
-  await forge(root, JSON.stringify({ ...manifest, later: 1, parts: [{ ...first, later: {} }, second] }));
-  expect(await proof(storage)).toBeUndefined();
+  for (const right of [manifest, flat]) {
+    await forge(root, JSON.stringify({ ...right, later: 1, parts: [{ ...first, later: {} }, second] }));
+    expect(await proof(storage)).toBeUndefined();
+  }
 });
 
 test("a manifest with the longest texts that the service writes is no damage", async () => {
@@ -213,7 +225,11 @@ test("a manifest with the longest texts that the service writes is no damage", a
     ...manifest,
     backupCrn: `crn:${"p".repeat(128)}:drs:${"r".repeat(128)}:${"a".repeat(128)}:backup:a`,
     backupName: "\u00e4".repeat(255),
-    volumes: manifest.volumes.map((volume) => ({ ...volume, storageClass: "", snapshotHandle: "/".repeat(8_192) })),
+    volumes: manifest.volumes.map(({ data, ...claim }) => ({
+      ...claim,
+      storageClass: "",
+      data: data.map((snapshot) => ({ ...snapshot, snapshotHandle: "/".repeat(8_192) })),
+    })),
     messages: ["", "cdp"].map((namespace) => ({
       ...manifest.messages[0],
       namespace,

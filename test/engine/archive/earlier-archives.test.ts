@@ -10,6 +10,7 @@ const writers = [
   { writer: "first", isEncrypted: false }, // d86291b, the first that could restore
   { writer: "unencrypted", isEncrypted: false }, // a8677ed, the last before there were keys
   { writer: "encrypted", isEncrypted: true }, // eec85ba, the first with keys
+  { writer: "flat-volumes", isEncrypted: true }, // 4fecb1b, the last whose volumes could only be snapshots
 ];
 
 test.each(writers)("a backup of the $writer service is found and restored whole", async ({ writer, isEncrypted }) => {
@@ -18,7 +19,7 @@ test.each(writers)("a backup of the $writer service is found and restored whole"
   const [uuid = ""] = await readdir(join(scene.folder, "backups"));
   await cp(join(scene.folder, "backups"), join(scene.folder, "archives/backups"), { recursive: true });
   const { manifest } = await (await scene.openArchives()).open(`backups/${uuid}`, signal);
-  for (const { snapshotHandle } of manifest.volumes)
+  for (const { snapshotHandle } of manifest.volumes.flatMap(({ data }) => data))
     scene.simulator.volumes.addSnapshot(snapshotHandle, { PG_VERSION: "17\n" });
   await scene.restart({ forgetful: true });
   const all = { backupName: "", jobStates: [], pageSize: 0, startingToken: "" };

@@ -9,14 +9,15 @@ const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
 const volume = {
   namespace: "cdp",
   claim: "cdp-artifacts",
-  persistentVolume: "pv",
-  storageClass: "standard",
-  driver: "played.by.this.test",
-  snapshotClass: "standard",
-  snapshotHandle: "snap-1",
-  restoreSize: null,
-  snapshotTime: "2026-01-02T03:04:05Z",
-};
+  data: {
+    kind: "snapshot",
+    driver: "played.by.this.test",
+    snapshotClass: "standard",
+    snapshotHandle: "snap-1",
+    restoreSize: null,
+    snapshotTime: "2026-01-02T03:04:05Z",
+  },
+} as const;
 
 /** Begins to import the snapshot, which nobody but the test will say anything of. */
 async function importing(timeoutMs: number) {
