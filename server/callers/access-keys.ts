@@ -1,5 +1,7 @@
 import { createPublicKey, type KeyObject, verify as verifyWithCallback } from "node:crypto";
 import { promisify } from "node:util";
+import * as v from "valibot";
+import { filledText, jsonInShape } from "../../engine/shape.ts";
 
 /** The algorithms of `x-altus-auth`. */
 export type SignatureMethod = keyof typeof methods;
@@ -48,47 +50,33 @@ export function verifies({ method, publicKey }: AccessKey, text: Buffer, signatu
  */
 export function parseAccessKeys(file: string, content: Buffer): ReadonlyMap<string, AccessKey> {
   const keys = new Map<string, AccessKey>();
-  for (const [index, entry] of entries(file, content).entries()) {
-    const where = `${file}: key ${index + 1}`;
-    const key = parseKey(where, entry);
-    if (keys.has(key.id)) throw new Error(`${where}: there is another key ${key.id}`);
-    keys.set(key.id, key);
+  for (const [index, { publicKey, ...entry }] of parse(file, content).keys.entries()) {
+    const where = `${file}: keys[${index}]`;
+    if (keys.has(entry.id)) throw new Error(`${where}: there is another key ${entry.id}`);
+    keys.set(entry.id, { ...entry, publicKey: parsePublicKey(where, entry.method, publicKey) });
   }
   return keys;
 }
 
-function entries(file: string, content: Buffer): unknown[] {
-  let json: unknown;
+function parse(file: string, content: Buffer): v.InferOutput<typeof keysFile> {
   try {
-    json = JSON.parse(content.toString());
+    return jsonInShape(keysFile, content.toString(), "the file");
   } catch (cause) {
-    throw new Error(`${file} is not JSON: ${String(cause)}`, { cause });
+    throw new Error(`${file}: ${(cause as Error).message}`, { cause });
   }
-  const keys = (json as { keys?: unknown } | null)?.keys;
-  if (!Array.isArray(keys)) throw new Error(`${file} has no list "keys"`);
-  return keys;
 }
 
-const members = ["id", "user", "groups", "method", "publicKey"];
-
-function parseKey(where: string, entry: unknown): AccessKey {
-  if (typeof entry !== "object" || entry === null) throw new Error(`${where} is no object`);
-  const { id, user, groups = [], method, publicKey } = entry as Record<string, unknown>;
-  const unknown = Object.keys(entry).find((member) => !members.includes(member));
-  if (unknown !== undefined) throw new Error(`${where}: unknown member "${unknown}"; known: ${members.join(", ")}`);
-  if (!isText(id) || !isText(user) || !isText(publicKey)) throw new Error(`${where} needs id, user and publicKey`);
-  if (!Array.isArray(groups) || !groups.every(isText)) throw new Error(`${where}: groups is no list of names`);
-  if (!isMethod(method)) throw new Error(`${where}: method is none of ${Object.keys(methods).join(", ")}`);
-  return { id, user, groups, method, publicKey: parsePublicKey(where, method, publicKey) };
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
-}
-
-function isMethod(value: unknown): value is SignatureMethod {
-  return typeof value === "string" && Object.hasOwn(methods, value);
-}
+const keysFile = v.strictObject({
+  keys: v.array(
+    v.strictObject({
+      id: filledText,
+      user: filledText,
+      groups: v.optional(v.array(filledText), []),
+      method: v.picklist(Object.keys(methods) as SignatureMethod[]),
+      publicKey: filledText,
+    }),
+  ),
+});
 
 function parsePublicKey(where: string, method: SignatureMethod, text: string): KeyObject {
   const { keyType } = methods[method];

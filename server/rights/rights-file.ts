@@ -1,4 +1,6 @@
+import * as v from "valibot";
 import { DrsError } from "../../engine/errors.ts";
+import { filledText, jsonInShape } from "../../engine/shape.ts";
 import { allRights, type Authorize, denied, type Right } from "./right.ts";
 import { type Role, roles } from "./roles.ts";
 
@@ -18,6 +20,21 @@ export function grantedRights(grants: () => Grants): Authorize {
   };
 }
 
+const names = v.optional(v.array(filledText), []);
+
+const grant = v.pipe(
+  v.strictObject({
+    users: names,
+    groups: names,
+    roles: v.optional(v.array(v.picklist(Object.keys(roles) as Role[])), []),
+    rights: v.optional(v.array(v.picklist(allRights)), []),
+  }),
+  v.check(({ users, groups }) => users.length + groups.length > 0, "grants to nobody: name users or groups"),
+  v.check(({ roles, rights }) => roles.length + rights.length > 0, "grants nothing: name roles or rights"),
+);
+
+const rightsFile = v.strictObject({ grants: v.array(grant) });
+
 /**
  * Reads a rights file:
  *
@@ -28,61 +45,21 @@ export function grantedRights(grants: () => Grants): Authorize {
 export function parseGrants(json: string): Grants {
   const users = new Map<string, Set<Right>>();
   const groups = new Map<string, Set<Right>>();
-  const { grants } = fields(parse(json), "the top", ["grants"]);
-  for (const [index, value] of list(grants, "grants").entries()) {
-    const place = `grants[${index}]`;
-    const grant = fields(value, place, ["users", "groups", "roles", "rights"]);
-    const words = (member: string) => texts(grant[member] ?? [], `${place}.${member}`);
-    const granted = [
-      ...words("roles").flatMap((role) => roles[known(role, Object.keys(roles) as Role[], `${place}.roles`)]),
-      ...words("rights").map((right) => known(right, allRights, `${place}.rights`)),
-    ];
-    const [toUsers, toGroups] = [words("users"), words("groups")];
-    if (toUsers.length + toGroups.length === 0) throw wrong(`${place} grants to nobody: name users or groups`);
-    if (granted.length === 0) throw wrong(`${place} grants nothing: name roles or rights`);
+  for (const grant of parse(json).grants) {
+    const granted = [...grant.roles.flatMap((role) => roles[role]), ...grant.rights];
     for (const [holders, names] of [
-      [users, toUsers],
-      [groups, toGroups],
+      [users, grant.users],
+      [groups, grant.groups],
     ] as const)
       for (const name of names) holders.set(name, new Set([...(holders.get(name) ?? []), ...granted]));
   }
   return { users, groups };
 }
 
-function parse(json: string): unknown {
+function parse(json: string): v.InferOutput<typeof rightsFile> {
   try {
-    return JSON.parse(json);
-  } catch (error) {
-    throw wrong(`it is no JSON: ${String(error)}`);
+    return jsonInShape(rightsFile, json, "the file");
+  } catch (cause) {
+    throw new DrsError("INVALID_ARGUMENT", (cause as Error).message, { cause });
   }
-}
-
-function fields(value: unknown, place: string, members: readonly string[]): Readonly<Record<string, unknown>> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(`${place} is no object`);
-  const unknown = Object.keys(value).find((member) => !members.includes(member));
-  if (unknown !== undefined)
-    throw wrong(`${place} has an unknown member "${unknown}": known are ${members.join(", ")}`);
-  return value as Record<string, unknown>;
-}
-
-function list(value: unknown, place: string): readonly unknown[] {
-  if (!Array.isArray(value)) throw wrong(`${place} is no list`);
-  return value;
-}
-
-function texts(value: unknown, place: string): readonly string[] {
-  return list(value, place).map((text, index) => {
-    if (typeof text === "string" && text !== "") return text;
-    throw wrong(`${place}[${index}] is no text`);
-  });
-}
-
-function known<Name extends string>(text: string, names: readonly Name[], place: string): Name {
-  const name = names.find((name) => name === text);
-  if (name !== undefined) return name;
-  throw wrong(`${place}: there is no ${JSON.stringify(text)}; there are ${names.join(", ")}`);
-}
-
-function wrong(text: string): DrsError {
-  return new DrsError("INVALID_ARGUMENT", text);
 }

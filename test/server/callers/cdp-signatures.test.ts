@@ -244,12 +244,16 @@ describe("the file of access keys", () => {
   const good = entry(rsa);
   test.each([
     ["no JSON", "{", "is not JSON"],
-    ["no list", "[]", 'has no list "keys"'],
-    ["a key twice", keyFile(good, good), `key 2: there is another key ${rsa.id}`],
-    ["no user", keyFile({ ...good, user: "" }), "key 1 needs id, user and publicKey"],
-    ["a member too many", keyFile({ ...good, group: "x" }), 'unknown member "group"'],
-    ["groups that are none", keyFile({ ...good, groups: "operators" }), "groups is no list of names"],
-    ["an unknown method", keyFile({ ...good, method: "toString" }), "method is none of ed25519v1, rsav1, ecdsav1"],
+    ["no list", "[]", "keys is not a list"],
+    ["a key twice", keyFile(good, good), `keys[1]: there is another key ${rsa.id}`],
+    ["no user", keyFile({ ...good, user: "" }), "keys[0].user is empty"],
+    ["a member too many", keyFile({ ...good, group: "x" }), 'keys[0] has an unknown member "group"'],
+    ["groups that are none", keyFile({ ...good, groups: "operators" }), "keys[0].groups is not a list"],
+    [
+      "an unknown method",
+      keyFile({ ...good, method: "toString" }),
+      'keys[0].method is "toString"; allowed are ed25519v1, rsav1, ecdsav1',
+    ],
     ["a key of another kind", keyFile({ ...good, method: "ecdsav1" }), "publicKey is rsa, and ecdsav1 needs ec"],
     ["a key that is none", keyFile({ ...good, publicKey: "c2hvcnQ=" }), "neither PEM nor 32 bytes in base64"],
     [

@@ -162,26 +162,30 @@ describe("by a file", () => {
     await grant([{ users: ["carol"], roles: ["Admin"] }]);
     await vi.waitFor(() => expect(logged).toHaveLength(1), 10_000);
     expect(logged[0]?.err.message).toBe(
-      `rights file ${file}: grants[0].roles: there is no "Admin"; there are PowerUser, Auditor`,
+      `rights file ${file}: grants[0].roles[0] is "Admin"; allowed are PowerUser, Auditor`,
     );
     expect(await told("carol", "createBackup")).toBe("OK");
   });
 
   test.each<[string, unknown, string]>([
-    ["an unknown role", { grants: [{ users: ["a"], roles: ["Admin"] }] }, 'grants[0].roles: there is no "Admin"'],
+    [
+      "an unknown role",
+      { grants: [{ users: ["a"], roles: ["Admin"] }] },
+      'grants[0].roles[0] is "Admin"; allowed are PowerUser, Auditor',
+    ],
     [
       "an unknown right",
       { grants: [{ users: ["a"], rights: ["drscp/*"] }] },
-      'grants[0].rights: there is no "drscp/*"',
+      'grants[0].rights[0] is "drscp/*"; allowed are drscp/',
     ],
     ["an unknown member", { grants: [{ user: ["a"], roles: ["Auditor"] }] }, 'grants[0] has an unknown member "user"'],
     ["a grant to nobody", { grants: [{ roles: ["Auditor"] }] }, "grants[0] grants to nobody"],
     ["a grant of nothing", { grants: [{ users: ["a"], roles: [] }] }, "grants[0] grants nothing"],
-    ["an empty name", { grants: [{ users: [""], roles: ["Auditor"] }] }, "grants[0].users[0] is no text"],
-    ["a name that is no list", { grants: [{ users: "a", roles: ["Auditor"] }] }, "grants[0].users is no list"],
-    ["another shape", ["a"], "the top is no object"],
-    ["no grants", {}, "grants is no list"],
-    ["no JSON", undefined, "it is no JSON"],
+    ["an empty name", { grants: [{ users: [""], roles: ["Auditor"] }] }, "grants[0].users[0] is empty"],
+    ["a name that is no list", { grants: [{ users: "a", roles: ["Auditor"] }] }, "grants[0].users is not a list"],
+    ["another shape", ["a"], "grants is missing"],
+    ["no grants", {}, "grants is missing"],
+    ["no JSON", undefined, "the file is not JSON"],
   ])("%s in the file keeps the service from starting", async (_name, content, message) => {
     await writeFile(file, JSON.stringify(content) ?? "{");
     await expect(open(file)).rejects.toThrow(`rights file ${file}: ${message}`);
