@@ -26,8 +26,6 @@ export interface ServerConfig {
   readonly simulated: boolean;
   /** A folder to remove at the end. */
   readonly temporaryData: string | undefined;
-  /** For tests: the crash point at which to die. */
-  readonly crashAt: string | undefined;
   /** Whether the server tells its API's schema to those who are let in. */
   readonly reflection: boolean;
   readonly logLevel: string;
@@ -74,7 +72,6 @@ export function readConfig(args: readonly string[]): ServerConfig {
     maxBodyBytes: options.maxBodyBytes,
     metricsListen: options.metricsListen === "off" ? undefined : options.metricsListen,
     simulated,
-    crashAt: options.crashAt,
     temporaryData: data === simulatedData ? data : undefined,
     reflection: options.reflection === "on",
     logLevel: options.logLevel,

@@ -31,7 +31,6 @@ export interface Options extends CallerOptions, LimitOptions {
   readonly logLevel: string;
   readonly audit?: string;
   readonly data?: string;
-  readonly crashAt?: string;
   readonly storage?: StorageConfig;
   readonly s3Endpoint?: string;
   readonly s3Region?: string;
@@ -156,8 +155,6 @@ export function describeOptions(): Command {
     .addOption(
       setting("--cluster-concurrency <n>", "requests to the cluster at once").argParser(parseCount).default(32),
     )
-
-    .addOption(setting("--crash-at <point>", "for tests: dies at this point").hideHelp())
 
     .optionsGroup("Control plane:")
     .addOption(setting("--namespace <name>", "its main namespace").argParser(parseName).default("cdp"))

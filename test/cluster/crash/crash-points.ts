@@ -2,7 +2,7 @@ import type { TestService } from "../support/service.ts";
 
 export type JobKind = "backup" | "restore" | "deletion";
 
-/** The crash points that a service with `--log-level trace` has come by, each once, in the order of the first time. */
+/** The crash points that a service with `crashAt` has come by, each once, in the order of the first time. */
 export function pointsOf(service: TestService): readonly string[] {
   const points = service.output().matchAll(/"point":"([^"]+)"/g);
   return [...new Set([...points].map(([, point]) => point!))];

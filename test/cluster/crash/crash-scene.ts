@@ -44,7 +44,7 @@ export class CrashScene {
     this.before = before;
     this.data = data;
     this.#others = others;
-    this.flags = ["--log-level", "trace", "--finalizer-timeout", "3s"];
+    this.flags = ["--finalizer-timeout", "3s"];
   }
 
   static async open(cluster: TestCluster): Promise<CrashScene> {
@@ -185,7 +185,7 @@ export class CrashScene {
   }
 
   get #options(): DoomedJob["options"] {
-    return { cluster: this.cluster, data: this.data, flags: this.flags };
+    return { cluster: this.cluster, data: this.data, flags: this.flags, crashAt: "nowhere" };
   }
 
   async #ownObjects(): Promise<readonly string[]> {

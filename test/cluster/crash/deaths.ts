@@ -29,9 +29,8 @@ export async function runThroughDeaths(job: DoomedJob, deaths: readonly Death[])
   let asked = false;
   for (const death of deaths) {
     const flags = [...(job.options.flags ?? []), ...(job.flags?.(died.length) ?? [])];
-    if ("at" in death) flags.push("--crash-at", death.at);
     const launch = asked ? launchService : startService;
-    const service = await launch({ ...job.options, flags });
+    const service = await launch({ ...job.options, flags, ...("at" in death && { crashAt: death.at }) });
     if (!asked) await askOnce(job, service);
     asked = true;
     const killing = "afterMs" in death ? setTimeout(() => void service.kill("SIGKILL"), death.afterMs) : undefined;

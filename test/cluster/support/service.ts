@@ -65,6 +65,8 @@ export interface ServiceOptions {
   /** Further flags and environment variables: the storage, time limits. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Its crash points are in its output, and it dies at the one of this name, if there is one. */
+  readonly crashAt?: string;
   /** What every call of the tests carries, where the service asks who calls. */
   readonly bearerToken?: string;
 }
@@ -103,7 +105,8 @@ export async function launchService(options: ServiceOptions): Promise<TestServic
     "--max-requests-per-second=1000",
     ...timeLimits,
   ];
-  const child = spawn(process.execPath, [...startArguments, ...flags, ...(options.flags ?? [])], {
+  const program = options.crashAt === undefined ? startArguments : dyingService(options.crashAt);
+  const child = spawn(process.execPath, [...program, ...flags, ...(options.flags ?? [])], {
     cwd: root,
     env: { ...process.env, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -115,6 +118,10 @@ export async function launchService(options: ServiceOptions): Promise<TestServic
   child.once("exit", () => process.off("exit", killWithUs));
 
   return new RunningService(`http://${address}`, data, child, () => output, options.bearerToken);
+}
+
+function dyingService(crashAt: string): readonly string[] {
+  return [...startArguments.slice(0, -1), join(import.meta.dirname, "dying-service.ts"), crashAt];
 }
 
 /** An answer that is no success: the HTTP status and the body's code. */
