@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import { parseCount } from "../server/parsers.ts";
+import { parseCount } from "../server/settings/parsers.ts";
 import { type Result, isMet } from "./bench-case.ts";
 import { openBench } from "./bench.ts";
 import { cases } from "./cases/all.ts";

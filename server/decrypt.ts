@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { decryptArchive } from "../engine/decrypt-archive.ts";
-import { parseFile } from "./parsers.ts";
+import { parseFile } from "./settings/parsers.ts";
 
 interface Options {
   readonly encryptionKeys: string;

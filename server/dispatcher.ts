@@ -9,20 +9,20 @@ import {
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { DrsError } from "../engine/errors.ts";
 import { DrscpService } from "../gen/drscp/v1/drscp_pb.ts";
-import { type Call, currentCall, type ServerRequest, type Target } from "./call.ts";
+import { type Call, currentCall, type ServerRequest, type Target } from "./http/call.ts";
 import type { ServerContext } from "./context.ts";
 import { toJsonError } from "./errors.ts";
 import { gatesOf } from "./gate/gates.ts";
 import { ruleOf } from "./gate/method-rule.ts";
 import { Passage } from "./gate/passage.ts";
-import { wholeLists } from "./interceptors/whole-lists.ts";
-import { cutOff, isGone, writeJson } from "./json-reply.ts";
+import { wholeLists } from "./json/whole-lists.ts";
+import { cutOff, isGone, writeJson } from "./json/json-reply.ts";
 import type { ServerLimits } from "./limits/options.ts";
 import { PendingBytes } from "./limits/pending-bytes.ts";
-import { drainOnceAnswered } from "./request-body.ts";
+import { drainOnceAnswered } from "./http/request-body.ts";
 import { mendRequestErrors } from "./request-errors.ts";
-import type { ServedService } from "./served-service.ts";
-import { jsonRoutes, serveJson, type UnarySpec } from "./transcoding.ts";
+import type { ServedService } from "./services/served-service.ts";
+import { jsonRoutes, serveJson, type UnarySpec } from "./json/transcoding.ts";
 
 /** Bytes of all requests of strangers at once, about health, kept apart so that they do not use up what callers have. */
 const maxStrangersBytes = 1_048_576;

@@ -1,15 +1,15 @@
 import type { AddressInfo } from "node:net";
-import type { ServerConfig } from "./config.ts";
+import type { ServerConfig } from "./settings/config.ts";
 import type { ServerContext } from "./context.ts";
 import { createDispatcher } from "./dispatcher.ts";
 import { Connections } from "./limits/connections.ts";
 import { defaultLimits } from "./limits/options.ts";
-import { Listener } from "./listener.ts";
-import type { ReloadedFiles } from "./reloaded-files.ts";
-import type { ServedService } from "./served-service.ts";
-import { servicesOf } from "./services.ts";
-import type { Address } from "./parsers.ts";
-import type { TlsMaterial } from "./tls-material.ts";
+import { Listener } from "./http/listener.ts";
+import type { ReloadedFiles } from "./http/reloaded-files.ts";
+import type { ServedService } from "./services/served-service.ts";
+import { servicesOf } from "./services/services.ts";
+import type { Address } from "./settings/parsers.ts";
+import type { TlsMaterial } from "./http/tls-material.ts";
 
 /** How long a shutdown waits for calls that are being answered. */
 const closeGrace = 10_000;

@@ -6,7 +6,7 @@ import type { CrashPoints } from "../engine/crash-points.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { openAuditLog } from "./audit/open-audit-log.ts";
 import { describeCallers, describeRights } from "./callers/options.ts";
-import { readConfig, type ServerConfig } from "./config.ts";
+import { readConfig, type ServerConfig } from "./settings/config.ts";
 import { serveMetrics } from "./metrics/metrics-server.ts";
 
 /** What the SQLite module's binary needs: an older Node dies of it without a word. */
@@ -71,7 +71,7 @@ async function start(
   // Only now: these load the SQLite module, or a simulator that most processes do not need.
   const { createEngine } = await import("../engine/create-engine.ts");
   const { createServer } = await import("./server.ts");
-  const { openTlsMaterial } = await import("./tls-material.ts");
+  const { openTlsMaterial } = await import("./http/tls-material.ts");
   const { openCallers } = await import("./callers/open-callers.ts");
   if (temporaryData !== undefined) opened.onClose(() => rm(temporaryData, { recursive: true, force: true }));
   const simulator = simulated

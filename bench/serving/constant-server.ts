@@ -1,9 +1,9 @@
 import { pino, stdTimeFunctions } from "pino";
 import { createEngine } from "../../engine/create-engine.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { readConfig } from "../../server/config.ts";
+import { readConfig } from "../../server/settings/config.ts";
 import { createServer } from "../../server/server.ts";
-import { openTlsMaterial } from "../../server/tls-material.ts";
+import { openTlsMaterial } from "../../server/http/tls-material.ts";
 
 /**
  * The service's own server in front of an engine that knows the answers already: what the service, started with the same

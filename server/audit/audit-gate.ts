@@ -1,6 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { Logger } from "../../engine/logger.ts";
-import type { Call, Target } from "../call.ts";
+import type { Call, Target } from "../http/call.ts";
 import type { Gate } from "../gate/gate.ts";
 import type { AuditLog } from "./audit-log.ts";
 import { CallAudit } from "./call-audit.ts";

@@ -1,7 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import { DrsError } from "../../engine/errors.ts";
 import type { Logger } from "../../engine/logger.ts";
-import type { Call } from "../call.ts";
+import type { Call } from "../http/call.ts";
 import type { AuditLog } from "./audit-log.ts";
 
 /** Of any text that a client has a say in, in UTF-16 code units. */

@@ -1,6 +1,6 @@
 import { DrsError } from "../../engine/errors.ts";
 import type { User } from "../../engine/model.ts";
-import type { ServerRequest } from "../call.ts";
+import type { ServerRequest } from "../http/call.ts";
 
 /** Who calls, proven. */
 export interface Identity {

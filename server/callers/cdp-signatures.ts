@@ -1,5 +1,5 @@
 import { DrsError } from "../../engine/errors.ts";
-import type { ServerRequest } from "../call.ts";
+import type { ServerRequest } from "../http/call.ts";
 import { type AccessKey, verifies } from "./access-keys.ts";
 import type { Authenticator, Identity } from "./authenticator.ts";
 

@@ -1,6 +1,6 @@
 import { TLSSocket } from "node:tls";
 import { DrsError } from "../../engine/errors.ts";
-import type { ServerRequest } from "../call.ts";
+import type { ServerRequest } from "../http/call.ts";
 import type { Authenticator, Identity } from "./authenticator.ts";
 
 /** What a connection's certificate says; it stays the same as long as the connection lasts. */

@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, decodeJwt, errors, type JWTPayload, jwtVerify, type RemoteJWKSet } from "jose";
 import { DrsError } from "../../engine/errors.ts";
-import { parseSecureUrl } from "../parsers.ts";
+import { parseSecureUrl } from "../settings/parsers.ts";
 import type { Identity } from "./authenticator.ts";
 import { notValid, type TokenVerifier } from "./bearer-token.ts";
 

@@ -1,6 +1,6 @@
 import type { Access } from "../../engine/access.ts";
 import type { Logger } from "../../engine/logger.ts";
-import { ReloadedFiles } from "../reloaded-files.ts";
+import { ReloadedFiles } from "../http/reloaded-files.ts";
 import { openRights } from "../rights/open-rights.ts";
 import { type AccessKey, parseAccessKeys } from "./access-keys.ts";
 import type { Callers } from "./authentication.ts";

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { addRightsOption, type RightsConfig, type RightsOptions } from "../rights/options.ts";
-import { duration, setting } from "../option.ts";
-import { type Address, addressText, isLoopback, parseFile } from "../parsers.ts";
+import { duration, setting } from "../settings/option.ts";
+import { type Address, addressText, isLoopback, parseFile } from "../settings/parsers.ts";
 import { addTokenOptions, type TokenOptions, type TokensConfig, tokensConfig } from "./token-options.ts";
 
 /** How callers are known. */

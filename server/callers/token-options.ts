@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { setting } from "../option.ts";
-import { parseSecureUrl, parseWords } from "../parsers.ts";
+import { setting } from "../settings/option.ts";
+import { parseSecureUrl, parseWords } from "../settings/parsers.ts";
 import type { OidcConfig } from "./oidc.ts";
 
 /** Whose bearer tokens are taken. */

@@ -1,7 +1,7 @@
 import { DrsError } from "../../engine/errors.ts";
-import type { ServerRequest } from "../call.ts";
+import type { ServerRequest } from "../http/call.ts";
 import type { Gate } from "../gate/gate.ts";
-import { isLoopback } from "../parsers.ts";
+import { isLoopback } from "../settings/parsers.ts";
 import type { Callers } from "./authentication.ts";
 
 /** Keeps foreign web pages out where nobody is asked who calls, and from callers known by a client certificate. */

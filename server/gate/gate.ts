@@ -1,5 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
-import type { Call, Target } from "../call.ts";
+import type { Call, Target } from "../http/call.ts";
 
 /** One of the gates that every call passes, whatever its protocol, at up to four moments. */
 export interface Gate {

@@ -9,7 +9,7 @@ import {
   type UnaryResponse,
 } from "@connectrpc/connect";
 import type { Logger } from "../../engine/logger.ts";
-import { type Call, currentCall, type Target } from "../call.ts";
+import { type Call, currentCall, type Target } from "../http/call.ts";
 import { codeName, toConnectError } from "../errors.ts";
 import type { Gate } from "./gate.ts";
 import { OpenStreams } from "./open-streams.ts";

@@ -1,4 +1,4 @@
-import { currentCall } from "../call.ts";
+import { currentCall } from "../http/call.ts";
 import type { Handler, ServerContext } from "../context.ts";
 
 export function createBackup({ engine }: ServerContext): Handler<"createBackup"> {

@@ -1,7 +1,7 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { BackupPhase_Value, JobState_Value } from "../../gen/drscp/v1/job_pb.ts";
 import type { Handler, ServerContext } from "../context.ts";
-import { required, toMessages } from "../translation.ts";
+import { required, toMessages } from "./translation.ts";
 
 export function describeBackup({ engine }: ServerContext): Handler<"describeBackup"> {
   return (request) => {

@@ -1,7 +1,7 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { JobState_Value, RestorePhase_Value } from "../../gen/drscp/v1/job_pb.ts";
 import type { Handler, ServerContext } from "../context.ts";
-import { jobStatesOf } from "../translation.ts";
+import { jobStatesOf } from "./translation.ts";
 
 /** One page, also when no page size was asked for: see `list-pages.ts`. */
 export function listRestores({ engine }: ServerContext): Handler<"listRestores"> {

@@ -1,6 +1,6 @@
-import { currentCall } from "../call.ts";
+import { currentCall } from "../http/call.ts";
 import type { Handler, ServerContext } from "../context.ts";
-import { required } from "../translation.ts";
+import { required } from "./translation.ts";
 
 export function restoreBackup({ engine }: ServerContext): Handler<"restoreBackup"> {
   return async (request, { values }) => {

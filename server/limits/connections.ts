@@ -1,8 +1,8 @@
 import type { ServerHttp2Session } from "node:http2";
 import type { Server, Socket } from "node:net";
 import type { Logger } from "../../engine/logger.ts";
-import type { Call } from "../call.ts";
-import { cutOff } from "../json-reply.ts";
+import type { Call } from "../http/call.ts";
+import { cutOff } from "../json/json-reply.ts";
 import type { ServerLimits } from "./options.ts";
 
 /** How often overdue connections are looked for, in milliseconds, when no limit is shorter. */

@@ -1,8 +1,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { DrsError } from "../../engine/errors.ts";
-import type { Call, Target } from "../call.ts";
+import type { Call, Target } from "../http/call.ts";
 import type { Gate } from "../gate/gate.ts";
-import { cutOff } from "../json-reply.ts";
+import { cutOff } from "../json/json-reply.ts";
 
 /**
  * How many calls are open at once that no rate or time bounds, streams and those of strangers: so many of each method.

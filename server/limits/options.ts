@@ -1,6 +1,6 @@
 import type { Command, Option } from "commander";
-import { duration, setting } from "../option.ts";
-import { parseCount } from "../parsers.ts";
+import { duration, setting } from "../settings/option.ts";
+import { parseCount } from "../settings/parsers.ts";
 
 /** What the server bears from its clients. Times are milliseconds. */
 export interface ServerLimits {

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Call } from "../call.ts";
-import { bodyOf } from "../request-body.ts";
+import type { Call } from "../http/call.ts";
+import { bodyOf } from "../http/request-body.ts";
 
 /** So much of each request is not counted. Hardly any is longer. */
 const uncounted = 4_096;

@@ -1,6 +1,6 @@
 import { isIPv6 } from "node:net";
 import { DrsError } from "../../engine/errors.ts";
-import type { Call } from "../call.ts";
+import type { Call } from "../http/call.ts";
 import type { Gate } from "../gate/gate.ts";
 import { RequestRate } from "./request-rate.ts";
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "../../engine/logger.ts";
-import type { Address } from "../parsers.ts";
+import type { Address } from "../settings/parsers.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** Scrapers are few; each one asks, and is gone. */

@@ -1,7 +1,7 @@
 import type { Access } from "../../engine/access.ts";
 import { DrsError } from "../../engine/errors.ts";
 import type { Logger } from "../../engine/logger.ts";
-import { ReloadedFiles } from "../reloaded-files.ts";
+import { ReloadedFiles } from "../http/reloaded-files.ts";
 import { clusterRightsOf } from "./cluster-rights.ts";
 import type { RightsConfig } from "./options.ts";
 import type { Authorize } from "./right.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { setting } from "../option.ts";
-import { parseFile } from "../parsers.ts";
+import { setting } from "../settings/option.ts";
+import { parseFile } from "../settings/parsers.ts";
 
 /** Who may do what: a file says it (`rights-file.ts`), or the cluster (`cluster-rights.ts`); or all, whoever is known. */
 export type RightsConfig = { readonly file: string } | "kubernetes" | "all";

@@ -2,7 +2,7 @@ import { existsSync, globSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { settingsPage } from "../../server/settings-page.ts";
+import { settingsPage } from "../../server/settings/settings-page.ts";
 
 const root = join(import.meta.dirname, "../..");
 const pages = globSync(["*.md", "docs/**/*.md"], { cwd: root });

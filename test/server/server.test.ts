@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { silentLogger } from "../../engine/logger.ts";
 import { DrscpService } from "../../gen/drscp/v1/drscp_pb.ts";
 import { createServer } from "../../server/server.ts";
-import { openTlsMaterial } from "../../server/tls-material.ts";
+import { openTlsMaterial } from "../../server/http/tls-material.ts";
 import { FakeEngine } from "../support/fake-engine.ts";
 import { post } from "../support/http-json.ts";
 import { certificate, certificateFile, keyFile, startTestServer, type TestServer } from "../support/test-server.ts";

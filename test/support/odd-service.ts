@@ -18,7 +18,7 @@ import { createClient, type HandlerContext, type Transport } from "@connectrpc/c
 import { access, AccessSchema } from "../../gen/drs/v1/options_pb.ts";
 import { http } from "../../gen/google/api/annotations_pb.ts";
 import { HttpRuleSchema } from "../../gen/google/api/http_pb.ts";
-import type { ServedService } from "../../server/served-service.ts";
+import type { ServedService } from "../../server/services/served-service.ts";
 
 /** What the methods take and give. */
 export interface Odd {

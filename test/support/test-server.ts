@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { silentLogger } from "../../engine/logger.ts";
 import type { Engine } from "../../engine/engine.ts";
-import type { TlsConfig } from "../../server/config.ts";
+import type { TlsConfig } from "../../server/settings/config.ts";
 import type { ServerContext } from "../../server/context.ts";
 import { defaultLimits, type ServerLimits } from "../../server/limits/options.ts";
 import { createServer, type ListeningServer } from "../../server/server.ts";
-import type { ServedService } from "../../server/served-service.ts";
-import { openTlsMaterial } from "../../server/tls-material.ts";
+import type { ServedService } from "../../server/services/served-service.ts";
+import { openTlsMaterial } from "../../server/http/tls-material.ts";
 
 /** A file of `tls/`. */
 export const file = (name: string) => new URL(`tls/${name}`, import.meta.url).pathname;

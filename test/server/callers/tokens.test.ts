@@ -4,7 +4,7 @@ import { ClusterAccess } from "../../../engine/access.ts";
 import { Cluster } from "../../../engine/kubernetes/cluster.ts";
 import { silentLogger } from "../../../engine/logger.ts";
 import { openCallers } from "../../../server/callers/open-callers.ts";
-import { readConfig } from "../../../server/config.ts";
+import { readConfig } from "../../../server/settings/config.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { post } from "../../support/http-json.ts";
 import { clientOf, protocols } from "../../support/protocols.ts";

@@ -14,7 +14,7 @@ import { AuditLog } from "../../../server/audit/audit-log.ts";
 import { type MethodRule, ruleOf } from "../../../server/gate/method-rule.ts";
 import { clusterRightsOf } from "../../../server/rights/cluster-rights.ts";
 import { allRights } from "../../../server/rights/right.ts";
-import { servicesOf } from "../../../server/services.ts";
+import { servicesOf } from "../../../server/services/services.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { post } from "../../support/http-json.ts";
 import { oddClient, type OddMethod, oddServed, oddService } from "../../support/odd-service.ts";

@@ -13,7 +13,7 @@ import {
 import { ServerReflection } from "../../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../../../gen/health/v1/health_pb.ts";
 import { AuditLog } from "../../../server/audit/audit-log.ts";
-import { servicesOf } from "../../../server/services.ts";
+import { servicesOf } from "../../../server/services/services.ts";
 import { crn, FakeEngine } from "../../support/fake-engine.ts";
 import { type Odd, type OddHandler, oddServed, oddService, oddStreams } from "../../support/odd-service.ts";
 import { startTestServer, type TestServer } from "../../support/test-server.ts";

@@ -7,7 +7,7 @@ import { type Logger, silentLogger } from "../../../engine/logger.ts";
 import type { User } from "../../../engine/model.ts";
 import type { Identity } from "../../../server/callers/authenticator.ts";
 import { openCallers } from "../../../server/callers/open-callers.ts";
-import { readConfig } from "../../../server/config.ts";
+import { readConfig } from "../../../server/settings/config.ts";
 import { clusterRightsOf } from "../../../server/rights/cluster-rights.ts";
 import { allRights } from "../../../server/rights/right.ts";
 import { ApiError, type Method } from "../../support/api-client.ts";

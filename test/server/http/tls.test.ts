@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { silentLogger } from "../../engine/logger.ts";
-import type { TlsConfig } from "../../server/config.ts";
-import { FakeEngine } from "../support/fake-engine.ts";
-import { file, startTestServer, type TestServer } from "../support/test-server.ts";
+import { silentLogger } from "../../../engine/logger.ts";
+import type { TlsConfig } from "../../../server/settings/config.ts";
+import { FakeEngine } from "../../support/fake-engine.ts";
+import { file, startTestServer, type TestServer } from "../../support/test-server.ts";
 
 let folder: string;
 let files: { certificateFile: string; keyFile: string };

@@ -6,11 +6,11 @@ import {
   type ServerReflectionRequest,
   type ServerReflectionResponse,
   ServerReflectionResponseSchema,
-} from "../gen/grpc/reflection/v1/reflection_pb.ts";
+} from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import {
   ServerReflection as ServerReflectionV1Alpha,
   type ServerReflectionResponse as ServerReflectionResponseV1Alpha,
-} from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+} from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 
 import { served, type ServedService } from "./served-service.ts";
 

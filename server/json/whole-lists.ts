@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { Interceptor } from "@connectrpc/connect";
-import { itemsField, requestForMore } from "../list-pages.ts";
+import { itemsField, requestForMore } from "./list-pages.ts";
 
 /** Collects the pages of a list for the protocols whose messages have to be whole. */
 export const wholeLists: Interceptor = (next) => async (request) => {

@@ -1,10 +1,10 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
-import type { EncryptionConfig, EngineConfig, StorageConfig } from "../engine/config.ts";
-import { type CallersConfig, callersConfig, whyNotServed } from "./callers/options.ts";
+import type { EncryptionConfig, EngineConfig, StorageConfig } from "../../engine/config.ts";
+import { type CallersConfig, callersConfig, whyNotServed } from "../callers/options.ts";
 import { whyNotKnown } from "./environment.ts";
-import { type ServerLimits, serverLimits } from "./limits/options.ts";
+import { type ServerLimits, serverLimits } from "../limits/options.ts";
 import { describeOptions, type Options } from "./options.ts";
 import type { Address } from "./parsers.ts";
 

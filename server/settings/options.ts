@@ -1,8 +1,8 @@
 import { Command } from "commander";
-import type { FurtherObjects, StorageConfig } from "../engine/config.ts";
-import packageJson from "../package.json" with { type: "json" };
-import { addCallerOptions, type CallerOptions } from "./callers/options.ts";
-import { addLimitOptions, type LimitOptions } from "./limits/options.ts";
+import type { FurtherObjects, StorageConfig } from "../../engine/config.ts";
+import packageJson from "../../package.json" with { type: "json" };
+import { addCallerOptions, type CallerOptions } from "../callers/options.ts";
+import { addLimitOptions, type LimitOptions } from "../limits/options.ts";
 import { duration, setting } from "./option.ts";
 import {
   type Address,

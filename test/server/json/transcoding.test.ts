@@ -1,10 +1,10 @@
 import { getOption } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DrscpService } from "../../gen/drscp/v1/drscp_pb.ts";
-import { http as httpRule } from "../../gen/google/api/annotations_pb.ts";
-import { FakeEngine } from "../support/fake-engine.ts";
-import { post, type PostOptions } from "../support/http-json.ts";
-import { startTestServer, type TestServer } from "../support/test-server.ts";
+import { DrscpService } from "../../../gen/drscp/v1/drscp_pb.ts";
+import { http as httpRule } from "../../../gen/google/api/annotations_pb.ts";
+import { FakeEngine } from "../../support/fake-engine.ts";
+import { post, type PostOptions } from "../../support/http-json.ts";
+import { startTestServer, type TestServer } from "../../support/test-server.ts";
 
 const maxBodyBytes = 2_000;
 const engine = new FakeEngine();

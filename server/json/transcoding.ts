@@ -15,14 +15,14 @@ import {
 } from "@connectrpc/connect";
 import { invokeUnaryImplementation } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest } from "@connectrpc/connect-node";
-import { DrsError } from "../engine/errors.ts";
-import { http as httpRule } from "../gen/google/api/annotations_pb.ts";
-import type { Call, ServerRequest } from "./call.ts";
-import type { Passage } from "./gate/passage.ts";
+import { DrsError } from "../../engine/errors.ts";
+import { http as httpRule } from "../../gen/google/api/annotations_pb.ts";
+import type { Call, ServerRequest } from "../http/call.ts";
+import type { Passage } from "../gate/passage.ts";
 import { writeJson, writeJsonPieces } from "./json-reply.ts";
 import { itemsField, requestForMore } from "./list-pages.ts";
-import type { PendingBytes } from "./limits/pending-bytes.ts";
-import type { ServedService } from "./served-service.ts";
+import type { PendingBytes } from "../limits/pending-bytes.ts";
+import type { ServedService } from "../services/served-service.ts";
 import { requestFromJson } from "./strict-json.ts";
 
 /** Lists, states and empty texts are written too: clients print what is there. */

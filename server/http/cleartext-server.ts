@@ -2,7 +2,7 @@ import { createServer as createHttpServer, type Server } from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { RequestListener } from "./call.ts";
-import type { ProtocolOptions } from "./limits/protocol-options.ts";
+import type { ProtocolOptions } from "../limits/protocol-options.ts";
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 

@@ -5,13 +5,13 @@ import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
-import type { Engine } from "../../engine/engine.ts";
-import { openStore } from "../../engine/store/store.ts";
-import { DrscpService } from "../../gen/drscp/v1/drscp_pb.ts";
-import { smallEngine } from "../engine/small-engine.ts";
-import { crnOf, newBackup, temporaryFolder } from "../engine/store/temporary-store.ts";
-import { post } from "../support/http-json.ts";
-import { startTestServer } from "../support/test-server.ts";
+import type { Engine } from "../../../engine/engine.ts";
+import { openStore } from "../../../engine/store/store.ts";
+import { DrscpService } from "../../../gen/drscp/v1/drscp_pb.ts";
+import { smallEngine } from "../../engine/small-engine.ts";
+import { crnOf, newBackup, temporaryFolder } from "../../engine/store/temporary-store.ts";
+import { post } from "../../support/http-json.ts";
+import { startTestServer } from "../../support/test-server.ts";
 
 /** More than two of the pages that the engine gives at once. */
 const count = 2_500;

@@ -2,7 +2,7 @@ import { accessSync, constants } from "node:fs";
 import { isIP } from "node:net";
 import { fileURLToPath } from "node:url";
 import { InvalidArgumentError } from "commander";
-import type { FurtherObjects, StorageConfig } from "../engine/config.ts";
+import type { FurtherObjects, StorageConfig } from "../../engine/config.ts";
 
 /** Where to listen. */
 export interface Address {

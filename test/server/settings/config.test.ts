@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type ServerConfig, readConfig } from "../../server/config.ts";
-import { defaultLimits } from "../../server/limits/options.ts";
-import { certificateFile, keyFile } from "../support/test-server.ts";
+import { type ServerConfig, readConfig } from "../../../server/settings/config.ts";
+import { defaultLimits } from "../../../server/limits/options.ts";
+import { certificateFile, keyFile } from "../../support/test-server.ts";
 
 let written = "";
 

@@ -1,5 +1,5 @@
 import { EventEmitter, once } from "node:events";
-import type { HealthCheckResponse_ServingStatus as Status } from "../gen/health/v1/health_pb.ts";
+import type { HealthCheckResponse_ServingStatus as Status } from "../../gen/health/v1/health_pb.ts";
 
 /** How often it is looked at, in milliseconds. */
 const interval = 1_000;

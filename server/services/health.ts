@@ -1,6 +1,6 @@
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import { DrscpService } from "../gen/drscp/v1/drscp_pb.ts";
-import { type Health, HealthCheckResponse_ServingStatus as Status } from "../gen/health/v1/health_pb.ts";
+import { DrscpService } from "../../gen/drscp/v1/drscp_pb.ts";
+import { type Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/health/v1/health_pb.ts";
 import { HealthChanges } from "./health-changes.ts";
 
 /**

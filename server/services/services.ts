@@ -1,9 +1,9 @@
-import { DrscpService } from "../gen/drscp/v1/drscp_pb.ts";
-import { Health } from "../gen/health/v1/health_pb.ts";
-import type { ServerContext } from "./context.ts";
+import { DrscpService } from "../../gen/drscp/v1/drscp_pb.ts";
+import { Health } from "../../gen/health/v1/health_pb.ts";
+import type { ServerContext } from "../context.ts";
 import { health } from "./health.ts";
 import { reflection } from "./reflection.ts";
-import { drscpRoutes } from "./routes.ts";
+import { drscpRoutes } from "../routes.ts";
 import { served, type ServedService } from "./served-service.ts";
 
 /** Bytes of the longest question about health, or to reflection: both are names. */

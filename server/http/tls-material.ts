@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
-import type { Logger } from "../engine/logger.ts";
-import type { TlsConfig } from "./config.ts";
+import type { Logger } from "../../engine/logger.ts";
+import type { TlsConfig } from "../settings/config.ts";
 import { ReloadedFiles } from "./reloaded-files.ts";
 
 /** The certificate, its key and, where clients are asked for certificates, the authorities (`ca`), that belong together. */

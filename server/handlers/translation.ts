@@ -1,8 +1,8 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { DrsError } from "../engine/errors.ts";
-import { type JobState, jobStates, type Message } from "../engine/model.ts";
-import { JobState_Value, type MessageSchema } from "../gen/drscp/v1/job_pb.ts";
+import { DrsError } from "../../engine/errors.ts";
+import { type JobState, jobStates, type Message } from "../../engine/model.ts";
+import { JobState_Value, type MessageSchema } from "../../gen/drscp/v1/job_pb.ts";
 
 /** A member that a request must have. */
 export function required(value: string, member: string): string {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { constants } from "node:http2";
-import type { Response } from "./call.ts";
+import type { Response } from "../http/call.ts";
 
 /** Whether nobody is there any more to hear the reply. */
 export function isGone(response: Response): boolean {

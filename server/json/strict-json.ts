@@ -6,7 +6,7 @@ import {
   type MessageShape,
   ScalarType,
 } from "@bufbuild/protobuf";
-import { DrsError } from "../engine/errors.ts";
+import { DrsError } from "../../engine/errors.ts";
 
 const shownLength = 80;
 

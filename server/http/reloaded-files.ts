@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import type { Logger } from "../engine/logger.ts";
+import type { Logger } from "../../engine/logger.ts";
 
 /** How often the files are looked at, in milliseconds. */
 const interval = 1_000;

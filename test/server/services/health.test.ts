@@ -1,9 +1,9 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/health/v1/health_pb.ts";
-import { FakeEngine } from "../support/fake-engine.ts";
-import { startTestServer, type TestServer } from "../support/test-server.ts";
+import { Health, HealthCheckResponse_ServingStatus as Status } from "../../../gen/health/v1/health_pb.ts";
+import { FakeEngine } from "../../support/fake-engine.ts";
+import { startTestServer, type TestServer } from "../../support/test-server.ts";
 
 let engine: FakeEngine;
 let running: TestServer;

@@ -1,14 +1,14 @@
 import { Code, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterEach, expect, test } from "vitest";
-import { DrscpService } from "../../gen/drscp/v1/drscp_pb.ts";
-import { Health } from "../../gen/health/v1/health_pb.ts";
-import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
-import { ServerReflection as ServerReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
-import type { Callers } from "../../server/callers/authentication.ts";
-import { FakeEngine } from "../support/fake-engine.ts";
-import { post } from "../support/http-json.ts";
-import { startTestServer, type TestServer } from "../support/test-server.ts";
+import { DrscpService } from "../../../gen/drscp/v1/drscp_pb.ts";
+import { Health } from "../../../gen/health/v1/health_pb.ts";
+import { ServerReflection } from "../../../gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ServerReflectionV1Alpha } from "../../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import type { Callers } from "../../../server/callers/authentication.ts";
+import { FakeEngine } from "../../support/fake-engine.ts";
+import { post } from "../../support/http-json.ts";
+import { startTestServer, type TestServer } from "../../support/test-server.ts";
 
 let running: TestServer;
 afterEach(() => running.server.close());

@@ -3,15 +3,15 @@ import type { Http2SecureServer, ServerHttp2Session } from "node:http2";
 import { createSecureServer } from "node:http2";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { createCleartextServer } from "./cleartext-server.ts";
-import type { Dispatch } from "./dispatcher.ts";
+import type { Dispatch } from "../dispatcher.ts";
 import type { ReloadedFiles } from "./reloaded-files.ts";
 import type { TlsMaterial } from "./tls-material.ts";
 import { Call, type RequestListener, type Response } from "./call.ts";
-import type { Connections } from "./limits/connections.ts";
-import type { ServerLimits } from "./limits/options.ts";
-import { type ProtocolOptions, protocolOptions } from "./limits/protocol-options.ts";
+import type { Connections } from "../limits/connections.ts";
+import type { ServerLimits } from "../limits/options.ts";
+import { type ProtocolOptions, protocolOptions } from "../limits/protocol-options.ts";
 import { refuseMalformed } from "./malformed-request.ts";
-import type { Address } from "./parsers.ts";
+import type { Address } from "../settings/parsers.ts";
 
 /** What the server bears, and the connections of all its ports. */
 export interface Load {

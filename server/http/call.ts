@@ -3,9 +3,9 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { createContextKey } from "@connectrpc/connect";
-import type { Caller } from "../engine/model.ts";
-import type { Identity } from "./callers/authenticator.ts";
-import type { MethodRule } from "./gate/method-rule.ts";
+import type { Caller } from "../../engine/model.ts";
+import type { Identity } from "../callers/authenticator.ts";
+import type { MethodRule } from "../gate/method-rule.ts";
 
 export type ServerRequest = IncomingMessage | Http2ServerRequest;
 export type Response = ServerResponse | Http2ServerResponse;
