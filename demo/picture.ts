@@ -1,4 +1,4 @@
-import type { ClaimVolumes } from "../simulator/claim-volumes.ts";
+import type { ClaimVolumes } from "../simulator/volumes/claim-volumes.ts";
 import type { KubernetesClient, KubernetesObject } from "./kubernetes-client.ts";
 
 /** A control plane at one moment: its objects by a name that survives a restore, and its volumes' files. */

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { ClaimVolumes } from "../simulator/claim-volumes.ts";
+import type { ClaimVolumes } from "../simulator/volumes/claim-volumes.ts";
 import type { KubernetesClient } from "./kubernetes-client.ts";
 
 const database = "data-cdp-embedded-db-0";

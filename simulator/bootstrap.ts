@@ -1,4 +1,4 @@
-import type { NewObject } from "./kubernetes-object.ts";
+import type { NewObject } from "./objects/kubernetes-object.ts";
 
 /** The CSI driver whose volumes the simulator keeps. */
 export const driver = "sim.csi.drs.example";

@@ -1,6 +1,6 @@
-import { ObjectStore } from "./object-store.ts";
-import { Registry } from "./registry.ts";
-import { VolumeData } from "./volume-data.ts";
+import { ObjectStore } from "./objects/object-store.ts";
+import { Registry } from "./objects/registry.ts";
+import { VolumeData } from "./volumes/volume-data.ts";
 
 /** The simulated cluster's state: what the API and the controllers work on. */
 export class Cluster {

@@ -1,7 +1,7 @@
 import type { Cluster } from "./cluster.ts";
-import { copyJson, parseJson, printJson } from "./json.ts";
-import type { KubernetesObject } from "./kubernetes-object.ts";
-import type { Files } from "./volume-data.ts";
+import { copyJson, parseJson, printJson } from "./objects/json.ts";
+import type { KubernetesObject } from "./objects/kubernetes-object.ts";
+import type { Files } from "./volumes/volume-data.ts";
 
 type SavedFiles = Readonly<Record<string, string>>;
 

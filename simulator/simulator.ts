@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { initialObjects, snapshotClass } from "./bootstrap.ts";
-import { ClaimVolumes } from "./claim-volumes.ts";
+import { ClaimVolumes } from "./volumes/claim-volumes.ts";
 import { Cluster } from "./cluster.ts";
 import { allControllers } from "./controllers/all-controllers.ts";
 import { ControllerManager } from "./controllers/controller-manager.ts";
-import { createAll } from "./create-object.ts";
+import { createAll } from "./objects/create-object.ts";
 import { createApiServer } from "./http/api-server.ts";
 import type { Request } from "./http/api-server.ts";
 import type { Access } from "./http/reviews.ts";

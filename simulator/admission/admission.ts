@@ -1,11 +1,11 @@
 import type { Cluster } from "../cluster.ts";
-import { invalid } from "../api-error.ts";
-import type { Claim, CustomResourceDefinition, Namespace, StorageClass, Volume, Workload } from "../kinds.ts";
-import type { KubernetesObject } from "../kubernetes-object.ts";
-import { classAnnotation } from "../claim-class.ts";
-import { builtIn } from "../registry.ts";
-import { resourceId } from "../resource.ts";
-import type { Resource } from "../resource.ts";
+import { invalid } from "../objects/api-error.ts";
+import type { Claim, CustomResourceDefinition, Namespace, StorageClass, Volume, Workload } from "../objects/kinds.ts";
+import type { KubernetesObject } from "../objects/kubernetes-object.ts";
+import { classAnnotation } from "../volumes/claim-class.ts";
+import { builtIn } from "../objects/registry.ts";
+import { resourceId } from "../objects/resource.ts";
+import type { Resource } from "../objects/resource.ts";
 import { admitJob } from "./job.ts";
 import { admitService } from "./service-address.ts";
 

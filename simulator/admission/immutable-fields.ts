@@ -1,8 +1,8 @@
-import { forbidden, invalid } from "../api-error.ts";
-import { sameJson } from "../json.ts";
-import type { KubernetesObject } from "../kubernetes-object.ts";
-import { resourceId } from "../resource.ts";
-import type { Resource } from "../resource.ts";
+import { forbidden, invalid } from "../objects/api-error.ts";
+import { sameJson } from "../objects/json.ts";
+import type { KubernetesObject } from "../objects/kubernetes-object.ts";
+import { resourceId } from "../objects/resource.ts";
+import type { Resource } from "../objects/resource.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,6 @@
-import { invalid } from "../api-error.ts";
-import type { Workload } from "../kinds.ts";
-import type { KubernetesObject } from "../kubernetes-object.ts";
+import { invalid } from "../objects/api-error.ts";
+import type { Workload } from "../objects/kinds.ts";
+import type { KubernetesObject } from "../objects/kubernetes-object.ts";
 
 /** Gives a new job the selector and labels that are made from its uid; a client may bring its own only if it says so. */
 export function admitJob(object: KubernetesObject): void {

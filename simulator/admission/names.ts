@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
-import { invalid } from "../api-error.ts";
-import type { Metadata } from "../kubernetes-object.ts";
-import type { Resource } from "../resource.ts";
+import { invalid } from "../objects/api-error.ts";
+import type { Metadata } from "../objects/kubernetes-object.ts";
+import type { Resource } from "../objects/resource.ts";
 
 const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 /** Kubernetes' own alphabet: no vowels, so no words. */

@@ -1,6 +1,6 @@
-import { isFields } from "../json.ts";
-import type { KubernetesObject } from "../kubernetes-object.ts";
-import type { Resource } from "../resource.ts";
+import { isFields } from "../objects/json.ts";
+import type { KubernetesObject } from "../objects/kubernetes-object.ts";
+import type { Resource } from "../objects/resource.ts";
 
 /** Lists that the built-in kinds write even when they are empty. */
 const keptLists = new Set(["rules", "endpoints"]);

@@ -1,8 +1,8 @@
-import { invalid } from "../api-error.ts";
+import { invalid } from "../objects/api-error.ts";
 import type { Cluster } from "../cluster.ts";
-import type { KubernetesObject } from "../kubernetes-object.ts";
-import type { Service } from "../kinds.ts";
-import { builtIn } from "../registry.ts";
+import type { KubernetesObject } from "../objects/kubernetes-object.ts";
+import type { Service } from "../objects/kinds.ts";
+import { builtIn } from "../objects/registry.ts";
 
 const services = builtIn("services");
 const firstNodePort = 30_000;

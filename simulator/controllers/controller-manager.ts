@@ -1,4 +1,4 @@
-import { ApiError } from "../api-error.ts";
+import { ApiError } from "../objects/api-error.ts";
 import type { Cluster } from "../cluster.ts";
 import type { Controller } from "./controller.ts";
 

@@ -1,5 +1,5 @@
-import type { Change } from "../object-store.ts";
-import type { ObjectKey } from "../kubernetes-object.ts";
+import type { Change } from "../objects/object-store.ts";
+import type { ObjectKey } from "../objects/kubernetes-object.ts";
 
 /** Moves the cluster towards what its objects ask for, a key at a time. */
 export interface Controller {

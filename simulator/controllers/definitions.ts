@@ -1,11 +1,11 @@
 import type { Cluster } from "../cluster.ts";
-import { deleteObject } from "../delete-object.ts";
-import type { Condition, CustomResourceDefinition } from "../kinds.ts";
-import { isDeleting, keyOf, timestamp } from "../kubernetes-object.ts";
-import { builtIn } from "../registry.ts";
-import { resourceId } from "../resource.ts";
-import type { Resource } from "../resource.ts";
-import { changeObject } from "../update-object.ts";
+import { deleteObject } from "../objects/delete-object.ts";
+import type { Condition, CustomResourceDefinition } from "../objects/kinds.ts";
+import { isDeleting, keyOf, timestamp } from "../objects/kubernetes-object.ts";
+import { builtIn } from "../objects/registry.ts";
+import { resourceId } from "../objects/resource.ts";
+import type { Resource } from "../objects/resource.ts";
+import { changeObject } from "../objects/update-object.ts";
 import type { Controller } from "./controller.ts";
 
 const definitions = builtIn("customresourcedefinitions.apiextensions.k8s.io");

@@ -1,10 +1,10 @@
 import type { Cluster } from "../cluster.ts";
-import { deleteObject } from "../delete-object.ts";
-import { isDeleting, keyOf } from "../kubernetes-object.ts";
-import type { KubernetesObject, OwnerReference } from "../kubernetes-object.ts";
-import { resourceId } from "../resource.ts";
-import type { Resource } from "../resource.ts";
-import { changeObject } from "../update-object.ts";
+import { deleteObject } from "../objects/delete-object.ts";
+import { isDeleting, keyOf } from "../objects/kubernetes-object.ts";
+import type { KubernetesObject, OwnerReference } from "../objects/kubernetes-object.ts";
+import { resourceId } from "../objects/resource.ts";
+import type { Resource } from "../objects/resource.ts";
+import { changeObject } from "../objects/update-object.ts";
 import type { Controller } from "./controller.ts";
 import { itemOf, OwnerIndex } from "./owner-index.ts";
 import type { Item } from "./owner-index.ts";

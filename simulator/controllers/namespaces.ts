@@ -1,10 +1,10 @@
 import type { Cluster } from "../cluster.ts";
-import { createObject } from "../create-object.ts";
-import { deleteObject } from "../delete-object.ts";
-import type { Namespace } from "../kinds.ts";
-import { isDeleting, keyOf, splitKey } from "../kubernetes-object.ts";
-import { builtIn } from "../registry.ts";
-import { changeObject } from "../update-object.ts";
+import { createObject } from "../objects/create-object.ts";
+import { deleteObject } from "../objects/delete-object.ts";
+import type { Namespace } from "../objects/kinds.ts";
+import { isDeleting, keyOf, splitKey } from "../objects/kubernetes-object.ts";
+import { builtIn } from "../objects/registry.ts";
+import { changeObject } from "../objects/update-object.ts";
 import type { Controller } from "./controller.ts";
 
 const namespaces = builtIn("namespaces");

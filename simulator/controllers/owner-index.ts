@@ -1,8 +1,8 @@
 import type { Cluster } from "../cluster.ts";
-import { keyOf } from "../kubernetes-object.ts";
-import type { KubernetesObject, ObjectKey } from "../kubernetes-object.ts";
-import { resourceId } from "../resource.ts";
-import type { Resource } from "../resource.ts";
+import { keyOf } from "../objects/kubernetes-object.ts";
+import type { KubernetesObject, ObjectKey } from "../objects/kubernetes-object.ts";
+import { resourceId } from "../objects/resource.ts";
+import type { Resource } from "../objects/resource.ts";
 
 /** An object by its kind and key, as one text. */
 export type Item = `${string} ${ObjectKey}`;

@@ -1,10 +1,10 @@
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { ApiError, badRequest, methodNotAllowed } from "../api-error.ts";
-import { reviewResources } from "../built-in-resources.ts";
+import { ApiError, badRequest, methodNotAllowed } from "../objects/api-error.ts";
+import { reviewResources } from "../objects/built-in-resources.ts";
 import type { Cluster } from "../cluster.ts";
-import { isFields, parseJson, printJson } from "../json.ts";
-import { objectText } from "../object-text.ts";
+import { isFields, parseJson, printJson } from "../objects/json.ts";
+import { objectText } from "../objects/object-text.ts";
 import { discovery, version } from "./discovery.ts";
 import { listPage } from "./list.ts";
 import type { Paging } from "./list.ts";

@@ -1,7 +1,7 @@
-import { reviewResources } from "../built-in-resources.ts";
-import type { Registry } from "../registry.ts";
-import { apiVersionOf } from "../resource.ts";
-import type { Resource } from "../resource.ts";
+import { reviewResources } from "../objects/built-in-resources.ts";
+import type { Registry } from "../objects/registry.ts";
+import { apiVersionOf } from "../objects/resource.ts";
+import type { Resource } from "../objects/resource.ts";
 
 export const version = {
   major: "1",

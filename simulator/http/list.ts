@@ -1,12 +1,12 @@
-import { badRequest, expired } from "../api-error.ts";
+import { badRequest, expired } from "../objects/api-error.ts";
 import type { Cluster } from "../cluster.ts";
-import { isFields, printJson } from "../json.ts";
-import { keyOf } from "../kubernetes-object.ts";
-import type { KubernetesObject } from "../kubernetes-object.ts";
-import { itemText } from "../object-text.ts";
-import { apiVersionOf } from "../resource.ts";
-import type { Resource } from "../resource.ts";
-import { selection } from "../selectors.ts";
+import { isFields, printJson } from "../objects/json.ts";
+import { keyOf } from "../objects/kubernetes-object.ts";
+import type { KubernetesObject } from "../objects/kubernetes-object.ts";
+import { itemText } from "../objects/object-text.ts";
+import { apiVersionOf } from "../objects/resource.ts";
+import type { Resource } from "../objects/resource.ts";
+import { selection } from "../objects/selectors.ts";
 import type { Target } from "./request-path.ts";
 
 /** How lists are cut into pages. */

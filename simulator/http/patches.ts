@@ -1,5 +1,5 @@
-import { ApiError, badRequest } from "../api-error.ts";
-import { copyJson, isFields, sameJson } from "../json.ts";
+import { ApiError, badRequest } from "../objects/api-error.ts";
+import { copyJson, isFields, sameJson } from "../objects/json.ts";
 
 /** Applies an RFC 7386 merge patch: null removes, objects merge, all else replaces. */
 export function mergePatch(target: unknown, patch: unknown): unknown {

@@ -1,5 +1,5 @@
-import type { Registry } from "../registry.ts";
-import type { Resource } from "../resource.ts";
+import type { Registry } from "../objects/registry.ts";
+import type { Resource } from "../objects/resource.ts";
 
 /** What a path under `/api` or `/apis` names. */
 export interface Target {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { ReviewKind } from "../built-in-resources.ts";
-import { isFields } from "../json.ts";
+import type { ReviewKind } from "../objects/built-in-resources.ts";
+import { isFields } from "../objects/json.ts";
 
 /** What a client asks to be allowed, as an access review's `resourceAttributes`; the user is empty for "myself". */
 export interface Access {

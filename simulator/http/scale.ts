@@ -1,8 +1,8 @@
-import { badRequest } from "../api-error.ts";
-import { isFields } from "../json.ts";
-import type { Workload } from "../kinds.ts";
-import type { KubernetesObject } from "../kubernetes-object.ts";
-import { selectorText } from "../label-selector.ts";
+import { badRequest } from "../objects/api-error.ts";
+import { isFields } from "../objects/json.ts";
+import type { Workload } from "../objects/kinds.ts";
+import type { KubernetesObject } from "../objects/kubernetes-object.ts";
+import { selectorText } from "../objects/label-selector.ts";
 
 /** The `scale` subresource of a workload or custom resource. */
 export function scaleOf(object: KubernetesObject): KubernetesObject {

@@ -1,12 +1,12 @@
 import type { ServerResponse } from "node:http";
-import { ApiError } from "../api-error.ts";
+import { ApiError } from "../objects/api-error.ts";
 import type { Cluster } from "../cluster.ts";
-import { printJson } from "../json.ts";
-import type { KubernetesObject } from "../kubernetes-object.ts";
-import { objectText } from "../object-text.ts";
-import type { Change } from "../object-store.ts";
-import { apiVersionOf, resourceId } from "../resource.ts";
-import { selection } from "../selectors.ts";
+import { printJson } from "../objects/json.ts";
+import type { KubernetesObject } from "../objects/kubernetes-object.ts";
+import { objectText } from "../objects/object-text.ts";
+import type { Change } from "../objects/object-store.ts";
+import { apiVersionOf, resourceId } from "../objects/resource.ts";
+import { selection } from "../objects/selectors.ts";
 import type { Target } from "./request-path.ts";
 
 /**

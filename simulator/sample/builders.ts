@@ -1,4 +1,4 @@
-import type { NewObject } from "../kubernetes-object.ts";
+import type { NewObject } from "../objects/kubernetes-object.ts";
 
 /** The parts of which the sample is made; names and numbers are the sample's own. */
 

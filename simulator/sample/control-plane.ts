@@ -1,4 +1,4 @@
-import type { NewObject } from "../kubernetes-object.ts";
+import type { NewObject } from "../objects/kubernetes-object.ts";
 import {
   claimSpec,
   configMap,

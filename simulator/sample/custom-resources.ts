@@ -1,7 +1,7 @@
 import type { Cluster } from "../cluster.ts";
-import { createObject } from "../create-object.ts";
-import { exactNumber } from "../json.ts";
-import type { KubernetesObject, NewObject } from "../kubernetes-object.ts";
+import { createObject } from "../objects/create-object.ts";
+import { exactNumber } from "../objects/json.ts";
+import type { KubernetesObject, NewObject } from "../objects/kubernetes-object.ts";
 import { configMap, mainNamespace, object } from "./builders.ts";
 
 const group = "platform.cdp.example";

@@ -1,6 +1,6 @@
-import type { ClaimVolumes } from "../claim-volumes.ts";
+import type { ClaimVolumes } from "../volumes/claim-volumes.ts";
 import type { Cluster } from "../cluster.ts";
-import { createAll } from "../create-object.ts";
+import { createAll } from "../objects/create-object.ts";
 import { controlPlane } from "./control-plane.ts";
 import { createCustomResources, definitions } from "./custom-resources.ts";
 import { vault } from "./vault.ts";

@@ -1,4 +1,4 @@
-import type { NewObject } from "../kubernetes-object.ts";
+import type { NewObject } from "../objects/kubernetes-object.ts";
 import { configMap, disruptionBudget, roleFor, secret, service, serviceAccount, statefulSet } from "./builders.ts";
 
 export const vaultNamespace = "vault-system";

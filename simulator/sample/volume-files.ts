@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { ClaimVolumes } from "../claim-volumes.ts";
+import type { ClaimVolumes } from "../volumes/claim-volumes.ts";
 import { mainNamespace } from "./builders.ts";
 import { vaultNamespace } from "./vault.ts";
 

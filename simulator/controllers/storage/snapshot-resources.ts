@@ -1,4 +1,4 @@
-import type { Resource } from "../resource.ts";
+import type { Resource } from "../../objects/resource.ts";
 
 /** The kinds of the CSI snapshot API, as the controllers name them in the store; a definition serves them. */
 export const snapshotResources = {

@@ -1,11 +1,11 @@
-import { driver } from "../bootstrap.ts";
-import type { Cluster } from "../cluster.ts";
-import { deleteObject } from "../delete-object.ts";
-import type { Claim, Volume } from "../kinds.ts";
-import { isDeleting, keyOf, timestamp } from "../kubernetes-object.ts";
-import { builtIn } from "../registry.ts";
-import { changeObject } from "../update-object.ts";
-import type { Controller } from "./controller.ts";
+import { driver } from "../../bootstrap.ts";
+import type { Cluster } from "../../cluster.ts";
+import { deleteObject } from "../../objects/delete-object.ts";
+import type { Claim, Volume } from "../../objects/kinds.ts";
+import { isDeleting, keyOf, timestamp } from "../../objects/kubernetes-object.ts";
+import { builtIn } from "../../objects/registry.ts";
+import { changeObject } from "../../objects/update-object.ts";
+import type { Controller } from "../controller.ts";
 
 const claims = builtIn("persistentvolumeclaims");
 const volumes = builtIn("persistentvolumes");

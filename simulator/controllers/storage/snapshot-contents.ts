@@ -1,14 +1,14 @@
-import { driver } from "../bootstrap.ts";
-import type { Cluster } from "../cluster.ts";
-import { exactNumber } from "../json.ts";
-import type { Volume, VolumeSnapshot, VolumeSnapshotContent } from "../kinds.ts";
-import { isDeleting, keyOf, timestamp } from "../kubernetes-object.ts";
-import { parseQuantity } from "../quantity.ts";
-import { builtIn } from "../registry.ts";
-import { resourceId } from "../resource.ts";
-import { changeObject } from "../update-object.ts";
-import type { StoredSnapshot } from "../volume-data.ts";
-import type { Controller } from "./controller.ts";
+import { driver } from "../../bootstrap.ts";
+import type { Cluster } from "../../cluster.ts";
+import { exactNumber } from "../../objects/json.ts";
+import type { Volume, VolumeSnapshot, VolumeSnapshotContent } from "../../objects/kinds.ts";
+import { isDeleting, keyOf, timestamp } from "../../objects/kubernetes-object.ts";
+import { parseQuantity } from "../../objects/quantity.ts";
+import { builtIn } from "../../objects/registry.ts";
+import { resourceId } from "../../objects/resource.ts";
+import { changeObject } from "../../objects/update-object.ts";
+import type { StoredSnapshot } from "../../volumes/volume-data.ts";
+import type { Controller } from "../controller.ts";
 import { snapshotResources } from "./snapshot-resources.ts";
 import { beingDeleted } from "./snapshots.ts";
 

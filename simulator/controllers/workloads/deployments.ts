@@ -1,11 +1,11 @@
-import type { Cluster } from "../cluster.ts";
-import { createObject } from "../create-object.ts";
-import { sameJson } from "../json.ts";
-import type { Condition, PodTemplate, Workload } from "../kinds.ts";
-import { isDeleting, keyOf, timestamp } from "../kubernetes-object.ts";
-import { builtIn } from "../registry.ts";
-import { changeObject } from "../update-object.ts";
-import type { Controller } from "./controller.ts";
+import type { Cluster } from "../../cluster.ts";
+import { createObject } from "../../objects/create-object.ts";
+import { sameJson } from "../../objects/json.ts";
+import type { Condition, PodTemplate, Workload } from "../../objects/kinds.ts";
+import { isDeleting, keyOf, timestamp } from "../../objects/kubernetes-object.ts";
+import { builtIn } from "../../objects/registry.ts";
+import { changeObject } from "../../objects/update-object.ts";
+import type { Controller } from "../controller.ts";
 import { nonZero, ownedBy, ownedObjects, ownerKey, templateHash } from "./owned-pods.ts";
 import { replicaSets } from "./replica-sets.ts";
 

@@ -1,11 +1,11 @@
-import type { Cluster } from "../cluster.ts";
-import type { Pod, Volume } from "../kinds.ts";
-import { isDeleting, keyOf } from "../kubernetes-object.ts";
-import { builtIn } from "../registry.ts";
-import { changeObject } from "../update-object.ts";
-import type { Controller } from "./controller.ts";
-import { isTerminated, pods } from "./owned-pods.ts";
-import { claimsOf } from "./pods.ts";
+import type { Cluster } from "../../cluster.ts";
+import type { Pod, Volume } from "../../objects/kinds.ts";
+import { isDeleting, keyOf } from "../../objects/kubernetes-object.ts";
+import { builtIn } from "../../objects/registry.ts";
+import { changeObject } from "../../objects/update-object.ts";
+import type { Controller } from "../controller.ts";
+import { isTerminated, pods } from "../workloads/owned-pods.ts";
+import { claimsOf } from "../workloads/pods.ts";
 
 const claims = builtIn("persistentvolumeclaims");
 const volumes = builtIn("persistentvolumes");

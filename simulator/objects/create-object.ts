@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { admit } from "./admission/admission.ts";
-import { nameOf } from "./admission/names.ts";
-import { omitEmpty } from "./admission/omit-empty.ts";
+import { admit } from "../admission/admission.ts";
+import { nameOf } from "../admission/names.ts";
+import { omitEmpty } from "../admission/omit-empty.ts";
 import { alreadyExists, forbidden, notFound, unexpected } from "./api-error.ts";
-import type { Cluster } from "./cluster.ts";
+import type { Cluster } from "../cluster.ts";
 import { copyJson } from "./json.ts";
 import { isDeleting, keyOf, timestamp } from "./kubernetes-object.ts";
 import type { KubernetesObject, Metadata, NewObject } from "./kubernetes-object.ts";

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { driver } from "../bootstrap.ts";
-import type { Cluster } from "../cluster.ts";
-import { createObject } from "../create-object.ts";
-import type { Claim, StorageClass, Volume, VolumeSnapshot, VolumeSnapshotContent } from "../kinds.ts";
-import { keyOf } from "../kubernetes-object.ts";
-import { parseQuantity } from "../quantity.ts";
-import { builtIn } from "../registry.ts";
-import { changeObject } from "../update-object.ts";
+import { driver } from "../../bootstrap.ts";
+import type { Cluster } from "../../cluster.ts";
+import { createObject } from "../../objects/create-object.ts";
+import type { Claim, StorageClass, Volume, VolumeSnapshot, VolumeSnapshotContent } from "../../objects/kinds.ts";
+import { keyOf } from "../../objects/kubernetes-object.ts";
+import { parseQuantity } from "../../objects/quantity.ts";
+import { builtIn } from "../../objects/registry.ts";
+import { changeObject } from "../../objects/update-object.ts";
 import { snapshotResources } from "./snapshot-resources.ts";
 
 const claims = builtIn("persistentvolumeclaims");

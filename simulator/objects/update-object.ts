@@ -1,7 +1,7 @@
-import { checkImmutable } from "./admission/immutable-fields.ts";
-import { omitEmpty } from "./admission/omit-empty.ts";
+import { checkImmutable } from "../admission/immutable-fields.ts";
+import { omitEmpty } from "../admission/omit-empty.ts";
 import { badRequest, conflict, modified, notFound } from "./api-error.ts";
-import type { Cluster } from "./cluster.ts";
+import type { Cluster } from "../cluster.ts";
 import type { WriteOptions } from "./create-object.ts";
 import { copyJson, sameJson } from "./json.ts";
 import type { KubernetesObject, Metadata, ObjectKey } from "./kubernetes-object.ts";

@@ -1,11 +1,11 @@
-import type { Cluster } from "../cluster.ts";
-import { createObject } from "../create-object.ts";
-import { deleteObject } from "../delete-object.ts";
-import type { Pod, Workload } from "../kinds.ts";
-import { isDeleting, keyOf } from "../kubernetes-object.ts";
-import { builtIn } from "../registry.ts";
-import { changeObject } from "../update-object.ts";
-import type { Controller } from "./controller.ts";
+import type { Cluster } from "../../cluster.ts";
+import { createObject } from "../../objects/create-object.ts";
+import { deleteObject } from "../../objects/delete-object.ts";
+import type { Pod, Workload } from "../../objects/kinds.ts";
+import { isDeleting, keyOf } from "../../objects/kubernetes-object.ts";
+import { builtIn } from "../../objects/registry.ts";
+import { changeObject } from "../../objects/update-object.ts";
+import type { Controller } from "../controller.ts";
 import { createPod, isReady, isTerminated, ownedBy, ownedObjects, ownerKey, pods, templateHash } from "./owned-pods.ts";
 
 const statefulSets = builtIn("statefulsets.apps");

@@ -1,7 +1,7 @@
-import { notFound } from "./api-error.ts";
-import type { Cluster } from "./cluster.ts";
-import type { Claim, Volume } from "./kinds.ts";
-import { builtIn } from "./registry.ts";
+import { notFound } from "../objects/api-error.ts";
+import type { Cluster } from "../cluster.ts";
+import type { Claim, Volume } from "../objects/kinds.ts";
+import { builtIn } from "../objects/registry.ts";
 import type { Files } from "./volume-data.ts";
 
 const claims = builtIn("persistentvolumeclaims");

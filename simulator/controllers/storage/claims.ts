@@ -1,15 +1,15 @@
-import { classOf } from "../claim-class.ts";
-import type { Cluster } from "../cluster.ts";
-import type { Claim, Pod, StorageClass, Volume } from "../kinds.ts";
-import { isDeleting, keyOf } from "../kubernetes-object.ts";
-import { selects } from "../label-selector.ts";
-import { parseQuantity } from "../quantity.ts";
-import { builtIn } from "../registry.ts";
-import { resourceId } from "../resource.ts";
-import { changeObject } from "../update-object.ts";
-import type { Controller } from "./controller.ts";
-import { pods } from "./owned-pods.ts";
-import { claimsOf } from "./pods.ts";
+import { classOf } from "../../volumes/claim-class.ts";
+import type { Cluster } from "../../cluster.ts";
+import type { Claim, Pod, StorageClass, Volume } from "../../objects/kinds.ts";
+import { isDeleting, keyOf } from "../../objects/kubernetes-object.ts";
+import { selects } from "../../objects/label-selector.ts";
+import { parseQuantity } from "../../objects/quantity.ts";
+import { builtIn } from "../../objects/registry.ts";
+import { resourceId } from "../../objects/resource.ts";
+import { changeObject } from "../../objects/update-object.ts";
+import type { Controller } from "../controller.ts";
+import { pods } from "../workloads/owned-pods.ts";
+import { claimsOf } from "../workloads/pods.ts";
 import { provision, selectedNodeOf } from "./provisioner.ts";
 
 const claims = builtIn("persistentvolumeclaims");

@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
-import { createObject } from "../create-object.ts";
-import type { Cluster } from "../cluster.ts";
-import { printJson } from "../json.ts";
-import type { Pod, PodTemplate, Workload } from "../kinds.ts";
-import { controllerOf, isDeleting, keyOf } from "../kubernetes-object.ts";
-import type { KubernetesObject, ObjectKey, OwnerReference } from "../kubernetes-object.ts";
-import { selects } from "../label-selector.ts";
-import { builtIn } from "../registry.ts";
-import type { Resource } from "../resource.ts";
-import { changeObject } from "../update-object.ts";
+import { createObject } from "../../objects/create-object.ts";
+import type { Cluster } from "../../cluster.ts";
+import { printJson } from "../../objects/json.ts";
+import type { Pod, PodTemplate, Workload } from "../../objects/kinds.ts";
+import { controllerOf, isDeleting, keyOf } from "../../objects/kubernetes-object.ts";
+import type { KubernetesObject, ObjectKey, OwnerReference } from "../../objects/kubernetes-object.ts";
+import { selects } from "../../objects/label-selector.ts";
+import { builtIn } from "../../objects/registry.ts";
+import type { Resource } from "../../objects/resource.ts";
+import { changeObject } from "../../objects/update-object.ts";
 
 export const pods = builtIn("pods");
 

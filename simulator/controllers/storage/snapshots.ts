@@ -1,13 +1,13 @@
-import type { Cluster } from "../cluster.ts";
-import { createObject } from "../create-object.ts";
-import { deleteObject } from "../delete-object.ts";
-import type { Claim, Volume, VolumeSnapshot, VolumeSnapshotClass, VolumeSnapshotContent } from "../kinds.ts";
-import { isDeleting, keyOf, timestamp } from "../kubernetes-object.ts";
-import { formatQuantity } from "../quantity.ts";
-import { builtIn } from "../registry.ts";
-import { resourceId } from "../resource.ts";
-import { changeObject } from "../update-object.ts";
-import type { Controller } from "./controller.ts";
+import type { Cluster } from "../../cluster.ts";
+import { createObject } from "../../objects/create-object.ts";
+import { deleteObject } from "../../objects/delete-object.ts";
+import type { Claim, Volume, VolumeSnapshot, VolumeSnapshotClass, VolumeSnapshotContent } from "../../objects/kinds.ts";
+import { isDeleting, keyOf, timestamp } from "../../objects/kubernetes-object.ts";
+import { formatQuantity } from "../../objects/quantity.ts";
+import { builtIn } from "../../objects/registry.ts";
+import { resourceId } from "../../objects/resource.ts";
+import { changeObject } from "../../objects/update-object.ts";
+import type { Controller } from "../controller.ts";
 import { snapshotResources } from "./snapshot-resources.ts";
 
 const claims = builtIn("persistentvolumeclaims");

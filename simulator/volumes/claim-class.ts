@@ -1,4 +1,4 @@
-import type { Claim } from "./kinds.ts";
+import type { Claim } from "../objects/kinds.ts";
 
 export const classAnnotation = "volume.beta.kubernetes.io/storage-class";
 

@@ -1,11 +1,11 @@
-import { nodeName } from "../bootstrap.ts";
-import type { Cluster } from "../cluster.ts";
-import { deleteObject } from "../delete-object.ts";
-import type { Claim, Condition, Pod } from "../kinds.ts";
-import { controllerOf, isDeleting, keyOf, timestamp } from "../kubernetes-object.ts";
-import { builtIn } from "../registry.ts";
-import { changeObject } from "../update-object.ts";
-import type { Controller } from "./controller.ts";
+import { nodeName } from "../../bootstrap.ts";
+import type { Cluster } from "../../cluster.ts";
+import { deleteObject } from "../../objects/delete-object.ts";
+import type { Claim, Condition, Pod } from "../../objects/kinds.ts";
+import { controllerOf, isDeleting, keyOf, timestamp } from "../../objects/kubernetes-object.ts";
+import { builtIn } from "../../objects/registry.ts";
+import { changeObject } from "../../objects/update-object.ts";
+import type { Controller } from "../controller.ts";
 import { isTerminated, pods } from "./owned-pods.ts";
 
 const claims = builtIn("persistentvolumeclaims");

@@ -1,5 +1,5 @@
 import { conflict, notFound } from "./api-error.ts";
-import type { Cluster } from "./cluster.ts";
+import type { Cluster } from "../cluster.ts";
 import type { WriteOptions } from "./create-object.ts";
 import type { Namespace, Pod } from "./kinds.ts";
 import type { KubernetesObject, ObjectKey } from "./kubernetes-object.ts";
