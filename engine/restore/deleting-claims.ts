@@ -6,10 +6,7 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
 import { releaseSources } from "../volumes/source-protection.ts";
-import { keepVolumes, volumeOf } from "./kept-volumes.ts";
-
-/** Whether a claim stays as it is, as nothing could bring its data back. */
-export type LeftClaims = (claim: Pick<KubernetesObject, "metadata">) => boolean;
+import { keepVolumes, type LeftClaims, volumeOf } from "./kept-volumes.ts";
 
 /**
  * Deletes the claims of the namespaces and keeps their volumes. Those that are left stay, with a warning that names each; of

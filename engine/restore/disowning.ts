@@ -4,7 +4,7 @@ import { persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { groupOf, type OwnerReference, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { isMadeByCluster } from "../objects/object-selection.ts";
-import type { LeftClaims } from "./deleting-claims.ts";
+import type { LeftClaims } from "./kept-volumes.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { userSnapshots } from "./restore-order.ts";
 

@@ -7,7 +7,9 @@ import { isMadeByCluster } from "../objects/object-selection.ts";
 import { isBound, unboundClaims } from "../volumes/bound-claims.ts";
 import { secretsOfVolume } from "../volumes/class-secrets.ts";
 import { isFilledBy } from "../volumes/saved-data.ts";
-import type { LeftClaims } from "./deleting-claims.ts";
+
+/** Whether a claim stays as it is, as nothing could bring its data back. */
+export type LeftClaims = (claim: Pick<KubernetesObject, "metadata">) => boolean;
 
 /** A volume that a restore may take its claim from, and that is kept until the restore is over. */
 export interface KeptVolume {

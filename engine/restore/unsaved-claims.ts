@@ -4,10 +4,9 @@ import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-i
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { isMadeByCluster } from "../objects/object-selection.ts";
 import { noteAdded } from "./added-objects.ts";
-import type { LeftClaims } from "./deleting-claims.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { archivedVolume, freeVolume, isProvisioned, keptVolumeOf, releasedVolume } from "./former-volumes.ts";
-import { keptVolumes, volumeOf } from "./kept-volumes.ts";
+import { type LeftClaims, keptVolumes, volumeOf } from "./kept-volumes.ts";
 import { labelsAndAnnotations } from "./labels-and-annotations.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { objectsOf, partsOf, type RestoreSource, type ScopedArchive, volumesOf } from "./restore-source.ts";

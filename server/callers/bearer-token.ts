@@ -1,5 +1,6 @@
 import { DrsError } from "../../engine/errors.ts";
-import type { Authenticator, Identity } from "./authenticator.ts";
+import type { Authenticator } from "./authenticator.ts";
+import type { Identity } from "./identity.ts";
 
 /** One kind of tokens. */
 export interface TokenVerifier {

@@ -1,7 +1,8 @@
 import { DrsError } from "../../engine/errors.ts";
 import type { ServerRequest } from "../http/call.ts";
 import { type AccessKey, verifies } from "./access-keys.ts";
-import type { Authenticator, Identity } from "./authenticator.ts";
+import type { Authenticator } from "./authenticator.ts";
+import type { Identity } from "./identity.ts";
 
 /** Of an id that anybody may have made up. */
 const loggedLength = 64;

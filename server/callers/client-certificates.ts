@@ -1,7 +1,8 @@
 import { TLSSocket } from "node:tls";
 import { DrsError } from "../../engine/errors.ts";
 import type { ServerRequest } from "../http/call.ts";
-import type { Authenticator, Identity } from "./authenticator.ts";
+import type { Authenticator } from "./authenticator.ts";
+import type { Identity } from "./identity.ts";
 
 /** What a connection's certificate says; it stays the same as long as the connection lasts. */
 interface Proof {

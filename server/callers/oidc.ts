@@ -1,7 +1,7 @@
 import { createRemoteJWKSet, decodeJwt, errors, type JWTPayload, jwtVerify, type RemoteJWKSet } from "jose";
 import { DrsError } from "../../engine/errors.ts";
 import { parseSecureUrl } from "../settings/parsers.ts";
-import type { Identity } from "./authenticator.ts";
+import type { Identity } from "./identity.ts";
 import { notValid, type TokenVerifier } from "./bearer-token.ts";
 
 export interface OidcConfig {

@@ -4,7 +4,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { createContextKey } from "@connectrpc/connect";
 import type { Caller } from "../../engine/model.ts";
-import type { Identity } from "../callers/authenticator.ts";
+import type { Identity } from "../callers/identity.ts";
 import type { MethodRule } from "../gate/method-rule.ts";
 
 export type ServerRequest = IncomingMessage | Http2ServerRequest;

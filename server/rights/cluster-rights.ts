@@ -1,6 +1,6 @@
 import type { Access, ClusterRight } from "../../engine/access.ts";
 import type { User } from "../../engine/model.ts";
-import type { Identity } from "../callers/authenticator.ts";
+import type { Identity } from "../callers/identity.ts";
 import { type Authorize, denied, type Right } from "./right.ts";
 
 const group = "drs.cloudera.com";

@@ -1,5 +1,5 @@
 import { DrsError } from "../../engine/errors.ts";
-import type { Identity } from "../callers/authenticator.ts";
+import type { Identity } from "../callers/identity.ts";
 import { ownRules } from "../gate/method-rule.ts";
 
 /** What a method asks of its caller by its option `drs.v1.access`: `drscp/createBackup`. */

@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { connect } from "node:tls";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { silentLogger } from "../../../engine/logger.ts";
-import type { Identity } from "../../../server/callers/authenticator.ts";
+import type { Identity } from "../../../server/callers/identity.ts";
 import { openCallers } from "../../../server/callers/open-callers.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
 import { knownClients } from "../../support/known-clients.ts";

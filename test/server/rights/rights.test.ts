@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } fro
 import type { ClusterRight } from "../../../engine/access.ts";
 import { type Logger, silentLogger } from "../../../engine/logger.ts";
 import type { User } from "../../../engine/model.ts";
-import type { Identity } from "../../../server/callers/authenticator.ts";
+import type { Identity } from "../../../server/callers/identity.ts";
 import { openCallers } from "../../../server/callers/open-callers.ts";
 import { readConfig } from "../../../server/settings/config.ts";
 import { clusterRightsOf } from "../../../server/rights/cluster-rights.ts";
