@@ -8,6 +8,7 @@ import type {
   Page,
   PageRequest,
   Restore,
+  RestorePlan,
   RestoreSummary,
 } from "./model.ts";
 
@@ -19,6 +20,11 @@ export interface BackupFilter {
 export interface RestoreFilter {
   readonly backupCrn: string;
   readonly jobStates: readonly JobState[];
+}
+
+export interface RestoreRequest extends Partial<RestorePlan> {
+  readonly backupCrn: string;
+  readonly caller: Caller;
 }
 
 /**
@@ -38,8 +44,11 @@ export interface Engine {
    * used for something else is no retry: proxies give one id to many requests.
    */
   createBackup(request: { backupName: string; itemName: string; caller: Caller }): Promise<string>;
-  /** Records a restore and answers at once with its CRN. Retries are recognised as for `createBackup`. */
-  restoreBackup(request: { backupCrn: string; caller: Caller }): Promise<string>;
+  /**
+   * Records a restore and answers at once with its CRN. Retries are recognised as for `createBackup`, by the plan too. Of a
+   * plan that is not given all of the backup becomes as it was saved. INVALID_ARGUMENT for a plan that does not fit the backup.
+   */
+  restoreBackup(request: RestoreRequest): Promise<string>;
   /**
    * Records a deletion and answers at once with its CRN; an unfinished deletion of the same backup is returned again. The
    * backup is TERMINATING until a deletion succeeds. One that has not started is taken out of the queue at once; one that

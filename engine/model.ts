@@ -31,13 +31,21 @@ export interface RestorePlan {
   readonly mapping: Readonly<Record<string, string>>;
 }
 
-/** All of a backup. */
-export interface Selection {
-  readonly what: "all";
+/** All of a backup, some of its namespaces, or single objects with what they need. */
+export type Selection =
+  | { readonly what: "all" }
+  | { readonly what: "namespaces"; readonly namespaces: readonly string[] }
+  | { readonly what: "objects"; readonly objects: readonly SelectedObject[] };
+
+export interface SelectedObject {
+  /** `Deployment`, or `deployments.apps`. */
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
 }
 
-/** `replace`: the control plane becomes as it was saved. */
-export type RestoreMode = "replace";
+/** `replace`: what is selected becomes as it was saved. `add`: what of it is missing is created, and nothing else touched. */
+export type RestoreMode = "replace" | "add";
 
 /** The API shows no deletion's phase; the log does. */
 export type DeletionPhase = "PENDING" | "DELETING_SNAPSHOTS" | "DELETING_ARCHIVE" | "FINISHED";

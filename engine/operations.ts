@@ -1,13 +1,27 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Access } from "./access.ts";
 import { parseCrn } from "./crn.ts";
-import type { BackupFilter, Engine, RestoreFilter } from "./engine.ts";
+import type { BackupFilter, Engine, RestoreFilter, RestoreRequest } from "./engine.ts";
 import { DrsError } from "./errors.ts";
 import { KeptAnswers } from "./kept-answers.ts";
 import type { Intake, Wanted } from "./jobs/intake.ts";
+import { wholeInPlace } from "./jobs/parameters.ts";
 import { renderLog } from "./jobs/job-log.ts";
-import type { Backup, BackupSummary, Caller, JobCount, Page, PageRequest, Restore, RestoreSummary } from "./model.ts";
+import type {
+  Backup,
+  BackupSummary,
+  Caller,
+  JobCount,
+  Page,
+  PageRequest,
+  Restore,
+  RestorePlan,
+  RestoreSummary,
+} from "./model.ts";
 import { faultOfName } from "./name-check.ts";
 import { nextToken, pageLimit, pageStart } from "./paging.ts";
+import { checkedPlan } from "./restore/plan/checked-plan.ts";
+import { namespacesOf } from "./restore/plan/scope.ts";
 import type { JobRecord, ListedJob } from "./store/job-record.ts";
 import type { JobFilter, Repeat } from "./store/job-store.ts";
 import type { MessageRecord } from "./store/message-store.ts";
@@ -69,20 +83,22 @@ export class Operations implements Engine {
     });
   }
 
-  async restoreBackup({ backupCrn, caller }: { backupCrn: string; caller: Caller }): Promise<string> {
+  async restoreBackup({ backupCrn, caller, ...asked }: RestoreRequest): Promise<string> {
     parseCrn(backupCrn, "backup");
     return this.#intake.record(() => {
       const { entity, itemName, includedNamespaces, state } = this.#get(backupCrn);
       const repeat: Repeat = { kind: "restore", requestedName: "", itemName, backupCrn, caller };
+      const plan = checkedPlan(asked, includedNamespaces);
       const first = this.#intake.findRepeated(repeat);
-      if (first !== undefined) return first;
+      if (first !== undefined && isPlanOf(first, plan)) return first;
       if (state !== "COMPLETED" && state !== "PARTIALLY_FAILED") {
         throw new DrsError(
           "FAILED_PRECONDITION",
           `backup ${backupCrn} is ${state}: only a COMPLETED or PARTIALLY_FAILED one can be restored`,
         );
       }
-      return this.#intake.enqueue({ ...repeat, origin, displayName: "", entity, includedNamespaces });
+      const includes = namespacesOf(includedNamespaces, plan.selection);
+      return this.#intake.enqueue({ ...repeat, origin, displayName: "", entity, includedNamespaces: includes, plan });
     });
   }
 
@@ -211,6 +227,12 @@ export class Operations implements Engine {
     const known = entities.length === 0 ? "there are none" : `there are ${entities.join(", ")}`;
     throw new DrsError("INVALID_ARGUMENT", `item ${JSON.stringify(name.slice(0, 100))} is no backup entity: ${known}`);
   }
+}
+
+/** Whether a restore was recorded with this plan. */
+function isPlanOf({ parameters }: JobRecord, plan: RestorePlan): boolean {
+  const recorded = JSON.parse(parameters ?? "{}") as { plan?: RestorePlan };
+  return isDeepStrictEqual(recorded.plan ?? wholeInPlace, plan);
 }
 
 function whyNotCancelled({ kind, state, step }: JobRecord): string | undefined {

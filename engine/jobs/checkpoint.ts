@@ -16,9 +16,10 @@ export class Checkpoint<Record extends object> {
   readonly #phase: JobPhase;
   readonly #key: string;
 
-  constructor(phase: JobPhase) {
+  /** `name`: where the phase writes more than one, at different times. */
+  constructor(phase: JobPhase, name?: string) {
     this.#phase = phase;
-    this.#key = `checkpoint/${phase}`;
+    this.#key = `checkpoint/${phase}${name === undefined ? "" : `/${name}`}`;
   }
 
   /** Durable when it returns; a later run of the phase writes it anew. */

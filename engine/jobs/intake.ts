@@ -2,7 +2,7 @@ import type { CrnConfig } from "../config.ts";
 import { makeCrn, parseCrn } from "../crn.ts";
 import type { CrnType } from "../crn.ts";
 import { DrsError } from "../errors.ts";
-import type { JobKind } from "../model.ts";
+import type { JobKind, RestorePlan } from "../model.ts";
 import type { JobRecord, NewJob } from "../store/job-record.ts";
 import type { Repeat } from "../store/job-store.ts";
 import type { Store } from "../store/store.ts";
@@ -24,6 +24,8 @@ export interface IntakeParts {
 export interface Wanted extends Repeat, Pick<NewJob, "displayName" | "entity" | "includedNamespaces" | "origin"> {
   /** Empty for a backup, which is its own. */
   readonly backupCrn: string;
+  /** Of a restore; of all, in place, unless said. */
+  readonly plan?: RestorePlan;
 }
 
 /** Within this time, in milliseconds, a job like one that has not started is a client's retry. */
@@ -83,7 +85,7 @@ export class Intake {
     return job;
   }
 
-  #insert(wanted: Wanted, beginning: Pick<NewJob, "state" | "phase">): JobRecord {
+  #insert({ plan, ...wanted }: Wanted, beginning: Pick<NewJob, "state" | "phase">): JobRecord {
     const { store, clock, flags } = this.#parts;
     const crn = makeCrn(crnTypeOf[wanted.kind], this.#parts.crn);
     const now = clock();
@@ -93,7 +95,7 @@ export class Intake {
       crn,
       name: `${namePrefixOf[wanted.kind]}-${parseCrn(crn).uuid}`,
       backupCrn: wanted.kind === "backup" ? crn : wanted.backupCrn,
-      parameters: JSON.stringify(parametersFrom(wanted.itemName, flags)[wanted.kind]),
+      parameters: JSON.stringify(parametersFrom(wanted.itemName, flags, plan)[wanted.kind]),
       createdAt: now,
       updatedAt: now,
     });

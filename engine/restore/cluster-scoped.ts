@@ -40,10 +40,12 @@ export async function restoreClusterScoped(
     const wanted = inVersion(sanitize(type, archived), type.apiVersion);
     const existing = await cluster.get(type, "", name, signal);
     links.restored(archived.metadata.uid, existing?.metadata.uid);
+    const begun = `${source.notesPrefix}begun/${resourceName(type)}/${name}`;
+    const isOnlyAdded = source.scope.liveReachOf(type, archived.metadata) === "if missing";
+    if (existing && isOnlyAdded && context.notes.get(begun) !== true) continue;
     const fate = await fateOf(cluster, namespaces, type, wanted, existing, signal);
     if (fate === "left alone")
       warn("", `${type.kind} ${name} is not as it was, and left so: others than these namespaces may use it`);
-    const begun = `${source.notesPrefix}begun/${resourceName(type)}/${name}`;
     // An earlier run may have died before it had done what comes after.
     if (fate === "left alone" || (fate === "same" && context.notes.get(begun) !== true)) continue;
     if (fate === "made") noteAdded(context, source, type, name);

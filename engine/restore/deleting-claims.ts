@@ -7,23 +7,26 @@ import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
 import { releaseSources } from "../volumes/source-protection.ts";
 import { keepVolumes, type LeftClaims, volumeOf } from "./kept-volumes.ts";
+import type { Scope } from "./plan/scope.ts";
 
 /**
- * Deletes the claims of the namespaces and keeps their volumes. Those that are left stay, with a warning that names each; of
+ * Deletes the claims in the scope and keeps their volumes. Those that are left stay, with a warning that names each; of
  * them only those go that somebody else has deleted, now that no pod uses them. May run again.
  */
 export async function deleteClaims(
   parts: JobParts,
   context: JobContext,
-  namespaces: readonly string[],
+  scope: Scope,
   isLeft: LeftClaims,
 ): Promise<void> {
   const { cluster, limits } = parts;
   const { signal } = context;
-  await keepVolumes(parts, context, namespaces); // of claims that have come since, too
-  const goes = (claim: KubernetesObject) => !isLeft(claim) || claim.metadata.deletionTimestamp !== undefined;
+  await keepVolumes(parts, context, scope); // of claims that have come since, too
+  const isIn = (claim: KubernetesObject) => scope.liveReachOf(persistentVolumeClaims, claim.metadata) === "as saved";
+  const goes = (claim: KubernetesObject) =>
+    isIn(claim) && (!isLeft(claim) || claim.metadata.deletionTimestamp !== undefined);
   const counts = new Map<string, number>();
-  for (const namespace of namespaces) {
+  for (const namespace of scope.targetNamespaces) {
     let count = 0;
     const claims = cluster.list(persistentVolumeClaims, namespace, signal);
     await forEachInFlight(claims, limits.clusterConcurrency, async (claim) => {
@@ -31,12 +34,12 @@ export async function deleteClaims(
       if (goes(claim)) {
         await cluster.delete(persistentVolumeClaims, namespace, name, signal);
         count++;
-      } else if (volumeOf(claim) !== "")
+      } else if (isIn(claim) && volumeOf(claim) !== "")
         context.warn(namespace, `claim ${name} is not in the backup with its data, and left as it is`);
     });
     counts.set(namespace, count);
   }
-  await claimsGone(parts, context, namespaces, goes);
+  await claimsGone(parts, context, scope.targetNamespaces, goes);
   for (const [namespace, count] of counts)
     if (count > 0)
       context.info(`deleted ${count} claims of ${namespace}; their volumes are kept until the restore is over`);

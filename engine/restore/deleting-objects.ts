@@ -92,6 +92,7 @@ async function deleteUnsaved(
   const unsaved = unsavedObjects(cluster, type, namespace, saved, signal);
   try {
     await forEachInFlight(unsaved, limits.clusterConcurrency, async (object) => {
+      if (!source.scope.hasLive(type, { namespace, name: object.metadata.name })) return;
       const { name, uid = "", deletionTimestamp, finalizers = [] } = object.metadata;
       if (neededByVolumes.has(`${namespace}/${name}`)) {
         warn(namespace, `Secret ${name} ${why}, and left as it is: a volume that is kept needs it`);

@@ -140,18 +140,18 @@ async function putBackClaims(source: RestoreSource, parts: JobParts, context: Jo
 
 /** Stops what the restore has made, and deletes what was not there before, but for claims. */
 async function clearAway(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
-  const { targetNamespaces: namespaces } = source;
-  await removeWebhooks(parts, context, namespaces);
+  const { scope } = source;
+  await removeWebhooks(parts, context, scope.wholeNamespaces);
   try {
-    await stopApps(parts, context, namespaces);
+    await stopApps(parts, context, scope);
   } catch (error) {
     // The cluster keeps claims that are in use: to go on takes away no data, to stop would leave everything in between.
     if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
     context.warn("", error.message);
   }
-  await disown(parts, context, namespaces, () => true);
+  await disown(parts, context, scope.wholeNamespaces, () => true);
   await deleteObjects(source, parts, context);
-  await removeAdded(parts, context, namespaces);
+  await removeAdded(parts, context, scope.targetNamespaces);
 }
 
 const firstPauseMs = 1_000;

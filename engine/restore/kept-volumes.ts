@@ -7,6 +7,7 @@ import { isMadeByCluster } from "../objects/object-selection.ts";
 import { isBound, unboundClaims } from "../volumes/bound-claims.ts";
 import { secretsOfVolume } from "../volumes/class-secrets.ts";
 import { isFilledBy } from "../volumes/saved-data.ts";
+import type { Scope } from "./plan/scope.ts";
 
 /** Whether a claim stays as it is, as nothing could bring its data back. */
 export type LeftClaims = (claim: Pick<KubernetesObject, "metadata">) => boolean;
@@ -44,18 +45,15 @@ export function secretsOfKeptVolumes(context: Pick<JobContext, "notes">): Readon
 }
 
 /**
- * Notes the volume of every claim of the namespaces and tells it to stay, whatever becomes of its claim: claims go with
+ * Notes the volume of every claim in the scope and tells it to stay, whatever becomes of its claim: claims go with
  * their owners, so this comes before the first object is stopped or deleted. May run again.
  */
-export async function keepVolumes(
-  { cluster, limits }: JobParts,
-  context: JobContext,
-  namespaces: readonly string[],
-): Promise<void> {
+export async function keepVolumes({ cluster, limits }: JobParts, context: JobContext, scope: Scope): Promise<void> {
   const { signal } = context;
-  for (const namespace of namespaces) {
+  for (const namespace of scope.targetNamespaces) {
     const claims = cluster.list(persistentVolumeClaims, namespace, signal);
     await forEachInFlight(claims, limits.clusterConcurrency, async (claim) => {
+      if (!scope.hasLive(persistentVolumeClaims, claim.metadata)) return;
       const volumeName = volumeOf(claim);
       const volume = volumeName === "" ? undefined : await cluster.get(persistentVolumes, "", volumeName, signal);
       if (volume) await keepVolume(cluster, context, claim, volume);

@@ -27,6 +27,7 @@ export async function restoreNamespaces(
     const { name } = object.metadata;
     await notTerminating({ cluster, limits }, context, source.targetNamespaces, name);
     const existing = await cluster.get(type, "", name, signal);
+    if (existing && source.scope.liveReachOf(type, { name }) === "if missing") continue;
     if (existing) {
       const metadata = restoredMetadata(existing, object);
       await cluster.patch(type, "", name, { metadata }, signal);

@@ -26,6 +26,8 @@ export interface ObjectRestorerParts {
   readonly info: (text: string) => void;
   /** How long, in milliseconds, an object that somebody else has deleted is waited for. */
   readonly finalizerTimeout?: number;
+  /** Whether what an object owns may not go with it when it is recreated, as it would not be made again. */
+  readonly isPartial?: boolean;
 }
 
 /**
@@ -49,9 +51,29 @@ export class ObjectRestorer {
         if (attempt > 0) return await this.#replace(type, namespace, object);
         return await (seen ? this.#update(type, namespace, object, seen) : this.#create(type, namespace, object));
       } catch (error) {
-        const delay = retryDelaysMs[attempt];
-        if (delay === undefined || !(hasStatus(error, 403, 404, 409, 500) || isDenied(error))) throw error;
-        await sleep(delay, undefined, { signal: this.#parts.signal });
+        await this.#beforeRetry(error, attempt);
+      }
+    }
+  }
+
+  async #beforeRetry(error: unknown, attempt: number): Promise<void> {
+    const delay = retryDelaysMs[attempt];
+    if (delay === undefined || !(hasStatus(error, 403, 404, 409, 500) || isDenied(error))) throw error;
+    await sleep(delay, undefined, { signal: this.#parts.signal });
+  }
+
+  /** Creates an object, with the same errors; undefined, and nothing done, when there is one of its name. */
+  async add(type: ResourceType, object: KubernetesObject): Promise<KubernetesObject | undefined> {
+    const { cluster, signal } = this.#parts;
+    const { namespace = "", name } = object.metadata;
+    for (let attempt = 0; ; attempt++) {
+      if (await cluster.get(type, namespace, name, signal)) return undefined;
+      try {
+        return await cluster.create(type, namespace, object, signal);
+      } catch (error) {
+        if (hasStatus(error, 409) && error.code === "ALREADY_EXISTS") return undefined;
+        if (isOfAddresses(type, error)) return this.#createWithNewAddresses(type, namespace, object, error);
+        await this.#beforeRetry(error, attempt);
       }
     }
   }
@@ -73,21 +95,29 @@ export class ObjectRestorer {
   }
 
   async #create(type: ResourceType, namespace: string, object: KubernetesObject): Promise<KubernetesObject> {
-    const { cluster, signal, warn } = this.#parts;
+    const { cluster, signal } = this.#parts;
     try {
       return await cluster.create(type, namespace, object, signal);
     } catch (error) {
       if (hasStatus(error, 409) && error.code === "ALREADY_EXISTS") return this.#replace(type, namespace, object);
-      if (resourceName(type) !== "services" || !isAllocationRefusal(error)) throw error;
+      if (!isOfAddresses(type, error)) throw error;
       const existing = await cluster.get(type, namespace, object.metadata.name, signal);
-      if (existing) return this.#replace(type, namespace, object);
-      const created = await cluster.create(type, namespace, withoutAllocations(object), signal);
-      warn(
-        namespace,
-        `service ${object.metadata.name} has new addresses or ports, as it cannot have its own: ${error.detail}`,
-      );
-      return created;
+      return existing
+        ? this.#replace(type, namespace, object)
+        : this.#createWithNewAddresses(type, namespace, object, error);
     }
+  }
+
+  async #createWithNewAddresses(
+    type: ResourceType,
+    namespace: string,
+    object: KubernetesObject,
+    { detail }: KubernetesError,
+  ): Promise<KubernetesObject> {
+    const { cluster, signal, warn } = this.#parts;
+    const created = await cluster.create(type, namespace, withoutAllocations(object), signal);
+    warn(namespace, `service ${object.metadata.name} has new addresses or ports, as it cannot have its own: ${detail}`);
+    return created;
   }
 
   async #replace(type: ResourceType, namespace: string, object: KubernetesObject): Promise<KubernetesObject> {
@@ -154,7 +184,8 @@ export class ObjectRestorer {
     const { name, uid = "", resourceVersion, finalizers = [] } = metadata;
     if (finalizers.length > 0)
       await cluster.patch(type, namespace, name, { metadata: { resourceVersion, finalizers: null } }, signal);
-    const propagation = ownsPods.has(resourceName(type)) ? "Background" : "Orphan";
+    const goesWithOwned = ownsPods.has(resourceName(type)) && this.#parts.isPartial !== true;
+    const propagation = goesWithOwned ? "Background" : "Orphan";
     await cluster.delete(type, namespace, name, signal, { uid, propagation });
     await isGone(cluster, type, namespace, { name, uid }, replacedTimeoutMs, signal);
   }
@@ -165,6 +196,10 @@ export interface Seen {
   readonly uid: string;
   readonly resourceVersion: string;
   readonly isTerminating: boolean;
+}
+
+function isOfAddresses(type: ResourceType, error: unknown): error is KubernetesError {
+  return resourceName(type) === "services" && isAllocationRefusal(error);
 }
 
 function inPlaceOf({ uid, resourceVersion }: Omit<Seen, "isTerminating">, object: KubernetesObject): KubernetesObject {

@@ -1,9 +1,12 @@
+import type { Part } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
+import type { Cluster } from "../kubernetes/cluster.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { type OwnerReference, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { checkPermissions } from "../kubernetes/permissions.ts";
+import type { RestorePlan } from "../model.ts";
 import { restoreRights } from "../objects/rights-needed.ts";
 import { checkData, dataFor } from "../volumes/saved-data.ts";
 import { verifyContents } from "./archive-contents.ts";
@@ -13,10 +16,14 @@ import { tellLostRevisions } from "./lost-revisions.ts";
 import { notTerminating } from "./namespaces.ts";
 import { type Loss, lossOf, tellNotAsSaved } from "./not-as-saved.ts";
 import { OwnerLinks } from "./owner-links.ts";
+import { onlySelectedUse } from "./plan/claim-users.ts";
+import { isWhole, resolveScope } from "./plan/resolving-scope.ts";
+import { SelectedObjects } from "./plan/selected-objects.ts";
 import { type RestoreSource, volumesOf } from "./restore-source.ts";
 import { dataRequest } from "./restoring-claims.ts";
 import { saveForSafety } from "./safety-archive.ts";
 import { type Definitions, savedDefinitions } from "./saved-definitions.ts";
+import { partsInScope } from "./saved-names.ts";
 import { servedType } from "./served-types.ts";
 import { tellUnreadySnapshots } from "./unready-snapshots.ts";
 
@@ -25,14 +32,21 @@ import { tellUnreadySnapshots } from "./unready-snapshots.ts";
  * what a backup holds, every snapshot in the storage, every kind, class and right it will need, and what the API server says to each object. Then saves what is
  * about to be replaced. Whatever fails here fails the job.
  */
-export async function preValidation(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+export async function preValidation(
+  archive: RestoreSource,
+  parts: JobParts,
+  context: JobContext,
+  plan: RestorePlan,
+): Promise<void> {
   const { cluster, limits } = parts;
   const { signal } = context;
-  const { reader, targetNamespaces: namespaces } = source;
+  const { reader, targetNamespaces: namespaces } = archive;
   context.setIncludedNamespaces(namespaces);
   const owners = new Map<string, OwnerReference>();
   const losses: Loss[] = [];
-  await verifyContents(source, parts.controlPlane, signal, (type, object) => {
+  const selected = new SelectedObjects(plan, reader);
+  await verifyContents(archive, parts.controlPlane, signal, (type, object) => {
+    if (!isWhole(plan)) selected.see(type, object);
     for (const owner of object.metadata.ownerReferences ?? []) owners.set(owner.uid, owner);
     const loss = lossOf(type, object);
     const { namespace = "", name, uid = "" } = object.metadata;
@@ -40,22 +54,38 @@ export async function preValidation(source: RestoreSource, parts: JobParts, cont
   });
   const objects = reader.parts.reduce((sum, part) => sum + part.objects, 0);
   context.info(`the archive is whole: ${objects} objects, ${reader.manifest.volumes.length} volumes`);
-  await isElsewhere(source, parts, signal);
+  await isElsewhere(archive, parts, signal);
   for (const namespace of namespaces) await notTerminating(parts, context, namespaces, namespace);
   const discovery = await cluster.discover(signal);
   const rights = restoreRights({ ...discovery, saved: reader.parts, namespaces, statusOf: parts.restore.statusOf });
   await checkPermissions(cluster, "a restore", rights, limits.clusterConcurrency, signal);
-  if (await context.claimControlPlane()) return preValidation(source, parts, context);
+  if (await context.claimControlPlane()) return preValidation(archive, parts, context, plan);
+  const source = isWhole(plan) ? archive : await scoped(archive, plan, selected, { cluster, discovery }, context);
   const definitions = await savedDefinitions(source, cluster, signal);
-  kindsAreServed(source, discovery, definitions, context);
+  kindsAreServed(await partsInScope(source, signal), discovery, definitions, context);
   await claimsCanBeFilled(source, parts, context);
   await snapshotsExist(source, parts, context);
   await tellUnreadySnapshots(source, parts, context);
   await tellLostRevisions(source, context);
   new OwnerLinks(context, source.notesPrefix).expect({ metadata: { ownerReferences: [...owners.values()] } });
-  for (const loss of losses) await tellNotAsSaved(cluster, context, loss);
+  for (const loss of losses)
+    if (source.scope.has(loss.type, loss.metadata)) await tellNotAsSaved(cluster, context, loss);
   await dryRun(source, discovery, definitions, parts, context);
   await saveForSafety(source, discovery, parts, context);
+}
+
+/** The archive as far as the plan takes it, which is noted. */
+async function scoped(
+  archive: RestoreSource,
+  plan: RestorePlan,
+  selected: SelectedObjects,
+  { cluster, discovery }: { readonly cluster: Cluster; readonly discovery: Discovery },
+  context: JobContext,
+): Promise<RestoreSource> {
+  const scope = await resolveScope(archive, plan, selected.selected(), { cluster, discovery }, context);
+  const source = { ...archive, scope };
+  await onlySelectedUse(source, cluster, context.signal);
+  return source;
 }
 
 /** A service that is part of what it restores would stop itself halfway. */
@@ -77,13 +107,13 @@ async function isElsewhere(
  * of a version that is not served any more can be taken for such of another one, unless it takes a webhook to convert them.
  */
 function kindsAreServed(
-  { reader }: RestoreSource,
+  parts: readonly Part[],
   discovery: Discovery,
   { coming, convertedByWebhook }: Definitions,
   context: JobContext,
 ): void {
   const missing: string[] = [];
-  for (const part of reader.parts) {
+  for (const part of parts) {
     const name = resourceName(part);
     const served = servedType(discovery, part);
     if (coming.has(name) || served?.apiVersion === part.apiVersion) continue;

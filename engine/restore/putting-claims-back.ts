@@ -13,6 +13,7 @@ import { freeVolume, isProvisioned, keptVolume } from "./former-volumes.ts";
 import { claimsInUse } from "./idle-claims.ts";
 import { keptVolumes, releaseRestoredVolumes, volumeOf } from "./kept-volumes.ts";
 import { refusalOf } from "./object-restorer.ts";
+import type { Scope } from "./plan/scope.ts";
 import { objectsOf, partsOf, type RestoreSource, warnOtherwise } from "./restore-source.ts";
 import { dataRequest } from "./restoring-claims.ts";
 import { sanitize } from "./sanitize.ts";
@@ -32,6 +33,7 @@ export async function removeNewClaims(source: RestoreSource, parts: JobParts, co
     const claims = cluster.list(persistentVolumeClaims, namespace, signal);
     await forEachInFlight(claims, limits.clusterConcurrency, async (claim) => {
       const { name, uid, deletionTimestamp } = claim.metadata;
+      if (!source.scope.hasLive(persistentVolumeClaims, claim.metadata)) return;
       const volumeName = volumeOf(claim);
       const former = before.get(`${namespace}/${name}`);
       const isThere =
@@ -71,7 +73,7 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
   });
   await forEachInFlight(source.targetNamespaces, limits.clusterConcurrency, async (namespace) => {
     try {
-      await letGo(parts, context, namespace);
+      await letGo(parts, context, source.scope, namespace);
     } catch (error) {
       context.info(refusalOf(error)); // it keeps no other one
     }
@@ -119,12 +121,13 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
 }
 
 /** Waits until the claims of a namespace are gone that are being deleted, but for those that a pod still uses: they stay. */
-async function letGo(parts: JobParts, context: JobContext, namespace: string): Promise<void> {
+async function letGo(parts: JobParts, context: JobContext, scope: Scope, namespace: string): Promise<void> {
   const { cluster } = parts;
   const { signal } = context;
   const going: KubernetesObject[] = [];
   for await (const claim of cluster.list(persistentVolumeClaims, namespace, signal))
-    if (claim.metadata.deletionTimestamp !== undefined) going.push(claim);
+    if (claim.metadata.deletionTimestamp !== undefined && scope.hasLive(persistentVolumeClaims, claim.metadata))
+      going.push(claim);
   if (going.length === 0) return;
   const used = await claimsInUse(cluster, namespace, signal);
   const uids = new Set(going.filter(({ metadata }) => !used.has(metadata.name)).map(({ metadata }) => metadata.uid));
@@ -134,7 +137,7 @@ async function letGo(parts: JobParts, context: JobContext, namespace: string): P
 /** What holds those claims that are being deleted, unless they were so before, by namespace and name. */
 async function heldClaims(
   { cluster, limits }: JobParts,
-  { targetNamespaces }: RestoreSource,
+  { scope, targetNamespaces }: RestoreSource,
   before: ReadonlyMap<string, KubernetesObject>,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
@@ -142,6 +145,7 @@ async function heldClaims(
   await forEachInFlight(targetNamespaces, limits.clusterConcurrency, async (namespace) => {
     for await (const claim of cluster.list(persistentVolumeClaims, namespace, signal)) {
       const { name, uid, deletionTimestamp, finalizers } = claim.metadata;
+      if (!scope.hasLive(persistentVolumeClaims, claim.metadata)) continue;
       const former = before.get(`${namespace}/${name}`);
       const wasSo = former?.metadata.uid === uid && former?.metadata.deletionTimestamp !== undefined;
       if (deletionTimestamp === undefined || wasSo || isMadeByCluster(persistentVolumeClaims, claim)) continue;

@@ -57,45 +57,45 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
   });
   return {
     phases: [
-      phase("PRE_VALIDATION", (source, context) => preValidation(source, parts, context)),
+      phase("PRE_VALIDATION", (source, context) => preValidation(source, parts, context, plan)),
       phase("STOPPING_APPS", async (source, context) => {
         context.notes.set(touchedNote, true);
-        await removeWebhooks(parts, context, source.targetNamespaces);
+        await removeWebhooks(parts, context, source.scope.wholeNamespaces);
         if (context.notes.get(storedNote) !== true) await toStorageVersions(parts, context, source);
         context.notes.set(storedNote, true);
-        await keepVolumes(parts, context, source.targetNamespaces);
+        await keepVolumes(parts, context, source.scope);
         await disown(
           parts,
           context,
-          source.targetNamespaces,
+          source.scope.wholeNamespaces,
           leftClaims(source),
           new OwnerLinks(context, source.notesPrefix),
         );
-        await stopApps(parts, context, source.targetNamespaces);
-        await relaxLimits(parts, context, source.targetNamespaces);
+        await stopApps(parts, context, source.scope);
+        await relaxLimits(parts, context, source.scope.wholeNamespaces);
       }),
       phase("DELETING_OBJECTS", async (source, context) => {
         const links = new OwnerLinks(context, source.notesPrefix);
         context.notes.set(deletingNote, true);
-        await removeWebhooks(parts, context, source.targetNamespaces);
-        await disown(parts, context, source.targetNamespaces, leftClaims(source), links);
+        await removeWebhooks(parts, context, source.scope.wholeNamespaces);
+        await disown(parts, context, source.scope.wholeNamespaces, leftClaims(source), links);
         await deleteObjects(source, parts, context);
       }),
       phase("DELETING_OBJECTS_PVC", async (source, context) => {
-        await stopApps(parts, context, source.targetNamespaces); // what others have made again
-        await deleteClaims(parts, context, source.targetNamespaces, leftClaims(source));
+        await stopApps(parts, context, source.scope); // what others have made again
+        await deleteClaims(parts, context, source.scope, leftClaims(source));
       }),
       phase("RESTORING_PVC", async (source, context) => {
         const links = new OwnerLinks(context, source.notesPrefix);
-        await stopApps(parts, context, source.targetNamespaces); // a pod may wait for a claim of a known name
+        await stopApps(parts, context, source.scope); // a pod may wait for a claim of a known name
         await restoreNamespaces(parts, context, source);
         await restoreClusterScoped(parts, context, source, links, storageKinds);
         await restoreSecrets(source, parts, context, links);
         await restoreClaims(parts, context, source, links);
       }),
       phase("RESTORING_OBJECTS", async (source, context) => {
-        await removeWebhooks(parts, context, source.targetNamespaces);
-        await relaxLimits(parts, context, source.targetNamespaces); // which others may have put in force again
+        await removeWebhooks(parts, context, source.scope.wholeNamespaces);
+        await relaxLimits(parts, context, source.scope.wholeNamespaces); // which others may have put in force again
         await restoreFrom(source, parts, context);
       }),
       phase("STARTING_APPS", async (source, context) => {

@@ -14,6 +14,7 @@ import { isFinishedJob, isFinishedPod, markFinished } from "./finished-jobs.ts";
 import { keepsStatus, type LiveObject, ownerUids } from "./live-objects.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
+import { isNotedMade, noteMade } from "./plan/resolving-scope.ts";
 import type { RestoreSource } from "./restore-source.ts";
 import type { ServedType } from "./served-types.ts";
 import { wantedObject } from "./wanted-object.ts";
@@ -50,12 +51,15 @@ export async function restoreObject(
   archived: KubernetesObject,
   { live, started, changed }: HowToRestore,
 ): Promise<Outcome> {
-  const { parts, context, links } = restore;
+  const { parts, context, source, links } = restore;
   const { cluster } = parts;
   const { signal, warn, info } = context;
   const { finalizerTimeout } = parts.limits;
   const { namespace = "", name } = archived.metadata;
+  const isOnlyAdded = source.scope.liveReachOf(type, archived.metadata) === "if missing";
   try {
+    if (isOnlyAdded && live && !isNotedMade(context, type, namespace, name))
+      return leave(restore, type, archived, live.uid);
     if (live && !live.isTerminating && live.digest === digestOf(type, archived)) {
       links.restored(archived.metadata.uid, live.uid);
       links.left(type, archived, live.owners);
@@ -74,8 +78,16 @@ export async function restoreObject(
     const object = wantedObject(type, archived, { started });
     const owners = links.ownersFor(type, archived);
     if (owners.length > 0) object.metadata.ownerReferences = [...owners];
-    const restorer = new ObjectRestorer({ cluster, signal, warn, info, finalizerTimeout });
-    const made = await restorer.restore(type, object, live);
+    const isPartial = source.scope.wholeNamespaces.length === 0;
+    const restorer = new ObjectRestorer({ cluster, signal, warn, info, finalizerTimeout, isPartial });
+    const isAdded = isOnlyAdded && !live;
+    if (isAdded) noteMade(context, type, namespace, name);
+    const made = await (isAdded ? restorer.add(type, object) : restorer.restore(type, object, live));
+    if (!made) {
+      noteMade(context, type, namespace, name, false);
+      const there = await cluster.get(type, namespace, name, signal);
+      return leave(restore, type, archived, there?.metadata.uid);
+    }
     const { metadata } = made;
     changed.look(type, object, made);
     links.restored(archived.metadata.uid, metadata.uid);
@@ -89,6 +101,19 @@ export async function restoreObject(
   } catch (error) {
     return { refusal: refusalOf(error) };
   }
+}
+
+/** Leaves what somebody else has made of an object that a restore would only add. */
+function leave(
+  { context, links }: NamespacedRestore,
+  type: ServedType,
+  archived: KubernetesObject,
+  uid: string | undefined,
+): Outcome {
+  const { namespace = "", name, uid: saved } = archived.metadata;
+  links.restored(saved, uid);
+  context.info(`${type.kind} ${namespace}/${name} is there by now, and is left as it is`);
+  return "left";
 }
 
 /** A job that was stopped and has done nothing since the backup goes on. */

@@ -37,12 +37,14 @@ export async function restoreClaims(
   const request = dataRequest(parts, context);
   const volumes = [...volumesByClaim(source).values()];
   const uninvitedOf = (existing: Claims) =>
-    volumes.flatMap((volume) => existing.get(keyOf(volume)) ?? []).filter((claim) => !isFilledBy(request.uuid, claim));
+    volumes
+      .flatMap((volume) => existing.get(keyOf(volume)) ?? [])
+      .filter((claim) => !isFilledBy(request.uuid, claim) && !isOnlyAdded(source, claim));
   const limit = Date.now() + limits.podsStopTimeout;
   let existing = await existingClaims(cluster, source, signal);
   let waitedFor: readonly SavedVolume[];
   do {
-    await removeUninvited(parts, context, source.targetNamespaces, uninvitedOf(existing), limit);
+    await removeUninvited(parts, context, source.scope, uninvitedOf(existing), limit);
     waitedFor = await makeClaims(parts, context, source, links, existing);
     existing = await existingClaims(cluster, source, signal);
   } while (uninvitedOf(existing).length > 0);
@@ -89,6 +91,8 @@ async function makeClaims(
     const claim = sanitize(persistentVolumeClaims, object);
     const owners = links.ownersFor(persistentVolumeClaims, object);
     if (owners.length > 0) claim.metadata.ownerReferences = [...owners];
+    const there = existing.get(`${namespace}/${name}`);
+    if (there && isOnlyAdded(source, there) && !isFilledBy(request.uuid, there)) return undefined;
     if (!volume) return createClaimWithoutSnapshot(parts, context, source, object, claim);
     const storageClass = classFor(volume, classes);
     if (storageClass?.["volumeBindingMode"] !== "WaitForFirstConsumer") waitedFor.push(volume);
@@ -168,6 +172,11 @@ function carriedOver(volume: KubernetesObject): object {
     metadata: { labels: ownMarks(metadata.labels), annotations: Object.fromEntries(annotations) },
     spec: { persistentVolumeReclaimPolicy: ownPolicy(volume) },
   };
+}
+
+/** Whether a claim that is there by now stays as it is, whoever has made it. */
+function isOnlyAdded({ scope }: RestoreSource, { metadata }: KubernetesObject): boolean {
+  return scope.liveReachOf(persistentVolumeClaims, metadata) === "if missing";
 }
 
 /** By namespace and name. */

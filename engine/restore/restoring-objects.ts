@@ -10,6 +10,7 @@ import { OwnerLinks } from "./owner-links.ts";
 import { failWhenTooMany } from "./refused-objects.ts";
 import { clusterScopedKinds, restoreWaves, userSnapshots } from "./restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { partsInScope } from "./saved-names.ts";
 
 /** Makes what a source holds, but for claims and for what runs as soon as it exists. */
 export async function restoreFrom(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
@@ -30,10 +31,11 @@ const discoveryDelayMs = 5_000;
 /** Discovers until all that was saved can be restored as it is, or for as long as that may take. */
 async function discoverSaved(source: RestoreSource, { cluster }: JobParts, signal: AbortSignal): Promise<Discovery> {
   const limit = Date.now() + discoveryDelayMs;
+  const saved = await partsInScope(source, signal);
   for (let delay = 50; ; delay *= 2) {
     const discovery = await cluster.discover(signal);
     const isServed = (part: ResourceType) => discovery.versionsOf(resourceName(part)).includes(part.apiVersion);
-    if (source.reader.parts.every(isServed) || Date.now() + delay > limit) return discovery;
+    if (saved.every(isServed) || Date.now() + delay > limit) return discovery;
     await sleep(delay, undefined, { signal });
   }
 }

@@ -1,5 +1,18 @@
+import type { Part } from "../archive/format.ts";
 import { resourceName, type ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { partsOf, type RestoreSource } from "./restore-source.ts";
+
+/** The parts of which some objects are in the scope. */
+export async function partsInScope(source: RestoreSource, signal: AbortSignal): Promise<readonly Part[]> {
+  const parts: Part[] = [];
+  for (const part of source.reader.parts) {
+    const { names } = await source.index.of(source, part, signal);
+    const isIn = ([namespace, found]: readonly [string, ReadonlySet<string>]) =>
+      [...found].some((name) => source.scope.has(part, { namespace, name }));
+    if ([...names].some(isIn)) parts.push(part);
+  }
+  return parts;
+}
 
 /** The names of a kind's saved objects in the scope, by the namespace that they go to. */
 export async function savedNames(

@@ -9,6 +9,8 @@ import { hasStatus, isDenied } from "../kubernetes/kubernetes-error.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { isMirrorPod } from "../objects/object-selection.ts";
 import { listed } from "./listed.ts";
+import type { Scope } from "./plan/scope.ts";
+import { isStopped } from "./plan/stopped-objects.ts";
 import { pods, type RunningKind, runningKinds, stop, whoStarts } from "./running-kinds.ts";
 import { removeWebhooks } from "./webhooks.ts";
 
@@ -17,18 +19,15 @@ const firstPauseMs = 100;
 const longestPauseMs = 2_000;
 
 /**
- * Stops all that runs in the namespaces, again and again until they are still: nothing had to be stopped, and no pod is
+ * Stops all in the scope that runs, again and again until they are still: nothing had to be stopped, and no pod is
  * there. What it changes is in the safety archive, replica counts too, so it may run again at any point, and where all is
  * still it only looks.
  *
  * FAILED_PRECONDITION after `podsStopTimeout` names what is started again and by whom, or else the pods that stay.
  */
-export async function stopApps(
-  { cluster, limits }: JobParts,
-  context: JobContext,
-  namespaces: readonly string[],
-): Promise<void> {
+export async function stopApps({ cluster, limits }: JobParts, context: JobContext, scope: Scope): Promise<void> {
   const { signal } = context;
+  const { targetNamespaces: namespaces, wholeNamespaces } = scope;
   const limit = Date.now() + limits.podsStopTimeout;
   const told = new Set<string>();
   const stopOne = async (object: KubernetesObject, type: RunningKind) => {
@@ -37,7 +36,7 @@ export async function stopApps(
     } catch (error) {
       const { cause } = error as Error;
       if (!hasStatus(cause, 500) && !isDenied(cause)) throw error;
-      await removeWebhooks({ cluster }, context, namespaces); // one that was made anew may have refused it
+      await removeWebhooks({ cluster }, context, wholeNamespaces); // one that was made anew may have refused it
       return stop(cluster, type, object, signal);
     }
   };
@@ -47,6 +46,7 @@ export async function stopApps(
     for (const namespace of namespaces)
       for (const type of runningKinds)
         await forEachInFlight(cluster.list(type, namespace, signal), limits.clusterConcurrency, async (object) => {
+          if (!isStopped(scope, type, object)) return;
           const path = await stopOne(object, type);
           if (!path) return;
           const what = `${type.resource} in ${namespace}`;
@@ -61,10 +61,10 @@ export async function stopApps(
     const left = new Map<string, readonly string[]>();
     for (const namespace of namespaces) {
       const timeoutMs = Math.max(limit - Date.now(), 0);
-      const names = await podsLeft(cluster, namespace, timeoutMs, signal);
+      const names = await podsLeft(cluster, scope, namespace, timeoutMs, signal);
       if (names.length > 0) left.set(namespace, names);
     }
-    await removeWebhooks({ cluster }, context, namespaces); // what ran until now may have made them anew
+    await removeWebhooks({ cluster }, context, wholeNamespaces); // what ran until now may have made them anew
     if (stopped.size === 0 && left.size === 0) return;
     if (Date.now() >= limit) {
       if (started.size > 0) throw startedAgain([...started], limits.podsStopTimeout);
@@ -77,6 +77,7 @@ export async function stopApps(
 /** Waits until no pod runs, or until one is seen that nobody has stopped yet; gives the pods that are there then. */
 async function podsLeft(
   cluster: Cluster,
+  scope: Scope,
   namespace: string,
   timeoutMs: number,
   signal: AbortSignal,
@@ -85,6 +86,7 @@ async function podsLeft(
   let isNew = false;
   const see = (pod: KubernetesObject, gone: boolean) => {
     const { name, deletionTimestamp } = pod.metadata;
+    if (!isStopped(scope, pods, pod)) return;
     if (gone || !isRunning(pod)) left.delete(name);
     else left.add(name);
     isNew ||= left.has(name) && deletionTimestamp === undefined;

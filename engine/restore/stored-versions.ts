@@ -17,7 +17,7 @@ export async function toStorageVersions(
   { signal, info }: JobContext,
   source: RestoreSource,
 ): Promise<void> {
-  const { targetNamespaces: namespaces } = source;
+  const namespaces = source.scope.wholeNamespaces;
   const willBeConverted = new Set<string>();
   const saved = partsOf(source, [resourceName(customResourceDefinitions)]);
   for await (const { object } of objectsOf(source, saved, signal))

@@ -29,6 +29,7 @@ export async function tryToDelete(trial: Trial): Promise<void> {
         inFlight,
         async ({ metadata }) => {
           const { name, uid = "" } = metadata;
+          if (!source.scope.hasLive(type, { namespace, name })) return undefined;
           const refusal = await refusalIn(() => cluster.dryRun.delete(type, namespace, name, signal, { uid }));
           if (!refusal) return tellWayBack(trial, type, namespace, name);
           const text = `${nameOf(namespace, type, name)} is not in the backup and cannot be deleted: ${refusal.message}`;

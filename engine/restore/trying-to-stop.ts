@@ -1,6 +1,7 @@
 import { DrsError } from "../errors.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { KubernetesError } from "../kubernetes/kubernetes-error.ts";
+import { isStopped } from "./plan/stopped-objects.ts";
 import { refusalIn } from "./refusals.ts";
 import { scaledWorkloads } from "./restore-order.ts";
 import { objectsOf, partsOf } from "./restore-source.ts";
@@ -9,16 +10,17 @@ import { servedType } from "./served-types.ts";
 import type { Trial } from "./trial.ts";
 
 /**
- * Asks the API server whether it lets everything be stopped that runs in the namespaces, and be scaled up again to what was
+ * Asks the API server whether it lets everything be stopped that the restore stops, and be scaled up again to what was
  * saved: what may not is known before anything is touched.
  */
 export async function tryToStop(trial: Trial): Promise<void> {
-  const { parts, signal, namespaces, refusals, findings } = trial;
+  const { source, parts, signal, namespaces, refusals, findings } = trial;
   const { cluster, limits } = parts;
   const collections = [...namespaces].flatMap((namespace) => runningKinds.map((type) => ({ namespace, type })));
   const inFlight = limits.clusterConcurrency;
   await forEachInFlight(collections, inFlight, ({ namespace, type }) =>
     forEachInFlight(cluster.list(type, namespace, signal), inFlight, async (object) => {
+      if (!isStopped(source.scope, type, object)) return;
       try {
         await stop(cluster.dryRun, type, object, signal);
       } catch (error) {

@@ -6,6 +6,7 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { claimsGone } from "./deleting-claims.ts";
 import { listed } from "./listed.ts";
+import type { Scope } from "./plan/scope.ts";
 import { whoStarts } from "./running-kinds.ts";
 import { stopApps } from "./stopping-apps.ts";
 
@@ -18,7 +19,7 @@ import { stopApps } from "./stopping-apps.ts";
 export async function removeUninvited(
   parts: JobParts,
   context: JobContext,
-  namespaces: readonly string[],
+  scope: Scope,
   claims: readonly KubernetesObject[],
   limit: number,
 ): Promise<void> {
@@ -33,7 +34,7 @@ export async function removeUninvited(
         "pause what does that until the restore is over, and restore again",
     );
   context.info(`made by somebody else while this restore runs, and deleted: ${names}`);
-  await stopApps(parts, context, namespaces);
+  await stopApps(parts, context, scope);
   await forEachInFlight(claims, limits.clusterConcurrency, ({ metadata: { namespace = "", name } }) =>
     cluster.delete(persistentVolumeClaims, namespace, name, signal),
   );

@@ -17,7 +17,7 @@ import { createEngine } from "../../engine/create-engine.ts";
 import { openEncryption } from "../../engine/encryption/archive-encryption.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { silentLogger } from "../../engine/logger.ts";
-import type { JobState } from "../../engine/model.ts";
+import type { JobState, RestorePlan } from "../../engine/model.ts";
 import { FilesystemArchiveStorage } from "../../engine/storage/filesystem-archive-storage.ts";
 import { startSimulator } from "../../simulator/simulator.ts";
 import type { Simulator, SimulatorOptions } from "../../simulator/simulator.ts";
@@ -153,8 +153,8 @@ export class Scene {
     return this.engine.createBackup({ backupName: "", itemName, caller });
   }
 
-  startRestore(backupCrn: string): Promise<string> {
-    return this.engine.restoreBackup({ backupCrn, caller });
+  startRestore(backupCrn: string, plan: Partial<RestorePlan> = {}): Promise<string> {
+    return this.engine.restoreBackup({ backupCrn, caller, ...plan });
   }
 
   startDeletion(backupCrn: string): Promise<string> {
@@ -167,8 +167,8 @@ export class Scene {
     return this.engine.describeBackup(crn);
   }
 
-  async restore(backupCrn: string) {
-    return this.restored(await this.startRestore(backupCrn));
+  async restore(backupCrn: string, plan: Partial<RestorePlan> = {}) {
+    return this.restored(await this.startRestore(backupCrn, plan));
   }
 
   /** The restore's description when it is over. */

@@ -1,8 +1,19 @@
 import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import type { RestorePlan } from "../../model.ts";
 
-type Kind = Pick<ResourceType, "apiVersion" | "resource" | "namespaced">;
+type Kind = Pick<ResourceType, "apiVersion" | "resource">;
 type Named = Pick<KubernetesObject["metadata"], "namespace" | "name">;
+
+/** What a restore may do to an object in its scope: make it as it was saved, or only create it where it is missing. */
+export type Reach = "as saved" | "if missing";
+
+/** What a scope consists of, beside its namespaces. Objects by `objectKey`, under their saved namespaces. */
+export interface ScopeParts {
+  /** The only cluster-scoped objects that are in it; without, all are. */
+  readonly clusterScoped?: ReadonlyMap<string, Reach>;
+  /** The only objects of its namespaces that are in it, and the namespaces themselves; without, all are. */
+  readonly namespaced?: ReadonlyMap<string, Reach>;
+}
 
 /** Which saved objects a restore is concerned with, and where they go. Whatever is outside of it stays as it is. */
 export class Scope {
@@ -10,24 +21,59 @@ export class Scope {
   readonly savedNamespaces: readonly string[];
   /** Where their objects go; in the same order. */
   readonly targetNamespaces: readonly string[];
+  /** Those targets that become as they were saved with all that is in them; none when single objects are listed. */
+  readonly wholeNamespaces: readonly string[];
   readonly #targets: ReadonlyMap<string, string>;
+  readonly #saved: ReadonlyMap<string, string>;
+  readonly #parts: ScopeParts;
 
   /** `targets`: the namespace that each saved one goes to; no two go to one. */
-  constructor(targets: ReadonlyMap<string, string>) {
+  constructor(targets: ReadonlyMap<string, string>, parts: ScopeParts = {}) {
     this.#targets = targets;
+    this.#saved = new Map([...targets].map(([saved, target]) => [target, saved]));
+    this.#parts = parts;
     this.savedNamespaces = [...targets.keys()];
     this.targetNamespaces = [...targets.values()];
+    this.wholeNamespaces = parts.namespaced ? [] : this.targetNamespaces;
   }
 
-  /** Of an archive of these namespaces, what the plan says. */
-  static of(savedNamespaces: readonly string[], { mapping }: Pick<RestorePlan, "mapping">): Scope {
-    return new Scope(new Map(savedNamespaces.map((saved) => [saved, mapping[saved] ?? saved])));
+  /** Of an archive of these namespaces, what the plan says; of single objects the namespaces, until these are resolved. */
+  static of(
+    archived: readonly string[],
+    { mapping, selection }: Pick<RestorePlan, "mapping" | "selection">,
+    parts?: ScopeParts,
+  ): Scope {
+    const selected = namespacesOf(archived, selection);
+    return new Scope(new Map(selected.map((saved) => [saved, mapping[saved] ?? saved])), parts);
   }
 
   /** Whether a saved object is in it. */
-  has(type: Kind, { namespace = "", name }: Named): boolean {
-    if (resourceName(type) === "namespaces") return this.#targets.has(name);
-    return !type.namespaced || this.#targets.has(namespace);
+  has(type: Kind, name: Named): boolean {
+    return this.reachOf(type, name) !== undefined;
+  }
+
+  /** What may be done to a saved object; undefined for one that is not in the scope. */
+  reachOf(type: Kind, { namespace = "", name }: Named): Reach | undefined {
+    const kind = resourceName(type);
+    const { clusterScoped, namespaced } = this.#parts;
+    if (kind === "persistentvolumes") return "as saved"; // looked up for what claims need of them
+    if (namespace === "" && kind !== "namespaces")
+      return clusterScoped ? clusterScoped.get(objectKey(type, "", name)) : "as saved";
+    if (!this.#targets.has(kind === "namespaces" ? name : namespace)) return undefined;
+    return namespaced ? namespaced.get(objectKey(type, namespace, name)) : "as saved";
+  }
+
+  /** The same of an object of the cluster, in the namespace that saved ones go to. */
+  liveReachOf(type: Kind, { namespace = "", name }: Named): Reach | undefined {
+    if (resourceName(type) === "namespaces") return this.reachOf(type, { name: this.#saved.get(name) ?? "" });
+    if (namespace === "") return this.reachOf(type, { name });
+    const saved = this.#saved.get(namespace);
+    return saved === undefined ? undefined : this.reachOf(type, { namespace: saved, name });
+  }
+
+  /** Whether an object of the cluster is in it. */
+  hasLive(type: Kind, name: Named): boolean {
+    return this.liveReachOf(type, name) !== undefined;
   }
 
   /** The namespace that objects of a saved one go to; undefined for one that is not in it. */
@@ -37,10 +83,9 @@ export class Scope {
 
   /** A saved object as one of the namespace that it goes to. The given one is not changed. */
   placed<T extends Pick<KubernetesObject, "metadata">>(type: Kind, object: T): T {
-    const { metadata } = object;
-    if (resourceName(type) === "namespaces") return withMetadata(object, { name: this.#targetOf(metadata.name) });
-    if (!type.namespaced) return object;
-    return withMetadata(object, { namespace: this.#targetOf(metadata.namespace ?? "") });
+    const { namespace, name } = object.metadata;
+    if (resourceName(type) === "namespaces") return withMetadata(object, { name: this.#targetOf(name) });
+    return namespace === undefined ? object : withMetadata(object, { namespace: this.#targetOf(namespace) });
   }
 
   #targetOf(saved: string): string {
@@ -48,7 +93,27 @@ export class Scope {
   }
 }
 
-function withMetadata<T extends Pick<KubernetesObject, "metadata">>(object: T, changes: Partial<Named>): T {
+/** What an object is called in a scope. */
+export function objectKey(type: Kind, namespace: string, name: string): string {
+  return `${resourceName(type)}/${namespace}/${name}`;
+}
+
+/** The saved namespaces that a selection is of. */
+export function namespacesOf(archived: readonly string[], selection: RestorePlan["selection"]): readonly string[] {
+  switch (selection.what) {
+    case "all":
+      return archived;
+    case "namespaces":
+      return archived.filter((name) => selection.namespaces.includes(name));
+    case "objects":
+      return archived.filter((name) => selection.objects.some(({ namespace }) => namespace === name));
+  }
+}
+
+function withMetadata<T extends Pick<KubernetesObject, "metadata">>(
+  object: T,
+  changes: Named | { namespace: string },
+): T {
   const isSame = Object.entries(changes).every(([field, value]) => object.metadata[field] === value);
   return isSame ? object : { ...object, metadata: { ...object.metadata, ...changes } };
 }

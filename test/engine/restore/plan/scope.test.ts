@@ -5,7 +5,7 @@ const configMaps = { apiVersion: "v1", resource: "configmaps", namespaced: true 
 const namespaces = { apiVersion: "v1", resource: "namespaces", namespaced: false };
 
 test("an object goes to the namespace that its own one is mapped to, and so does the namespace itself", () => {
-  const scope = Scope.of(["cdp", "vault-system"], { mapping: { cdp: "drill" } });
+  const scope = Scope.of(["cdp", "vault-system"], { selection: { what: "all" }, mapping: { cdp: "drill" } });
   expect(scope.savedNamespaces).toEqual(["cdp", "vault-system"]);
   expect(scope.targetNamespaces).toEqual(["drill", "vault-system"]);
   const theme = { metadata: { namespace: "cdp", name: "theme" }, data: { a: "b" } };

@@ -1,0 +1,101 @@
+import { Checkpoint } from "../../jobs/checkpoint.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import type { Discovery } from "../../kubernetes/discovery.ts";
+import type { ResourceType } from "../../kubernetes/kubernetes-object.ts";
+import type { RestorePlan } from "../../model.ts";
+import { namespaces as namespaceType } from "../../objects/entities.ts";
+import type { ScopedArchive } from "../restore-source.ts";
+import { LiveNames } from "./live-names.ts";
+import { objectKey, type Reach, Scope } from "./scope.ts";
+import type { Selected } from "./selected-objects.ts";
+
+/** Written when PRE_VALIDATION has listed what the restore may touch, in notes: the way back goes by them, too. */
+const listing = new Checkpoint<{ readonly isOfObjects: boolean }>("PRE_VALIDATION", "scope");
+const scopeNotes = "scope/";
+/** Noted before an object is created that may not be touched where it is there already. */
+const madeNotes = "made/";
+
+/** Whether a plan takes all of a backup, to be as it was saved: then nothing has to be listed. */
+export function isWhole({ selection, mode }: RestorePlan): boolean {
+  return selection.what === "all" && mode === "replace";
+}
+
+/**
+ * Lists what a restore may touch, and notes it: of what was selected all, or with `add` what is missing now; of what that needs
+ * what is missing now, or with all of a namespace all. A later run of PRE_VALIDATION lists it anew.
+ */
+export async function resolveScope(
+  archive: ScopedArchive,
+  plan: RestorePlan,
+  { asked, needed }: Selected,
+  { cluster, discovery }: { readonly cluster: Cluster; readonly discovery: Discovery },
+  context: JobContext,
+): Promise<Scope> {
+  const archived = archive.reader.manifest.includedNamespaces;
+  const isOfObjects = plan.mode !== "replace" || plan.selection.what === "objects";
+  const reaches = new Map<string, Reach>();
+  if (isOfObjects) {
+    const live = new LiveNames(archive, cluster, discovery, context.signal);
+    const ifMissing = [...needed, ...archive.scope.savedNamespaces.map((name) => objectKey(namespaceType, "", name))];
+    for (const key of [...(plan.mode === "replace" ? [] : asked), ...ifMissing])
+      if (!(await live.has(key))) reaches.set(key, "if missing");
+    if (plan.mode === "replace") for (const key of asked) reaches.set(key, "as saved");
+  } else for (const key of needed) reaches.set(key, "as saved");
+  context.notes.clear(scopeNotes);
+  context.notes.setAll([...reaches].map(([key, reach]) => [scopeNotes + key, reach]));
+  listing.write(context, { isOfObjects });
+  return Scope.of(archived, plan, partsOf(reaches, isOfObjects));
+}
+
+/** The scope that PRE_VALIDATION has noted. MissingCheckpointError when it has not. */
+export function notedScope(archived: readonly string[], plan: RestorePlan, context: JobContext): Scope {
+  if (isWhole(plan)) return Scope.of(archived, plan);
+  const { isOfObjects } = listing.read(context);
+  const noted = context.notes.entries<Reach>(scopeNotes);
+  const reaches = new Map([...noted].map(([key, reach]) => [key.slice(scopeNotes.length), reach]));
+  return Scope.of(archived, plan, partsOf(reaches, isOfObjects));
+}
+
+/** What of the namespaces in a safety archive the restore has touched: all that it listed, but for what it has not made. */
+export function wayBackScope(namespaces: readonly string[], context: JobContext): Scope {
+  const targets = new Map(namespaces.map((name) => [name, name]));
+  if (listing.find(context)?.isOfObjects !== true) return new Scope(targets);
+  const reaches = new Map<string, Reach>();
+  for (const [key, reach] of context.notes.entries<Reach>(scopeNotes)) {
+    const name = key.slice(scopeNotes.length);
+    if (reach === "as saved" || isClaim(name) || context.notes.get(madeNotes + name) === true)
+      reaches.set(name, "as saved");
+  }
+  return new Scope(targets, partsOf(reaches, true));
+}
+
+/** Of claims it is known otherwise whether the restore has made them. */
+function isClaim(key: string): boolean {
+  return key.startsWith("persistentvolumeclaims/");
+}
+
+function partsOf(reaches: ReadonlyMap<string, Reach>, isOfObjects: boolean) {
+  return { clusterScoped: reaches, ...(isOfObjects && { namespaced: reaches }) };
+}
+
+/** Notes that an object is about to be created; `isMade` false takes it back, as somebody else has made it. */
+export function noteMade(
+  { notes }: Pick<JobContext, "notes">,
+  type: ResourceType,
+  namespace: string,
+  name: string,
+  isMade = true,
+): void {
+  notes.set(madeNotes + objectKey(type, namespace, name), isMade);
+}
+
+/** Whether the restore has made an object, or was about to. */
+export function isNotedMade(
+  { notes }: Pick<JobContext, "notes">,
+  type: ResourceType,
+  namespace: string,
+  name: string,
+): boolean {
+  return notes.get(madeNotes + objectKey(type, namespace, name)) === true;
+}
