@@ -9,6 +9,7 @@ import { ClusterScopedNeeds } from "../../objects/cluster-scoped-needs.ts";
 import { claimPrefixes, namespacedNeeds } from "../../objects/namespaced-needs.ts";
 import { referencesOf } from "../../objects/references.ts";
 import { type RoleRef, subjectsOf } from "../../objects/subjects.ts";
+import { driverFor } from "../../volumes/saved-data.ts";
 import { listed } from "../listed.ts";
 import { namespacesOf, objectKey } from "./scope.ts";
 
@@ -77,7 +78,7 @@ export class SelectedObjects {
   /** Whether it is a storage class of a driver that has snapshots of the selected namespaces. */
   #makesVolumes({ provisioner }: KubernetesObject): boolean {
     return this.#archive.manifest.volumes.some(
-      ({ driver, namespace }) => driver === provisioner && this.#namespaces.has(namespace),
+      (volume) => this.#namespaces.has(volume.namespace) && driverFor(volume) === provisioner,
     );
   }
 

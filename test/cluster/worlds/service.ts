@@ -7,7 +7,7 @@ import { CrashPoints } from "../../../engine/crash-points.ts";
 import { createEngine } from "../../../engine/create-engine.ts";
 import type { Engine } from "../../../engine/engine.ts";
 import { defaultRunnerSettings } from "../../../engine/jobs/runner.ts";
-import type { Message } from "../../../engine/model.ts";
+import type { Message, RestorePlan } from "../../../engine/model.ts";
 import { FilesystemArchiveStorage } from "../../../engine/storage/filesystem-archive-storage.ts";
 import type { TestCluster } from "../support/cluster.ts";
 import { keyOf } from "./kinds.ts";
@@ -71,8 +71,8 @@ export class EngineService implements WorldService {
     return this.#running.createBackup({ backupName: "", itemName: "", caller });
   }
 
-  restore(backupCrn: string): Promise<string> {
-    return this.#running.restoreBackup({ backupCrn, caller });
+  restore(backupCrn: string, plan: Partial<RestorePlan> = {}): Promise<string> {
+    return this.#running.restoreBackup({ backupCrn, caller, ...plan });
   }
 
   async describe(crn: string): Promise<JobStatus> {
