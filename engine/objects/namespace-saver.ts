@@ -28,6 +28,8 @@ export interface SavingRequest {
   /** Cluster-scoped objects that are saved whether these need them or not. */
   readonly further?: AsyncIterable<{ readonly type: ResourceType; readonly object: KubernetesObject }>;
   readonly signal: AbortSignal;
+  /** Told of every object in the namespaces, whether it is saved or not, with its own bytes. */
+  readonly onListed?: (type: DiscoveredResource, namespace: string, bytes: Buffer) => void;
   /** Told of every object in the namespaces that is saved. */
   readonly onObject?: (type: ResourceType, object: KubernetesObject) => void;
   /** Called after each kind, for the log. */
@@ -111,13 +113,14 @@ function savedObjects(
 
 async function* savedObjectsIn(
   namespace: string,
-  { cluster, signal, onGoing, onLeftOut, onObject }: SavingRequest,
+  { cluster, signal, onListed, onGoing, onLeftOut, onObject }: SavingRequest,
   resource: DiscoveredResource,
   { needs, unselecting }: Learnt,
 ): AsyncGenerator<SavableObject> {
   try {
     for await (const page of cluster.listRaw(resource, namespace, signal))
       for (const bytes of page) {
+        onListed?.(resource, namespace, bytes);
         const object = JSON.parse(bytes.toString()) as KubernetesObject;
         if (isGoing(resource, object) && !isMadeByCluster(resource, object)) onGoing?.(resource, object);
         if (!isSavedObject(resource, object, unselecting)) {

@@ -1,7 +1,7 @@
 import { isBuiltInGroup } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { hasStatus, isUnconverted } from "../kubernetes/kubernetes-error.ts";
-import { groupOf, type KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { groupOf, type KubernetesObject, type ObjectMeta } from "../kubernetes/kubernetes-object.ts";
 import { RawObject } from "../kubernetes/raw-object.ts";
 import { unreadable } from "../objects/namespace-saver.ts";
 import { appliersOf } from "./field-owners.ts";
@@ -23,10 +23,39 @@ export interface LiveObject {
 }
 
 export interface LiveObjects {
-  /** The names of those that are as they were saved in every byte. */
-  readonly untouched: ReadonlySet<string>;
+  /** Those that are as they were saved in every byte: by name what `versionOf` says of them. */
+  readonly untouched: ReadonlyMap<string, string>;
   /** The others, by name. */
   readonly others: ReadonlyMap<string, LiveObject>;
+}
+
+export interface MutableLiveObjects extends LiveObjects {
+  readonly untouched: Map<string, string>;
+  readonly others: Map<string, LiveObject>;
+}
+
+/** Says which state of an object it is: two of one name with the same are the same object, unchanged in between. */
+export function versionOf({ uid = "", resourceVersion = "" }: Pick<ObjectMeta, "uid" | "resourceVersion">): string {
+  return `${uid} ${resourceVersion}`;
+}
+
+/** Told of the metadata of each object that is as it was saved in every byte, maybe more than once. */
+export type OnUntouched = (metadata: ObjectMeta) => void;
+
+/** Adds an object as the API server gives it. `saved`: the digests of the archived ones. */
+export function addLive(
+  { untouched, others }: MutableLiveObjects,
+  type: ServedType,
+  bytes: Buffer,
+  saved: ReadonlySet<string>,
+  onUntouched: OnUntouched = () => {},
+): void {
+  const raw = new RawObject(bytes);
+  const { metadata } = raw;
+  if (metadata.deletionTimestamp === undefined && saved.has(raw.digest)) {
+    untouched.set(metadata.name, versionOf(metadata));
+    onUntouched(metadata);
+  } else others.set(metadata.name, liveObject(type, raw.object));
 }
 
 /**
@@ -39,22 +68,17 @@ export async function liveObjects(
   namespace: string,
   saved: ReadonlySet<string>,
   signal: AbortSignal,
+  onUntouched?: OnUntouched,
 ): Promise<LiveObjects> {
-  const untouched = new Set<string>();
-  const others = new Map<string, LiveObject>();
+  const live: MutableLiveObjects = { untouched: new Map(), others: new Map() };
   try {
     for await (const items of cluster.listRaw(type, namespace, signal))
-      for (const item of items) {
-        const raw = new RawObject(item);
-        const { name, deletionTimestamp } = raw.metadata;
-        if (deletionTimestamp === undefined && saved.has(raw.digest)) untouched.add(name);
-        else others.set(name, liveObject(type, raw.object));
-      }
+      for (const item of items) addLive(live, type, item, saved, onUntouched);
   } catch (error) {
     if (isUnconverted(error)) throw unreadable(type, namespace, error);
     if (!hasStatus(error, 404, 405)) throw error; // a kind that has gone since discovery
   }
-  return { untouched, others };
+  return live;
 }
 
 export function liveObject(type: ServedType, object: KubernetesObject): LiveObject {

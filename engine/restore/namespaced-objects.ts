@@ -4,11 +4,13 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { resourceName } from "../kubernetes/kubernetes-object.ts";
 import { ChangedByCluster } from "./changed-by-cluster.ts";
 import { type LiveObject, type LiveObjects, liveObjects } from "./live-objects.ts";
+import { liveSince } from "./live-since.ts";
 import { nameOf } from "./object-names.ts";
 import { failWhenTooMany, tellGivenUp } from "./refused-objects.ts";
 import { leaveUntouched, type NamespacedRestore, type Outcome, restoreObject } from "./restore-object.ts";
 import { type SavedObject, savedObjectsOf } from "./restore-source.ts";
 import { refusedKey } from "./restoring-refused.ts";
+import { savedNamesOf } from "./saved-names.ts";
 import { type ServedType, servedType } from "./served-types.ts";
 
 /** After so many objects that were written the step counts as having come further. */
@@ -28,7 +30,7 @@ export async function restoreObjects(
   const counts = new PartCounts(context);
   const changed = new ChangedByCluster();
   await forEachInFlight(
-    compared(restore, parts, (part) => counts.add(part, "left")),
+    compared(restore, parts, (part, count) => counts.add(part, "left", count)),
     restore.parts.limits.clusterConcurrency,
     async ({ type, part, saved, live }) => {
       const object = saved.object();
@@ -56,10 +58,10 @@ interface Compared {
 async function* compared(
   namespacedRestore: NamespacedRestore,
   parts: readonly Part[],
-  onUntouched: (part: Part) => void,
+  onUntouched: (part: Part, count: number) => void,
 ): AsyncGenerator<Compared> {
   const { context, source, discovery } = namespacedRestore;
-  const { cluster, restore } = namespacedRestore.parts;
+  const { restore } = namespacedRestore.parts;
   for (const part of parts) {
     const type = servedType(discovery, part);
     if (!type) {
@@ -69,19 +71,54 @@ async function* compared(
       failWhenTooMany({ restore }, context, source);
       continue;
     }
+    const differing = await differingIn(namespacedRestore, part, type, (count) => onUntouched(part, count));
+    if (differing.size === 0) continue; // and the part need not be read
     let at: string | undefined;
     let there: LiveObjects | undefined;
-    const { digests } = await source.index.of(source, part, context.signal);
     for await (const saved of savedObjectsOf(source, part, context.signal)) {
       const { namespace = "", name } = saved.metadata;
-      if (namespace !== at) there = await liveObjects(cluster, type, namespace, digests, context.signal);
+      const look = differing.get(namespace);
+      if (look === undefined) continue;
+      if (namespace !== at) there = await look();
       at = namespace;
-      if (there?.untouched.has(name)) {
-        leaveUntouched(namespacedRestore, type, saved.metadata);
-        onUntouched(part);
-      } else yield { type, part, saved, live: there?.others.get(name) };
+      if (!there?.untouched.has(name)) yield { type, part, saved, live: there?.others.get(name) };
     }
   }
+}
+
+/** The objects that differ in all namespaces together are in memory when they are no more than these. */
+const maxKept = 2_000;
+
+/**
+ * The namespaces that have not all of a part's objects as they were saved in every byte, with what is there; what is as saved
+ * is noted as left, and counted.
+ */
+async function differingIn(
+  namespacedRestore: NamespacedRestore,
+  part: Part,
+  type: ServedType,
+  onUntouched: (count: number) => void,
+): Promise<ReadonlyMap<string, () => Promise<LiveObjects>>> {
+  const { source, context, parts } = namespacedRestore;
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const { digests } = await source.index.of(source, part, signal);
+  const differing = new Map<string, () => Promise<LiveObjects>>();
+  let kept = 0;
+  for (const [namespace, names] of await savedNamesOf(source, part, signal)) {
+    const collection = { cluster, type, namespace, names, digests, inFlight: limits.clusterConcurrency, signal };
+    const live = await liveSince(collection, source.index.seen.of(type, namespace), (metadata) => {
+      if (names.has(metadata.name)) leaveUntouched(namespacedRestore, type, metadata);
+    });
+    const left = names.keys().filter((name) => live.untouched.has(name));
+    const count = [...left].length;
+    onUntouched(count);
+    if (count === names.size) continue;
+    kept += live.others.size;
+    const isKept = kept <= maxKept;
+    differing.set(namespace, async () => (isKept ? live : liveObjects(cluster, type, namespace, digests, signal)));
+  }
+  return differing;
 }
 
 /** How many objects of each kind were written, left, and refused: told as each is done with. */
@@ -94,10 +131,10 @@ class PartCounts {
     this.#context = context;
   }
 
-  add(part: Part, outcome: Outcome): void {
+  add(part: Part, outcome: Outcome, count = 1): void {
     const counts = this.#counts.get(part) ?? { written: 0, left: 0, refused: 0 };
     this.#counts.set(part, counts);
-    if (outcome === "left") counts.left++;
+    if (outcome === "left") counts.left += count;
     else if (outcome === "written") counts.written++;
     else counts.refused++;
     if (outcome === "written" && ++this.#sinceProgress >= batchSize) {

@@ -29,8 +29,8 @@ import { tellUnreadySnapshots } from "./unready-snapshots.ts";
 
 /**
  * Proves that the restore can be made before anything is touched: every byte of the archive and that it holds nothing but
- * what a backup holds, every snapshot in the storage, every kind, class and right it will need, and what the API server says to each object. Then saves what is
- * about to be replaced. Whatever fails here fails the job.
+ * what a backup holds, every snapshot in the storage, every kind, class and right it will need, and what the API server says to each object. Saves what is
+ * about to be replaced, too, from the list of live objects that the archive is compared with. Whatever fails here fails the job.
  */
 export async function preValidation(
   archive: RestoreSource,
@@ -70,8 +70,8 @@ export async function preValidation(
   new OwnerLinks(context, source.notesPrefix).expect({ metadata: { ownerReferences: [...owners.values()] } });
   for (const loss of losses)
     if (source.scope.has(loss.type, loss.metadata)) await tellNotAsSaved(cluster, context, loss);
-  await dryRun(source, discovery, definitions, parts, context);
   await saveForSafety(source, discovery, parts, context);
+  await dryRun(source, discovery, definitions, parts, context);
 }
 
 /** The archive as far as the plan takes it, which is noted. */

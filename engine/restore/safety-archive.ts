@@ -3,14 +3,17 @@ import { formatVersion } from "../archive/format.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
+import type { ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { saveNamespaces } from "../objects/namespace-saver.ts";
 import { savedForSafety } from "./restore-checkpoints.ts";
 import { admissionPolicies, clusterScopedKinds } from "./restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { type ServedType, servedType } from "./served-types.ts";
 
 /**
  * Saves the objects that the restore will replace, for the case that it has to go back: also the cluster-scoped ones of the
- * backup that nothing in the namespaces uses now. Their volumes are kept instead.
+ * backup that nothing in the namespaces uses now. Their volumes are kept instead. What it sees meanwhile is in the source's
+ * index afterwards.
  */
 export async function saveForSafety(
   source: RestoreSource,
@@ -26,7 +29,9 @@ export async function saveForSafety(
     signal,
   );
   const writer = archives.writer(safetyFolder(job.uuid));
-  const parts = await saveNamespaces({ cluster, discovery, writer, namespaces, further, signal, onPart: () => {} });
+  const onListed = await seeing(source, discovery, signal);
+  const request = { cluster, discovery, writer, namespaces, further, signal, onListed, onPart: () => {} };
+  const parts = await saveNamespaces(request);
   await writer.writeManifest(
     {
       formatVersion,
@@ -51,4 +56,27 @@ export async function saveForSafety(
   context.info(
     `saved the ${objects} objects that are there now, in ${storage.description} under ${safetyFolder(job.uuid)}`,
   );
+}
+
+/** Compares each listed object with the archived ones of its kind. */
+async function seeing(
+  source: RestoreSource,
+  discovery: Discovery,
+  signal: AbortSignal,
+): Promise<(type: ResourceType, namespace: string, bytes: Buffer) => void> {
+  const { index, reader } = source;
+  index.seen.clear();
+  const compared = new Map<string, { readonly type: ServedType; readonly digests: ReadonlySet<string> }>();
+  for (const part of reader.parts) {
+    const type = servedType(discovery, part);
+    if (type) compared.set(keyOf(type), { type, digests: (await index.of(source, part, signal)).digests });
+  }
+  return (listed, namespace, bytes) => {
+    const known = compared.get(keyOf(listed));
+    if (known) index.seen.see(known.type, namespace, bytes, known.digests);
+  };
+}
+
+function keyOf({ apiVersion, resource }: ResourceType): string {
+  return `${apiVersion}/${resource}`;
 }

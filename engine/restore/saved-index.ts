@@ -1,6 +1,7 @@
 import type { Part } from "../archive/format.ts";
 import { RawObject } from "../kubernetes/raw-object.ts";
 import { archivedObjects, type RestoreSource } from "./restore-source.ts";
+import { SeenObjects } from "./seen-objects.ts";
 
 /** What is known of a part's objects without reading it again. */
 export interface PartIndex {
@@ -11,10 +12,12 @@ export interface PartIndex {
 }
 
 /**
- * The names and digests of archived objects, so that the phases of a restore do not each read the archive for them: of an
- * object no more is in memory. What a part's own digest has not proven is not kept.
+ * The names and digests of archived objects, so that the phases of a restore do not each read the archive for them, and
+ * what PRE_VALIDATION has seen of the live ones: of an object no more is in memory. What a part's own digest has not proven is
+ * not kept.
  */
 export class SavedIndex {
+  readonly seen = new SeenObjects();
   /** By the digests of the parts. */
   readonly #parts = new Map<string, PartIndex>();
 
@@ -40,6 +43,7 @@ export class SavedIndex {
 
   clear(): void {
     this.#parts.clear();
+    this.seen.clear();
   }
 }
 

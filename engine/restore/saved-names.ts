@@ -22,10 +22,22 @@ export async function savedNames(
 ): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const names = new Map<string, ReadonlySet<string>>();
   for (const part of partsOf(source, [resourceName(type)]))
-    for (const [saved, found] of (await source.index.of(source, part, signal)).names) {
-      const here = [...found].filter((name) => source.scope.has(part, { namespace: saved, name }));
-      const namespace = source.scope.targetOf(saved) ?? saved;
-      if (here.length > 0) names.set(namespace, new Set(here).union(names.get(namespace) ?? new Set()));
-    }
+    for (const [namespace, here] of await savedNamesOf(source, part, signal))
+      names.set(namespace, here.union(names.get(namespace) ?? new Set()));
+  return names;
+}
+
+/** The same of one part. */
+export async function savedNamesOf(
+  source: RestoreSource,
+  part: Part,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const names = new Map<string, ReadonlySet<string>>();
+  for (const [saved, found] of (await source.index.of(source, part, signal)).names) {
+    const here = [...found].filter((name) => source.scope.has(part, { namespace: saved, name }));
+    const namespace = source.scope.targetOf(saved) ?? saved;
+    if (here.length > 0) names.set(namespace, new Set(here).union(names.get(namespace) ?? new Set()));
+  }
   return names;
 }

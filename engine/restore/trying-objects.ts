@@ -12,6 +12,7 @@ import { restoredMetadata } from "./namespaces.ts";
 import { refusalIn } from "./refusals.ts";
 import { afterStart, scaledWorkloads, userSnapshots } from "./restore-order.ts";
 import { savedObjectsOf, volumesOf } from "./restore-source.ts";
+import { savedNamesOf } from "./saved-names.ts";
 import { runningKinds } from "./running-kinds.ts";
 import { sanitize } from "./sanitize.ts";
 import { withoutAllocations } from "./sanitizers/service.ts";
@@ -23,7 +24,7 @@ import { wantedObject } from "./wanted-object.ts";
 /** Made otherwise than by creating what was saved. */
 const notTried = new Set(["persistentvolumes", ...afterStart, ...userSnapshots]);
 
-/** Each kind that is being tried has a list of its live objects in memory. */
+/** Each kind that is being tried may have a list of its live objects in memory. */
 const kindsAtOnce = 4;
 
 /** Told of what the API server was asked, and of its refusal. */
@@ -58,13 +59,23 @@ async function* whatToTry(trial: Trial, part: Part): AsyncGenerator<Tried> {
   const { source, discovery, signal, namespaces, findings } = trial;
   const type = servedType(discovery, part);
   if (!type) return;
+  const same = await untouchedIn(trial, part, type);
+  if (same !== undefined) {
+    findings.same += same;
+    return;
+  }
   let live: { readonly namespace: string; readonly objects: LiveObjects } | undefined;
   const { digests } = await source.index.of(source, part, signal);
   for await (const saved of savedObjectsOf(source, part, signal)) {
     const { namespace = "", name } = saved.metadata;
     if (type.namespaced && !namespaces.has(namespace)) continue;
     if (type.namespaced && live?.namespace !== namespace)
-      live = { namespace, objects: await liveObjects(trial.parts.cluster, type, namespace, digests, signal) };
+      live = {
+        namespace,
+        objects:
+          source.index.seen.of(type, namespace) ??
+          (await liveObjects(trial.parts.cluster, type, namespace, digests, signal)),
+      };
     const isUntouched = live?.objects.untouched.has(name) === true;
     if (isUntouched && !mayBeReplaced(type)) {
       findings.same++;
@@ -78,6 +89,23 @@ async function* whatToTry(trial: Trial, part: Part): AsyncGenerator<Tried> {
     if (deed === "nothing") findings.same++;
     else yield { type, archived, deed };
   }
+}
+
+/** How many objects of a part may be left alone, when that is known of all of them without reading it. */
+async function untouchedIn(
+  { source, namespaces, signal }: Trial,
+  part: Part,
+  type: ServedType,
+): Promise<number | undefined> {
+  if (!type.namespaced || mayBeReplaced(type)) return undefined;
+  let count = 0;
+  for (const [namespace, names] of await savedNamesOf(source, part, signal)) {
+    if (!namespaces.has(namespace)) continue;
+    const seen = source.index.seen.of(type, namespace);
+    if (!names.keys().every((name) => seen?.untouched.has(name))) return undefined;
+    count += names.size;
+  }
+  return count;
 }
 
 /** Whether objects of a kind may go and be made again, though they are as they were saved. */
