@@ -10,7 +10,7 @@ import { failWhenTooMany, tellGivenUp } from "./refused-objects.ts";
 import { leaveUntouched, type NamespacedRestore, type Outcome, restoreObject } from "./restore-object.ts";
 import { type SavedObject, savedObjectsOf } from "./restore-source.ts";
 import { refusedKey } from "./restoring-refused.ts";
-import { savedNamesOf } from "./saved-names.ts";
+import { digestsFor, savedNamesOf } from "./saved-names.ts";
 import { type ServedType, servedType } from "./served-types.ts";
 
 /** After so many objects that were written the step counts as having come further. */
@@ -102,10 +102,10 @@ async function differingIn(
   const { source, context, parts } = namespacedRestore;
   const { cluster, limits } = parts;
   const { signal } = context;
-  const { digests } = await source.index.of(source, part, signal);
   const differing = new Map<string, () => Promise<LiveObjects>>();
   let kept = 0;
   for (const [namespace, names] of await savedNamesOf(source, part, signal)) {
+    const digests = await digestsFor(source, part, namespace, signal);
     const collection = { cluster, type, namespace, names, digests, inFlight: limits.clusterConcurrency, signal };
     const live = await liveSince(collection, source.index.seen.of(type, namespace), (metadata) => {
       if (names.has(metadata.name)) leaveUntouched(namespacedRestore, type, metadata);

@@ -73,7 +73,8 @@ async function seeing(
   }
   return (listed, namespace, bytes) => {
     const known = compared.get(keyOf(listed));
-    if (known) index.seen.see(known.type, namespace, bytes, known.digests);
+    const isMoved = source.scope.targetOf(namespace) !== namespace; // and differs from what was saved of its name
+    if (known && !isMoved) index.seen.see(known.type, namespace, bytes, known.digests);
   };
 }
 

@@ -41,3 +41,18 @@ export async function savedNamesOf(
   }
   return names;
 }
+
+/**
+ * The digests of a part's objects that may stay as they are in a namespace: those that were saved in it, and go to it. One
+ * that goes there from another namespace is never the same in every byte.
+ */
+export async function digestsFor(
+  source: RestoreSource,
+  part: Part,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  return source.scope.targetOf(namespace) === namespace
+    ? (await source.index.of(source, part, signal)).digests
+    : new Set();
+}

@@ -12,7 +12,7 @@ import { restoredMetadata } from "./namespaces.ts";
 import { refusalIn } from "./refusals.ts";
 import { afterStart, scaledWorkloads, userSnapshots } from "./restore-order.ts";
 import { savedObjectsOf, volumesOf } from "./restore-source.ts";
-import { savedNamesOf } from "./saved-names.ts";
+import { digestsFor, savedNamesOf } from "./saved-names.ts";
 import { runningKinds } from "./running-kinds.ts";
 import { sanitize } from "./sanitize.ts";
 import { withoutAllocations } from "./sanitizers/service.ts";
@@ -65,17 +65,11 @@ async function* whatToTry(trial: Trial, part: Part): AsyncGenerator<Tried> {
     return;
   }
   let live: { readonly namespace: string; readonly objects: LiveObjects } | undefined;
-  const { digests } = await source.index.of(source, part, signal);
   for await (const saved of savedObjectsOf(source, part, signal)) {
     const { namespace = "", name } = saved.metadata;
     if (type.namespaced && !namespaces.has(namespace)) continue;
     if (type.namespaced && live?.namespace !== namespace)
-      live = {
-        namespace,
-        objects:
-          source.index.seen.of(type, namespace) ??
-          (await liveObjects(trial.parts.cluster, type, namespace, digests, signal)),
-      };
+      live = { namespace, objects: await liveObjectsIn(trial, part, type, namespace) };
     const isUntouched = live?.objects.untouched.has(name) === true;
     if (isUntouched && !mayBeReplaced(type)) {
       findings.same++;
@@ -89,6 +83,17 @@ async function* whatToTry(trial: Trial, part: Part): AsyncGenerator<Tried> {
     if (deed === "nothing") findings.same++;
     else yield { type, archived, deed };
   }
+}
+
+async function liveObjectsIn(
+  { source, parts, signal }: Trial,
+  part: Part,
+  type: ServedType,
+  namespace: string,
+): Promise<LiveObjects> {
+  const seen = source.index.seen.of(type, namespace);
+  if (seen !== undefined) return seen;
+  return liveObjects(parts.cluster, type, namespace, await digestsFor(source, part, namespace, signal), signal);
 }
 
 /** How many objects of a part may be left alone, when that is known of all of them without reading it. */
