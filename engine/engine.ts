@@ -50,6 +50,11 @@ export interface Engine {
    */
   restoreBackup(request: RestoreRequest): Promise<string>;
   /**
+   * Records the removal of what a scratch restore has made, and answers at once with the CRN of the job, which is a restore's.
+   * INVALID_ARGUMENT for another restore, FAILED_PRECONDITION for one that is not over.
+   */
+  removeScratch(request: { restoreCrn: string; caller: Caller }): Promise<string>;
+  /**
    * Records a deletion and answers at once with its CRN; an unfinished deletion of the same backup is returned again. The
    * backup is TERMINATING until a deletion succeeds. One that has not started is taken out of the queue at once; one that
    * is running, or is being restored, is FAILED_PRECONDITION.

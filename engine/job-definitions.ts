@@ -3,9 +3,11 @@ import { deletionJob } from "./deletion/deletion-job.ts";
 import { type JobParameters, type ParameterFlags, parametersFrom, parametersOf } from "./jobs/parameters.ts";
 import type { JobParts } from "./jobs/parts.ts";
 import type { Job, JobContext, JobDefinition } from "./jobs/phase.ts";
-import type { JobKind } from "./model.ts";
+import type { JobKind, RestorePlan } from "./model.ts";
 import { restoreJob } from "./restore/restore-job.ts";
 import { SavedIndex } from "./restore/saved-index.ts";
+import { scratchRemovalJob } from "./restore/scratch/removal-job.ts";
+import { scratchJob } from "./restore/scratch/scratch-job.ts";
 
 /** The jobs this service knows: where the phases of each kind are plugged in. Each job goes by its own parameters. */
 export function createJobDefinitions(parts: JobParts & ParameterFlags): Readonly<Record<JobKind, JobDefinition>> {
@@ -13,10 +15,19 @@ export function createJobDefinitions(parts: JobParts & ParameterFlags): Readonly
   return {
     backup: byParameters(parts, "backup", (parameters) => backupJob({ ...parts, parameters })),
     restore: byParameters(parts, "restore", ({ controlPlane, plan, statusOf, maxRefusedObjects }) =>
-      restoreJob({ ...parts, controlPlane, restore: { ...parts.restore, statusOf, maxRefusedObjects } }, plan, index),
+      restoreBy(plan)(
+        { ...parts, controlPlane, restore: { ...parts.restore, statusOf, maxRefusedObjects } },
+        plan,
+        index,
+      ),
     ),
     deletion: byParameters(parts, "deletion", () => deletionJob(parts)),
   };
+}
+
+function restoreBy({ mode }: RestorePlan) {
+  if (mode === "scratch") return scratchJob;
+  return mode === "remove-scratch" ? scratchRemovalJob : restoreJob;
 }
 
 /** A kind of job whose steps are made from the parameters of the job that they run for. */

@@ -29,6 +29,8 @@ export interface RestorePlan {
   readonly mode: RestoreMode;
   /** The namespace that the objects of a saved one go to, where that is another one. */
   readonly mapping: Readonly<Record<string, string>>;
+  /** With `remove-scratch`: the CRN of the scratch restore. */
+  readonly scratchCrn?: string;
 }
 
 /** All of a backup, some of its namespaces, or single objects with what they need. */
@@ -44,8 +46,11 @@ export interface SelectedObject {
   readonly name: string;
 }
 
-/** `replace`: what is selected becomes as it was saved. `add`: what of it is missing is created, and nothing else touched. */
-export type RestoreMode = "replace" | "add";
+/**
+ * `replace`: what is selected becomes as it was saved. `add`: what of it is missing is created, and nothing else touched.
+ * `scratch`: it is made in new namespaces, beside what is there. `remove-scratch`: what a scratch restore has made goes again.
+ */
+export type RestoreMode = "replace" | "add" | "scratch" | "remove-scratch";
 
 /** The API shows no deletion's phase; the log does. */
 export type DeletionPhase = "PENDING" | "DELETING_SNAPSHOTS" | "DELETING_ARCHIVE" | "FINISHED";

@@ -102,6 +102,27 @@ export class Operations implements Engine {
     });
   }
 
+  async removeScratch({ restoreCrn, caller }: { restoreCrn: string; caller: Caller }): Promise<string> {
+    parseCrn(restoreCrn, "restore");
+    return this.#intake.record(() => {
+      const { backupCrn, entity, itemName, state, parameters } = this.#get(restoreCrn);
+      const { plan } = JSON.parse(parameters ?? "{}") as { plan?: RestorePlan };
+      if (plan?.mode !== "scratch")
+        throw new DrsError(
+          "INVALID_ARGUMENT",
+          `restore ${restoreCrn} is not a scratch restore: it has nothing to remove`,
+        );
+      if (state === "NOT_STARTED" || state === "IN_PROGRESS")
+        throw new DrsError("FAILED_PRECONDITION", `restore ${restoreCrn} is ${state}: cancel it, or wait for its end`);
+      const removal: RestorePlan = { ...plan, mode: "remove-scratch", scratchCrn: restoreCrn };
+      const repeat: Repeat = { kind: "restore", requestedName: "", itemName, backupCrn, caller };
+      const first = this.#intake.findRepeated(repeat);
+      if (first !== undefined && isPlanOf(first, removal)) return first;
+      const includedNamespaces = Object.values(plan.mapping);
+      return this.#intake.enqueue({ ...repeat, origin, displayName: "", entity, includedNamespaces, plan: removal });
+    });
+  }
+
   async deleteBackup({ backupCrn, caller }: { backupCrn: string; caller: Caller }): Promise<string> {
     parseCrn(backupCrn, "backup");
     return this.#intake.record(() => {

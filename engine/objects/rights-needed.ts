@@ -105,6 +105,15 @@ export function restoreRights({ saved, namespaces, statusOf, ...discovery }: Res
   ];
 }
 
+/** What a scratch restore does, and its removal. */
+export function scratchRights(needed: RestoreRights): readonly AccessQuestion[] {
+  return [
+    ...restoreRights(needed),
+    ...rightsOn(namespaceType, ["delete"], ""),
+    ...rightsOn(persistentVolumes, ["list", "watch"], ""),
+  ];
+}
+
 function isReplaced(kind: ResourceType): boolean {
   return !kind.namespaced && !["persistentvolumes", "namespaces"].includes(resourceName(kind));
 }

@@ -12,16 +12,13 @@ import { checkObject, quoted } from "./saved-object.ts";
 /**
  * Proves every byte of the archive, and that it holds what a backup of its namespaces can hold and nothing beyond: objects
  * of these namespaces, and the cluster-scoped ones that these need; those that are for others, too, or are there because a
- * label or a setting says so, only in an authentic one. DATA_LOSS names the part, the line and the reason; FAILED_PRECONDITION names namespaces that are not the control
- * plane's, as a restore empties them. Each object that has passed is indexed, and given to `onObject`.
+ * label or a setting says so, only in an authentic one. DATA_LOSS names the part, the line and the reason. Each object that has passed is indexed, and given to `onObject`.
  */
 export async function verifyContents(
   source: RestoreSource,
-  controlPlane: JobParts["controlPlane"],
   signal: AbortSignal,
   onObject: (part: Part, object: KubernetesObject) => void = () => {},
 ): Promise<void> {
-  belongToControlPlane(source.targetNamespaces, controlPlane);
   await source.index.fill(source.reader.parts, (add) =>
     verify(source, signal, (part, object, bytes) => {
       add(part, new RawObject(bytes));
@@ -91,7 +88,8 @@ function isForNobodyElse(needs: ClusterScopedNeeds, part: Part, object: Kubernet
     );
 }
 
-function belongToControlPlane(
+/** FAILED_PRECONDITION names namespaces that are not the control plane's, as a restore in place empties them. */
+export function belongToControlPlane(
   namespaces: readonly string[],
   { namespace, vaultNamespace, furtherNamespaces }: JobParts["controlPlane"],
 ): void {

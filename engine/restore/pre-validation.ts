@@ -9,7 +9,7 @@ import { checkPermissions } from "../kubernetes/permissions.ts";
 import type { RestorePlan } from "../model.ts";
 import { restoreRights } from "../objects/rights-needed.ts";
 import { checkData, dataFor } from "../volumes/saved-data.ts";
-import { verifyContents } from "./archive-contents.ts";
+import { belongToControlPlane, verifyContents } from "./archive-contents.ts";
 import { dryRun } from "./dry-run.ts";
 import { claimsCanBeFilled } from "./fillable-claims.ts";
 import { tellLostRevisions } from "./lost-revisions.ts";
@@ -45,7 +45,8 @@ export async function preValidation(
   const owners = new Map<string, OwnerReference>();
   const losses: Loss[] = [];
   const selected = new SelectedObjects(plan, reader);
-  await verifyContents(archive, parts.controlPlane, signal, (type, object) => {
+  belongToControlPlane(namespaces, parts.controlPlane);
+  await verifyContents(archive, signal, (type, object) => {
     if (!isWhole(plan)) selected.see(type, object);
     for (const owner of object.metadata.ownerReferences ?? []) owners.set(owner.uid, owner);
     const loss = lossOf(type, object);
@@ -106,7 +107,7 @@ async function isElsewhere(
  * A kind that the cluster does not serve is one whose definition comes with the archive, or the objects are lost. Objects
  * of a version that is not served any more can be taken for such of another one, unless it takes a webhook to convert them.
  */
-function kindsAreServed(
+export function kindsAreServed(
   parts: readonly Part[],
   discovery: Discovery,
   { coming, convertedByWebhook }: Definitions,
@@ -132,7 +133,8 @@ function kindsAreServed(
     );
 }
 
-async function snapshotsExist(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+/** DATA_LOSS names the claims whose data the storage does not have any more, with its reasons. */
+export async function snapshotsExist(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
   const volumes = volumesOf(source);
   if (volumes.length === 0) return;
   context.notes.set("imported", volumes);

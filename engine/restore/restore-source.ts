@@ -67,7 +67,7 @@ export async function* savedObjectsOf(
 ): AsyncGenerator<SavedObject> {
   for await (const raw of archivedObjects(reader, part, signal)) {
     if (!scope.has(part, raw.metadata)) continue;
-    const { metadata } = scope.placed(part, { metadata: raw.metadata });
+    const metadata = scope.placedMetadata(part, raw.metadata);
     yield {
       metadata,
       object: () =>
@@ -95,11 +95,8 @@ export async function* archivedObjects(
 /** The volumes in the scope; `namespace` and `claim` name the claim that each goes to. */
 export function volumesOf({ reader, scope }: ScopedArchive): readonly SavedVolume[] {
   return reader.manifest.volumes.flatMap((volume) => {
-    const { metadata } = scope.placed(persistentVolumeClaims, {
-      metadata: { namespace: volume.namespace, name: volume.claim },
-    });
     const isIn = scope.has(persistentVolumeClaims, { namespace: volume.namespace, name: volume.claim });
-    return isIn ? [{ ...volume, namespace: metadata.namespace ?? "" }] : [];
+    return isIn ? [{ ...volume, namespace: scope.targetOf(volume.namespace) ?? volume.namespace }] : [];
   });
 }
 

@@ -28,7 +28,7 @@ export async function provenSource(
   index = new SavedIndex(),
 ): Promise<RestoreSource> {
   const reader = await archives.openAgain(folderOf(context.job.backupCrn), context.signal);
-  return sourceOf(reader, notedScope(reader.manifest.includedNamespaces, plan, context), "", index);
+  return sourceOf(reader, notedScope(reader, plan, context), "", index);
 }
 
 /** What was there before the restore. */

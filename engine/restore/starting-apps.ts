@@ -48,11 +48,12 @@ export async function startApps(
   const deadline = Date.now() + limits.appsStartTimeout;
   const discovery = await cluster.discover(context.signal);
   const links = new OwnerLinks(context, source.notesPrefix);
+  const placeOf = (saved: string) => source.scope.targetOf(saved) ?? saved;
   const isDatabase: Selects = (namespace, type, name) =>
-    namespace === controlPlane.namespace &&
+    namespace === placeOf(controlPlane.namespace) &&
     resourceName(type) === "statefulsets.apps" &&
     name === controlPlane.databaseStatefulSet;
-  const isVault: Selects = (namespace) => namespace === controlPlane.vaultNamespace;
+  const isVault: Selects = (namespace) => namespace === placeOf(controlPlane.vaultNamespace);
   const restore = { parts, context, source, discovery, links };
   const rollOuts = await rollOutsOf(source, context.signal);
   const start = async (what: string, selects: Selects, andThen = async () => {}) => {

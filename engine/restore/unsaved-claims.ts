@@ -2,6 +2,7 @@ import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-in-kinds.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { classOf } from "../objects/claim-class.ts";
 import { isMadeByCluster } from "../objects/object-selection.ts";
 import { noteAdded } from "./added-objects.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
@@ -33,6 +34,13 @@ export async function createClaimWithoutSnapshot(
   const { namespace = "", name } = claim.metadata;
   const existing = await cluster.get(persistentVolumeClaims, namespace, name, signal);
   if (existing) return relabel(cluster, context, existing, claim);
+  if (source.scope.isOfCopies && classOf(archived) === "") {
+    context.warn(
+      namespace,
+      `claim ${name} was not made: its data is not in the backup, and it is in no class that would provision a volume of its own`,
+    );
+    return undefined;
+  }
   const formerName = volumeOf(archived);
   const former =
     (await keptVolumeOf(parts, context, namespace, name)) ??

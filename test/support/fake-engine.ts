@@ -80,6 +80,10 @@ export class FakeEngine implements Engine {
     return crn("deleteBackup", ++this.#made);
   }
 
+  async removeScratch({ restoreCrn }: { restoreCrn: string }): Promise<string> {
+    throw new DrsError("INVALID_ARGUMENT", `${restoreCrn} is not a scratch restore`);
+  }
+
   cancelJob({ crn: job }: { crn: string }): void {
     throw new DrsError("FAILED_PRECONDITION", `${job} cannot be cancelled: it is over`);
   }

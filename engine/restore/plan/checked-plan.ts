@@ -1,6 +1,7 @@
 import { DrsError } from "../../errors.ts";
 import { wholeInPlace } from "../../jobs/parameters.ts";
 import type { RestorePlan } from "../../model.ts";
+import { namespacesOf } from "./scope.ts";
 
 /**
  * The plan that a caller asks for, of a backup of these namespaces; what is not said is as in `wholeInPlace`.
@@ -9,8 +10,8 @@ import type { RestorePlan } from "../../model.ts";
  */
 export function checkedPlan(asked: Partial<RestorePlan>, includedNamespaces: readonly string[]): RestorePlan {
   const plan = { ...wholeInPlace, ...asked };
-  const { selection, mapping } = plan;
-  if (Object.keys(mapping).length > 0) throw invalid("a restore in place maps no namespaces");
+  const { selection, mode } = plan;
+  if (mode === "remove-scratch") throw invalid("what a scratch restore has made is removed by a call of its own");
   if (selection.what === "namespaces") {
     if (selection.namespaces.length === 0) throw invalid("the selection names no namespace");
     areSaved(selection.namespaces, includedNamespaces);
@@ -25,7 +26,33 @@ export function checkedPlan(asked: Partial<RestorePlan>, includedNamespaces: rea
     const namespaces = selection.objects.map(({ namespace }) => namespace);
     areSaved(namespaces, includedNamespaces);
   }
+  checkMapping(plan, includedNamespaces);
   return plan;
+}
+
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names */
+const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+function checkMapping({ selection, mode, mapping }: RestorePlan, included: readonly string[]): void {
+  if (mode !== "scratch") {
+    if (Object.keys(mapping).length > 0)
+      throw invalid(`namespaces are mapped by a scratch restore only, not by ${mode}`);
+    return;
+  }
+  areSaved(Object.keys(mapping), included);
+  const from = new Map<string, string>();
+  for (const saved of namespacesOf(included, selection)) {
+    const target = mapping[saved];
+    if (target === undefined) throw invalid(`a scratch restore maps each namespace, and ${saved} goes nowhere`);
+    if (!namespaceName.test(target))
+      throw invalid(`${JSON.stringify(target.slice(0, 100))} is not the name of a namespace`);
+    if (included.includes(target)) throw invalid(`${saved} cannot go to ${target}, which is a namespace of the backup`);
+    const other = from.get(target);
+    if (other !== undefined) throw invalid(`${other} and ${saved} cannot both go to ${target}`);
+    from.set(target, saved);
+  }
+  const unselected = Object.keys(mapping).filter((saved) => ![...from.values()].includes(saved));
+  if (unselected.length > 0) throw invalid(`${unselected.join(", ")} is mapped and not selected`);
 }
 
 function areSaved(names: readonly string[], included: readonly string[]): void {

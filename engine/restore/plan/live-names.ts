@@ -26,7 +26,7 @@ export class LiveNames {
     const type = this.#types.get(resource);
     if (!type) return false;
     if (saved === "") {
-      const { metadata } = this.#archive.scope.placed(type, { metadata: { name } });
+      const metadata = this.#archive.scope.placedMetadata(type, { name });
       return (await this.#cluster.get(type, "", metadata.name, this.#signal)) !== undefined;
     }
     const namespace = this.#archive.scope.targetOf(saved) ?? saved;

@@ -1,11 +1,13 @@
+import type { ArchiveReader } from "../../archive/archive-reader.ts";
 import { Checkpoint } from "../../jobs/checkpoint.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import type { Discovery } from "../../kubernetes/discovery.ts";
-import type { ResourceType } from "../../kubernetes/kubernetes-object.ts";
+import { groupOf, type OwnerReference, type ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import type { RestorePlan } from "../../model.ts";
 import { namespaces as namespaceType } from "../../objects/entities.ts";
 import type { ScopedArchive } from "../restore-source.ts";
+import { isLeftOut } from "../scratch/left-out.ts";
 import { LiveNames } from "./live-names.ts";
 import { objectKey, type Reach, Scope } from "./scope.ts";
 import type { Selected } from "./selected-objects.ts";
@@ -32,29 +34,53 @@ export async function resolveScope(
   { cluster, discovery }: { readonly cluster: Cluster; readonly discovery: Discovery },
   context: JobContext,
 ): Promise<Scope> {
-  const archived = archive.reader.manifest.includedNamespaces;
-  const isOfObjects = plan.mode !== "replace" || plan.selection.what === "objects";
+  const isScratch = plan.mode === "scratch";
+  const isOfObjects = plan.mode === "add" || plan.selection.what === "objects";
   const reaches = new Map<string, Reach>();
-  if (isOfObjects) {
+  if (isScratch) {
+    const namespaces = archive.scope.savedNamespaces.map((name) => objectKey(namespaceType, "", name));
+    if (isOfObjects) for (const key of [...asked, ...needed, ...namespaces]) reaches.set(key, "as saved");
+  } else if (isOfObjects) {
     const live = new LiveNames(archive, cluster, discovery, context.signal);
     const ifMissing = [...needed, ...archive.scope.savedNamespaces.map((name) => objectKey(namespaceType, "", name))];
-    for (const key of [...(plan.mode === "replace" ? [] : asked), ...ifMissing])
+    for (const key of [...(plan.mode === "add" ? asked : []), ...ifMissing])
       if (!(await live.has(key))) reaches.set(key, "if missing");
     if (plan.mode === "replace") for (const key of asked) reaches.set(key, "as saved");
   } else for (const key of needed) reaches.set(key, "as saved");
   context.notes.clear(scopeNotes);
   context.notes.setAll([...reaches].map(([key, reach]) => [scopeNotes + key, reach]));
   listing.write(context, { isOfObjects });
-  return Scope.of(archived, plan, partsOf(reaches, isOfObjects));
+  return scopeOf(archive.reader, plan, reaches, isOfObjects);
 }
 
 /** The scope that PRE_VALIDATION has noted. MissingCheckpointError when it has not. */
-export function notedScope(archived: readonly string[], plan: RestorePlan, context: JobContext): Scope {
-  if (isWhole(plan)) return Scope.of(archived, plan);
+export function notedScope(reader: ArchiveReader, plan: RestorePlan, context: JobContext): Scope {
+  if (isWhole(plan)) return Scope.of(reader.manifest.includedNamespaces, plan);
   const { isOfObjects } = listing.read(context);
   const noted = context.notes.entries<Reach>(scopeNotes);
   const reaches = new Map([...noted].map(([key, reach]) => [key.slice(scopeNotes.length), reach]));
-  return Scope.of(archived, plan, partsOf(reaches, isOfObjects));
+  return scopeOf(reader, plan, reaches, isOfObjects);
+}
+
+function scopeOf(
+  { parts, manifest }: ArchiveReader,
+  plan: RestorePlan,
+  reaches: ReadonlyMap<string, Reach>,
+  isOfObjects: boolean,
+): Scope {
+  const namespaced = new Set(parts.filter((part) => part.namespaced).map(kindOf));
+  return Scope.of(manifest.includedNamespaces, plan, {
+    ...partsOf(reaches, isOfObjects),
+    ...(plan.mode === "scratch" && {
+      clusterScoped: new Map(),
+      copies: { leaves: isLeftOut, keepsOwner: (owner: OwnerReference) => namespaced.has(kindOf(owner)) },
+    }),
+  });
+}
+
+/** A kind as owner references name it, across its versions. */
+function kindOf({ apiVersion, kind }: Pick<OwnerReference, "apiVersion" | "kind">): string {
+  return `${kind}.${groupOf(apiVersion)}`;
 }
 
 /** What of the namespaces in a safety archive the restore has touched: all that it listed, but for what it has not made. */

@@ -1,5 +1,12 @@
-import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import {
+  type KubernetesObject,
+  type ObjectMeta,
+  type OwnerReference,
+  type ResourceType,
+  resourceName,
+} from "../../kubernetes/kubernetes-object.ts";
 import type { RestorePlan } from "../../model.ts";
+import { mapped } from "./mapping.ts";
 
 type Kind = Pick<ResourceType, "apiVersion" | "resource">;
 type Named = Pick<KubernetesObject["metadata"], "namespace" | "name">;
@@ -13,6 +20,13 @@ export interface ScopeParts {
   readonly clusterScoped?: ReadonlyMap<string, Reach>;
   /** The only objects of its namespaces that are in it, and the namespaces themselves; without, all are. */
   readonly namespaced?: ReadonlyMap<string, Reach>;
+  /** Set when the objects go beside those that they are copies of. */
+  readonly copies?: {
+    /** Whether none of a kind is in it, by its resource name. */
+    readonly leaves: (kind: string) => boolean;
+    /** Whether an object keeps an owner. */
+    readonly keepsOwner: (owner: OwnerReference) => boolean;
+  };
 }
 
 /** Which saved objects a restore is concerned with, and where they go. Whatever is outside of it stays as it is. */
@@ -47,6 +61,11 @@ export class Scope {
     return new Scope(new Map(selected.map((saved) => [saved, mapping[saved] ?? saved])), parts);
   }
 
+  /** Whether its objects are copies, beside what is there. */
+  get isOfCopies(): boolean {
+    return this.#parts.copies !== undefined;
+  }
+
   /** Whether a saved object is in it. */
   has(type: Kind, name: Named): boolean {
     return this.reachOf(type, name) !== undefined;
@@ -55,7 +74,8 @@ export class Scope {
   /** What may be done to a saved object; undefined for one that is not in the scope. */
   reachOf(type: Kind, { namespace = "", name }: Named): Reach | undefined {
     const kind = resourceName(type);
-    const { clusterScoped, namespaced } = this.#parts;
+    const { clusterScoped, namespaced, copies } = this.#parts;
+    if (copies?.leaves(kind) === true) return undefined;
     if (kind === "persistentvolumes") return "as saved"; // looked up for what claims need of them
     if (namespace === "" && kind !== "namespaces")
       return clusterScoped ? clusterScoped.get(objectKey(type, "", name)) : "as saved";
@@ -82,10 +102,23 @@ export class Scope {
   }
 
   /** A saved object as one of the namespace that it goes to. The given one is not changed. */
-  placed<T extends Pick<KubernetesObject, "metadata">>(type: Kind, object: T): T {
-    const { namespace, name } = object.metadata;
-    if (resourceName(type) === "namespaces") return withMetadata(object, { name: this.#targetOf(name) });
-    return namespace === undefined ? object : withMetadata(object, { namespace: this.#targetOf(namespace) });
+  placed(type: Kind, object: KubernetesObject): KubernetesObject {
+    const metadata = this.placedMetadata(type, object.metadata);
+    const there = metadata === object.metadata ? object : { ...object, metadata };
+    return this.#parts.copies ? mapped(type, there, (saved) => this.#targetOf(saved)) : there;
+  }
+
+  /** The metadata of such an object, of which no more is known. */
+  placedMetadata(type: Kind, metadata: ObjectMeta): ObjectMeta {
+    const { copies } = this.#parts;
+    const { namespace, name, ownerReferences } = metadata;
+    const changes = {
+      ...(resourceName(type) === "namespaces" && { name: this.#targetOf(name) }),
+      ...(namespace !== undefined && { namespace: this.#targetOf(namespace) }),
+      ...(copies && ownerReferences && { ownerReferences: ownerReferences.filter(copies.keepsOwner) }),
+    };
+    const isSame = Object.entries(changes).every(([field, value]) => metadata[field] === value);
+    return isSame ? metadata : { ...metadata, ...changes };
   }
 
   #targetOf(saved: string): string {
@@ -108,12 +141,4 @@ export function namespacesOf(archived: readonly string[], selection: RestorePlan
     case "objects":
       return archived.filter((name) => selection.objects.some(({ namespace }) => namespace === name));
   }
-}
-
-function withMetadata<T extends Pick<KubernetesObject, "metadata">>(
-  object: T,
-  changes: Named | { namespace: string },
-): T {
-  const isSame = Object.entries(changes).every(([field, value]) => object.metadata[field] === value);
-  return isSame ? object : { ...object, metadata: { ...object.metadata, ...changes } };
 }

@@ -1,33 +1,13 @@
 import { expect, test } from "vitest";
 import type { RestorePlan } from "../../../../engine/model.ts";
 import { Scene, texts } from "../../simulated-control-plane.ts";
+import { touched, versions } from "./versions.ts";
 
 const inCdp = (resource: string) => `/api/v1/namespaces/cdp/${resource}`;
 const configMaps = inCdp("configmaps");
 const secrets = inCdp("secrets");
 const deployments = "/apis/apps/v1/namespaces/cdp/deployments";
 const claims = inCdp("persistentvolumeclaims");
-
-/** What each object of the cluster is, and when it was changed last. */
-async function versions(scene: Scene): Promise<ReadonlyMap<string, string>> {
-  await scene.simulator.settled();
-  const told = ["Event", "Lease", "VolumeSnapshotContent"];
-  return new Map(
-    (await scene.client.listAll())
-      .filter(({ kind }) => !told.includes(kind ?? ""))
-      .map(({ kind, metadata }) => [
-        `${kind} ${metadata.namespace ?? ""}/${metadata.name}`,
-        `${metadata["uid"]} ${String(metadata["resourceVersion"])}`,
-      ]),
-  );
-}
-
-/** The names of those that are not as they were: changed, made or gone. */
-async function touched(scene: Scene, before: ReadonlyMap<string, string>): Promise<readonly string[]> {
-  const after = await versions(scene);
-  const names = new Set([...before.keys(), ...after.keys()]);
-  return [...names].filter((name) => before.get(name) !== after.get(name)).sort();
-}
 
 const objects = (...selected: readonly string[]): Pick<RestorePlan, "selection"> => ({
   selection: {

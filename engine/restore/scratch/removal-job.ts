@@ -1,0 +1,50 @@
+import { uuidOf } from "../../crn.ts";
+import { DrsError } from "../../errors.ts";
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDefinition, Phase } from "../../jobs/phase.ts";
+import { checkPermissions } from "../../kubernetes/permissions.ts";
+import type { RestorePhase, RestorePlan } from "../../model.ts";
+import { scratchRights } from "../../objects/rights-needed.ts";
+import { removeScratch } from "./removing-scratch.ts";
+
+/** Removes what a scratch restore has made. It needs no archive: the backup may be gone. */
+export function scratchRemovalJob(parts: JobParts, { mapping, scratchCrn }: RestorePlan): JobDefinition {
+  const nothing = (name: RestorePhase): Phase => ({ name, run: async () => {} });
+  const namespaces = Object.values(mapping);
+  return {
+    phases: [
+      {
+        name: "PRE_VALIDATION",
+        async run(context) {
+          const { cluster, limits } = parts;
+          context.setIncludedNamespaces(namespaces);
+          const discovery = await cluster.discover(context.signal);
+          const rights = scratchRights({ ...discovery, saved: [], namespaces, statusOf: [] });
+          await checkPermissions(
+            cluster,
+            "removing a scratch restore",
+            rights,
+            limits.clusterConcurrency,
+            context.signal,
+          );
+          await context.claimControlPlane();
+        },
+      },
+      nothing("STOPPING_APPS"),
+      {
+        name: "DELETING_OBJECTS",
+        async run(context) {
+          if (scratchCrn === undefined)
+            throw new DrsError("INTERNAL", "the job does not say whose scratch namespaces it removes");
+          await removeScratch(parts, context, { uuid: uuidOf(scratchCrn), namespaces });
+        },
+      },
+      nothing("DELETING_OBJECTS_PVC"),
+      nothing("RESTORING_PVC"),
+      nothing("RESTORING_OBJECTS"),
+      nothing("STARTING_APPS"),
+    ],
+    async finish() {},
+    async fail() {},
+  };
+}

@@ -1,0 +1,146 @@
+import { DrsError } from "../../errors.ts";
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import {
+  isBuiltInGroup,
+  persistentVolumeClaims,
+  persistentVolumes,
+  volumeSnapshotContents,
+} from "../../kubernetes/built-in-kinds.ts";
+import type { DiscoveredResource } from "../../kubernetes/discovery.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
+import { groupOf } from "../../kubernetes/kubernetes-object.ts";
+import { waitUntilGone } from "../../kubernetes/waiting.ts";
+import { namespaces as namespaceType } from "../../objects/entities.ts";
+import { jobLabel, savedResources } from "../../objects/object-selection.ts";
+import { detachSnapshots } from "../../volumes/detach-snapshot.ts";
+import { volumeOf } from "../kept-volumes.ts";
+import { notTerminating } from "../namespaces.ts";
+import { isOf } from "./scratch-namespaces.ts";
+
+/** What a scratch restore has made. */
+export interface Scratch {
+  /** The restore's. */
+  readonly uuid: string;
+  readonly namespaces: readonly string[];
+}
+
+/** Where it is noted which volumes are to go: their claims are gone before them. */
+const volumeNotes = "scratch/volume/";
+
+/**
+ * Removes what a scratch restore has made, to the last trace: the namespaces that have its label, the volumes of their claims,
+ * with their data, and what is left of the objects of their snapshots; the snapshots stay. Custom resources lose their finalizers
+ * first, as what their controllers would tear down may be production's. May run again. FAILED_PRECONDITION names what does not go.
+ */
+export async function removeScratch(parts: JobParts, context: JobContext, scratch: Scratch): Promise<void> {
+  const { cluster, limits } = parts;
+  const { signal, info } = context;
+  const { uuid } = scratch;
+  const ours: string[] = [];
+  for (const name of scratch.namespaces) {
+    const namespace = await cluster.get(namespaceType, "", name, signal);
+    if (namespace && isOf(uuid, namespace)) ours.push(name);
+  }
+  await removeContents(parts, context, uuid);
+  await noteVolumes(parts, context, ours);
+  await releaseCustomResources(parts, context, ours);
+  for (const name of ours) await cluster.delete(namespaceType, "", name, signal);
+  for (const name of ours) await gone(parts, context, name);
+  const volumes = new Set([...context.notes.entries(volumeNotes)].map(([key]) => key.slice(volumeNotes.length)));
+  const wait = { type: persistentVolumes, namespace: "", timeoutMs: limits.snapshotTimeout, signal };
+  const left = volumes.size === 0 ? [] : await waitUntilGone(cluster, wait, (it) => volumes.has(it.metadata.name));
+  if (left.length > 0)
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `volumes of the scratch restore are still there: ${left.map(({ metadata }) => metadata.name).join(", ")}; see the CSI driver's log`,
+    );
+  info(
+    `removed ${ours.join(", ") || "nothing, as nothing was there"}${volumes.size > 0 ? `, and ${volumes.size} volumes` : ""}`,
+  );
+}
+
+async function removeContents({ cluster, limits }: JobParts, { signal }: JobContext, uuid: string): Promise<void> {
+  const snapshots = [];
+  const options = { labelSelector: `${jobLabel}=${uuid}` };
+  for await (const content of cluster.list(volumeSnapshotContents, "", signal, options)) {
+    const { namespace, name } = (content["spec"] as { volumeSnapshotRef: { namespace: string; name: string } })
+      .volumeSnapshotRef;
+    snapshots.push({ namespace, name, content: content.metadata.name });
+  }
+  const { snapshotTimeout: timeoutMs, clusterConcurrency: inFlight } = limits;
+  if (snapshots.length > 0) await detachSnapshots(snapshots, { cluster, uuid, timeoutMs, inFlight, signal });
+}
+
+/** Notes the volumes that were provisioned for the claims, and tells them to go with these. */
+async function noteVolumes(
+  { cluster, limits }: JobParts,
+  { notes, signal }: JobContext,
+  namespaces: readonly string[],
+): Promise<void> {
+  for (const namespace of namespaces)
+    await forEachInFlight(
+      cluster.list(persistentVolumeClaims, namespace, signal),
+      limits.clusterConcurrency,
+      async (claim) => {
+        const name = volumeOf(claim);
+        const volume = name === "" ? undefined : await cluster.get(persistentVolumes, "", name, signal);
+        const { claimRef } = (volume?.["spec"] ?? {}) as { claimRef?: { uid?: string } };
+        if (!volume || claimRef?.uid !== claim.metadata.uid) return;
+        notes.set(volumeNotes + name, true);
+        await cluster.patch(persistentVolumes, "", name, { spec: { persistentVolumeReclaimPolicy: "Delete" } }, signal);
+      },
+    );
+}
+
+async function releaseCustomResources(
+  { cluster, limits }: JobParts,
+  context: JobContext,
+  namespaces: readonly string[],
+): Promise<void> {
+  const discovery = await cluster.discover(context.signal);
+  const kinds = savedResources(discovery, namespaces).filter(({ apiVersion }) => !isBuiltInGroup(groupOf(apiVersion)));
+  for (const namespace of namespaces)
+    await forEachInFlight(kinds, limits.clusterConcurrency, async (kind) => {
+      await takeFinalizers({ cluster, limits }, context, kind, namespace);
+    });
+}
+
+async function takeFinalizers(
+  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  { signal }: JobContext,
+  kind: DiscoveredResource,
+  namespace: string,
+): Promise<readonly string[]> {
+  const names: string[] = [];
+  try {
+    const found = cluster.listMetadata(kind, namespace, signal);
+    await forEachInFlight(found, limits.clusterConcurrency, async ({ metadata: { name, finalizers = [] } }) => {
+      if (finalizers.length === 0) return;
+      names.push(`${kind.kind} ${name} (${finalizers.join(", ")})`);
+      await cluster.patch(kind, namespace, name, { metadata: { finalizers: null } }, signal);
+    });
+  } catch (error) {
+    if (!hasStatus(error, 404, 405)) throw error;
+  }
+  return names;
+}
+
+/** Waits until a namespace is gone; what holds it for too long, but for claims that pods use, loses its finalizers. */
+async function gone(parts: JobParts, context: JobContext, name: string): Promise<void> {
+  const { cluster } = parts;
+  try {
+    await notTerminating(parts, context, [], name);
+  } catch (error) {
+    if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
+    const discovery = await cluster.discover(context.signal);
+    const taken: string[] = [];
+    for (const kind of savedResources(discovery, [name]))
+      if (kind.resource !== persistentVolumeClaims.resource)
+        taken.push(...(await takeFinalizers(parts, context, kind, name)));
+    if (taken.length === 0) throw error;
+    context.warn(name, `the scratch namespace was held, and the finalizers were removed of ${taken.join(", ")}`);
+    await notTerminating(parts, context, [], name);
+  }
+}

@@ -1,0 +1,88 @@
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext, JobDefinition, Phase } from "../../jobs/phase.ts";
+import type { RestorePhase, RestorePlan } from "../../model.ts";
+import { bindIdleClaims } from "../binding-idle-claims.ts";
+import { tellMissing } from "../missing-objects.ts";
+import { OwnerLinks } from "../owner-links.ts";
+import type { RestoreSource } from "../restore-source.ts";
+import { backupSource, provenSource } from "../restore-sources.ts";
+import { removeSnapshotObjects, restoreClaims, settleBoundClaims } from "../restoring-claims.ts";
+import { restoreFrom } from "../restoring-objects.ts";
+import { restoreSecrets } from "../restoring-secrets.ts";
+import type { SavedIndex } from "../saved-index.ts";
+import { startApps } from "../starting-apps.ts";
+import { removeScratch } from "./removing-scratch.ts";
+import { makeNamespaces } from "./scratch-namespaces.ts";
+import { validateScratch } from "./validating-scratch.ts";
+
+/** Noted before the first namespace is made: from then on a failure has to be undone. */
+const begunNote = "scratch/begun";
+/** Noted when all is made: it stays until somebody has it removed. */
+const madeNote = "scratch/made";
+const removedNote = "scratch/removed";
+
+/**
+ * A restore into namespaces of its own, beside what it is a copy of. It creates there, and nowhere else: nothing is stopped,
+ * replaced or deleted, and no cluster-scoped object made but the namespaces, the volumes that are provisioned for its claims,
+ * and, meanwhile, the objects of their snapshots. A failure removes all of it.
+ */
+export function scratchJob(parts: JobParts, plan: RestorePlan, index: SavedIndex): JobDefinition {
+  const phase = (name: RestorePhase, run: (source: RestoreSource, context: JobContext) => Promise<void>): Phase => ({
+    name,
+    run: async (context) => run(await provenSource(parts, context, plan, index), context),
+  });
+  const nothing = (name: RestorePhase): Phase => ({ name, run: async () => {} });
+  return {
+    phases: [
+      {
+        name: "PRE_VALIDATION",
+        run: async (context) => validateScratch(await backupSource(parts, context, plan, index), parts, context, plan),
+      },
+      nothing("STOPPING_APPS"),
+      nothing("DELETING_OBJECTS"),
+      nothing("DELETING_OBJECTS_PVC"),
+      phase("RESTORING_PVC", async (source, context) => {
+        const links = new OwnerLinks(context, source.notesPrefix);
+        context.notes.set(begunNote, true);
+        await makeNamespaces(source, parts, context);
+        await restoreSecrets(source, parts, context, links);
+        await restoreClaims(parts, context, source, links);
+      }),
+      phase("RESTORING_OBJECTS", (source, context) => restoreFrom(source, parts, context)),
+      phase("STARTING_APPS", async (source, context) => {
+        await startApps(source, parts, context);
+        await bindIdleClaims(source, parts, context);
+        await tellMissing(source, parts, context);
+      }),
+    ],
+    async finish(context) {
+      index.clear();
+      const source = await provenSource(parts, context, plan);
+      context.notes.set(madeNote, true);
+      await settleBoundClaims(parts, context, source);
+      context.info(`made ${source.targetNamespaces.join(", ")}, which stay until they are removed`);
+    },
+    async fail(context) {
+      index.clear();
+      if (context.notes.get(madeNote) === true) return;
+      await removeSnapshotObjects(parts, context);
+      if (context.notes.get(begunNote) !== true) {
+        context.info("nothing was made");
+        return;
+      }
+      const targets = Object.values(plan.mapping);
+      await removeScratch(parts, context, { uuid: context.job.uuid, namespaces: targets });
+      context.notes.set(removedNote, true);
+      context.error("", `the scratch restore failed, and what it had made in ${targets.join(", ")} is removed`);
+    },
+    isInBetween,
+    givenUp: (context, why) =>
+      isInBetween(context)
+        ? `what the scratch restore has made is not all removed: ${why}; remove ${Object.values(plan.mapping).join(", ")} again when that is mended`
+        : undefined,
+  };
+}
+
+function isInBetween({ notes }: JobContext): boolean {
+  return notes.get(begunNote) === true && notes.get(madeNote) !== true && notes.get(removedNote) !== true;
+}

@@ -1,0 +1,123 @@
+import { expect, test } from "vitest";
+import type { RestorePlan } from "../../../../engine/model.ts";
+import { Scene, texts } from "../../simulated-control-plane.ts";
+import { touched, versions } from "../plan/versions.ts";
+
+const scratch: Partial<RestorePlan> = { mode: "scratch", mapping: { cdp: "drill", "vault-system": "drill-vault" } };
+const caller = { name: "", requestId: "" };
+const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
+const deployments = (namespace: string) => `/apis/apps/v1/namespaces/${namespace}/deployments`;
+
+async function removed(scene: Scene, restoreCrn: string) {
+  return scene.restored(await scene.engine.removeScratch({ restoreCrn, caller }));
+}
+
+test("a scratch restore makes the control plane once more beside itself, touches nothing else, and goes again without a trace", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup();
+  const file = scene.simulator.volumes.read("cdp", "cdp-artifacts", "charts/index.yaml");
+  scene.simulator.volumes.write("cdp", "cdp-artifacts", "charts/index.yaml", "entries: {newer}");
+  const before = await versions(scene);
+  const files = await scene.picture();
+
+  const restore = await scene.restore(backup.crn, scratch);
+  expect({ ...restore, messages: texts([...restore.errors, ...restore.warnings]) }).toMatchObject({
+    state: "COMPLETED",
+    messages: [],
+    includedNamespaces: ["drill", "drill-vault"],
+  });
+  const isIts = (name: string) => / drill(-vault)?\/|^Namespace \/drill|^PersistentVolume /.test(name);
+  expect((await touched(scene, before)).filter((name) => !isIts(name))).toEqual([]);
+  expect((await scene.picture()).files).toEqual(files.files);
+  expect(await scene.names(deployments("drill"))).toEqual(await scene.names(deployments("cdp")));
+  expect(scene.simulator.volumes.read("drill", "cdp-artifacts", "charts/index.yaml")).toEqual(file);
+  expect(await scene.names(contents)).toEqual([]);
+
+  expect(await removed(scene, restore.crn)).toMatchObject({ state: "COMPLETED", errors: [], warnings: [] });
+  expect(await touched(scene, before)).toEqual([]);
+});
+
+test("what a copy cannot have of its own is left out of it, or made its own", async () => {
+  const scene = await Scene.open();
+  const path = "/api/v1/namespaces/cdp/services";
+  await scene.create(path, {
+    metadata: { name: "outside", annotations: { "external-dns.alpha.kubernetes.io/hostname": "cdp.example" } },
+    spec: { type: "LoadBalancer", externalIPs: ["192.0.2.1"], ports: [{ port: 80 }], selector: { app: "cdp-api" } },
+  });
+  await scene.create("/api/v1/namespaces/cdp/configmaps", {
+    metadata: { name: "held", finalizers: ["example.com/tears-down"] },
+  });
+  const backup = await scene.backup();
+  const restore = await scene.restore(backup.crn, scratch);
+  expect({ state: restore.state, messages: texts([...restore.errors, ...restore.warnings]) }).toEqual({
+    state: "COMPLETED",
+    messages: [],
+  });
+  const { spec, metadata } = await scene.get("/api/v1/namespaces/drill/services/outside");
+  expect(spec).toMatchObject({ type: "ClusterIP" });
+  expect(spec).not.toHaveProperty("externalIPs");
+  expect(metadata).not.toHaveProperty("annotations");
+  const api = await scene.get("/api/v1/namespaces/drill/services/cdp-api");
+  expect((api["spec"] as { clusterIP: string }).clusterIP).not.toBe(
+    ((await scene.get(`${path}/cdp-api`))["spec"] as { clusterIP: string }).clusterIP,
+  );
+  expect((await scene.get("/api/v1/namespaces/drill/configmaps/held")).metadata).not.toHaveProperty("finalizers");
+  expect(await scene.names("/apis/networking.k8s.io/v1/namespaces/drill/ingresses")).toEqual([]);
+  const binding = await scene.get("/apis/rbac.authorization.k8s.io/v1/namespaces/drill/rolebindings/cdp-api");
+  expect(binding["subjects"]).toEqual([expect.objectContaining({ name: "cdp-api", namespace: "drill" })]);
+  await scene.create("/api/v1/namespaces/drill/configmaps", {
+    metadata: { name: "stuck", finalizers: ["example.com/never"] },
+  });
+  const removal = await removed(scene, restore.crn);
+  expect({ state: removal.state, messages: texts([...removal.errors, ...removal.warnings]) }).toEqual({
+    state: "PARTIALLY_FAILED",
+    messages: [expect.stringContaining("ConfigMap stuck (example.com/never)")],
+  });
+});
+
+test("a scratch restore that fails leaves no trace", async () => {
+  const scene = await Scene.open({ maxRefusedObjects: 0 });
+  const backup = await scene.backup();
+  const before = await versions(scene);
+  scene.simulator.intercept(({ method, path }) =>
+    method === "POST" && path === deployments("drill")
+      ? { status: 403, body: { kind: "Status", code: 403, message: "no drills", reason: "Forbidden" } }
+      : undefined,
+  );
+  const { state, errors } = await scene.restore(backup.crn, scratch);
+  expect(state).toBe("FAILED");
+  expect(texts(errors).at(-1)).toBe(
+    "the scratch restore failed, and what it had made in drill, drill-vault is removed",
+  );
+  expect(await touched(scene, before)).toEqual([]);
+  expect(await scene.names(contents)).toEqual([]);
+});
+
+test("namespaces that are there, or go nowhere, or two of them to one, are named before anything is made", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup();
+  const start = (mapping: RestorePlan["mapping"], more: Partial<RestorePlan> = {}) =>
+    scene.startRestore(backup.crn, { ...scratch, mapping, ...more });
+  const one = { selection: { what: "namespaces", namespaces: ["cdp"] } } as const;
+  await expect(start({ cdp: "drill" })).rejects.toThrow("maps each namespace, and vault-system goes nowhere");
+  await expect(start({ cdp: "drill", "vault-system": "drill" })).rejects.toThrow(
+    "cdp and vault-system cannot both go to drill",
+  );
+  await expect(start({ cdp: "vault-system" }, one)).rejects.toThrow("cdp cannot go to vault-system");
+  await expect(start({ cdp: "Drill" }, one)).rejects.toThrow('"Drill" is not the name of a namespace');
+  await expect(start({ other: "drill" })).rejects.toThrow("the backup has no namespace other");
+  await expect(start({ cdp: "drill" }, { ...one, mode: "replace" })).rejects.toMatchObject({
+    code: "INVALID_ARGUMENT",
+    message: "namespaces are mapped by a scratch restore only, not by replace",
+  });
+  await scene.create("/api/v1/namespaces", { metadata: { name: "drill" } });
+  const before = await versions(scene);
+  const { state, errors } = await scene.restored(await start({ cdp: "drill" }, one));
+  expect({ state, errors: texts(errors) }).toEqual({
+    state: "FAILED",
+    errors: [
+      "a scratch restore makes its own namespaces, and there is drill already: choose other names, or remove it",
+    ],
+  });
+  expect(await touched(scene, before)).toEqual([]);
+});
