@@ -51,7 +51,7 @@ export function restoredMetadata(live: KubernetesObject, archived: KubernetesObj
 }
 
 /** The namespace controller waits this long at most before it tries again to empty a namespace. */
-const retriedWithinMs = 60_000;
+export const retriedWithinMs = 60_000;
 
 interface TerminatingNamespace {
   readonly metadata: { readonly finalizers?: readonly string[] };

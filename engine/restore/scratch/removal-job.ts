@@ -1,15 +1,15 @@
 import { uuidOf } from "../../crn.ts";
 import { DrsError } from "../../errors.ts";
 import type { JobParts } from "../../jobs/parts.ts";
-import type { JobDefinition, Phase } from "../../jobs/phase.ts";
+import type { JobDefinition } from "../../jobs/phase.ts";
 import { checkPermissions } from "../../kubernetes/permissions.ts";
-import type { RestorePhase, RestorePlan } from "../../model.ts";
+import type { RestorePlan } from "../../model.ts";
 import { scratchRights } from "../../objects/rights-needed.ts";
+import { nothing } from "./nothing.ts";
 import { removeScratch } from "./removing-scratch.ts";
 
 /** Removes what a scratch restore has made. It needs no archive: the backup may be gone. */
 export function scratchRemovalJob(parts: JobParts, { mapping, scratchCrn }: RestorePlan): JobDefinition {
-  const nothing = (name: RestorePhase): Phase => ({ name, run: async () => {} });
   const namespaces = Object.values(mapping);
   return {
     phases: [

@@ -16,7 +16,7 @@ import { namespaces as namespaceType } from "../../objects/entities.ts";
 import { jobLabel, savedResources } from "../../objects/object-selection.ts";
 import { detachSnapshots } from "../../volumes/detach-snapshot.ts";
 import { volumeOf } from "../kept-volumes.ts";
-import { notTerminating } from "../namespaces.ts";
+import { notTerminating, retriedWithinMs } from "../namespaces.ts";
 import { isOf } from "./scratch-namespaces.ts";
 
 /** What a scratch restore has made. */
@@ -51,10 +51,11 @@ export async function removeScratch(parts: JobParts, context: JobContext, scratc
   const volumes = new Set([...context.notes.entries(volumeNotes)].map(([key]) => key.slice(volumeNotes.length)));
   const wait = { type: persistentVolumes, namespace: "", timeoutMs: limits.snapshotTimeout, signal };
   const left = volumes.size === 0 ? [] : await waitUntilGone(cluster, wait, (it) => volumes.has(it.metadata.name));
+  const names = left.map(({ metadata }) => metadata.name).join(", ");
   if (left.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `volumes of the scratch restore are still there: ${left.map(({ metadata }) => metadata.name).join(", ")}; see the CSI driver's log`,
+      `volumes of the scratch restore are still there: ${names}; see the CSI driver's log`,
     );
   info(
     `removed ${ours.join(", ") || "nothing, as nothing was there"}${volumes.size > 0 ? `, and ${volumes.size} volumes` : ""}`,
@@ -127,11 +128,17 @@ async function takeFinalizers(
   return names;
 }
 
-/** Waits until a namespace is gone; what holds it for too long, but for claims that pods use, loses its finalizers. */
+/**
+ * Waits until a namespace is gone, for as long as its pods may take to stop and finalizers to be taken away. What has some even
+ * then, but for claims that pods use, loses them with a warning.
+ */
 async function gone(parts: JobParts, context: JobContext, name: string): Promise<void> {
-  const { cluster } = parts;
+  const { cluster, limits } = parts;
+  const patience = limits.podsStopTimeout + limits.finalizerTimeout;
+  const wait = (finalizerTimeout: number) =>
+    notTerminating({ cluster, limits: { ...limits, finalizerTimeout } }, context, [], name);
   try {
-    await notTerminating(parts, context, [], name);
+    await wait(patience);
   } catch (error) {
     if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
     const discovery = await cluster.discover(context.signal);
@@ -139,8 +146,8 @@ async function gone(parts: JobParts, context: JobContext, name: string): Promise
     for (const kind of savedResources(discovery, [name]))
       if (kind.resource !== persistentVolumeClaims.resource)
         taken.push(...(await takeFinalizers(parts, context, kind, name)));
-    if (taken.length === 0) throw error;
-    context.warn(name, `the scratch namespace was held, and the finalizers were removed of ${taken.join(", ")}`);
-    await notTerminating(parts, context, [], name);
+    if (taken.length > 0)
+      context.warn(name, `the scratch namespace was held, and the finalizers were removed of ${taken.join(", ")}`);
+    await wait(patience + retriedWithinMs);
   }
 }

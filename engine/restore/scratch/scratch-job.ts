@@ -14,6 +14,7 @@ import { startApps } from "../starting-apps.ts";
 import { removeScratch } from "./removing-scratch.ts";
 import { makeNamespaces } from "./scratch-namespaces.ts";
 import { validateScratch } from "./validating-scratch.ts";
+import { nothing } from "./nothing.ts";
 
 /** Noted before the first namespace is made: from then on a failure has to be undone. */
 const begunNote = "scratch/begun";
@@ -31,7 +32,6 @@ export function scratchJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
     name,
     run: async (context) => run(await provenSource(parts, context, plan, index), context),
   });
-  const nothing = (name: RestorePhase): Phase => ({ name, run: async () => {} });
   return {
     phases: [
       {

@@ -2,57 +2,47 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RestorePlan } from "../../../engine/model.ts";
-import type { TestCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
-import { apiPath, type KubernetesObject } from "../support/kubernetes-client.ts";
-import { sharedCluster } from "../support/shared-cluster.ts";
 import { claimFolder } from "../support/volumes.ts";
-import { EngineService } from "../worlds/service.ts";
+import { EnginePlane } from "./engine-plane.ts";
 
 const main = "partial";
 const vault = "partial-vault";
-let cluster: TestCluster;
-let service: EngineService;
+let plane: EnginePlane;
 let backupCrn: string;
 
 beforeAll(async () => {
-  cluster = await sharedCluster();
-  for (const name of [main, vault]) await cluster.kubectl("create", "namespace", name);
-  await create(main, store, web, other);
-  await create(vault, other);
-  service = await EngineService.start(cluster, main);
-  for (const name of ["web", "other"]) await isUp(main, "deployments", name);
-  await isUp(main, "statefulsets", "store");
-  await isUp(vault, "deployments", "other");
+  plane = await EnginePlane.open(main);
+  await plane.create(main, store, web, other);
+  await plane.create(vault, other);
+  for (const name of ["web", "other"]) await plane.isUp(main, "deployments", name);
+  await plane.isUp(main, "statefulsets", "store");
+  await plane.isUp(vault, "deployments", "other");
   await writeFile(await fileOfStore(), "saved");
-  backupCrn = await service.backUp();
-  await over(backupCrn);
+  backupCrn = await plane.backUp();
 }, 180_000);
 
-afterAll(async () => {
-  await service?.close();
-  for (const name of [main, vault]) await cluster?.kubectl("delete", "--wait=false", "namespace", name);
-});
+afterAll(async () => plane?.close());
 
 test("of two namespaces one is restored, and the other one is untouched in every byte", async () => {
-  await patch(main, "v1", "configmaps", "web", { data: { level: "trace" } });
-  await patch(vault, "v1", "configmaps", "other", { data: { level: "trace" } });
-  await cluster.kubectl("--namespace", vault, "create", "configmap", "newer");
-  const before = await versionsOf(main);
+  await plane.patch(main, "v1", "configmaps", "web", { data: { level: "trace" } });
+  await plane.patch(vault, "v1", "configmaps", "other", { data: { level: "trace" } });
+  await plane.cluster.kubectl("--namespace", vault, "create", "configmap", "newer");
+  const before = await plane.versionsOf(main);
   await restored({ selection: { what: "namespaces", namespaces: [vault] } });
-  expect(await versionsOf(main)).toEqual(before);
-  expect((await get(vault, "v1", "configmaps", "other"))["data"]).toEqual({ level: "info" });
-  expect(await cluster.kubernetes.find(apiPath({ apiVersion: "v1", resource: "configmaps" }, vault, "newer"))).toBe(
-    undefined,
-  );
+  expect(await plane.versionsOf(main)).toEqual(before);
+  expect((await plane.get(vault, "v1", "configmaps", "other"))["data"]).toEqual({ level: "info" });
+  expect(await plane.names(vault, "v1", "configmaps")).not.toContain("newer");
 });
 
 test("single objects become as they were saved, their data too, with what they need; what is not selected is untouched", async () => {
   await writeFile(await fileOfStore(), "lost");
-  await patch(main, "apps/v1", "deployments", "web", { spec: { template: { metadata: { labels: { stray: "x" } } } } });
-  await isUp(main, "deployments", "web");
-  await cluster.kubectl("--namespace", main, "delete", "secret/web", "rolebinding/web");
-  const before = await versionsOf(main);
+  await plane.patch(main, "apps/v1", "deployments", "web", {
+    spec: { template: { metadata: { labels: { stray: "x" } } } },
+  });
+  await plane.isUp(main, "deployments", "web");
+  await plane.cluster.kubectl("--namespace", main, "delete", "secret/web", "rolebinding/web");
+  const before = await plane.versionsOf(main);
   await restored({
     selection: {
       what: "objects",
@@ -64,7 +54,7 @@ test("single objects become as they were saved, their data too, with what they n
     },
   });
   const made = /^(Pod|ReplicaSet|EndpointSlice|Endpoints) (web|store)\b/;
-  expect((await touched(main, before)).filter((name) => !made.test(name))).toEqual([
+  expect((await plane.touched(main, before)).filter((name) => !made.test(name))).toEqual([
     "Deployment web",
     "PersistentVolumeClaim data-store-0",
     "RoleBinding web",
@@ -72,19 +62,19 @@ test("single objects become as they were saved, their data too, with what they n
     "StatefulSet store",
   ]);
   expect(await readFile(await fileOfStore(), "utf8")).toBe("saved");
-  const { spec } = await get(main, "apps/v1", "deployments", "web");
+  const { spec } = await plane.get(main, "apps/v1", "deployments", "web");
   expect(spec.template.metadata.labels).toEqual({ app: "web" });
 });
 
 test("what is missing is added with what it needs; what is there is left as it is", async () => {
   await writeFile(await fileOfStore(), "newer");
-  await cluster.kubectl("--namespace", main, "delete", "deployment/web", "secret/web", "serviceaccount/web");
-  await patch(main, "v1", "configmaps", "web", { data: { level: "trace" } });
+  await plane.cluster.kubectl("--namespace", main, "delete", "deployment/web", "secret/web", "serviceaccount/web");
+  await plane.patch(main, "v1", "configmaps", "web", { data: { level: "trace" } });
   await eventually(
     "the pods are gone",
-    async () => !(await versionsOf(main)).some((line) => line.startsWith("Pod web-")),
+    async () => !(await plane.versionsOf(main)).some((line) => line.startsWith("Pod web-")),
   );
-  const before = await versionsOf(main);
+  const before = await plane.versionsOf(main);
   await restored({
     mode: "add",
     selection: {
@@ -96,7 +86,7 @@ test("what is missing is added with what it needs; what is there is left as it i
     },
   });
   const made = /^(Pod|ReplicaSet|EndpointSlice|Endpoints) web\b/;
-  expect((await touched(main, before)).filter((name) => !made.test(name))).toEqual([
+  expect((await plane.touched(main, before)).filter((name) => !made.test(name))).toEqual([
     "Deployment web",
     "Secret web",
     "ServiceAccount web",
@@ -105,64 +95,11 @@ test("what is missing is added with what it needs; what is there is left as it i
 });
 
 async function restored(plan: Partial<RestorePlan>): Promise<void> {
-  expect(await over(await service.restore(backupCrn, plan))).toEqual({ state: "COMPLETED", messages: [] });
-}
-
-function over(crn: string) {
-  return eventually(
-    `${crn} is over`,
-    async () => {
-      const { state, messages } = await service.describe(crn);
-      const texts = messages.map(({ text }) => text);
-      return !["NOT_STARTED", "IN_PROGRESS"].includes(state) && { state, messages: texts };
-    },
-    { timeout: 120_000, look: () => service.log(crn) },
-  );
-}
-
-/** Kind, name, uid and version of each object of a namespace, but for events. */
-async function versionsOf(namespace: string): Promise<readonly string[]> {
-  const kinds = (await cluster.kubernetes.resources()).filter((kind) => kind.namespaced && kind.kind !== "Event");
-  const lists = await Promise.all(kinds.map((kind) => cluster.kubernetes.list(apiPath(kind, namespace))));
-  return lists
-    .flat()
-    .map(
-      ({ kind, metadata }) =>
-        `${kind} ${metadata.name} ${String(metadata["uid"])} ${String(metadata["resourceVersion"])}`,
-    )
-    .sort();
-}
-
-/** The objects of a namespace that are not as they were. */
-async function touched(namespace: string, before: readonly string[]): Promise<readonly string[]> {
-  const changed = new Set(before).symmetricDifference(new Set(await versionsOf(namespace)));
-  return [...new Set([...changed].map((line) => line.split(" ").slice(0, 2).join(" ")))].sort();
-}
-
-async function create(namespace: string, ...manifests: readonly string[]): Promise<void> {
-  const file = join(cluster.folder, `${namespace}.yaml`);
-  await writeFile(file, manifests.join("\n---\n"));
-  await cluster.kubectl("--namespace", namespace, "create", "-f", file);
-}
-
-function get(namespace: string, apiVersion: string, resource: string, name: string): Promise<KubernetesObject> {
-  return cluster.kubernetes.get(apiPath({ apiVersion, resource }, namespace, name));
-}
-
-function patch(namespace: string, apiVersion: string, resource: string, name: string, change: object): Promise<void> {
-  return cluster.kubernetes.patch(apiPath({ apiVersion, resource }, namespace, name), change);
-}
-
-function isUp(namespace: string, resource: string, name: string) {
-  return eventually(`${resource} ${name} of ${namespace} is up`, async () => {
-    const { spec, status, metadata } = await get(namespace, "apps/v1", resource, name);
-    const isSeen = status?.observedGeneration === metadata["generation"];
-    return isSeen && status?.readyReplicas === spec.replicas && status?.updatedReplicas === spec.replicas;
-  });
+  expect(await plane.restore(backupCrn, plan)).toMatchObject({ state: "COMPLETED", messages: [] });
 }
 
 async function fileOfStore(): Promise<string> {
-  return join(await claimFolder(cluster, main, "data-store-0"), "file");
+  return join(await claimFolder(plane.cluster, main, "data-store-0"), "file");
 }
 
 const container = (more = "") => `containers: [{ name: main, image: main${more} }]`;

@@ -75,6 +75,10 @@ export class EngineService implements WorldService {
     return this.#running.restoreBackup({ backupCrn, caller, ...plan });
   }
 
+  removeScratch(restoreCrn: string): Promise<string> {
+    return this.#running.removeScratch({ restoreCrn, caller });
+  }
+
   async describe(crn: string): Promise<JobStatus> {
     const { state, phase, warnings, errors } = crn.includes(":restore:")
       ? this.#running.describeRestore(crn)

@@ -26,8 +26,8 @@ test("a scratch restore makes the control plane once more beside itself, touches
     messages: [],
     includedNamespaces: ["drill", "drill-vault"],
   });
-  const isIts = (name: string) => / drill(-vault)?\/|^Namespace \/drill|^PersistentVolume /.test(name);
-  expect((await touched(scene, before)).filter((name) => !isIts(name))).toEqual([]);
+  const its = / drill(-vault)?\/|^Namespace \/drill|^PersistentVolume /;
+  expect((await touched(scene, before)).filter((name) => !its.test(name))).toEqual([]);
   expect((await scene.picture()).files).toEqual(files.files);
   expect(await scene.names(deployments("drill"))).toEqual(await scene.names(deployments("cdp")));
   expect(scene.simulator.volumes.read("drill", "cdp-artifacts", "charts/index.yaml")).toEqual(file);
