@@ -6,20 +6,20 @@ import type { JobNotes } from "./phase.ts";
 export class MissingCheckpointError extends DrsError {
   override readonly name = "MissingCheckpointError";
 
-  constructor(phase: JobPhase) {
-    super("INTERNAL", `the job's checkpoint ${phase} is missing: report it, and start the job anew`);
+  constructor(name: string) {
+    super("INTERNAL", `the job's checkpoint ${name} is missing: report it, and start the job anew`);
   }
 }
 
 /** What one phase of a kind of job hands to later ones: one record, written whole by that phase. */
 export class Checkpoint<Record extends object> {
-  readonly #phase: JobPhase;
+  readonly #name: string;
   readonly #key: string;
 
   /** `name`: where the phase writes more than one, at different times. */
-  constructor(phase: JobPhase, name?: string) {
-    this.#phase = phase;
-    this.#key = `checkpoint/${phase}${name === undefined ? "" : `/${name}`}`;
+  constructor(phase: JobPhase | "GOING_BACK", name?: string) {
+    this.#name = name === undefined ? phase : `${phase}/${name}`;
+    this.#key = `checkpoint/${this.#name}`;
   }
 
   /** Durable when it returns; a later run of the phase writes it anew. */
@@ -33,7 +33,7 @@ export class Checkpoint<Record extends object> {
    */
   read(context: { readonly notes: Pick<JobNotes, "get"> }): Record {
     const record = this.find(context);
-    if (record === undefined) throw new MissingCheckpointError(this.#phase);
+    if (record === undefined) throw new MissingCheckpointError(this.#name);
     return record;
   }
 

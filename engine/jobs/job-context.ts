@@ -53,6 +53,7 @@ export function createJobContext(
   const backup = () => store.jobs.get(job.backupCrn)?.seq ?? noJob;
   return {
     job: asJob(job),
+    phase: job.phase,
     signal,
     notes: {
       get: (key) => notes.get(job.seq, key),

@@ -39,6 +39,8 @@ export interface JobNotes {
 /** What a phase works with besides its collaborators. */
 export interface JobContext {
   readonly job: Job;
+  /** Which one runs, or was the last before a clean-up. */
+  readonly phase: JobPhase;
   /**
    * Aborted when the service shuts down, and the job continues at the next start; when background work has to stand aside for
    * a restore, and continues after it; and when the job was cancelled while it runs a phase, and its clean-up begins.

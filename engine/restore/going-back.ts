@@ -16,6 +16,7 @@ import { OwnerLinks } from "./owner-links.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { causeOf, givenUpSoFar, refusedSoFar } from "./refused-objects.ts";
 import { userSnapshots } from "./restore-order.ts";
+import { type PutBack, cleared, hasReached, putBack, wentBack } from "./restore-checkpoints.ts";
 import { objectsOf, partsOf, isOtherwise, type RestoreSource } from "./restore-source.ts";
 import { safetySource } from "./restore-sources.ts";
 import { removeSnapshotObjects, restoreClaims } from "./restoring-claims.ts";
@@ -24,19 +25,6 @@ import { startApps } from "./starting-apps.ts";
 import { stopApps } from "./stopping-apps.ts";
 import { removeWebhooks } from "./webhooks.ts";
 
-/** Noted before the first object is deleted: until then there is nothing to clear away before all is put back. */
-export const deletingNote = "deleting";
-/** Noted when all that the restore has made is gone. What is there later has been put back, and stays. */
-const clearedNote = "back/cleared";
-/** Noted once the claims have been tried: what keeps some of them from the volumes that they had, or nothing. */
-const claimsNote = "back/claims";
-/** Noted when all but webhooks has been put back: whether the applications came up. */
-const upNote = "back/up";
-/** What is told of the applications that did not. */
-const lateNote = "back/late";
-/** Noted when nothing more is tried: whether all has been put back. From then on, if so, the safety archive may be gone. */
-const backNote = "back/done";
-
 /**
  * Brings a control plane back to what it was before a restore that failed, by the safety archive and the volumes that were
  * kept: what is as it was stays where it is. It waits for a cluster, a storage or rights that are gone, and tries what is
@@ -44,20 +32,20 @@ const backNote = "back/done";
  * all is as it was; what is not is an error that names it, and stays in the safety archive. May run again.
  */
 export async function goBack(parts: JobParts, context: JobContext): Promise<boolean> {
-  const { notes } = context;
-  const before = notes.get<boolean>(backNote);
-  if (before !== undefined) return before;
+  const before = wentBack.find(context);
+  if (before !== undefined) return before.isAsBefore;
   // There is nothing else to go back to.
   const all = { ...parts, restore: { ...parts.restore, maxRefusedObjects: Number.POSITIVE_INFINITY } };
   context.info("going back to what was there before this restore");
   const back = wayBack(context);
   const source = await safetySource(parts, back);
-  if (notes.get(upNote) === undefined) await putBack(source, all, back);
+  if (putBack.find(context) === undefined) putBack.write(context, await putAllBack(source, all, back));
   await letCallsIn(source, all, back);
   await tryRefusedAgain(source, all, back);
-  for (const text of notes.get<string[]>(lateNote) ?? []) back.error("", text);
+  const { late } = putBack.read(context);
+  for (const text of late) back.error("", text);
   const isWhole = await tellWhatIsMissing(source, parts, back);
-  const but = notes.get(upNote) === true ? "" : ", but not all of its applications run";
+  const but = late.length === 0 ? "" : ", but not all of its applications run";
   const isAsBefore = isWhole && !isOtherwise(back, source);
   const lies = whereAllLies(parts, context);
   if (isAsBefore) context.error("", `the restore failed: the control plane is as it was before it${but}`);
@@ -67,13 +55,8 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<bool
       `the restore failed: the control plane is as it was before it, but not in what its warnings name${but}. ${lies}`,
     );
   else context.error("", `the restore failed, and going back has not brought back all${but}. ${lies}`);
-  notes.set(backNote, isAsBefore);
+  wentBack.write(context, { isAsBefore });
   return isAsBefore;
-}
-
-/** Whether nothing more is tried. */
-export function isBack({ notes }: JobContext): boolean {
-  return notes.get(backNote) !== undefined;
 }
 
 /** Lines of the log have the name of the phase that failed, and an error may have the words of the way there. */
@@ -88,14 +71,13 @@ function wayBack(context: JobContext): JobContext {
 }
 
 /** Puts back all but webhooks. */
-async function putBack(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
-  const isAllThere = context.notes.get(deletingNote) !== true;
-  if (!isAllThere && context.notes.get(clearedNote) !== true) {
+async function putAllBack(source: RestoreSource, parts: JobParts, context: JobContext): Promise<PutBack> {
+  if (hasReached(context, "deleting") && cleared.find(context) === undefined) {
     await clearAway(source, parts, context);
-    context.notes.set(clearedNote, true);
+    cleared.write(context, { isCleared: true });
   }
   await restoreNamespaces(parts, context, source);
-  context.notes.set(claimsNote, await putBackClaims(source, parts, context));
+  const ofClaims = await putBackClaims(source, parts, context);
   await restoreFrom(source, parts, context);
   const late = await start(source, parts, context);
   try {
@@ -103,7 +85,7 @@ async function putBack(source: RestoreSource, parts: JobParts, context: JobConte
   } catch (error) {
     context.error("", refusalOf(error));
   }
-  noteStarted(context, late);
+  return { ofClaims, late };
 }
 
 /** Starts the applications. Gives what is to be told of those that do not come up: they hold up no other one. */
@@ -113,23 +95,15 @@ async function start(source: RestoreSource, parts: JobParts, context: JobContext
   return late;
 }
 
-/** The last of `putBack`, which is not run again then. */
-function noteStarted({ notes }: JobContext, late: readonly string[]): void {
-  notes.setAll([
-    [lateNote, late],
-    [upNote, late.length === 0],
-  ]);
-}
-
 /** Puts the claims back. Gives what keeps some of them from it: it holds up no other ones. */
 async function putBackClaims(source: RestoreSource, parts: JobParts, context: JobContext): Promise<string> {
-  const { notes, signal } = context;
+  const { signal } = context;
   const links = new OwnerLinks(context, source.notesPrefix);
   for await (const { object } of objectsOf(source, source.reader.parts, signal)) links.expect(object);
   // They are there still, but may have lost their owners.
   const staying = partsOf(source, ["persistentvolumeclaims", ...userSnapshots]);
   for await (const { type, object } of objectsOf(source, staying, signal)) links.relink(type, object);
-  if (notes.get(deletingNote) === true) await removeNewClaims(source, parts, context);
+  if (hasReached(context, "deleting")) await removeNewClaims(source, parts, context);
   const refusals: string[] = [];
   const attempt = (work: Promise<void>) => work.catch((error: unknown) => void refusals.push(refusalOf(error)));
   await attempt(putClaimsBack(parts, context, source));
@@ -163,7 +137,7 @@ async function tryRefusedAgain(source: RestoreSource, parts: JobParts, context: 
   const limit = Date.now() + restore.goBackTimeout;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
     const refused = refusedSoFar(context, source);
-    const ofClaims = context.notes.get<string>(claimsNote) ?? "";
+    const { ofClaims } = putBack.read(context);
     if ((refused.length === 0 && ofClaims === "") || Date.now() >= limit) return;
     const pause = Math.min(pauseMs, Math.max(limit - Date.now(), 0));
     const again = `tried again in ${(pause / 1_000).toFixed(1)} s`;
@@ -173,8 +147,9 @@ async function tryRefusedAgain(source: RestoreSource, parts: JobParts, context: 
     await sleep(pause, undefined, { signal: context.signal });
     if (ofClaims !== "") {
       const left = await putBackClaims(source, parts, context);
-      if (left === "") noteStarted(context, await start(source, parts, context)); // what waited for them comes up now
-      context.notes.set(claimsNote, left);
+      // What waited for them comes up now.
+      const late = left === "" ? await start(source, parts, context) : putBack.read(context).late;
+      putBack.write(context, { ofClaims: left, late });
     }
     const discovery = await cluster.discover(context.signal);
     const links = new OwnerLinks(context, source.notesPrefix);
@@ -185,7 +160,7 @@ async function tryRefusedAgain(source: RestoreSource, parts: JobParts, context: 
 
 /** Looks whether all is there that was there before. Tells of each object that is not, or is otherwise; gives whether none is. */
 async function tellWhatIsMissing(source: RestoreSource, parts: JobParts, context: JobContext): Promise<boolean> {
-  const ofClaims = context.notes.get<string>(claimsNote) ?? "";
+  const { ofClaims } = putBack.read(context);
   let isWhole = givenUpSoFar(context, source).length === 0 && ofClaims === "";
   if (ofClaims !== "") context.error("", ofClaims);
   for (const text of refusedSoFar(context, source)) {

@@ -1,4 +1,5 @@
 import { safetyFolder } from "../archive/archive-paths.ts";
+import { MissingCheckpointError } from "../jobs/checkpoint.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext, JobDefinition, Phase } from "../jobs/phase.ts";
 import type { RestorePhase, RestorePlan } from "../model.ts";
@@ -8,13 +9,14 @@ import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { deleteClaims } from "./deleting-claims.ts";
 import { deleteObjects } from "./deleting-objects.ts";
 import { disown } from "./disowning.ts";
-import { deletingNote, goBack, isBack, whereAllLies } from "./going-back.ts";
+import { goBack, whereAllLies } from "./going-back.ts";
 import { keepVolumes, keptVolumes, releaseKeptVolumes } from "./kept-volumes.ts";
 import { letCallsIn } from "./letting-calls-in.ts";
 import { restoreNamespaces } from "./namespaces.ts";
 import { tellMissing } from "./missing-objects.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import { preValidation } from "./pre-validation.ts";
+import { begin, hasReached, reach, wentBack } from "./restore-checkpoints.ts";
 import type { RestoreSource } from "./restore-source.ts";
 import { backupSource, provenSource } from "./restore-sources.ts";
 import { removeSnapshotObjects, restoreClaims, settleBoundClaims } from "./restoring-claims.ts";
@@ -27,13 +29,6 @@ import { stopApps } from "./stopping-apps.ts";
 import { toStorageVersions } from "./stored-versions.ts";
 import { leftClaims } from "./unsaved-claims.ts";
 import { removeWebhooks } from "./webhooks.ts";
-
-/** Noted before the first thing in the namespaces is changed: from then on a failure has to be undone. */
-const touchedNote = "touched";
-/** Noted when custom resources are in their storage version: from then on what converts them may be stopped. */
-const storedNote = "stored-versions";
-/** Noted when all is restored: from then on what was replaced goes, and nothing is undone any more. */
-const restoredNote = "restored-all";
 
 /** What provisions volumes has to be there before the claims. */
 const storageKinds = [
@@ -51,18 +46,22 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
   const phase = (name: RestorePhase, run: (source: RestoreSource, context: JobContext) => Promise<void>): Phase => ({
     name,
     run: async (context) => {
+      hasReached(context, "untouched"); // or else it stops before it does more
       const open = name === "PRE_VALIDATION" ? backupSource : provenSource;
       await run(await open(parts, context, plan, index), context);
     },
   });
   return {
     phases: [
-      phase("PRE_VALIDATION", (source, context) => preValidation(source, parts, context, plan)),
+      phase("PRE_VALIDATION", async (source, context) => {
+        await preValidation(source, parts, context, plan);
+        begin(context);
+      }),
       phase("STOPPING_APPS", async (source, context) => {
-        context.notes.set(touchedNote, true);
+        reach(context, "touched");
         await removeWebhooks(parts, context, source.scope.wholeNamespaces);
-        if (context.notes.get(storedNote) !== true) await toStorageVersions(parts, context, source);
-        context.notes.set(storedNote, true);
+        if (!hasReached(context, "stored")) await toStorageVersions(parts, context, source);
+        reach(context, "stored");
         await keepVolumes(parts, context, source.scope);
         await disown(
           parts,
@@ -76,7 +75,7 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
       }),
       phase("DELETING_OBJECTS", async (source, context) => {
         const links = new OwnerLinks(context, source.notesPrefix);
-        context.notes.set(deletingNote, true);
+        reach(context, "deleting");
         await removeWebhooks(parts, context, source.scope.wholeNamespaces);
         await disown(parts, context, source.scope.wholeNamespaces, leftClaims(source), links);
         await deleteObjects(source, parts, context);
@@ -107,7 +106,7 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
     async finish(context) {
       index.clear();
       const source = await provenSource(parts, context, plan);
-      context.notes.set(restoredNote, true);
+      reach(context, "restored");
       await settleBoundClaims(parts, context, source);
       const isWhole = () => !context.messages().some(({ level }) => level === "error");
       if (isWhole()) await releaseKeptVolumes(parts, context, leftClaims(source));
@@ -123,7 +122,15 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
     },
     async fail(context) {
       index.clear();
-      if (context.notes.get(restoredNote) === true) {
+      if (!isKnown(context)) {
+        await putApisBack(parts, context);
+        context.error(
+          "",
+          `how far the restore had come is not known any more, so nothing is undone: report it. ${whereAllLies(parts, context)}`,
+        );
+        return;
+      }
+      if (hasReached(context, "restored")) {
         const volumes = keptVolumes(context).map(({ persistentVolume }) => persistentVolume);
         const left =
           volumes.length > 0 ? `what was replaced is not all removed: volumes ${volumes.join(", ")}` : "not cleaned up";
@@ -131,7 +138,7 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
         await letCallsIn(await provenSource(parts, context, plan), parts, context);
         return;
       }
-      const isTouched = context.notes.get(touchedNote) === true;
+      const isTouched = hasReached(context, "touched");
       if (isTouched && !parts.restore.goBack) {
         await putApisBack(parts, context); // they were gone before the safety archive was made
         context.error("", `going back is turned off. ${whereAllLies(parts, context)}`);
@@ -152,8 +159,19 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
 
 /** Whether neither what was there nor what was saved is there whole. */
 function isInBetween(context: JobContext): boolean {
-  const { notes } = context;
-  return notes.get(touchedNote) === true && notes.get(restoredNote) !== true && !isBack(context);
+  if (!isKnown(context)) return false; // nothing is undone then
+  return hasReached(context, "touched") && !hasReached(context, "restored") && wentBack.find(context) === undefined;
+}
+
+/** Whether it is noted how far the restore has come. */
+function isKnown(context: JobContext): boolean {
+  try {
+    hasReached(context, "touched");
+    return true;
+  } catch (error) {
+    if (error instanceof MissingCheckpointError) return false;
+    throw error;
+  }
 }
 
 async function deleteSafetyArchive({ archives }: JobParts, { job, signal }: JobContext): Promise<void> {

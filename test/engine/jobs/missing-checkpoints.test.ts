@@ -48,3 +48,21 @@ test("a restore that has lost what its safety archive does not hold deletes noth
   });
   expect((await scene.get(stray)).metadata.uid).toBe(uid);
 });
+
+test("a restore that has lost how far it had come undoes nothing, keeps all that was there, and says where it is", async () => {
+  const scene = await Scene.open({ controllerDelay: 20 });
+  const { crn: backupCrn } = await scene.backup();
+  const crn = await scene.startRestore(backupCrn);
+  await scene.until(() => scene.engine.getLogs(crn).includes("RESTORING_PVC phase started"));
+  await scene.restart({ meanwhile: without(scene, "PRE_VALIDATION/stage") });
+  const { state, errors } = await scene.restored(crn);
+  const [lost, where] = texts(errors);
+  expect({ state, lost }).toEqual({
+    state: "FAILED",
+    lost: "the job's checkpoint PRE_VALIDATION/stage is missing: report it, and start the job anew",
+  });
+  expect(where).toMatch(
+    /^how far the restore had come is not known any more, so nothing is undone: report it\. .* under safety\//,
+  );
+  expect(scene.archives("safety")).toHaveLength(1);
+});
