@@ -103,6 +103,11 @@ export interface RestoreConfig {
   readonly statusOf: readonly string[];
   /** A restore that the cluster refuses more objects of fails, and goes back. */
   readonly maxRefusedObjects: number;
+  /**
+   * The namespace in which volumes are filled while the applications still run; empty for none: then they are filled when the
+   * applications have stopped. The service's own when not given.
+   */
+  readonly fillNamespace?: string;
 }
 
 /** How long to wait, in milliseconds, before a wait is given up; and how much goes on at once. */

@@ -7,6 +7,7 @@ import { memory } from "./memory.ts";
 import { objects } from "./objects.ts";
 import { reads } from "./reads.ts";
 import { recovery } from "./recovery.ts";
+import { slowDriver } from "./slow-driver.ts";
 import { volumes } from "./snapshots.ts";
 
 /** In the order in which they are run. */
@@ -14,6 +15,7 @@ export const cases: readonly BenchCase[] = [
   objects,
   differences,
   volumes,
+  slowDriver,
   memory,
   reads,
   callers,

@@ -31,7 +31,7 @@ export const volumes: BenchCase = {
       metadata: { name: namespace },
     });
     const client = account.client(64);
-    const service = await MeasuredService.start(cluster, account);
+    const service = await MeasuredService.start(cluster, account, ["--fill-namespace=off"]);
     const creating: Round[] = [];
     const restoring: Round[] = [];
     let spread = "";

@@ -76,10 +76,18 @@ export interface RestoreRights {
   readonly namespaces: readonly string[];
   /** Kinds whose status is restored, by their resources' names. */
   readonly statusOf: readonly string[];
+  /** Where volumes are filled while the applications run. */
+  readonly fillNamespace?: string | undefined;
 }
 
 /** What a restore does, whether it goes to its end or back. */
-export function restoreRights({ saved, namespaces, statusOf, ...discovery }: RestoreRights): readonly AccessQuestion[] {
+export function restoreRights({
+  saved,
+  namespaces,
+  statusOf,
+  fillNamespace,
+  ...discovery
+}: RestoreRights): readonly AccessQuestion[] {
   const kinds = savedResources(discovery, namespaces);
   const known = new Set(kinds.map(resourceName));
   const coming = saved.filter((kind) => kind.namespaced && !known.has(resourceName(kind)));
@@ -101,6 +109,7 @@ export function restoreRights({ saved, namespaces, statusOf, ...discovery }: Res
     ...[nodes, csiNodes].flatMap((kind) => rightsOn(kind, ["list"], "")),
     ...rightsOn(customResourceDefinitions, ["get"], ""),
     ...snapshotRights(namespaces),
+    ...(fillNamespace === undefined ? [] : fillRights(fillNamespace)),
     ...leaseRights,
   ];
 }
@@ -111,6 +120,15 @@ export function scratchRights(needed: RestoreRights): readonly AccessQuestion[] 
     ...restoreRights(needed),
     ...rightsOn(namespaceType, ["delete"], ""),
     ...rightsOn(persistentVolumes, ["list", "watch"], ""),
+  ];
+}
+
+/** Claims are made, filled from snapshots, and given up in a namespace of the service's own. */
+function fillRights(namespace: string): readonly AccessQuestion[] {
+  return [
+    ...rightsOn(persistentVolumeClaims, [...looking, "create", "patch", "delete"], namespace),
+    ...rightsOn(volumeSnapshots, [...looking, "create", "patch", "delete"], namespace),
+    ...rightsOn(events, ["list", "watch"], namespace),
   ];
 }
 

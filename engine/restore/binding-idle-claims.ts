@@ -84,11 +84,11 @@ async function savedVolumes(
   return found;
 }
 
-/** Selects one node after the other until the claim is bound; else gives the reason. */
-async function whyNotBound(
+/** Selects one node after the other until the claim is bound; else gives the reason. May run again. */
+export async function whyNotBound(
   { cluster, limits }: JobParts,
   { signal }: JobContext,
-  { namespace, claim: name }: SavedVolume,
+  { namespace, claim: name }: Pick<SavedVolume, "namespace" | "claim">,
   driver: string,
   candidates: readonly string[],
 ): Promise<string | undefined> {

@@ -6,8 +6,9 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
 import { releaseSources } from "../volumes/source-protection.ts";
-import { keepVolumes, type LeftClaims, volumeOf } from "./kept-volumes.ts";
+import { keepVolumes, type LeftClaims } from "./kept-volumes.ts";
 import type { Scope } from "./plan/scope.ts";
+import { volumeOf } from "../volumes/bound-claims.ts";
 
 /**
  * Deletes the claims in the scope and keeps their volumes. Those that are left stay, with a warning that names each; of

@@ -4,10 +4,11 @@ import type { JobContext } from "../jobs/phase.ts";
 import { persistentVolumes } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-import { keptVolumes, ownMarks, ownPolicy, volumeOf } from "./kept-volumes.ts";
+import { keptVolumes, ownMarks, ownPolicy } from "./kept-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { safetySource } from "./restore-sources.ts";
 import { sanitize } from "./sanitize.ts";
+import { volumeOf } from "../volumes/bound-claims.ts";
 
 interface VolumeSpec {
   readonly claimRef?: { readonly namespace?: string; readonly name?: string; readonly uid?: string };

@@ -6,6 +6,8 @@ import type { JobContext } from "../jobs/phase.ts";
 import { removeAdded } from "./added-objects.ts";
 import { deleteObjects } from "./deleting-objects.ts";
 import { disown } from "./disowning.ts";
+import { discardFillers } from "./fill/discard-fillers.ts";
+import { removeImported } from "./fill/imported-data.ts";
 import { keptVolumes } from "./kept-volumes.ts";
 import { letCallsIn } from "./letting-calls-in.ts";
 import { missingObjects } from "./missing-objects.ts";
@@ -19,7 +21,7 @@ import { userSnapshots } from "./restore-order.ts";
 import { type PutBack, cleared, hasReached, putBack, wentBack } from "./restore-checkpoints.ts";
 import { objectsOf, partsOf, isOtherwise, type RestoreSource } from "./restore-source.ts";
 import { safetySource } from "./restore-sources.ts";
-import { removeSnapshotObjects, restoreClaims } from "./restoring-claims.ts";
+import { restoreClaims } from "./restoring-claims.ts";
 import { restoreFrom } from "./restoring-objects.ts";
 import { startApps } from "./starting-apps.ts";
 import { stopApps } from "./stopping-apps.ts";
@@ -80,11 +82,12 @@ async function putAllBack(source: RestoreSource, parts: JobParts, context: JobCo
   const ofClaims = await putBackClaims(source, parts, context);
   await restoreFrom(source, parts, context);
   const late = await start(source, parts, context);
-  try {
-    await removeSnapshotObjects(parts, context);
-  } catch (error) {
-    context.error("", refusalOf(error));
-  }
+  for (const cleanUp of [discardFillers, removeImported])
+    try {
+      await cleanUp(parts, context);
+    } catch (error) {
+      context.error("", refusalOf(error));
+    }
   return { ofClaims, late };
 }
 

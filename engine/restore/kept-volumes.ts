@@ -4,9 +4,9 @@ import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-i
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { isMadeByCluster } from "../objects/object-selection.ts";
-import { isBound, unboundClaims } from "../volumes/bound-claims.ts";
+import { isBound, unboundClaims, volumeOf } from "../volumes/bound-claims.ts";
 import { secretsOfVolume } from "../volumes/class-secrets.ts";
-import { isFilledBy } from "../volumes/saved-data.ts";
+import { isRestored } from "./fill/fillers.ts";
 import type { Scope } from "./plan/scope.ts";
 
 /** Whether a claim stays as it is, as nothing could bring its data back. */
@@ -112,12 +112,12 @@ export function ownMarks(marks: Readonly<Record<string, string>> = {}): Record<s
  * may be nowhere else. May run again.
  */
 export async function releaseKeptVolumes(parts: JobParts, context: JobContext, isLeft: LeftClaims): Promise<void> {
-  const { job, info, warn } = context;
+  const { info, warn } = context;
   let replaced = 0;
   await releaseThose(parts, context, (kept, claim) => {
     const { persistentVolume, namespace, claim: name, reclaimPolicy } = kept;
     if (isOn(kept, claim)) return true;
-    const isOurs = isFilledBy(job.uuid, claim) && !isLeft({ metadata: { namespace, name } });
+    const isOurs = isRestored(context, claim) && !isLeft({ metadata: { namespace, name } });
     if (isOurs && isBound(claim)) {
       replaced++;
       if (reclaimPolicy === "Retain")
@@ -198,11 +198,6 @@ async function untilBound(
 /** Whether a claim has the volume that it was taken from. */
 function isOn({ persistentVolume }: KeptVolume, claim: KubernetesObject | undefined): boolean {
   return claim !== undefined && isBound(claim) && volumeOf(claim) === persistentVolume;
-}
-
-/** The volume that a claim names; empty when it has none yet. */
-export function volumeOf(claim: KubernetesObject): string {
-  return (claim["spec"] as { volumeName?: string } | undefined)?.volumeName ?? "";
 }
 
 /** Ends in a slash, or to clear it would clear those of longer names too. */

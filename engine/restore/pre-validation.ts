@@ -8,9 +8,11 @@ import { type OwnerReference, resourceName } from "../kubernetes/kubernetes-obje
 import { checkPermissions } from "../kubernetes/permissions.ts";
 import type { RestorePlan } from "../model.ts";
 import { restoreRights } from "../objects/rights-needed.ts";
-import { checkData, dataFor } from "../volumes/saved-data.ts";
 import { belongToControlPlane, verifyContents } from "./archive-contents.ts";
 import { dryRun } from "./dry-run.ts";
+import { fillFirst } from "./fill/fill-first.ts";
+import { fillNamespaceOf, planFilling } from "./fill/fill-plan.ts";
+import { proveData, tellFilledLater } from "./fill/proving-data.ts";
 import { claimsCanBeFilled } from "./fillable-claims.ts";
 import { tellLostRevisions } from "./lost-revisions.ts";
 import { notTerminating } from "./namespaces.ts";
@@ -20,7 +22,6 @@ import { onlySelectedUse } from "./plan/claim-users.ts";
 import { isWhole, resolveScope } from "./plan/resolving-scope.ts";
 import { SelectedObjects } from "./plan/selected-objects.ts";
 import { type RestoreSource, volumesOf } from "./restore-source.ts";
-import { dataRequest } from "./restoring-claims.ts";
 import { saveForSafety } from "./safety-archive.ts";
 import { type Definitions, savedDefinitions } from "./saved-definitions.ts";
 import { partsInScope } from "./saved-names.ts";
@@ -58,19 +59,23 @@ export async function preValidation(
   await isElsewhere(archive, parts, signal);
   for (const namespace of namespaces) await notTerminating(parts, context, namespaces, namespace);
   const discovery = await cluster.discover(signal);
-  const rights = restoreRights({ ...discovery, saved: reader.parts, namespaces, statusOf: parts.restore.statusOf });
+  const fillNamespace = volumesOf(archive).length === 0 ? undefined : await fillNamespaceOf(parts, signal);
+  const { statusOf } = parts.restore;
+  const rights = restoreRights({ ...discovery, saved: reader.parts, namespaces, statusOf, fillNamespace });
   await checkPermissions(cluster, "a restore", rights, limits.clusterConcurrency, signal);
   if (await context.claimControlPlane()) return preValidation(archive, parts, context, plan);
   const source = isWhole(plan) ? archive : await scoped(archive, plan, selected, { cluster, discovery }, context);
   const definitions = await savedDefinitions(source, cluster, signal);
   kindsAreServed(await partsInScope(source, signal), discovery, definitions, context);
   await claimsCanBeFilled(source, parts, context);
-  await snapshotsExist(source, parts, context);
+  const filling = await planFilling(source, fillNamespace, parts, context);
+  await proveData(filling, parts, context);
   await tellUnreadySnapshots(source, parts, context);
   await tellLostRevisions(source, context);
   new OwnerLinks(context, source.notesPrefix).expect({ metadata: { ownerReferences: [...owners.values()] } });
   for (const loss of losses)
     if (source.scope.has(loss.type, loss.metadata)) await tellNotAsSaved(cluster, context, loss);
+  await tellFilledLater(await fillFirst(filling, parts, context), filling, parts, context);
   await saveForSafety(source, discovery, parts, context);
   await dryRun(source, discovery, definitions, parts, context);
 }
@@ -131,18 +136,4 @@ export function kindsAreServed(
       "FAILED_PRECONDITION",
       `the cluster does not serve kinds that are in the backup: ${missing.join(", ")}; install what defines them`,
     );
-}
-
-/** DATA_LOSS names the claims whose data the storage does not have any more, with its reasons. */
-export async function snapshotsExist(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
-  const volumes = volumesOf(source);
-  if (volumes.length === 0) return;
-  context.notes.set("imported", volumes);
-  const complaints = await checkData(dataRequest(parts, context), volumes.map(dataFor));
-  if (complaints.size > 0)
-    throw new DrsError(
-      "DATA_LOSS",
-      `snapshots of this backup cannot be used: ${[...complaints].map(([claim, reason]) => `${claim}: ${reason}`).join("; ")}`,
-    );
-  context.info(`the storage has all ${volumes.length} snapshots`);
 }

@@ -5,17 +5,17 @@ import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-i
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { isMadeByCluster } from "../objects/object-selection.ts";
-import { unboundClaims } from "../volumes/bound-claims.ts";
-import { isFilledBy } from "../volumes/saved-data.ts";
+import { unboundClaims, volumeOf } from "../volumes/bound-claims.ts";
+import { isRestored } from "./fill/fillers.ts";
+import { dataRequest } from "./fill/imported-data.ts";
 import { claimsGone } from "./deleting-claims.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { freeVolume, isProvisioned, keptVolume } from "./former-volumes.ts";
 import { claimsInUse } from "./idle-claims.ts";
-import { keptVolumes, releaseRestoredVolumes, volumeOf } from "./kept-volumes.ts";
+import { keptVolumes, releaseRestoredVolumes } from "./kept-volumes.ts";
 import { refusalOf } from "./object-restorer.ts";
 import type { Scope } from "./plan/scope.ts";
 import { objectsOf, partsOf, type RestoreSource, warnOtherwise } from "./restore-source.ts";
-import { dataRequest } from "./restoring-claims.ts";
 import { sanitize } from "./sanitize.ts";
 import { deletionUndone, isMadeWithoutSnapshot } from "./unsaved-claims.ts";
 
@@ -26,7 +26,7 @@ import { deletionUndone, isMadeWithoutSnapshot } from "./unsaved-claims.ts";
  */
 export async function removeNewClaims(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
   const { cluster, limits } = parts;
-  const { job, signal } = context;
+  const { signal } = context;
   const keptNames = new Set(keptVolumes(context).map((volume) => volume.persistentVolume));
   const before = await claimsBefore(source, signal);
   for (const namespace of source.targetNamespaces) {
@@ -42,7 +42,7 @@ export async function removeNewClaims(source: RestoreSource, parts: JobParts, co
       const isFormer = isThere || isMadeWithoutSnapshot(context, source.notesPrefix, claim); // of an earlier run
       // One that is being deleted has to go before it can come back.
       if ((isFormer && deletionTimestamp === undefined) || isMadeByCluster(persistentVolumeClaims, claim)) return;
-      const isOurs = isFilledBy(job.uuid, claim) || isMadeWithoutSnapshot(context, "", claim);
+      const isOurs = isRestored(context, claim) || isMadeWithoutSnapshot(context, "", claim);
       if (!isOurs && !isFormer && !former) {
         context.warn(namespace, `claim ${name} was made by somebody else while this restore ran, and stays`);
         return;

@@ -9,17 +9,20 @@ import { restoreClusterScoped } from "./cluster-scoped.ts";
 import { deleteClaims } from "./deleting-claims.ts";
 import { deleteObjects } from "./deleting-objects.ts";
 import { disown } from "./disowning.ts";
+import { discardFillers } from "./fill/discard-fillers.ts";
+import { removeImported } from "./fill/imported-data.ts";
 import { goBack, whereAllLies } from "./going-back.ts";
 import { keepVolumes, keptVolumes, releaseKeptVolumes } from "./kept-volumes.ts";
 import { letCallsIn } from "./letting-calls-in.ts";
 import { restoreNamespaces } from "./namespaces.ts";
 import { tellMissing } from "./missing-objects.ts";
 import { OwnerLinks } from "./owner-links.ts";
+import { refusalOf } from "./object-restorer.ts";
 import { preValidation } from "./pre-validation.ts";
 import { begin, hasReached, reach, wentBack } from "./restore-checkpoints.ts";
 import type { RestoreSource } from "./restore-source.ts";
 import { backupSource, provenSource } from "./restore-sources.ts";
-import { removeSnapshotObjects, restoreClaims, settleBoundClaims } from "./restoring-claims.ts";
+import { restoreClaims, settleBoundClaims } from "./restoring-claims.ts";
 import { relaxLimits } from "./restoring-limits.ts";
 import { restoreFrom } from "./restoring-objects.ts";
 import { restoreSecrets } from "./restoring-secrets.ts";
@@ -141,13 +144,19 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
       const isTouched = hasReached(context, "touched");
       if (isTouched && !parts.restore.goBack) {
         await putApisBack(parts, context); // they were gone before the safety archive was made
+        try {
+          await discardFillers(parts, context, ({ isHandedOver }) => isHandedOver !== true);
+        } catch (error) {
+          context.error("", refusalOf(error));
+        }
         context.error("", `going back is turned off. ${whereAllLies(parts, context)}`);
         return;
       }
       if (!isTouched) {
         context.info("nothing in the namespaces was touched");
         await putApisBack(parts, context);
-        await removeSnapshotObjects(parts, context);
+        await discardFillers(parts, context);
+        await removeImported(parts, context);
       }
       if (!isTouched || (await goBack(parts, context))) await deleteSafetyArchive(parts, context);
     },

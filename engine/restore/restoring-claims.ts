@@ -1,4 +1,4 @@
-import { type FlatVolume, type SavedData, type SavedVolume, withData } from "../archive/format.ts";
+import type { SavedVolume } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
@@ -6,11 +6,14 @@ import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-i
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { isBound, unboundClaims } from "../volumes/bound-claims.ts";
-import { classFor, dataFor, driverFor, fillClaims, isFilledBy, releaseData } from "../volumes/saved-data.ts";
+import { checkData, classFor, dataFor, fillClaims, releaseData } from "../volumes/saved-data.ts";
 import { existingClasses } from "../volumes/storage-classes.ts";
-import type { DataRequest, Filling } from "../volumes/volume-data.ts";
-import { classAnnotation } from "../objects/claim-class.ts";
+import { inClass, tellOtherClass } from "./claim-in-class.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
+import { discardFillers } from "./fill/discard-fillers.ts";
+import { type Filler, filledFor, isRestored } from "./fill/fillers.ts";
+import { type HandOver, handOver, releaseHandedOver } from "./fill/hand-over.ts";
+import { dataRequest, importedElsewhere, noteImported } from "./fill/imported-data.ts";
 import { refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { ownMarks, ownPolicy } from "./kept-volumes.ts";
@@ -39,7 +42,7 @@ export async function restoreClaims(
   const uninvitedOf = (existing: Claims) =>
     volumes
       .flatMap((volume) => existing.get(keyOf(volume)) ?? [])
-      .filter((claim) => !isFilledBy(request.uuid, claim) && !isOnlyAdded(source, claim));
+      .filter((claim) => !isRestored(context, claim) && !isOnlyAdded(source, claim));
   const limit = Date.now() + limits.podsStopTimeout;
   let existing = await existingClaims(cluster, source, signal);
   let waitedFor: readonly SavedVolume[];
@@ -66,6 +69,7 @@ export async function restoreClaims(
   });
   if (lateIn.length > 0)
     throw new DrsError("FAILED_PRECONDITION", `${lateIn.join("; ")}; their events say what the CSI driver answers`);
+  if (!source.isWayBack) await releaseHandedOver(parts, context);
   if (volumes.length > 0) context.info(`restored ${volumes.length} claims from their snapshots`);
 }
 
@@ -79,11 +83,11 @@ async function makeClaims(
 ): Promise<readonly SavedVolume[]> {
   const { cluster, limits } = parts;
   const { signal } = context;
-  const request = dataRequest(parts, context);
   const volumes = volumesByClaim(source);
   const classes = await existingClasses(cluster, signal);
-  const waitedFor: SavedVolume[] = [];
-  const wanted: (Filling<SavedData> & { readonly archived: KubernetesObject })[] = [];
+  const binding = new Set<SavedVolume>();
+  const filled: (Wish & HandOver)[] = [];
+  const unfilled: Wish[] = [];
   const claims = objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal);
   await forEachInFlight(claims, limits.clusterConcurrency, async ({ object }) => {
     const { namespace = "", name } = object.metadata;
@@ -92,34 +96,58 @@ async function makeClaims(
     const owners = links.ownersFor(persistentVolumeClaims, object);
     if (owners.length > 0) claim.metadata.ownerReferences = [...owners];
     const there = existing.get(`${namespace}/${name}`);
-    if (there && isOnlyAdded(source, there) && !isFilledBy(request.uuid, there)) return undefined;
+    if (there && isOnlyAdded(source, there) && !isRestored(context, there)) return undefined;
     if (!volume) return createClaimWithoutSnapshot(parts, context, source, object, claim);
     const storageClass = classFor(volume, classes);
-    if (storageClass?.["volumeBindingMode"] !== "WaitForFirstConsumer") waitedFor.push(volume);
-    if (isFilledBy(request.uuid, existing.get(keyOf(volume))))
+    if (storageClass?.["volumeBindingMode"] !== "WaitForFirstConsumer") binding.add(volume);
+    if (isRestored(context, existing.get(keyOf(volume))))
       await restoreFieldOwners(cluster, persistentVolumeClaims, object, signal); // of an earlier run
     else {
-      const spec = { ...(claim["spec"] as Record<string, unknown>) };
-      delete spec["selector"]; // the provisioner would refuse it
-      const className = storageClass?.metadata.name ?? volume.storageClass;
-      if (className !== volume.storageClass) {
-        const why =
-          volume.storageClass === ""
-            ? `its volume ${volume.persistentVolume} was made by hand, in none`
-            : `${volume.storageClass} makes no volumes of driver ${driverFor(volume)}`;
-        context.warn(namespace, `claim ${name} is in storage class ${className} now: ${why}`);
-        spec["storageClassName"] = className;
-        delete claim.metadata.annotations?.[classAnnotation];
-      }
-      claim["spec"] = spec;
-      wanted.push({ ...dataFor(volume), object: claim, archived: object });
+      tellOtherClass(context, volume, storageClass);
+      const wish = { volume, archived: object, claim: inClass(claim, storageClass) };
+      const filler = filledFor(context, namespace, name);
+      if (filler) filled.push({ ...wish, filler });
+      else unfilled.push(wish);
     }
     return undefined;
+  });
+  const lost = await handOver(parts, context, filled);
+  for (const { volume } of lost)
+    context.info(`the volume that was filled for claim ${keyOf(volume)} is gone: another one is filled`);
+  await attempt(context, discardFillers(parts, context, isUnfilled));
+  noteImported(
+    context,
+    lost.map(({ volume }) => dataFor(volume)),
+  );
+  await checkData(
+    dataRequest(parts, context),
+    lost.map(({ volume }) => dataFor(volume)),
+  );
+  await fillNow(parts, context, [...unfilled, ...lost]);
+  return [...volumes.values()].filter(
+    (volume) => binding.has(volume) || filledFor(context, volume.namespace, volume.claim) !== undefined,
+  );
+}
+
+interface Wish {
+  readonly volume: SavedVolume;
+  readonly archived: KubernetesObject;
+  readonly claim: KubernetesObject;
+}
+
+/** Makes claims that are filled when they are there. */
+async function fillNow(parts: JobParts, context: JobContext, wishes: readonly Wish[]): Promise<void> {
+  const { cluster } = parts;
+  const { signal } = context;
+  const request = dataRequest(parts, context);
+  const wanted = wishes.map(({ volume, archived, claim }) => {
+    const spec = { ...(claim["spec"] as Record<string, unknown>) };
+    delete spec["selector"]; // the provisioner would refuse it
+    return { ...dataFor(volume), archived, object: { ...claim, spec } };
   });
   await fillClaims(request, wanted, ({ archived }) =>
     restoreFieldOwners(cluster, persistentVolumeClaims, archived, signal),
   );
-  return waitedFor;
 }
 
 /**
@@ -133,7 +161,7 @@ export async function settleBoundClaims(parts: JobParts, context: JobContext, so
   const existing = await existingClaims(cluster, source, signal);
   const volumes = [...volumesByClaim(source).values()];
   // An application that is up may have deleted its claim, or made another one of its name.
-  const isOurs = (volume: SavedVolume) => isFilledBy(request.uuid, existing.get(keyOf(volume)));
+  const isOurs = (volume: SavedVolume) => isRestored(context, existing.get(keyOf(volume)));
   const bound = volumes.filter((volume) => isOurs(volume) && isBound(existing.get(keyOf(volume))));
   const byVolume = new Map(bound.map((volume) => [volume.persistentVolume, volume]));
   const saved = objectsOf(source, partsOf(source, ["persistentvolumes"]), signal);
@@ -144,20 +172,26 @@ export async function settleBoundClaims(parts: JobParts, context: JobContext, so
     if (volumeName !== undefined) await cluster.patch(persistentVolumes, "", volumeName, carriedOver(object), signal);
   });
   const used = volumes.filter((volume) => !isOurs(volume) || bound.includes(volume));
+  await attempt(
+    context,
+    discardFillers(parts, context, ({ isHandedOver }) => isHandedOver !== true),
+  );
   try {
-    await releaseData(request, used.map(dataFor));
+    await releaseData(request, [...used.map(dataFor), ...importedElsewhere(context, source.targetNamespaces)]);
   } catch (error) {
     context.warn("", `${refusalOf(error)}; nothing needs it any more: delete it by hand`);
   }
 }
 
-/** Removes the snapshot objects of all claims, filled or not, when the restore has failed. May run again. */
-export async function removeSnapshotObjects(parts: JobParts, context: JobContext): Promise<void> {
-  const imported = context.notes.get<readonly (SavedVolume | FlatVolume)[]>("imported") ?? [];
-  await releaseData(
-    dataRequest(parts, context),
-    imported.map((volume) => dataFor(withData(volume))),
-  );
+const isUnfilled = ({ volume }: Filler) => volume === undefined;
+
+/** Tells of what could not be cleaned up: it keeps nothing else. */
+async function attempt({ warn }: Pick<JobContext, "warn">, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    warn("", refusalOf(error));
+  }
 }
 
 const provisionersAnnotation = /^(pv|volume)(\.beta)?\.kubernetes\.io\//;
@@ -201,15 +235,4 @@ function keyOf({ namespace, claim }: SavedVolume): string {
 
 function volumesByClaim(source: RestoreSource): ReadonlyMap<string, SavedVolume> {
   return new Map(volumesOf(source).map((volume) => [keyOf(volume), volume]));
-}
-
-/** What a restore works with saved data with. */
-export function dataRequest({ cluster, limits }: JobParts, { job, signal }: JobContext): DataRequest {
-  return {
-    cluster,
-    uuid: job.uuid,
-    timeoutMs: limits.snapshotTimeout,
-    inFlight: limits.clusterConcurrency,
-    signal,
-  };
 }

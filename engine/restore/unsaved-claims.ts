@@ -7,12 +7,13 @@ import { isMadeByCluster } from "../objects/object-selection.ts";
 import { noteAdded } from "./added-objects.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
 import { archivedVolume, freeVolume, isProvisioned, keptVolumeOf, releasedVolume } from "./former-volumes.ts";
-import { type LeftClaims, keptVolumes, volumeOf } from "./kept-volumes.ts";
+import { type LeftClaims, keptVolumes } from "./kept-volumes.ts";
 import { labelsAndAnnotations } from "./labels-and-annotations.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { objectsOf, partsOf, type RestoreSource, type ScopedArchive, volumesOf } from "./restore-source.ts";
 import { safetySource } from "./restore-sources.ts";
 import { sanitize } from "./sanitize.ts";
+import { volumeOf } from "../volumes/bound-claims.ts";
 
 /** Of a claim that comes back: a deletion cannot be made again that waits for the pods that use the claim. */
 export const deletionUndone = "it was being deleted, and is not any more: delete it again if that is wanted";

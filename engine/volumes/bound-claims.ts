@@ -9,6 +9,11 @@ export function isBound(claim?: KubernetesObject): boolean {
   return (claim?.["status"] as { phase?: string } | undefined)?.phase === "Bound";
 }
 
+/** The volume that a claim names; empty when it has none yet. */
+export function volumeOf(claim: KubernetesObject): string {
+  return (claim["spec"] as { volumeName?: string } | undefined)?.volumeName ?? "";
+}
+
 /** Waits until claims are bound; gives those that are not in time, each with what the provisioner said of it last. */
 export async function unboundClaims(
   { cluster, timeoutMs, signal }: Pick<DataRequest, "cluster" | "timeoutMs" | "signal">,

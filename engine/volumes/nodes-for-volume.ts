@@ -63,6 +63,12 @@ export function nodesForVolume(
   );
 }
 
+/** Whether a volume can be used anywhere, or the cluster has a node where it could. */
+export function hasNodeFor({ nodes }: Pick<ClusterNodes, "nodes">, volume: KubernetesObject): boolean {
+  const terms = affinityOf(volume);
+  return terms.length === 0 || nodes.some((node) => matchesAny(terms, node));
+}
+
 interface NodeSpec {
   unschedulable?: boolean;
   taints?: { effect: string }[];

@@ -23,3 +23,8 @@ export function nameFor(jobUuid: string, namespace: string, claim: string): stri
   const digest = createHash("sha256").update(`${jobUuid}/${namespace}/${claim}`).digest("hex");
   return `drs-${jobUuid.slice(0, 8)}-${digest.slice(0, 24)}`;
 }
+
+/** Whether a name is one of those that `nameFor` gives. */
+export function isMadeName(name: string): boolean {
+  return /^drs-[0-9a-f]{8}-[0-9a-f]{24}$/.test(name);
+}

@@ -94,6 +94,7 @@ export function readConfig(args: readonly string[]): ServerConfig {
         goBackTimeout: options.goBackTimeout,
         statusOf: options.restoreStatus,
         maxRefusedObjects: options.maxRefusedObjects,
+        ...(options.fillNamespace !== undefined && { fillNamespace: fillNamespace(options, program) }),
       },
       limits: {
         hookTimeout: options.hookTimeout,
@@ -106,6 +107,14 @@ export function readConfig(args: readonly string[]): ServerConfig {
       },
     },
   };
+}
+
+/** A restore empties the control plane's namespaces. */
+function fillNamespace({ fillNamespace = "", ...options }: Options, program: Command): string {
+  const { namespace, vaultNamespace, furtherNamespaces } = options;
+  if ([namespace, vaultNamespace, ...furtherNamespaces].includes(fillNamespace))
+    program.error(`error: --fill-namespace ${fillNamespace} is one of the control plane's: name another one`);
+  return fillNamespace;
 }
 
 /** The simulated cluster and its snapshots end with the process; backups of it would only mislead the next one. */

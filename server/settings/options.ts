@@ -14,6 +14,7 @@ import {
   parseFurtherObjects,
   parseHttpUrl,
   parseName,
+  parseNameOrOff,
   parseNames,
   parseResources,
   parseStorage,
@@ -53,6 +54,7 @@ export interface Options extends CallerOptions, LimitOptions {
   readonly goBackTimeout: number;
   readonly restoreStatus: readonly string[];
   readonly maxRefusedObjects: number;
+  readonly fillNamespace?: string;
   readonly hookTimeout: number;
   readonly snapshotTimeout: number;
   readonly podsStopTimeout: number;
@@ -216,6 +218,12 @@ export function describeOptions(): Command {
       )
         .argParser(parseCountOrNone)
         .default(5),
+    )
+    .addOption(
+      setting(
+        "--fill-namespace <name>",
+        'where volumes are filled while the applications still run; "off": when they have stopped (default: the service\'s own namespace, if it has one)',
+      ).argParser(parseNameOrOff),
     )
 
     .optionsGroup("Time limits:")

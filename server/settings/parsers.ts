@@ -93,6 +93,11 @@ export function parseName(text: string): string {
 }
 
 /** Names with commas between. */
+/** Empty for `off`. */
+export function parseNameOrOff(text: string): string {
+  return text === "off" ? "" : parseName(text);
+}
+
 export function parseNames(text: string): readonly string[] {
   return listed(text).map(parseName);
 }

@@ -39,6 +39,11 @@ export class ClaimVolumes {
     this.#cluster.data.fullNodes.add(name);
   }
 
+  /** From now on the driver takes so long to fill a volume from a snapshot. */
+  slowDown(milliseconds: number): void {
+    this.#cluster.data.fillTimeMs = milliseconds;
+  }
+
   /** The handles of all volumes that the storage holds, also of those that no object names any more. */
   volumeHandles(): readonly string[] {
     return [...this.#cluster.data.volumes.keys()];

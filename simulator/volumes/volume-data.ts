@@ -15,6 +15,10 @@ export class VolumeData {
   readonly snapshots = new Map<string, StoredSnapshot>();
   /** Nodes that have no room for another volume. */
   readonly fullNodes = new Set<string>();
+  /** How long it takes to fill a volume from a snapshot, in milliseconds. */
+  fillTimeMs = 0;
+  /** The uids of claims whose volumes are being filled. */
+  readonly filling = new Set<string>();
 
   /** Makes a volume with a copy of the given files. */
   createVolume(handle: string, files: ReadonlyMap<string, Buffer> = new Map()): void {

@@ -16,6 +16,7 @@ import { startService, type TestService } from "./support/service.ts";
 import { sharedCluster } from "./support/shared-cluster.ts";
 import { wreckInPlace } from "./support/wreck.ts";
 
+const own = "cdp-drs";
 const [clusterRole, namespaceRole] = ["data-recovery-service", "data-recovery-service-namespace"] as const;
 /** Roles that grant what the service may not do itself. */
 const powerful = ["--namespace=cdp", "create"] as const;
@@ -91,6 +92,10 @@ test("the manifest has each right that jobs ask for, and no other", () => {
   expect(everyKind?.verbs.toSorted()).toEqual([...verbs].sort());
   expect(others.flatMap(expanded).sort()).toEqual(toGrant("roles"));
 
+  const here = questions.filter(({ namespace }) => namespace === own).map(inWords);
+  const granted = rights.rulesOf(clusterRole, own).flatMap(expanded);
+  expect(granted.map((right) => `${right} in ${own}`).sort()).toEqual(here.sort());
+
   expect(rights.rulesOf("data-recovery-service-optional").flatMap(expanded).sort()).toEqual(optionalRights());
 });
 
@@ -157,7 +162,14 @@ function allQuestions(): readonly AccessQuestion[] {
   return [
     ...backupRights({ resources, serverOf: isServedByItself }, namespaces),
     ...hookRights(namespaces),
-    ...restoreRights({ resources, serverOf: isServedByItself, saved, namespaces, statusOf: [pipelines] }),
+    ...restoreRights({
+      resources,
+      serverOf: isServedByItself,
+      saved,
+      namespaces,
+      statusOf: [pipelines],
+      fillNamespace: own,
+    }),
   ];
 }
 

@@ -38,6 +38,8 @@ export interface SceneOptions extends SimulatorOptions {
   /** How often a phase is tried: more where a test itself ends what it waits for. */
   readonly maxAttempts?: number;
   readonly goBackTimeout?: number;
+  /** Where volumes are filled while the applications run: nowhere when not given. It has to exist. */
+  readonly fillNamespace?: string;
   /** Whether archives are encrypted, as they are unless somebody turns it off. */
   readonly isEncrypted?: boolean;
   /** Whether archives that are not encrypted are read all the same. */
@@ -77,6 +79,7 @@ export class Scene {
       maxRefusedObjects = 5,
       maxAttempts = 3,
       goBackTimeout = 0,
+      fillNamespace = "",
       isEncrypted = true,
       readsUnencrypted = false,
     }: SceneOptions,
@@ -85,7 +88,7 @@ export class Scene {
     this.client = new KubernetesClient(simulator.url);
     this.#limits = limits;
     this.#further = { furtherNamespaces, furtherObjects };
-    this.#restore = { statusOf, maxRefusedObjects, goBackTimeout };
+    this.#restore = { statusOf, maxRefusedObjects, goBackTimeout, fillNamespace };
     this.#maxAttempts = maxAttempts;
     const keyFile = join(this.folder, "encryption-keys");
     this.#encryption = isEncrypted ? { keyFile, makeKey: true, readsUnencrypted } : undefined;

@@ -6,7 +6,8 @@ import { tellMissing } from "../missing-objects.ts";
 import { OwnerLinks } from "../owner-links.ts";
 import type { RestoreSource } from "../restore-source.ts";
 import { backupSource, provenSource } from "../restore-sources.ts";
-import { removeSnapshotObjects, restoreClaims, settleBoundClaims } from "../restoring-claims.ts";
+import { removeImported } from "../fill/imported-data.ts";
+import { restoreClaims, settleBoundClaims } from "../restoring-claims.ts";
 import { restoreFrom } from "../restoring-objects.ts";
 import { restoreSecrets } from "../restoring-secrets.ts";
 import type { SavedIndex } from "../saved-index.ts";
@@ -65,7 +66,7 @@ export function scratchJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
     async fail(context) {
       index.clear();
       if (context.notes.get(madeNote) === true) return;
-      await removeSnapshotObjects(parts, context);
+      await removeImported(parts, context);
       if (context.notes.get(begunNote) !== true) {
         context.info("nothing was made");
         return;

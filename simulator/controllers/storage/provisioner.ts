@@ -17,7 +17,7 @@ const secrets = builtIn("secrets");
 type Source = { readonly files: ReadonlyMap<string, Buffer>; readonly size: number };
 
 /** Makes a volume for a claim, with the data of its source; nothing while the source is not ready. */
-export function provision(cluster: Cluster, claim: Claim, storageClass: StorageClass): void {
+export function provision(cluster: Cluster, claim: Claim, storageClass: StorageClass, isFull = false): void {
   if (storageClass.provisioner !== driver) return;
   changeObject(cluster, claims, keyOf(claim), ({ metadata }) => {
     metadata.annotations = {
@@ -36,6 +36,10 @@ export function provision(cluster: Cluster, claim: Claim, storageClass: StorageC
   const source = sourceOf(cluster, claim);
   const storage = claim.spec?.resources?.requests?.storage ?? "0";
   if (source === undefined || parseQuantity(storage) < source.size) return;
+  if (cluster.data.fillTimeMs > 0 && claim.spec?.dataSource && !isFull) {
+    fillSlowly(cluster, claim, storageClass);
+    return;
+  }
   const { namespace, name, uid, resourceVersion } = claim.metadata;
   const volume = `pvc-${uid}`;
   if (cluster.store.get(volumes, `/${volume}`) !== undefined) return;
@@ -55,6 +59,19 @@ export function provision(cluster: Cluster, claim: Claim, storageClass: StorageC
       volumeMode: claim.spec?.volumeMode ?? "Filesystem",
     },
   });
+}
+
+/** Makes the volume when it is full. */
+function fillSlowly(cluster: Cluster, claim: Claim, storageClass: StorageClass): void {
+  const { store, data } = cluster;
+  const { uid } = claim.metadata;
+  if (data.filling.has(uid)) return;
+  data.filling.add(uid);
+  setTimeout(() => {
+    data.filling.delete(uid);
+    const now = store.get<Claim>(claims, keyOf(claim));
+    if (now?.metadata.uid === uid && !now.spec?.volumeName) provision(cluster, now, storageClass, true);
+  }, data.fillTimeMs).unref();
 }
 
 /** The key of the Secret that the class wants a claim's volume made with, if any. */

@@ -19,17 +19,21 @@ const mostDangerous = [
   "backup FINISH: after DELETE volumesnapshots",
   "backup FINISH: after write backups/manifest.json",
   "restore PRE_VALIDATION: after POST volumesnapshotcontents",
+  "restore PRE_VALIDATION: after POST persistentvolumeclaims",
+  "restore PRE_VALIDATION: after PATCH persistentvolumes",
+  "restore PRE_VALIDATION: after DELETE volumesnapshots",
   "restore STOPPING_APPS: after PATCH persistentvolumes",
   "restore STOPPING_APPS: after PATCH statefulsets",
   "restore DELETING_OBJECTS: after DELETE deployments",
   "restore DELETING_OBJECTS_PVC: after DELETE persistentvolumeclaims",
+  "restore RESTORING_PVC: after DELETE persistentvolumeclaims",
+  "restore RESTORING_PVC: after PATCH persistentvolumes",
   "restore RESTORING_PVC: after POST persistentvolumeclaims",
   "restore RESTORING_OBJECTS: after POST priorityclasses",
   "restore RESTORING_OBJECTS: after POST statefulsets",
   "restore RESTORING_OBJECTS: after PUT configmaps",
   "restore STARTING_APPS: after POST jobs",
   "restore FINISH: after PATCH persistentvolumes",
-  "restore FINISH: after DELETE volumesnapshots",
   "restore FINISH: after remove safety/manifest.json",
   "deletion DELETING_SNAPSHOTS: after POST volumesnapshotcontents",
   "deletion DELETING_SNAPSHOTS: after DELETE volumesnapshotcontents",
@@ -43,7 +47,7 @@ let plans: readonly (readonly string[])[];
 const unreached: string[] = [];
 
 beforeAll(async () => {
-  scene = await CrashScene.open(await sharedCluster());
+  scene = await CrashScene.open(await sharedCluster(), { fills: true });
   await expectUnbroken(scene, {
     deaths: () => [],
     onEnd: (kind, { service }) => points.push(...ofKind(pointsOf(service), kind)),

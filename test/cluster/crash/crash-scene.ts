@@ -39,20 +39,27 @@ export class CrashScene {
   /** The process that ended the last job. */
   #service: TestService | undefined;
 
-  private constructor(cluster: TestCluster, before: ControlPlanePicture, data: string, others: ReadonlySet<string>) {
+  private constructor(
+    cluster: TestCluster,
+    before: ControlPlanePicture,
+    data: string,
+    others: ReadonlySet<string>,
+    fills: boolean,
+  ) {
     this.cluster = cluster;
     this.before = before;
     this.data = data;
     this.#others = others;
-    this.flags = ["--finalizer-timeout", "3s"];
+    this.flags = ["--finalizer-timeout", "3s", "--fill-namespace", fills ? "default" : "off"];
   }
 
-  static async open(cluster: TestCluster): Promise<CrashScene> {
+  /** With `fills` volumes are filled while the applications run. */
+  static async open(cluster: TestCluster, { fills = false } = {}): Promise<CrashScene> {
     const before = await createControlPlane(cluster);
     const data = await mkdtemp(join(tmpdir(), "drs-crash-"));
     const living = await handlesInUse(cluster);
     const others = (await storedHandles(cluster)).filter((handle) => !living.has(handle));
-    return new CrashScene(cluster, before, data, new Set(others));
+    return new CrashScene(cluster, before, data, new Set(others), fills);
   }
 
   async close(): Promise<void> {

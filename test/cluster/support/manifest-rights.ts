@@ -48,8 +48,12 @@ export class ManifestRights {
     return (await this.#cluster.kubectl(...account)).trim();
   }
 
-  rulesOf(clusterRole: string): readonly Rule[] {
-    return this.#clusterRole(clusterRole)["rules"] as readonly Rule[];
+  /** The rules of a cluster role, or of a role in a namespace. */
+  rulesOf(role: string, namespace?: string): readonly Rule[] {
+    if (namespace === undefined) return this.#clusterRole(role)["rules"] as readonly Rule[];
+    const isIt = ({ kind, metadata }: KubernetesObject) =>
+      kind === "Role" && metadata.name === role && metadata["namespace"] === namespace;
+    return (this.#objects.find(isIt)?.["rules"] ?? []) as readonly Rule[];
   }
 
   /** Gives a cluster role these rules instead of its own. */

@@ -1,0 +1,94 @@
+import { DrsError } from "../../errors.ts";
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import { isBound, volumeOf } from "../../volumes/bound-claims.ts";
+import { fillClaims, releaseData } from "../../volumes/saved-data.ts";
+import { refusalOf } from "../object-restorer.ts";
+import { discardFillers } from "./discard-fillers.ts";
+import type { FillPlan, LaterClaim, PlannedFiller } from "./fill-plan.ts";
+import { dataForFiller, filledByLabel, filledFor, noteFiller } from "./fillers.ts";
+import { dataRequest } from "./imported-data.ts";
+import { untilBound } from "./until-bound.ts";
+
+/**
+ * Makes and fills volumes while the applications run, as planned: their data has been looked at (`checkData`). Each that is full
+ * is told to stay (Retain) until it is handed over. Gives the claims that get theirs later: those of the plan, and those whose
+ * filler was refused, or got no volume as long as no other one did either; of these nothing stays. May run again.
+ */
+export async function fillFirst(
+  { fillers, later }: FillPlan,
+  parts: JobParts,
+  context: JobContext,
+): Promise<readonly LaterClaim[]> {
+  const planned = new Set(fillers.map(({ filler }) => filler.name));
+  await discardFillers(parts, context, ({ name }) => !planned.has(name)); // of an earlier run
+  if (fillers.length === 0) return later;
+  const inFlight = parts.limits.clusterConcurrency;
+  const refused = new Map<PlannedFiller, string>();
+  await forEachInFlight(fillers, inFlight, async (one) => {
+    if (await isFull(parts, context, one)) return;
+    const reason = await whyNotMade(parts, context, one);
+    if (reason !== undefined) refused.set(one, reason);
+  });
+  const made = fillers.filter((one) => !refused.has(one));
+  for (const [one, reason] of await untilBound(parts, context, made)) refused.set(one, reason);
+  const full = fillers.filter((one) => !refused.has(one));
+  await forEachInFlight(full, inFlight, (one) => keep(parts, context, one));
+  const needed = new Set(full.map(({ filler }) => filler.name));
+  await discardFillers(parts, context, ({ name }) => !needed.has(name));
+  try {
+    await releaseData(
+      dataRequest(parts, context),
+      full.map(({ filler }) => dataForFiller(filler)),
+    );
+  } catch (error) {
+    context.info(`${refusalOf(error)}; tried again at the end`);
+  }
+  if (full.length > 0) context.info(`filled ${full.length} volumes while the applications run`);
+  return [...later, ...[...refused].map(([{ volume }, reason]) => ({ volume, reason }))];
+}
+
+/** Whether an earlier run has filled it. */
+async function isFull({ cluster }: JobParts, context: JobContext, { filler }: PlannedFiller): Promise<boolean> {
+  const { volume } = filledFor(context, filler.namespace, filler.claim) ?? {};
+  if (!volume) return false;
+  const found = await cluster.get(persistentVolumes, "", volume.persistentVolume, context.signal);
+  return found !== undefined && found.metadata.deletionTimestamp === undefined;
+}
+
+/** Makes a filler; gives what keeps the cluster from it. */
+async function whyNotMade(
+  parts: JobParts,
+  context: JobContext,
+  { filler, filling }: PlannedFiller,
+): Promise<string | undefined> {
+  noteFiller(context, filler);
+  try {
+    await fillClaims(dataRequest(parts, context), [filling], async () => {});
+    return undefined;
+  } catch (error) {
+    return refusalOf(error);
+  }
+}
+
+/** Notes a filler's volume and tells it to stay. */
+async function keep(
+  { cluster }: JobParts,
+  context: JobContext,
+  { filler, storageClass }: PlannedFiller,
+): Promise<void> {
+  const { job, signal } = context;
+  if (filledFor(context, filler.namespace, filler.claim)) return;
+  const claim = await cluster.get(persistentVolumeClaims, filler.place, filler.name, signal);
+  const { uid } = claim?.metadata ?? {};
+  if (claim === undefined || uid === undefined || !isBound(claim))
+    throw new DrsError("UNAVAILABLE", `claim ${filler.place}/${filler.name} has lost its volume`);
+  const persistentVolume = volumeOf(claim);
+  const reclaimPolicy = (storageClass["reclaimPolicy"] as string | undefined) ?? "Delete";
+  const spec = { persistentVolumeReclaimPolicy: "Retain" };
+  const stays = { metadata: { labels: { [filledByLabel]: job.uuid } }, spec };
+  await cluster.patch(persistentVolumes, "", persistentVolume, stays, signal);
+  noteFiller(context, { ...filler, volume: { persistentVolume, fillerUid: uid, reclaimPolicy } });
+}

@@ -1,0 +1,110 @@
+import type { SavedData, SavedVolume } from "../../archive/format.ts";
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { persistentVolumeClaims } from "../../kubernetes/built-in-kinds.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { jobLabel } from "../../objects/object-selection.ts";
+import { dataFor } from "../../volumes/saved-data.ts";
+import type { Filling } from "../../volumes/volume-data.ts";
+import { inClass } from "../claim-in-class.ts";
+import { objectsOf, partsOf, type RestoreSource, volumesOf } from "../restore-source.ts";
+import { sanitize } from "../sanitize.ts";
+import { dataForFiller, type Filler, fillerFor } from "./fillers.ts";
+import { type Place, placeFor, surveyPlaces } from "./places.ts";
+
+/** A filler that is to be made. */
+export interface PlannedFiller extends Place {
+  readonly volume: SavedVolume;
+  readonly filler: Filler;
+  readonly filling: Filling<SavedData>;
+}
+
+export interface FillPlan {
+  readonly fillers: readonly PlannedFiller[];
+  /** Those that are filled when the applications have stopped, and why. */
+  readonly later: readonly LaterClaim[];
+  /** Those whose claims are there and stay as they are. */
+  readonly staying: readonly SavedVolume[];
+}
+
+export interface LaterClaim {
+  readonly volume: SavedVolume;
+  readonly reason: string;
+}
+
+/** The namespace of fillers: the one that is set, or else the service's own. Undefined when there is none. */
+export async function fillNamespaceOf(
+  { cluster, restore }: Pick<JobParts, "cluster" | "restore">,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const name = restore.fillNamespace ?? (await cluster.ownNamespace(signal));
+  return name === "" ? undefined : name;
+}
+
+/** Says of every saved claim whether it can be filled in a namespace while the applications run. */
+export async function planFilling(
+  source: RestoreSource,
+  namespace: string | undefined,
+  { cluster }: JobParts,
+  { job, signal }: JobContext,
+): Promise<FillPlan> {
+  const volumes = new Map(volumesOf(source).map((volume) => [`${volume.namespace}/${volume.claim}`, volume]));
+  const fillers: PlannedFiller[] = [];
+  const later: LaterClaim[] = [];
+  const staying = await stayingClaims(source, cluster, volumes, signal);
+  for (const { namespace, claim } of staying) volumes.delete(`${namespace}/${claim}`);
+  if (namespace === undefined || volumes.size === 0) {
+    const reason = "the service has no namespace in the cluster to do it in before (--fill-namespace)";
+    return { fillers, staying, later: [...volumes.values()].map((volume) => ({ volume, reason })) };
+  }
+  const survey = await surveyPlaces(source, cluster, [...volumes.values()], signal);
+  for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal)) {
+    const volume = volumes.get(`${object.metadata.namespace ?? ""}/${object.metadata.name}`);
+    if (!volume) continue;
+    const filler = fillerFor(job.uuid, namespace, dataFor(volume));
+    const claim = fillerClaim(job.uuid, filler, object);
+    const place = await placeFor(survey, cluster, { volume, saved: object, claim }, signal);
+    if ("reason" in place) later.push({ volume, reason: place.reason });
+    else
+      fillers.push({
+        ...place,
+        volume,
+        filler,
+        filling: { ...dataForFiller(filler), object: inClass(claim, place.storageClass) },
+      });
+  }
+  return { fillers, later, staying };
+}
+
+/** Of a restore that only adds what is missing: the volumes of those claims that are not. */
+async function stayingClaims(
+  { scope }: RestoreSource,
+  cluster: JobParts["cluster"],
+  volumes: ReadonlyMap<string, SavedVolume>,
+  signal: AbortSignal,
+): Promise<readonly SavedVolume[]> {
+  const staying: SavedVolume[] = [];
+  for (const volume of volumes.values()) {
+    const { namespace, claim: name } = volume;
+    if (scope.liveReachOf(persistentVolumeClaims, { namespace, name }) !== "if missing") continue;
+    if (await cluster.get(persistentVolumeClaims, namespace, name, signal)) staying.push(volume);
+  }
+  return staying;
+}
+
+/**
+ * The filler as it is made, but for what fills it. It has the saved claim's annotations, by which drivers are told how to make a
+ * volume, and none of its labels, by which others select.
+ */
+function fillerClaim(uuid: string, { place, name }: Filler, saved: KubernetesObject): KubernetesObject {
+  const { apiVersion, kind, metadata, ...claim } = sanitize(persistentVolumeClaims, saved);
+  const { annotations } = metadata;
+  const spec = { ...(claim["spec"] as Record<string, unknown>) };
+  delete spec["selector"]; // the provisioner would refuse it
+  return {
+    apiVersion: apiVersion ?? persistentVolumeClaims.apiVersion,
+    kind: kind ?? persistentVolumeClaims.kind,
+    metadata: { namespace: place, name, labels: { [jobLabel]: uuid }, ...(annotations && { annotations }) },
+    spec,
+  };
+}

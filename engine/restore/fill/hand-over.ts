@@ -1,0 +1,105 @@
+import { DrsError } from "../../errors.ts";
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { waitUntilGone } from "../../kubernetes/waiting.ts";
+import { jobLabel } from "../../objects/object-selection.ts";
+import { isMadeName } from "../../volumes/snapshot-objects.ts";
+import { restoreFieldOwners } from "../field-owners.ts";
+import { type FilledVolume, type Filler, filledByLabel, fillersOf, noteFiller } from "./fillers.ts";
+
+/** A saved claim, and the filler whose volume it gets. */
+export interface HandOver {
+  readonly filler: Filler & { readonly volume: FilledVolume };
+  readonly archived: KubernetesObject;
+  /** As it is created, but for its volume. */
+  readonly claim: KubernetesObject;
+}
+
+/**
+ * Gives the volumes of fillers to saved claims, which are made as they were saved and bind at once; the fillers go. Gives the
+ * claims whose volume somebody has deleted meanwhile: their fillers are to be discarded. May run again.
+ */
+export async function handOver<One extends HandOver>(
+  parts: JobParts,
+  context: JobContext,
+  wanted: readonly One[],
+): Promise<readonly One[]> {
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const lost: One[] = [];
+  const kept: One[] = [];
+  await forEachInFlight(wanted, limits.clusterConcurrency, async (one) => {
+    const { filler } = one;
+    const volume = await cluster.get(persistentVolumes, "", filler.volume.persistentVolume, signal);
+    if (volume && volume.metadata.deletionTimestamp === undefined) {
+      kept.push(one);
+      await cluster.delete(persistentVolumeClaims, filler.place, filler.name, signal);
+    } else lost.push(one);
+  });
+  await fillersGone(parts, context, kept);
+  await forEachInFlight(kept, limits.clusterConcurrency, (one) => giveVolume(parts, context, one));
+  for (const { volume: _gone, ...filler } of lost.map((one) => one.filler)) noteFiller(context, filler);
+  return lost;
+}
+
+async function fillersGone({ cluster, limits }: JobParts, { job, signal }: JobContext, wanted: readonly HandOver[]) {
+  const [first] = wanted;
+  if (!first) return;
+  const names = new Set(wanted.map(({ filler }) => filler.name));
+  const options = { labelSelector: `${jobLabel}=${job.uuid}` };
+  const timeoutMs = limits.podsStopTimeout;
+  const wait = { type: persistentVolumeClaims, namespace: first.filler.place, options, timeoutMs, signal };
+  const left = await waitUntilGone(cluster, wait, ({ metadata }) => names.has(metadata.name));
+  if (left.length > 0)
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `claims of ${first.filler.place}, which hold volumes for this restore, are still there ${timeoutMs / 1000} s after their ` +
+        `deletion: ${left.map(({ metadata }) => `${metadata.name} (held by ${metadata.finalizers?.join(", ") ?? "nothing"})`).join(", ")}`,
+    );
+}
+
+async function giveVolume(
+  { cluster }: JobParts,
+  context: JobContext,
+  { filler, archived, claim }: HandOver,
+): Promise<void> {
+  const { signal } = context;
+  const { namespace, claim: name, volume } = filler;
+  noteFiller(context, { ...filler, isHandedOver: true });
+  // Reserved by name, as the uid is yet to come: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume
+  const { apiVersion, kind } = persistentVolumeClaims;
+  const claimRef = { apiVersion, kind, namespace, name, uid: null, resourceVersion: null };
+  await cluster.patch(persistentVolumes, "", volume.persistentVolume, { spec: { claimRef } }, signal);
+  const spec = { ...(claim["spec"] as object), ...sourcesOf(archived), volumeName: volume.persistentVolume };
+  await cluster.createOnce(persistentVolumeClaims, namespace, { ...claim, spec }, signal);
+  await restoreFieldOwners(cluster, persistentVolumeClaims, archived, signal);
+}
+
+/** What a claim that has its volume says of where that came from, and of how it was chosen; nothing of an earlier restore's. */
+function sourcesOf(archived: KubernetesObject): object {
+  const { selector, dataSource, dataSourceRef } = archived["spec"] as {
+    readonly selector?: object;
+    readonly dataSource?: { readonly name?: string };
+    readonly dataSourceRef?: object;
+  };
+  const isOurs = isMadeName(dataSource?.name ?? "");
+  return {
+    ...(selector && { selector }),
+    ...(!isOurs && dataSource && { dataSource }),
+    ...(!isOurs && dataSourceRef && { dataSourceRef }),
+  };
+}
+
+/** Gives the volumes that were handed over, and whose claims are bound, the reclaim policy of their class. May run again. */
+export async function releaseHandedOver({ cluster, limits }: JobParts, context: JobContext): Promise<void> {
+  const handed = fillersOf(context).filter(({ isHandedOver }) => isHandedOver === true);
+  await forEachInFlight(handed, limits.clusterConcurrency, async ({ volume }) => {
+    if (!volume) return;
+    const metadata = { labels: { [filledByLabel]: null } };
+    const patch = { metadata, spec: { persistentVolumeReclaimPolicy: volume.reclaimPolicy } };
+    await cluster.patch(persistentVolumes, "", volume.persistentVolume, patch, context.signal);
+  });
+}

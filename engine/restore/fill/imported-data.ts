@@ -1,0 +1,47 @@
+import { type FlatVolume, type SavedData, type SavedVolume, withData } from "../../archive/format.ts";
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { dataFor, releaseData } from "../../volumes/saved-data.ts";
+import type { ClaimData, DataRequest } from "../../volumes/volume-data.ts";
+
+const importedNotes = "imported-data/";
+/** As services before the fillers have noted them. */
+const formerNote = "imported";
+
+/** What a restore works with saved data with. */
+export function dataRequest({ cluster, limits }: JobParts, { job, signal }: JobContext): DataRequest {
+  return {
+    cluster,
+    uuid: job.uuid,
+    timeoutMs: limits.snapshotTimeout,
+    inFlight: limits.clusterConcurrency,
+    signal,
+  };
+}
+
+/** Notes for which claims the cluster gets objects of saved data, before the first one is made. */
+export function noteImported({ notes }: JobContext, claims: readonly ClaimData<SavedData>[]): void {
+  notes.setAll(claims.map((one) => [`${importedNotes}${one.namespace}/${one.claim}/`, one]));
+}
+
+/** Those claims of which the objects are in other namespaces than these. */
+export function importedElsewhere(
+  context: Pick<JobContext, "notes">,
+  namespaces: readonly string[],
+): readonly ClaimData<SavedData>[] {
+  return importedFor(context).filter(({ namespace }) => !namespaces.includes(namespace));
+}
+
+function importedFor({ notes }: Pick<JobContext, "notes">): readonly ClaimData<SavedData>[] {
+  return [...notes.entries<ClaimData<SavedData>>(importedNotes)].map(([, one]) => one);
+}
+
+/** Removes the objects of saved data of all claims, filled or not, when the restore has failed. May run again. */
+export async function removeImported(parts: JobParts, context: JobContext): Promise<void> {
+  const { notes } = context;
+  const former = notes.get<readonly (SavedVolume | FlatVolume)[]>(formerNote) ?? [];
+  await releaseData(dataRequest(parts, context), [
+    ...former.map((volume) => dataFor(withData(volume))),
+    ...importedFor(context),
+  ]);
+}

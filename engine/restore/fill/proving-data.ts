@@ -1,0 +1,64 @@
+import { DrsError } from "../../errors.ts";
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { checkData, dataFor } from "../../volumes/saved-data.ts";
+import type { ClaimData } from "../../volumes/volume-data.ts";
+import type { SavedData } from "../../archive/format.ts";
+import type { FillPlan, LaterClaim } from "./fill-plan.ts";
+import { listed } from "../listed.ts";
+import { dataForFiller } from "./fillers.ts";
+import { dataRequest, noteImported } from "./imported-data.ts";
+
+/** Proves that the data of every volume is there, for the claims that it will be filled into. DATA_LOSS names those where it is not. */
+export async function proveData(
+  { fillers, later, staying }: FillPlan,
+  parts: JobParts,
+  context: JobContext,
+): Promise<void> {
+  const claims = [
+    ...fillers.map(({ volume, filler }) => ({ into: dataForFiller(filler), of: dataFor(volume) })),
+    ...[...later.map(({ volume }) => volume), ...staying].map((volume) => ({
+      into: dataFor(volume),
+      of: dataFor(volume),
+    })),
+  ];
+  if (claims.length === 0) return;
+  await prove(claims, parts, context);
+  context.info(`the storage has all ${claims.length} snapshots`);
+}
+
+/** Says which claims are filled when the applications have stopped, and why; proves the data of those that were planned otherwise. */
+export async function tellFilledLater(
+  later: readonly LaterClaim[],
+  plan: FillPlan,
+  parts: JobParts,
+  context: JobContext,
+): Promise<void> {
+  const unproven = later.filter(({ volume }) => !plan.later.some((planned) => planned.volume === volume));
+  await prove(
+    unproven.map(({ volume }) => ({ into: dataFor(volume), of: dataFor(volume) })),
+    parts,
+    context,
+  );
+  const byReason = Map.groupBy(later, ({ reason }) => reason);
+  for (const [reason, claims] of byReason) {
+    const names = claims.map(({ volume }) => `${volume.namespace}/${volume.claim}`);
+    context.info(`filled when the applications have stopped, as ${reason}: claims ${listed(names)}`);
+  }
+}
+
+interface Proof {
+  readonly into: ClaimData<SavedData>;
+  readonly of: ClaimData<SavedData>;
+}
+
+async function prove(claims: readonly Proof[], parts: JobParts, context: JobContext): Promise<void> {
+  const into = claims.map((one) => one.into);
+  noteImported(context, into);
+  const faults = await checkData(dataRequest(parts, context), into);
+  const found = claims.flatMap(({ into, of }) => {
+    const fault = faults.get(`${into.namespace}/${into.claim}`);
+    return fault === undefined ? [] : [`${of.namespace}/${of.claim}: ${fault}`];
+  });
+  if (found.length > 0) throw new DrsError("DATA_LOSS", `snapshots of this backup cannot be used: ${found.join("; ")}`);
+}
