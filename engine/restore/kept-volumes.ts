@@ -45,7 +45,7 @@ export function secretsOfKeptVolumes(context: Pick<JobContext, "notes">): Readon
 }
 
 /**
- * Notes the volume of every claim in the scope and tells it to stay, whatever becomes of its claim: claims go with
+ * Notes the volume of every claim that the restore may replace and tells it to stay, whatever becomes of its claim: claims go with
  * their owners, so this comes before the first object is stopped or deleted. May run again.
  */
 export async function keepVolumes({ cluster, limits }: JobParts, context: JobContext, scope: Scope): Promise<void> {
@@ -53,7 +53,7 @@ export async function keepVolumes({ cluster, limits }: JobParts, context: JobCon
   for (const namespace of scope.targetNamespaces) {
     const claims = cluster.list(persistentVolumeClaims, namespace, signal);
     await forEachInFlight(claims, limits.clusterConcurrency, async (claim) => {
-      if (!scope.hasLive(persistentVolumeClaims, claim.metadata)) return;
+      if (scope.liveReachOf(persistentVolumeClaims, claim.metadata) !== "as saved") return;
       const volumeName = volumeOf(claim);
       const volume = volumeName === "" ? undefined : await cluster.get(persistentVolumes, "", volumeName, signal);
       if (volume) await keepVolume(cluster, context, claim, volume);

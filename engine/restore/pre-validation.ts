@@ -21,6 +21,7 @@ import { OwnerLinks } from "./owner-links.ts";
 import { onlySelectedUse } from "./plan/claim-users.ts";
 import { isWhole, resolveScope } from "./plan/resolving-scope.ts";
 import { SelectedObjects } from "./plan/selected-objects.ts";
+import { stopsNoServer } from "./plan/served-calls.ts";
 import { type RestoreSource, volumesOf } from "./restore-source.ts";
 import { saveForSafety } from "./safety-archive.ts";
 import { type Definitions, savedDefinitions } from "./saved-definitions.ts";
@@ -91,6 +92,7 @@ async function scoped(
   const scope = await resolveScope(archive, plan, selected.selected(), { cluster, discovery }, context);
   const source = { ...archive, scope };
   await onlySelectedUse(source, cluster, context.signal);
+  await stopsNoServer(source, cluster, context.signal);
   return source;
 }
 

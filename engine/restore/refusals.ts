@@ -33,7 +33,7 @@ export async function refusalIn(dryRun: () => Promise<unknown>): Promise<Kuberne
 
 /** What refuses now and will not refuse during the restore. */
 export class Refusals {
-  /** The webhooks that call into the namespaces: they are taken away before anything else is done. */
+  /** The webhooks that call into namespaces that are restored as a whole: they are taken away before anything else is done. */
   readonly #ownWebhooks: ReadonlySet<string>;
   /** What comes with the archive and others name: `serviceaccounts cdp/api`, `priorityclasses.scheduling.k8s.io high`. */
   readonly #coming: ReadonlySet<string>;
@@ -48,7 +48,7 @@ export class Refusals {
     for (const kind of referredKinds)
       for await (const { object } of objectsOf(source, partsOf(source, [kind]), signal))
         coming.add(comingName(kind, object.metadata));
-    return new Refusals(await ownWebhooks(cluster, new Set(source.targetNamespaces), signal), coming);
+    return new Refusals(await ownWebhooks(cluster, new Set(source.scope.wholeNamespaces), signal), coming);
   }
 
   weigh(refusal: KubernetesError, namespace: string): Weight {

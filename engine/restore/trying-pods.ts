@@ -9,6 +9,7 @@ import {
 } from "../kubernetes/kubernetes-object.ts";
 import { namespaces as namespaceType } from "../objects/entities.ts";
 import { type PodTemplate, podTemplateOf } from "../objects/pod-template.ts";
+import { workloadOf } from "../objects/pod-workload.ts";
 import { isFinishedJob } from "./finished-jobs.ts";
 import { nameOf } from "./object-names.ts";
 import { missingDeviceClasses } from "./missing-device-classes.ts";
@@ -92,14 +93,9 @@ async function runningPods({
   await forEachInFlight(namespaces, limits.clusterConcurrency, async (namespace) => {
     for await (const pod of cluster.list(pods, namespace, signal)) {
       const { labels = {}, ownerReferences = [] } = pod.metadata;
-      const controller = ownerReferences.find((owner) => owner.controller === true);
-      if (!controller || !isPodReady(pod)) continue;
-      const hash = `-${labels["pod-template-hash"] ?? ""}`;
-      const isDeployment = controller.kind === "ReplicaSet" && hash !== "-" && controller.name.endsWith(hash);
-      const workload = isDeployment
-        ? `Deployment ${namespace}/${controller.name.slice(0, -hash.length)}`
-        : `${controller.kind} ${namespace}/${controller.name}`;
-      running.set(workload, { labels, ownerReferences });
+      const workload = workloadOf(pod);
+      if (!workload || !isPodReady(pod)) continue;
+      running.set(`${workload.type.kind} ${namespace}/${workload.name}`, { labels, ownerReferences });
     }
   });
   return running;

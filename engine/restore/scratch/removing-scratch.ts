@@ -15,7 +15,6 @@ import { waitUntilGone } from "../../kubernetes/waiting.ts";
 import { namespaces as namespaceType } from "../../objects/entities.ts";
 import { jobLabel, savedResources } from "../../objects/object-selection.ts";
 import { detachSnapshots } from "../../volumes/detach-snapshot.ts";
-import { volumeOf } from "../../volumes/bound-claims.ts";
 import { notTerminating, retriedWithinMs } from "../namespaces.ts";
 import { isOf } from "./scratch-namespaces.ts";
 
@@ -26,8 +25,8 @@ export interface Scratch {
   readonly namespaces: readonly string[];
 }
 
-/** Where it is noted which volumes are to go: their claims are gone before them. */
-const volumeNotes = "scratch/volume/";
+/** Where it is noted which namespaces go, and when they were made: their volumes go after them. */
+const namespaceNotes = "scratch/namespace/";
 
 /**
  * Removes what a scratch restore has made, to the last trace: the namespaces that have its label, the volumes of their claims,
@@ -38,17 +37,20 @@ export async function removeScratch(parts: JobParts, context: JobContext, scratc
   const { cluster, limits } = parts;
   const { signal, info } = context;
   const { uuid } = scratch;
-  const ours: string[] = [];
+  const present: string[] = [];
   for (const name of scratch.namespaces) {
     const namespace = await cluster.get(namespaceType, "", name, signal);
-    if (namespace && isOf(uuid, namespace)) ours.push(name);
+    if (!namespace || !isOf(uuid, namespace)) continue;
+    context.notes.set(namespaceNotes + name, namespace.metadata["creationTimestamp"]);
+    present.push(name);
   }
+  const noted = [...context.notes.entries<string>(namespaceNotes)];
+  const made = new Map(noted.map(([key, time]) => [key.slice(namespaceNotes.length), time]));
   await removeContents(parts, context, uuid);
-  await noteVolumes(parts, context, ours);
-  await releaseCustomResources(parts, context, ours);
-  for (const name of ours) await cluster.delete(namespaceType, "", name, signal);
-  for (const name of ours) await gone(parts, context, name);
-  const volumes = new Set([...context.notes.entries(volumeNotes)].map(([key]) => key.slice(volumeNotes.length)));
+  await releaseCustomResources(parts, context, present);
+  for (const name of present) await cluster.delete(namespaceType, "", name, signal);
+  for (const name of present) await gone(parts, context, name);
+  const volumes = await volumesOfClaimsIn(parts, context, made);
   const wait = { type: persistentVolumes, namespace: "", timeoutMs: limits.snapshotTimeout, signal };
   const left = volumes.size === 0 ? [] : await waitUntilGone(cluster, wait, (it) => volumes.has(it.metadata.name));
   const names = left.map(({ metadata }) => metadata.name).join(", ");
@@ -58,7 +60,7 @@ export async function removeScratch(parts: JobParts, context: JobContext, scratc
       `volumes of the scratch restore are still there: ${names}; see the CSI driver's log`,
     );
   info(
-    `removed ${ours.join(", ") || "nothing, as nothing was there"}${volumes.size > 0 ? `, and ${volumes.size} volumes` : ""}`,
+    `removed ${[...made.keys()].join(", ") || "nothing, as nothing was there"}${volumes.size > 0 ? `, and ${volumes.size} volumes` : ""}`,
   );
 }
 
@@ -74,25 +76,32 @@ async function removeContents({ cluster, limits }: JobParts, { signal }: JobCont
   if (snapshots.length > 0) await detachSnapshots(snapshots, { cluster, uuid, timeoutMs, inFlight, signal });
 }
 
-/** Notes the volumes that were provisioned for the claims, and tells them to go with these. */
-async function noteVolumes(
-  { cluster, limits }: JobParts,
-  { notes, signal }: JobContext,
-  namespaces: readonly string[],
-): Promise<void> {
-  for (const namespace of namespaces)
-    await forEachInFlight(
-      cluster.list(persistentVolumeClaims, namespace, signal),
-      limits.clusterConcurrency,
-      async (claim) => {
-        const name = volumeOf(claim);
-        const volume = name === "" ? undefined : await cluster.get(persistentVolumes, "", name, signal);
-        const { claimRef } = (volume?.["spec"] ?? {}) as { claimRef?: { uid?: string } };
-        if (!volume || claimRef?.uid !== claim.metadata.uid) return;
-        notes.set(volumeNotes + name, true);
-        await cluster.patch(persistentVolumes, "", name, { spec: { persistentVolumeReclaimPolicy: "Delete" } }, signal);
-      },
-    );
+interface ClaimRef {
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly uid?: string;
+}
+
+/** The volumes that were provisioned for claims of the namespaces since these were made; each is told to go, as its claim has. */
+async function volumesOfClaimsIn(
+  { cluster }: JobParts,
+  { signal }: JobContext,
+  made: ReadonlyMap<string, string>,
+): Promise<ReadonlySet<string>> {
+  const names = new Set<string>();
+  if (made.size === 0) return names;
+  for await (const volume of cluster.list(persistentVolumes, "", signal)) {
+    const { name, creationTimestamp } = volume.metadata;
+    const { namespace = "", name: claim = "", uid } = (volume["spec"] as { claimRef?: ClaimRef }).claimRef ?? {};
+    const since = made.get(namespace);
+    if (since === undefined || Date.parse(String(creationTimestamp)) < Date.parse(since)) continue;
+    const live = await cluster.get(persistentVolumeClaims, namespace, claim, signal);
+    if (live && live.metadata.uid === uid) continue; // of a namespace that somebody has made since
+    names.add(name);
+    const policy = { spec: { persistentVolumeReclaimPolicy: "Delete" } };
+    await cluster.patch(persistentVolumes, "", name, policy, signal);
+  }
+  return names;
 }
 
 async function releaseCustomResources(

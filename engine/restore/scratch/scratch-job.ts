@@ -65,7 +65,10 @@ export function scratchJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
     },
     async fail(context) {
       index.clear();
-      if (context.notes.get(madeNote) === true) return;
+      if (context.notes.get(madeNote) === true) {
+        context.error("", "the scratch restore is made, but the objects of its snapshots are not all removed");
+        return;
+      }
       await removeImported(parts, context);
       if (context.notes.get(begunNote) !== true) {
         context.info("nothing was made");
@@ -79,7 +82,7 @@ export function scratchJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
     isInBetween,
     givenUp: (context, why) =>
       isInBetween(context)
-        ? `what the scratch restore has made is not all removed: ${why}; remove ${Object.values(plan.mapping).join(", ")} again when that is mended`
+        ? `what the scratch restore has made is not all removed: ${why}; remove ${Object.values(plan.mapping).join(", ")} when that is fixed`
         : undefined,
   };
 }

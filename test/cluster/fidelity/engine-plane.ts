@@ -87,12 +87,12 @@ export class EnginePlane {
     );
   }
 
-  /** Kind, name, uid and version of each object of a namespace, but for events. */
+  /** Kind, name, uid and version of each object of a namespace, but for what the cluster tells of its pods, in its own time. */
   async versionsOf(namespace: string): Promise<readonly string[]> {
     const kinds = await this.cluster.kubernetes.resources();
     const lists = await Promise.all(
       kinds
-        .filter((kind) => kind.namespaced && kind.kind !== "Event")
+        .filter((kind) => kind.namespaced && !ofPods.has(kind.kind))
         .map((kind) => this.cluster.kubernetes.list(apiPath(kind, namespace))),
     );
     return lists.flat().map(versionOf).sort();
@@ -113,6 +113,8 @@ export class EnginePlane {
     return lists.flat().filter(({ kind }) => !["Node", "ComponentStatus", "APIService"].includes(kind));
   }
 }
+
+const ofPods = new Set(["Event", "Endpoints", "EndpointSlice"]);
 
 export function versionOf({ kind, metadata }: KubernetesObject): string {
   return `${kind} ${metadata.name} ${String(metadata["uid"])} ${String(metadata["resourceVersion"])}`;
