@@ -76,10 +76,18 @@ export async function preValidation(
   new OwnerLinks(context, source.notesPrefix).expect({ metadata: { ownerReferences: [...owners.values()] } });
   for (const loss of losses)
     if (source.scope.has(loss.type, loss.metadata)) await tellNotAsSaved(cluster, context, loss);
+  const look = async () => {
+    await saveForSafety(source, discovery, parts, context);
+    await dryRun(source, discovery, definitions, parts, context);
+    return Date.now();
+  };
+  const looked = await look();
   await tellFilledLater(await fillFirst(filling, parts, context), filling, parts, context);
-  await saveForSafety(source, discovery, parts, context);
-  await dryRun(source, discovery, definitions, parts, context);
+  if (Date.now() - looked > Math.min(freshMs, limits.snapshotTimeout)) await look();
 }
+
+/** What is there is saved and tried again when it took longer than this to fill volumes. */
+const freshMs = 60_000;
 
 /** The archive as far as the plan takes it, which is noted. */
 async function scoped(

@@ -100,6 +100,25 @@ test("a driver that takes longer for all than the limit is waited for as long as
   const restore = await scene.restore(backup.crn);
   expect(restore.state).toBe("COMPLETED");
   expect(log(scene, restore.crn)).toContain("filled 3 volumes while");
+  // What is there may have changed in so long a time.
+  expect([...log(scene, restore.crn).matchAll(/saved the \d+ objects that are there now/g)]).toHaveLength(2);
+});
+
+test("a restore that would be refused fails before it fills anything", async () => {
+  const scene = await sceneWithPlace();
+  const backup = await scene.backup();
+  let fills = 0;
+  const deployment = "/apis/apps/v1/namespaces/cdp/deployments/cdp-api";
+  scene.simulator.intercept(({ method, path, query }) => {
+    if (method === "POST" && path === fillers) fills++;
+    const isRefused = query.has("dryRun") && path === deployment;
+    return isRefused
+      ? { status: 403, body: { kind: "Status", reason: "Forbidden", message: "not this one" } }
+      : undefined;
+  });
+  expect((await scene.restore(backup.crn)).state).toBe("FAILED");
+  expect(fills).toBe(0);
+  expect(await traces(scene)).toEqual(none);
 });
 
 test("a claim whose filler is refused is filled when the applications have stopped, which is said before", async () => {
