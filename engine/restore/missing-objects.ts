@@ -10,6 +10,7 @@ import { quotas, userSnapshots } from "./restore-order.ts";
 import { type RestoreSource, savedObjectsOf } from "./restore-source.ts";
 import { refusedKey, refusedNames } from "./restoring-refused.ts";
 import { savedNames } from "./saved-names.ts";
+import { isClaimLeftOut } from "./scratch/left-out.ts";
 import { servedType } from "./served-types.ts";
 
 /**
@@ -67,7 +68,7 @@ export async function missingObjects(
   return missing;
 }
 
-/** A finished job that says how long it stays may be gone by now. */
+/** A finished job that says how long it stays may be gone by now, and of some claims a scratch restore makes no copy. */
 async function thoseThatStay(
   source: RestoreSource,
   part: Part,
@@ -79,8 +80,10 @@ async function thoseThatStay(
   for await (const { metadata, object } of savedObjectsOf(source, part, signal)) {
     const key = `${metadata.namespace ?? ""}/${metadata.name}`;
     if (!left.has(key)) continue;
-    const { spec } = object() as { spec?: { ttlSecondsAfterFinished?: number } };
-    if (spec?.ttlSecondsAfterFinished !== undefined) left.delete(key);
+    const saved = object();
+    const { ttlSecondsAfterFinished } = (saved["spec"] ?? {}) as { ttlSecondsAfterFinished?: number };
+    const isLeftOut = resourceName(part) === "persistentvolumeclaims" && isClaimLeftOut(source, saved);
+    if (ttlSecondsAfterFinished !== undefined || isLeftOut) left.delete(key);
   }
   return [...left.values()];
 }

@@ -23,6 +23,7 @@ import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 import { replayRollOut } from "./replaying-roll-outs.ts";
 import { restoreLimits } from "./restoring-limits.ts";
 import { type RollOut, rollOutsOf } from "./roll-outs.ts";
+import { isClaimLeftOut } from "./scratch/left-out.ts";
 import { type ServedType, servedType } from "./served-types.ts";
 import { tidyRevisions } from "./tidying-revisions.ts";
 import { notReady } from "./waiting-for-apps.ts";
@@ -179,6 +180,7 @@ async function wantedUp(
       const { namespace = "", name } = object.metadata;
       const count = savedReadiness(part, object);
       if (count === undefined || !selects(namespace, part, name) || isRevision(part, object)) continue;
+      if (resourceName(part) === "persistentvolumeclaims" && isClaimLeftOut(source, object)) continue;
       counts.set(namespace, (counts.get(namespace) ?? new Map<string, number>()).set(name, count));
     }
     for (const [namespace, names] of counts) {

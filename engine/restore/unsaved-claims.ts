@@ -2,7 +2,6 @@ import type { JobParts } from "../jobs/parts.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-in-kinds.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-import { classOf } from "../objects/claim-class.ts";
 import { isMadeByCluster } from "../objects/object-selection.ts";
 import { noteAdded } from "./added-objects.ts";
 import { restoreFieldOwners } from "./field-owners.ts";
@@ -13,6 +12,7 @@ import { refusalOf } from "./object-restorer.ts";
 import { objectsOf, partsOf, type RestoreSource, type ScopedArchive, volumesOf } from "./restore-source.ts";
 import { safetySource } from "./restore-sources.ts";
 import { sanitize } from "./sanitize.ts";
+import { isClaimLeftOut } from "./scratch/left-out.ts";
 import { volumeOf } from "../volumes/bound-claims.ts";
 
 /** Of a claim that comes back: a deletion cannot be made again that waits for the pods that use the claim. */
@@ -35,7 +35,7 @@ export async function createClaimWithoutSnapshot(
   const { namespace = "", name } = claim.metadata;
   const existing = await cluster.get(persistentVolumeClaims, namespace, name, signal);
   if (existing) return relabel(cluster, context, existing, claim);
-  if (source.scope.isOfCopies && classOf(archived) === "") {
+  if (isClaimLeftOut(source, archived)) {
     context.warn(
       namespace,
       `claim ${name} was not made: its data is not in the backup, and it is in no class that would provision a volume of its own`,

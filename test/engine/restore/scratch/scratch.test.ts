@@ -121,3 +121,40 @@ test("namespaces that are there, or go nowhere, or two of them to one, are named
   });
   expect(await touched(scene, before)).toEqual([]);
 });
+
+test("production's volumes are not taken: a claim on one that was made by hand is not made, and free ones are named before", async () => {
+  const scene = await Scene.open();
+  const volumes = "/api/v1/persistentvolumes";
+  const spec = { accessModes: ["ReadWriteMany"], storageClassName: "" };
+  const nfs = { server: "nfs.example.com", path: "/exports/share" };
+  const size = { capacity: { storage: "1Gi" }, nfs, persistentVolumeReclaimPolicy: "Retain" };
+  await scene.create(volumes, { metadata: { name: "share" }, spec: { ...spec, ...size } });
+  await scene.create("/api/v1/namespaces/cdp/persistentvolumeclaims", {
+    metadata: { name: "share" },
+    spec: { ...spec, resources: { requests: { storage: "1Gi" } }, volumeName: "share" },
+  });
+  await scene.simulator.settled();
+  const backup = await scene.backup();
+  const before = await versions(scene);
+  const restore = await scene.restore(backup.crn, scratch);
+  expect({ state: restore.state, errors: restore.errors, warnings: texts(restore.warnings) }).toEqual({
+    state: "PARTIALLY_FAILED",
+    errors: [],
+    warnings: [expect.stringContaining("drill: claim share was not made: its data is not in the backup")],
+  });
+  expect((await touched(scene, before)).filter((name) => name === "PersistentVolume /share")).toEqual([]);
+  expect(await removed(scene, restore.crn)).toMatchObject({ state: "COMPLETED" });
+  expect(await touched(scene, before)).toEqual([]);
+
+  const claim = await scene.get("/api/v1/namespaces/cdp/persistentvolumeclaims/cdp-artifacts");
+  const { storageClassName } = claim["spec"] as { storageClassName: string };
+  await scene.create(volumes, { metadata: { name: "spare" }, spec: { ...spec, ...size, storageClassName } });
+  await scene.simulator.settled();
+  const { state, errors } = await scene.restore(backup.crn, scratch);
+  expect({ state, error: texts(errors)[0] }).toEqual({
+    state: "FAILED",
+    error: expect.stringContaining(
+      "a scratch restore takes no volume that is there, and its claims might be given spare",
+    ),
+  });
+});
