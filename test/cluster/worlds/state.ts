@@ -72,7 +72,7 @@ export async function takeState(cluster: TestCluster, { name, namespaces, hasDef
     volumes.set(metadata.name, { claim, policy: spec.persistentVolumeReclaimPolicy, files });
   }
   return {
-    objects: new Map(lasting.map((it) => [keyOf(it), it])),
+    objects: new Map(lasting.map((it) => [keyOf(it), givenBack(it)])),
     running: runningIn(own),
     volumeOf,
     volumes,
@@ -80,6 +80,27 @@ export async function takeState(cluster: TestCluster, { name, namespaces, hasDef
       all.filter((it) => isOthers(it) && !isMadeByCluster(it, new Set(), new Map())).map((it) => [keyOf(it), it]),
     ),
   };
+}
+
+const formerPolicy = "drs.cloudera.com/former-policy";
+const keptBy = "drs.cloudera.com/kept-by";
+const provisioners = "external-provisioner.volume.kubernetes.io/finalizer";
+
+/**
+ * A volume as it is when the restore that keeps it has given it back: a later one that brings back its claim does so, too. The
+ * provisioner adds a finalizer to what is to be deleted with its claim.
+ */
+function givenBack(object: KubernetesObject): KubernetesObject {
+  const policy = object.kind === "PersistentVolume" ? object.metadata.annotations?.[formerPolicy] : undefined;
+  if (policy === undefined) return object;
+  const volume = structuredClone(object);
+  const { metadata, spec } = volume;
+  delete metadata.annotations?.[formerPolicy];
+  delete metadata.labels?.[keptBy];
+  if (Object.keys(metadata.labels ?? {}).length === 0) delete metadata.labels;
+  spec.persistentVolumeReclaimPolicy = policy;
+  if (policy === "Delete") metadata.finalizers = [...new Set([...(metadata.finalizers ?? []), provisioners])];
+  return volume;
 }
 
 /** Of what controllers work on, to see whether something happens still. */
