@@ -8,7 +8,7 @@ import { liveSince } from "./live-since.ts";
 import { nameOf } from "./object-names.ts";
 import { failWhenTooMany, tellGivenUp } from "./refused-objects.ts";
 import { leaveUntouched, type NamespacedRestore, type Outcome, restoreObject } from "./restore-object.ts";
-import { type SavedObject, savedObjectsOf } from "./restore-source.ts";
+import { type SavedObject, savedObject, savedObjectsOf } from "./restore-source.ts";
 import { refusedKey } from "./restoring-refused.ts";
 import { digestsFor, savedNamesOf } from "./saved-names.ts";
 import { type ServedType, servedType } from "./served-types.ts";
@@ -75,11 +75,13 @@ async function* compared(
     if (differing.size === 0) continue; // and the part need not be read
     let at: string | undefined;
     let there: LiveObjects | undefined;
-    for await (const saved of savedObjectsOf(source, part, context.signal)) {
+    const names = [...differing].flatMap(([namespace, { names }]) => names.map((name) => [namespace, name] as const));
+    const kept = source.index.kept.of(part, names)?.map((raw) => savedObject(source, part, raw));
+    for await (const saved of kept ?? savedObjectsOf(source, part, context.signal)) {
       const { namespace = "", name } = saved.metadata;
-      const look = differing.get(namespace);
-      if (look === undefined) continue;
-      if (namespace !== at) there = await look();
+      const inNamespace = differing.get(namespace);
+      if (inNamespace === undefined) continue;
+      if (namespace !== at) there = await inNamespace.look();
       at = namespace;
       if (!there?.untouched.has(name)) yield { type, part, saved, live: there?.others.get(name) };
     }
@@ -88,6 +90,12 @@ async function* compared(
 
 /** The objects that differ in all namespaces together are in memory when they are no more than these. */
 const maxKept = 2_000;
+
+/** What differs in a namespace. */
+interface Differing {
+  readonly names: readonly string[];
+  readonly look: () => Promise<LiveObjects>;
+}
 
 /**
  * The namespaces that have not all of a part's objects as they were saved in every byte, with what is there; what is as saved
@@ -98,11 +106,11 @@ async function differingIn(
   part: Part,
   type: ServedType,
   onUntouched: (count: number) => void,
-): Promise<ReadonlyMap<string, () => Promise<LiveObjects>>> {
+): Promise<ReadonlyMap<string, Differing>> {
   const { source, context, parts } = namespacedRestore;
   const { cluster, limits } = parts;
   const { signal } = context;
-  const differing = new Map<string, () => Promise<LiveObjects>>();
+  const differing = new Map<string, Differing>();
   let kept = 0;
   for (const [namespace, names] of await savedNamesOf(source, part, signal)) {
     const digests = await digestsFor(source, part, namespace, signal);
@@ -110,13 +118,13 @@ async function differingIn(
     const live = await liveSince(collection, source.index.seen.of(type, namespace), (metadata) => {
       if (names.has(metadata.name)) leaveUntouched(namespacedRestore, type, metadata);
     });
-    const left = names.keys().filter((name) => live.untouched.has(name));
-    const count = [...left].length;
-    onUntouched(count);
-    if (count === names.size) continue;
+    const others = [...names].filter((name) => !live.untouched.has(name));
+    onUntouched(names.size - others.length);
+    if (others.length === 0) continue;
     kept += live.others.size;
     const isKept = kept <= maxKept;
-    differing.set(namespace, async () => (isKept ? live : liveObjects(cluster, type, namespace, digests, signal)));
+    const look = async () => (isKept ? live : liveObjects(cluster, type, namespace, digests, signal));
+    differing.set(namespace, { names: others, look });
   }
   return differing;
 }

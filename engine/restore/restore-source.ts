@@ -54,6 +54,8 @@ export async function* objectsOf(
 
 /** An archived object of which the metadata is parsed; all of it only when it is asked for. */
 export interface SavedObject {
+  readonly raw: RawObject;
+  /** As where it goes to. */
   readonly metadata: ObjectMeta;
   /** The whole of it. Errors as for `objectsOf`. */
   readonly object: () => KubernetesObject;
@@ -61,22 +63,22 @@ export interface SavedObject {
 
 /** The same as `objectsOf`, for whoever needs few of the objects whole. */
 export async function* savedObjectsOf(
-  { reader, scope }: ScopedArchive,
+  source: ScopedArchive,
   part: Part,
   signal: AbortSignal,
 ): AsyncGenerator<SavedObject> {
-  for await (const raw of archivedObjects(reader, part, signal)) {
-    if (!scope.has(part, raw.metadata)) continue;
-    const metadata = scope.placedMetadata(part, raw.metadata);
-    yield {
-      metadata,
-      object: () =>
-        scope.placed(
-          part,
-          checked(reader, part, () => raw.object),
-        ),
-    };
-  }
+  for await (const raw of archivedObjects(source.reader, part, signal))
+    if (source.scope.has(part, raw.metadata)) yield savedObject(source, part, raw);
+}
+
+/** An object of the scope, as it lies in the archive. */
+export function savedObject({ reader, scope }: ScopedArchive, part: Part, raw: RawObject): SavedObject {
+  const object = () =>
+    scope.placed(
+      part,
+      checked(reader, part, () => raw.object),
+    );
+  return { raw, metadata: scope.placedMetadata(part, raw.metadata), object };
 }
 
 /** The objects of a part as they lie in the archive, whether in a scope or not. Errors as for `objectsOf`. */

@@ -66,6 +66,7 @@ async function seeing(
 ): Promise<(type: ResourceType, namespace: string, bytes: Buffer) => void> {
   const { index, reader } = source;
   index.seen.clear();
+  index.kept.clear();
   const compared = new Map<string, { readonly type: ServedType; readonly digests: ReadonlySet<string> }>();
   for (const part of reader.parts) {
     const type = servedType(discovery, part);

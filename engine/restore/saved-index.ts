@@ -1,5 +1,6 @@
 import type { Part } from "../archive/format.ts";
 import { RawObject } from "../kubernetes/raw-object.ts";
+import { KeptObjects } from "./kept-objects.ts";
 import { archivedObjects, type RestoreSource } from "./restore-source.ts";
 import { SeenObjects } from "./seen-objects.ts";
 
@@ -13,11 +14,12 @@ export interface PartIndex {
 
 /**
  * The names and digests of archived objects, so that the phases of a restore do not each read the archive for them, and
- * what PRE_VALIDATION has seen of the live ones: of an object no more is in memory. What a part's own digest has not proven is
- * not kept.
+ * what PRE_VALIDATION has seen of the live ones and kept of those that differ: of any other object no more is in memory. What a
+ * part's own digest has not proven is not there.
  */
 export class SavedIndex {
   readonly seen = new SeenObjects();
+  readonly kept = new KeptObjects();
   /** By the digests of the parts. */
   readonly #parts = new Map<string, PartIndex>();
 
@@ -44,6 +46,7 @@ export class SavedIndex {
   clear(): void {
     this.#parts.clear();
     this.seen.clear();
+    this.kept.clear();
   }
 }
 

@@ -76,6 +76,7 @@ async function* whatToTry(trial: Trial, part: Part): AsyncGenerator<Tried> {
       continue;
     }
     const archived = saved.object();
+    source.index.kept.keep(part, namespace, name, saved.raw);
     if (isFinishedPod(type, archived)) continue;
     const deed = live
       ? deedInNamespace(trial, type, archived, isUntouched ? "untouched" : live.objects.others.get(name))

@@ -14,7 +14,7 @@ async function ownConfigMaps(scene: Scene): Promise<readonly [string, string, st
   return [one, two, three];
 }
 
-test("a restore reads a part of its archive three times where something differs: to prove it, to try it, and to restore it; else once", async () => {
+test("a restore reads a part of its archive twice where something differs, to prove it and to try it, and else once", async () => {
   const scene = await Scene.open();
   const backup = await scene.backup();
   const [changed] = await ownConfigMaps(scene);
@@ -24,7 +24,7 @@ test("a restore reads a part of its archive three times where something differs:
   expect(restore).toMatchObject({ state: "COMPLETED", warnings: [], errors: [] });
   const files = read.mock.calls.map(([file]) => file).filter((file) => file.startsWith("backups/"));
   const times = (kind: string) => files.filter((file) => file.includes(`.${kind}.ndjson`)).length;
-  expect({ configMaps: times("configmaps"), roles: times("roles") }).toEqual({ configMaps: 3, roles: 1 });
+  expect({ configMaps: times("configmaps"), roles: times("roles") }).toEqual({ configMaps: 2, roles: 1 });
 });
 
 test("a restore asks once for the whole of the live objects that stay as they are", async () => {
