@@ -32,8 +32,13 @@ export class RawObject {
 
   /** Two objects with the same one are the same in every byte but, it may be, in what they say of their kind and version. */
   get digest(): string {
-    return hash("sha256", this.bytes.subarray(this.#start ?? 0), "base64").slice(0, 24);
+    return shortDigest(this.bytes.subarray(this.#start ?? 0));
   }
+}
+
+/** 144 bits of a SHA-256; a part of a longer text would keep that in memory. */
+export function shortDigest(content: Buffer | string): string {
+  return hash("sha256", content, "buffer").toString("base64", 0, 18);
 }
 
 const quote = 0x22;

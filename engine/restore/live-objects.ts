@@ -2,7 +2,7 @@ import { isBuiltInGroup } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { hasStatus, isUnconverted } from "../kubernetes/kubernetes-error.ts";
 import { groupOf, type KubernetesObject, type ObjectMeta } from "../kubernetes/kubernetes-object.ts";
-import { RawObject } from "../kubernetes/raw-object.ts";
+import { RawObject, shortDigest } from "../kubernetes/raw-object.ts";
 import { unreadable } from "../objects/namespace-saver.ts";
 import { appliersOf } from "./field-owners.ts";
 import { digestOf, statusDigest } from "./comparison.ts";
@@ -36,7 +36,7 @@ export interface MutableLiveObjects extends LiveObjects {
 
 /** Says which state of an object it is: two of one name with the same are the same object, unchanged in between. */
 export function versionOf({ uid = "", resourceVersion = "" }: Pick<ObjectMeta, "uid" | "resourceVersion">): string {
-  return `${uid} ${resourceVersion}`;
+  return shortDigest(`${uid} ${resourceVersion}`);
 }
 
 /** Told of the metadata of each object that is as it was saved in every byte, maybe more than once. */
