@@ -144,7 +144,10 @@ export class ObjectRestorer {
     }
   }
 
-  /** Throws the refusal of the update unless the same object could be created: then it is a field that cannot be changed. */
+  /**
+   * Throws the refusal of the update unless the same object could be created: then it is a field that cannot be changed. A
+   * policy that keeps it from being created is the reason then, and thrown.
+   */
   async #isCreatable(
     type: ResourceType,
     namespace: string,
@@ -157,7 +160,7 @@ export class ObjectRestorer {
     } catch (error) {
       // All is checked before the name is found to be taken. The addresses are taken by the one that goes.
       const isTaken = hasStatus(error, 409) || (resourceName(type) === "services" && isAllocationRefusal(error));
-      if (!isTaken) throw refusal;
+      if (!isTaken) throw isDenied(error) || hasStatus(error, 403) ? error : refusal;
     }
   }
 

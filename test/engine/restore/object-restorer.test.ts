@@ -134,3 +134,14 @@ test("a refusal that passes is met again; one that stays is told in the cluster'
     "exceeded quota: pods",
   );
 });
+
+test("an object that may not be changed stays where a policy would not let it be created, and that is the reason", async () => {
+  const { simulator, cluster, restorer } = await scene();
+  const object = { metadata: { name: "a", namespace: "default" }, data: { a: "1" }, immutable: true };
+  const first = await restorer.restore(configMaps, { ...object, data: { a: "0" } });
+  const message = "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: nobody makes this one";
+  const body = { kind: "Status", code: 422, reason: "Invalid", message };
+  simulator.intercept(({ method }) => (method === "POST" ? { status: 422, body } : undefined));
+  await expect(restorer.restore(configMaps, object)).rejects.toThrow("nobody makes this one");
+  expect((await cluster.get(configMaps, "default", "a", signal))?.metadata).toMatchObject({ uid: first.metadata.uid });
+});
