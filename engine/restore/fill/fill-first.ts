@@ -27,12 +27,13 @@ export async function fillFirst(
   if (fillers.length === 0) return later;
   const inFlight = parts.limits.clusterConcurrency;
   const refused = new Map<PlannedFiller, string>();
+  const made: PlannedFiller[] = [];
   await forEachInFlight(fillers, inFlight, async (one) => {
     if (await isFull(parts, context, one)) return;
     const reason = await whyNotMade(parts, context, one);
-    if (reason !== undefined) refused.set(one, reason);
+    if (reason === undefined) made.push(one);
+    else refused.set(one, reason);
   });
-  const made = fillers.filter((one) => !refused.has(one));
   for (const [one, reason] of await untilBound(parts, context, made)) refused.set(one, reason);
   const full = fillers.filter((one) => !refused.has(one));
   await forEachInFlight(full, inFlight, (one) => keep(parts, context, one));
