@@ -1,15 +1,14 @@
 import type { ArchiveReader } from "../archive/archive-reader.ts";
-import { damage, reasonOf } from "../archive/damage.ts";
 import type { Part, SavedVolume } from "../archive/format.ts";
 import { persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import type { JobContext, JobNotes } from "../jobs/phase.ts";
 import type { KubernetesObject, ObjectMeta, ResourceType } from "../kubernetes/kubernetes-object.ts";
 import { resourceName } from "../kubernetes/kubernetes-object.ts";
 import { parseExact } from "../kubernetes/exact-json.ts";
-import { RawObject } from "../kubernetes/raw-object.ts";
+import type { RawObject } from "../kubernetes/raw-object.ts";
+import { archivedObjects, checkedObject } from "./archived-objects.ts";
 import type { SavedIndex } from "./saved-index.ts";
 import type { Scope } from "./plan/scope.ts";
-import { checkObject } from "./saved-object.ts";
 
 /**
  * What is put (back) into the cluster: the backup's archive, or, when the restore goes back, the safety archive. The two
@@ -47,7 +46,7 @@ export async function* objectsOf(
 ): AsyncGenerator<{ readonly type: ResourceType; readonly object: KubernetesObject }> {
   for (const part of parts)
     for await (const line of reader.objects(part, signal)) {
-      const object = checked(reader, part, () => parseExact(line.toString()));
+      const object = checkedObject(reader, part, () => parseExact(line.toString()));
       if (scope.has(part, object.metadata)) yield { type: part, object: scope.placed(part, object) };
     }
 }
@@ -76,22 +75,9 @@ export function savedObject({ reader, scope }: ScopedArchive, part: Part, raw: R
   const object = () =>
     scope.placed(
       part,
-      checked(reader, part, () => raw.object),
+      checkedObject(reader, part, () => raw.object),
     );
   return { raw, metadata: scope.placedMetadata(part, raw.metadata), object };
-}
-
-/** The objects of a part as they lie in the archive, whether in a scope or not. Errors as for `objectsOf`. */
-export async function* archivedObjects(
-  reader: ArchiveReader,
-  part: Part,
-  signal: AbortSignal,
-): AsyncGenerator<RawObject> {
-  for await (const line of reader.objects(part, signal)) {
-    const raw = new RawObject(line);
-    checked(reader, part, () => ({ metadata: raw.metadata }));
-    yield raw;
-  }
 }
 
 /** The volumes in the scope; `namespace` and `claim` name the claim that each goes to. */
@@ -100,14 +86,6 @@ export function volumesOf({ reader, scope }: ScopedArchive): readonly SavedVolum
     const isIn = scope.has(persistentVolumeClaims, { namespace: volume.namespace, name: volume.claim });
     return isIn ? [{ ...volume, namespace: scope.targetOf(volume.namespace) ?? volume.namespace }] : [];
   });
-}
-
-function checked({ folder, manifest }: ArchiveReader, part: Part, parse: () => unknown): KubernetesObject {
-  try {
-    return checkObject(part, parse() as object, manifest.includedNamespaces);
-  } catch (error) {
-    throw damage(`${folder}/${part.file}`, reasonOf(error), error);
-  }
 }
 
 /** Where `warnOtherwise` tells and notes. */

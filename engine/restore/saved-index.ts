@@ -1,7 +1,8 @@
+import type { ArchiveReader } from "../archive/archive-reader.ts";
 import type { Part } from "../archive/format.ts";
 import { RawObject } from "../kubernetes/raw-object.ts";
 import { KeptObjects } from "./kept-objects.ts";
-import { archivedObjects, type RestoreSource } from "./restore-source.ts";
+import { archivedObjects } from "./archived-objects.ts";
 import { SeenObjects } from "./seen-objects.ts";
 
 /** What is known of a part's objects without reading it again. */
@@ -34,7 +35,7 @@ export class SavedIndex {
   }
 
   /** The index of a part, which is read when it is not known. Errors as for `objectsOf`. */
-  async of({ reader }: Pick<RestoreSource, "reader">, part: Part, signal: AbortSignal): Promise<PartIndex> {
+  async of({ reader }: { readonly reader: ArchiveReader }, part: Part, signal: AbortSignal): Promise<PartIndex> {
     const known = this.#parts.get(part.sha256);
     if (known) return known;
     const index = new Indexed();

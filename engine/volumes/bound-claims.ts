@@ -1,8 +1,14 @@
 import { persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
+import type { Cluster } from "../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 import { provisioningFailure } from "./provisioning-failure.ts";
-import type { DataRequest } from "./volume-data.ts";
+
+interface Waiting {
+  readonly cluster: Cluster;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
 
 /** Whether a claim is there and has its volume. */
 export function isBound(claim?: KubernetesObject): boolean {
@@ -16,7 +22,7 @@ export function volumeOf(claim: KubernetesObject): string {
 
 /** Waits until claims are bound; gives those that are not in time, each with what the provisioner said of it last. */
 export async function unboundClaims(
-  { cluster, timeoutMs, signal }: Pick<DataRequest, "cluster" | "timeoutMs" | "signal">,
+  { cluster, timeoutMs, signal }: Waiting,
   namespace: string,
   claims: ReadonlySet<string>,
 ): Promise<readonly string[]> {
