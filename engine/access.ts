@@ -3,7 +3,7 @@ import { DrsError } from "./errors.ts";
 import type { Cluster } from "./kubernetes/cluster.ts";
 import { KubernetesError } from "./kubernetes/kubernetes-error.ts";
 import type { User } from "./model.ts";
-import { ReviewCache } from "./review-cache.ts";
+import { ReviewCache } from "./reviews/review-cache.ts";
 
 /** A right on a cluster-scoped resource. */
 export interface ClusterRight {

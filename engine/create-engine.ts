@@ -26,7 +26,7 @@ import type { Logger } from "./logger.ts";
 import type { JobKind } from "./model.ts";
 import { existingEntities } from "./objects/entities.ts";
 import { excludedResources } from "./objects/object-selection.ts";
-import { Operations } from "./operations.ts";
+import { Operations } from "./operations/operations.ts";
 import { orphanedArchives } from "./orphaned-archives.ts";
 import type { ArchiveStorage } from "./storage/archive-storage.ts";
 import { openStorage } from "./storage/open-storage.ts";

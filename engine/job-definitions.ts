@@ -5,7 +5,7 @@ import type { JobParts } from "./jobs/parts.ts";
 import type { Job, JobContext, JobDefinition } from "./jobs/phase.ts";
 import type { JobKind, RestorePlan } from "./model.ts";
 import { restoreJob } from "./restore/restore-job.ts";
-import { SavedIndex } from "./restore/saved-index.ts";
+import { SavedIndex } from "./restore/source/saved-index.ts";
 import { scratchRemovalJob } from "./restore/scratch/removal-job.ts";
 import { scratchJob } from "./restore/scratch/scratch-job.ts";
 

@@ -3,7 +3,7 @@ import type { Discovery } from "../kubernetes/discovery.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { findBelongings } from "../objects/belongings.ts";
 import { bindingsElsewhere } from "../objects/bindings-elsewhere.ts";
-import { listed } from "../restore/listed.ts";
+import { listed } from "../objects/listed.ts";
 import type { BackupParts } from "./backup-parts.ts";
 
 /** Kinds that are looked through at once, beside those that are being saved. */

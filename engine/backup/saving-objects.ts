@@ -3,7 +3,7 @@ import { storageClasses } from "../kubernetes/built-in-kinds.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import type { Phase } from "../jobs/phase.ts";
 import { saveNamespaces } from "../objects/namespace-saver.ts";
-import { listed } from "../restore/listed.ts";
+import { listed } from "../objects/listed.ts";
 import { tellUnavailable } from "./aggregated-apis.ts";
 import { mixedByHand } from "../objects/roll-out-status.ts";
 import { savedObjects, validated } from "./backup-checkpoints.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { KeptAnswers } from "../../engine/kept-answers.ts";
+import { KeptAnswers } from "../../engine/operations/kept-answers.ts";
 import type { Store } from "../../engine/store/store.ts";
 import { newBackup, temporaryStore } from "./store/temporary-store.ts";
 

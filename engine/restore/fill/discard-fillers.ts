@@ -7,7 +7,7 @@ import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { jobLabel } from "../../objects/object-selection.ts";
 import { releaseData } from "../../volumes/saved-data.ts";
-import { dataForFiller, type Filler, filledByLabel, fillersOf, forgetFiller } from "./fillers.ts";
+import { dataForFiller, type Filler, filledByLabel, fillersOf, forgetFiller } from "../claims/fillers.ts";
 import { dataRequest } from "./imported-data.ts";
 import { volumeOf } from "../../volumes/bound-claims.ts";
 

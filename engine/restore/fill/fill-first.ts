@@ -5,10 +5,10 @@ import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/buil
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import { isBound, volumeOf } from "../../volumes/bound-claims.ts";
 import { fillClaims, releaseData } from "../../volumes/saved-data.ts";
-import { refusalOf } from "../object-restorer.ts";
+import { refusalOf } from "../objects/object-restorer.ts";
 import { discardFillers } from "./discard-fillers.ts";
 import type { FillPlan, LaterClaim, PlannedFiller } from "./fill-plan.ts";
-import { dataForFiller, filledByLabel, filledFor, noteFiller } from "./fillers.ts";
+import { dataForFiller, filledByLabel, filledFor, noteFiller } from "../claims/fillers.ts";
 import { dataRequest } from "./imported-data.ts";
 import { untilBound } from "./until-bound.ts";
 

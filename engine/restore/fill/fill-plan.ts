@@ -6,10 +6,10 @@ import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { jobLabel } from "../../objects/object-selection.ts";
 import { dataFor } from "../../volumes/saved-data.ts";
 import type { Filling } from "../../volumes/volume-data.ts";
-import { inClass } from "../claim-in-class.ts";
-import { objectsOf, partsOf, type RestoreSource, volumesOf } from "../restore-source.ts";
-import { sanitize } from "../sanitize.ts";
-import { dataForFiller, type Filler, fillerFor } from "./fillers.ts";
+import { inClass } from "../claims/claim-in-class.ts";
+import { objectsOf, partsOf, type RestoreSource, volumesOf } from "../source/restore-source.ts";
+import { sanitize } from "../kinds/sanitize.ts";
+import { dataForFiller, type Filler, fillerFor } from "../claims/fillers.ts";
 import { type Place, placeFor, surveyPlaces } from "./places.ts";
 
 /** A filler that is to be made. */

@@ -7,8 +7,8 @@ import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { waitUntilGone } from "../../kubernetes/waiting.ts";
 import { jobLabel } from "../../objects/object-selection.ts";
 import { isMadeName } from "../../volumes/snapshot-objects.ts";
-import { restoreFieldOwners } from "../field-owners.ts";
-import { type FilledVolume, type Filler, filledByLabel, fillersOf, noteFiller } from "./fillers.ts";
+import { restoreFieldOwners } from "../compare/field-owners.ts";
+import { type FilledVolume, type Filler, filledByLabel, fillersOf, noteFiller } from "../claims/fillers.ts";
 
 /** A saved claim, and the filler whose volume it gets. */
 export interface HandOver {

@@ -7,8 +7,8 @@ import { type SecretPlace, secretsForClaim } from "../../volumes/class-secrets.t
 import { type ClusterNodes, clusterNodes, hasNodeFor, nodesForVolume } from "../../volumes/nodes-for-volume.ts";
 import { classFor } from "../../volumes/saved-data.ts";
 import { existingClasses } from "../../volumes/storage-classes.ts";
-import { digestOf } from "../comparison.ts";
-import { objectsOf, partsOf, type RestoreSource } from "../restore-source.ts";
+import { digestOf } from "../compare/comparison.ts";
+import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 
 /** What there is now that volumes can be made with, and what there was. */
 export interface PlaceSurvey {

@@ -5,8 +5,8 @@ import { checkData, dataFor } from "../../volumes/saved-data.ts";
 import type { ClaimData } from "../../volumes/volume-data.ts";
 import type { SavedData } from "../../archive/format.ts";
 import type { FillPlan, LaterClaim } from "./fill-plan.ts";
-import { listed } from "../listed.ts";
-import { dataForFiller } from "./fillers.ts";
+import { listed } from "../../objects/listed.ts";
+import { dataForFiller } from "../claims/fillers.ts";
 import { dataRequest, noteImported } from "./imported-data.ts";
 
 /** Proves that the data of every volume is there, for the claims that it will be filled into. DATA_LOSS names those where it is not. */

@@ -7,7 +7,7 @@ import { waitFor } from "../../kubernetes/waiting.ts";
 import { jobLabel } from "../../objects/object-selection.ts";
 import { isBound } from "../../volumes/bound-claims.ts";
 import { provisioningFailure } from "../../volumes/provisioning-failure.ts";
-import { whyNotBound } from "../binding-idle-claims.ts";
+import { whyNotBound } from "../claims/binding-idle-claims.ts";
 import type { PlannedFiller } from "./fill-plan.ts";
 
 /** How long no filler gets its volume before the complaints of drivers are heard. */

@@ -1,7 +1,7 @@
 import { DrsError } from "../../errors.ts";
 import { wholeInPlace } from "../../jobs/parameters.ts";
 import type { RestorePlan } from "../../model.ts";
-import { namespacesOf } from "./scope.ts";
+import { namespacesOf } from "../source/scope.ts";
 
 /**
  * The plan that a caller asks for, of a backup of these namespaces; what is not said is as in `wholeInPlace`.

@@ -6,10 +6,10 @@ import type { Discovery } from "../../kubernetes/discovery.ts";
 import { groupOf, type OwnerReference, type ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import type { RestorePlan } from "../../model.ts";
 import { namespaces as namespaceType } from "../../objects/entities.ts";
-import type { ScopedArchive } from "../restore-source.ts";
-import { isLeftOut } from "../scratch/left-out.ts";
+import type { ScopedArchive } from "../source/restore-source.ts";
+import { isLeftOut } from "./left-out.ts";
 import { LiveNames } from "./live-names.ts";
-import { objectKey, type Reach, Scope } from "./scope.ts";
+import { objectKey, type Reach, Scope } from "../source/scope.ts";
 import type { Selected } from "./selected-objects.ts";
 
 /** Written when PRE_VALIDATION has listed what the restore may touch, in notes: the way back goes by them, too. */

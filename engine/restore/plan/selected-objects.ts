@@ -10,8 +10,8 @@ import { claimPrefixes, namespacedNeeds } from "../../objects/namespaced-needs.t
 import { referencesOf } from "../../objects/references.ts";
 import { type RoleRef, subjectsOf } from "../../objects/subjects.ts";
 import { driverFor } from "../../volumes/saved-data.ts";
-import { listed } from "../listed.ts";
-import { namespacesOf, objectKey } from "./scope.ts";
+import { listed } from "../../objects/listed.ts";
+import { namespacesOf, objectKey } from "../source/scope.ts";
 
 /** What a selection takes of an archive, by `objectKey`. */
 export interface Selected {

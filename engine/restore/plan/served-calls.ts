@@ -5,9 +5,9 @@ import { groupOf, type ResourceType, resourceName } from "../../kubernetes/kuber
 import { serviceOf, webhookConfigurations, webhooksOf } from "../../objects/cluster-scoped-needs.ts";
 import { labelSelectorOf } from "../../objects/label-selector.ts";
 import { workloadOf } from "../../objects/pod-workload.ts";
-import { listed } from "../listed.ts";
-import type { RestoreSource } from "../restore-source.ts";
-import { partsInScope } from "../saved-names.ts";
+import { listed } from "../../objects/listed.ts";
+import type { RestoreSource } from "../source/restore-source.ts";
+import { partsInScope } from "../source/saved-names.ts";
 import { isStopped } from "./stopped-objects.ts";
 
 const apiServices = { apiVersion: "apiregistration.k8s.io/v1", resource: "apiservices" };

@@ -1,6 +1,6 @@
 import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { workloadOf } from "../../objects/pod-workload.ts";
-import type { Scope } from "./scope.ts";
+import type { Scope } from "../source/scope.ts";
 
 /**
  * Whether a restore stops an object of the cluster: one that it may make as it was saved, and the pods that such a one has

@@ -15,7 +15,7 @@ import { waitUntilGone } from "../../kubernetes/waiting.ts";
 import { namespaces as namespaceType } from "../../objects/entities.ts";
 import { jobLabel, savedResources } from "../../objects/object-selection.ts";
 import { detachSnapshots } from "../../volumes/detach-snapshot.ts";
-import { notTerminating, retriedWithinMs } from "../namespaces.ts";
+import { notTerminating, retriedWithinMs } from "../objects/namespaces.ts";
 import { isOf } from "./scratch-namespaces.ts";
 
 /** What a scratch restore has made. */

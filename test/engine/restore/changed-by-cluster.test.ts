@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ChangedByCluster } from "../../../engine/restore/changed-by-cluster.ts";
+import { ChangedByCluster } from "../../../engine/restore/objects/changed-by-cluster.ts";
 
 const kind = (kind: string, resource: string) => ({
   apiVersion: "v1",

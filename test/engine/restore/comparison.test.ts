@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { digestOf } from "../../../engine/restore/comparison.ts";
+import { digestOf } from "../../../engine/restore/compare/comparison.ts";
 
 const type = (apiVersion: string, kind: string, resource: string) => ({
   apiVersion,

@@ -3,7 +3,7 @@ import type { JobContext } from "../../../engine/jobs/phase.ts";
 import { Cluster, type ContainerLog } from "../../../engine/kubernetes/cluster.ts";
 import { KubernetesError } from "../../../engine/kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../../../engine/kubernetes/kubernetes-object.ts";
-import { tellLate } from "../../../engine/restore/late-apps.ts";
+import { tellLate } from "../../../engine/restore/start/late-apps.ts";
 
 const type = { apiVersion: "apps/v1", kind: "Deployment", resource: "deployments", namespaced: true };
 const app = { type, namespace: "cdp", name: "web" };

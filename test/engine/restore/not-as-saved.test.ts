@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { JobContext } from "../../../engine/jobs/phase.ts";
 import type { Cluster } from "../../../engine/kubernetes/cluster.ts";
-import { lossOf, tellNotAsSaved } from "../../../engine/restore/not-as-saved.ts";
+import { lossOf, tellNotAsSaved } from "../../../engine/restore/validate/not-as-saved.ts";
 
 const type = (apiVersion: string, kind: string) => ({
   apiVersion,

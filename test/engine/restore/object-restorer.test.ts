@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { Cluster } from "../../../engine/kubernetes/cluster.ts";
-import { ObjectRestorer } from "../../../engine/restore/object-restorer.ts";
+import { ObjectRestorer } from "../../../engine/restore/objects/object-restorer.ts";
 import { startSimulator } from "../../../simulator/simulator.ts";
 
 const { signal } = new AbortController();

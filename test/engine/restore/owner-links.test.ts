@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { JobContext } from "../../../engine/jobs/phase.ts";
 import type { Cluster } from "../../../engine/kubernetes/cluster.ts";
-import { OwnerLinks } from "../../../engine/restore/owner-links.ts";
+import { OwnerLinks } from "../../../engine/restore/objects/owner-links.ts";
 
 const configMap = { apiVersion: "v1", kind: "ConfigMap", resource: "configmaps", namespaced: true };
 const node = { apiVersion: "v1", kind: "Node", resource: "nodes", namespaced: false, verbs: [], hasStatus: true };

@@ -3,12 +3,12 @@ import type { Cluster } from "../../../engine/kubernetes/cluster.ts";
 import type { Discovery } from "../../../engine/kubernetes/discovery.ts";
 import { KubernetesError } from "../../../engine/kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../../../engine/kubernetes/kubernetes-object.ts";
-import { missingDeviceClasses } from "../../../engine/restore/missing-device-classes.ts";
-import { Refusals, refusalIn } from "../../../engine/restore/refusals.ts";
-import { Scope } from "../../../engine/restore/plan/scope.ts";
-import type { RestoreSource } from "../../../engine/restore/restore-source.ts";
-import type { Trial } from "../../../engine/restore/trial.ts";
-import { SavedIndex } from "../../../engine/restore/saved-index.ts";
+import { missingDeviceClasses } from "../../../engine/restore/validate/missing-device-classes.ts";
+import { Refusals, refusalIn } from "../../../engine/restore/validate/refusals.ts";
+import { Scope } from "../../../engine/restore/source/scope.ts";
+import type { RestoreSource } from "../../../engine/restore/source/restore-source.ts";
+import type { Trial } from "../../../engine/restore/validate/trial.ts";
+import { SavedIndex } from "../../../engine/restore/source/saved-index.ts";
 
 const { signal } = new AbortController();
 

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import type { Cluster } from "../../../engine/kubernetes/cluster.ts";
 import type { KubernetesObject } from "../../../engine/kubernetes/kubernetes-object.ts";
-import { replayRollOut } from "../../../engine/restore/replaying-roll-outs.ts";
-import type { NamespacedRestore } from "../../../engine/restore/restore-object.ts";
-import type { RollOut } from "../../../engine/restore/roll-outs.ts";
+import { replayRollOut } from "../../../engine/restore/start/replaying-roll-outs.ts";
+import type { NamespacedRestore } from "../../../engine/restore/objects/restore-object.ts";
+import type { RollOut } from "../../../engine/restore/objects/roll-outs.ts";
 
 const type = { apiVersion: "apps/v1", kind: "Deployment", resource: "deployments", namespaced: true };
 const rollOut: RollOut = {

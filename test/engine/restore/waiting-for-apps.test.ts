@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { JobContext } from "../../../engine/jobs/phase.ts";
 import type { Cluster } from "../../../engine/kubernetes/cluster.ts";
 import type { KubernetesObject } from "../../../engine/kubernetes/kubernetes-object.ts";
-import { notReady } from "../../../engine/restore/waiting-for-apps.ts";
+import { notReady } from "../../../engine/restore/start/waiting-for-apps.ts";
 
 const type = { apiVersion: "apps/v1", kind: "StatefulSet", resource: "statefulsets" };
 const set = (readyReplicas: number): KubernetesObject => ({

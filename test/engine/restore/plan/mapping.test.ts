@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { mapped } from "../../../../engine/restore/plan/mapping.ts";
+import { mapped } from "../../../../engine/restore/source/mapping.ts";
 
 const map = (namespace: string) => ({ cdp: "drill", "vault-system": "drill-vault" })[namespace] ?? namespace;
 const metadata = { name: "own", namespace: "drill" };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Scope } from "../../../../engine/restore/plan/scope.ts";
+import { Scope } from "../../../../engine/restore/source/scope.ts";
 
 const configMaps = { apiVersion: "v1", resource: "configmaps", namespaced: true };
 const namespaces = { apiVersion: "v1", resource: "namespaces", namespaced: false };

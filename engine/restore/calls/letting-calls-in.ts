@@ -1,0 +1,20 @@
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { putApisBack } from "../objects/aggregated-apis.ts";
+import { restoreClusterScoped } from "../objects/cluster-scoped.ts";
+import { OwnerLinks } from "../objects/owner-links.ts";
+import { admissionPolicies } from "../kinds/restore-order.ts";
+import type { RestoreSource } from "../source/restore-source.ts";
+import { restoreWebhooks } from "./webhooks.ts";
+
+/**
+ * Lets webhooks and aggregated APIs call into the control plane again. Whatever they could refuse has to be done before: this
+ * is the last that a restore does to the cluster. May run again.
+ */
+export async function letCallsIn(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+  const links = new OwnerLinks(context, source.notesPrefix);
+  await restoreClusterScoped(parts, context, source, links, ["apiservices.apiregistration.k8s.io"]);
+  await putApisBack(parts, context);
+  await restoreWebhooks(source, parts, context, links);
+  await restoreClusterScoped(parts, context, source, links, admissionPolicies);
+}

@@ -1,0 +1,30 @@
+import type { SavedVolume } from "../../archive/format.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { classAnnotation } from "../../objects/claim-class.ts";
+import { driverFor } from "../../volumes/saved-data.ts";
+
+/** The claim, in a storage class that makes its volume. */
+export function inClass(claim: KubernetesObject, storageClass: KubernetesObject | undefined): KubernetesObject {
+  const spec = claim["spec"] as { readonly storageClassName?: string };
+  const { [classAnnotation]: annotated, ...annotations } = claim.metadata.annotations ?? {};
+  const name = storageClass?.metadata.name ?? spec.storageClassName;
+  if (name === (annotated ?? spec.storageClassName)) return claim;
+  const metadata = annotated === undefined ? claim.metadata : { ...claim.metadata, annotations };
+  return { ...claim, metadata, spec: { ...spec, storageClassName: name } };
+}
+
+/** Warns of a claim that is not in the storage class that it was saved in. */
+export function tellOtherClass(
+  { warn }: Pick<JobContext, "warn">,
+  volume: SavedVolume,
+  storageClass: KubernetesObject | undefined,
+): void {
+  const name = storageClass?.metadata.name ?? volume.storageClass;
+  if (name === volume.storageClass) return;
+  const why =
+    volume.storageClass === ""
+      ? `its volume ${volume.persistentVolume} was made by hand, in none`
+      : `${volume.storageClass} makes no volumes of driver ${driverFor(volume)}`;
+  warn(volume.namespace, `claim ${volume.claim} is in storage class ${name} now: ${why}`);
+}

@@ -1,0 +1,40 @@
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { persistentVolumeClaims } from "../../kubernetes/built-in-kinds.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import { groupOf, type OwnerReference, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { isMadeByCluster } from "../../objects/object-selection.ts";
+import type { LeftClaims } from "./kept-volumes.ts";
+import type { OwnerLinks } from "../objects/owner-links.ts";
+import { userSnapshots } from "../kinds/restore-order.ts";
+
+/**
+ * Takes their owners from the claims that are left and from users' own snapshots, or they would go with these, and their data
+ * with them. Owners that stay too are kept: the snapshot controller knows the members of a group by them. `links` gives the
+ * others back. May run again, and has to where who still ran may have set them anew.
+ */
+export async function disown(
+  { cluster, limits }: JobParts,
+  { signal }: JobContext,
+  namespaces: readonly string[],
+  isLeft: LeftClaims,
+  links?: OwnerLinks,
+): Promise<void> {
+  const { resources } = await cluster.discover(signal);
+  const snapshots = resources.filter((resource) => userSnapshots.includes(resourceName(resource)));
+  const stays = (owner: OwnerReference) =>
+    snapshots.some(({ apiVersion, kind }) => kind === owner.kind && groupOf(apiVersion) === groupOf(owner.apiVersion));
+  for (const type of [persistentVolumeClaims, ...snapshots])
+    for (const namespace of namespaces) {
+      const found = cluster.listMetadata(type, namespace, signal);
+      await forEachInFlight(found, limits.clusterConcurrency, async (object) => {
+        const { name, ownerReferences = [] } = object.metadata;
+        if (type === persistentVolumeClaims && (isMadeByCluster(type, object) || !isLeft(object))) return;
+        const kept = ownerReferences.filter(stays);
+        if (kept.length === ownerReferences.length) return;
+        links?.relink(type, object);
+        const patch = { metadata: { ownerReferences: kept.length === 0 ? null : kept } };
+        await cluster.patch(type, namespace, name, patch, signal);
+      });
+    }
+}

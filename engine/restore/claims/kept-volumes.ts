@@ -1,0 +1,206 @@
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { isMadeByCluster } from "../../objects/object-selection.ts";
+import { isBound, unboundClaims, volumeOf } from "../../volumes/bound-claims.ts";
+import { secretsOfVolume } from "../../volumes/class-secrets.ts";
+import { isRestored } from "./fillers.ts";
+import type { Scope } from "../source/scope.ts";
+
+/** Whether a claim stays as it is, as nothing could bring its data back. */
+export type LeftClaims = (claim: Pick<KubernetesObject, "metadata">) => boolean;
+
+/** A volume that a restore may take its claim from, and that is kept until the restore is over. */
+export interface KeptVolume {
+  readonly persistentVolume: string;
+  readonly namespace: string;
+  readonly claim: string;
+  /** What the volume's own policy was: Delete or Retain. */
+  readonly reclaimPolicy: string;
+  /** Whether its data is to go with a pod: https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes */
+  readonly isEphemeral?: boolean;
+  /** The Secrets that its driver reads it with, as `namespace/name`. */
+  readonly secrets?: readonly string[];
+}
+
+const keptNotes = "kept/";
+
+/** On the PersistentVolumes that a restore keeps: its uuid. */
+const keptByLabel = "drs.cloudera.com/kept-by";
+/** On the same: the reclaim policy that they had before. */
+const formerPolicyAnnotation = "drs.cloudera.com/former-policy";
+
+const howToFree = 'see "Freeing what a restore has replaced" in docs/operations.md';
+
+/** The volumes kept so far. */
+export function keptVolumes({ notes }: Pick<JobContext, "notes">): readonly KeptVolume[] {
+  return [...notes.entries<KeptVolume>(keptNotes)].map(([, volume]) => volume);
+}
+
+/** The Secrets without which the kept volumes are of no use, as `namespace/name`. */
+export function secretsOfKeptVolumes(context: Pick<JobContext, "notes">): ReadonlySet<string> {
+  return new Set(keptVolumes(context).flatMap(({ secrets = [] }) => secrets));
+}
+
+/**
+ * Notes the volume of every claim that the restore may replace and tells it to stay, whatever becomes of its claim: claims go with
+ * their owners, so this comes before the first object is stopped or deleted. May run again.
+ */
+export async function keepVolumes({ cluster, limits }: JobParts, context: JobContext, scope: Scope): Promise<void> {
+  const { signal } = context;
+  for (const namespace of scope.targetNamespaces) {
+    const claims = cluster.list(persistentVolumeClaims, namespace, signal);
+    await forEachInFlight(claims, limits.clusterConcurrency, async (claim) => {
+      if (scope.liveReachOf(persistentVolumeClaims, claim.metadata) !== "as saved") return;
+      const volumeName = volumeOf(claim);
+      const volume = volumeName === "" ? undefined : await cluster.get(persistentVolumes, "", volumeName, signal);
+      if (volume) await keepVolume(cluster, context, claim, volume);
+    });
+  }
+}
+
+/** Notes a claim's volume and tells it to stay. */
+async function keepVolume(
+  cluster: JobParts["cluster"],
+  { job, notes, signal }: JobContext,
+  claim: KubernetesObject,
+  volume: KubernetesObject,
+): Promise<void> {
+  const { name } = volume.metadata;
+  const reclaimPolicy = ownPolicy(volume);
+  const kept: KeptVolume = {
+    persistentVolume: name,
+    namespace: claim.metadata.namespace ?? "",
+    claim: claim.metadata.name,
+    reclaimPolicy,
+    ...(isMadeByCluster(persistentVolumeClaims, claim) && { isEphemeral: true }),
+    secrets: secretsOfVolume(volume).map((secret) => `${secret.namespace}/${secret.name}`),
+  };
+  if (notes.get(noteOf(name)) === undefined) notes.set(noteOf(name), kept);
+  const metadata = {
+    labels: { [keptByLabel]: job.uuid },
+    annotations: { [formerPolicyAnnotation]: reclaimPolicy },
+  };
+  await cluster.patch(
+    persistentVolumes,
+    "",
+    name,
+    { metadata, spec: { persistentVolumeReclaimPolicy: "Retain" } },
+    signal,
+  );
+}
+
+/** A volume's reclaim policy, that of before where a restore keeps it. */
+export function ownPolicy({ metadata, ...volume }: KubernetesObject): string {
+  const { persistentVolumeReclaimPolicy: policy = "Retain" } = volume["spec"] as {
+    persistentVolumeReclaimPolicy?: string;
+  };
+  return policy === "Retain" ? (metadata.annotations?.[formerPolicyAnnotation] ?? policy) : policy;
+}
+
+/** A volume's labels or annotations, without those of a restore that keeps it. */
+export function ownMarks(marks: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const { [keptByLabel]: _label, [formerPolicyAnnotation]: _annotation, ...own } = marks;
+  return own;
+}
+
+/**
+ * Gives up the kept volumes when all is restored: each gets its own reclaim policy back that is its claim's still, or whose
+ * claim has another volume now with the data of the backup. Every other one stays, with a warning that names it, as its data
+ * may be nowhere else. May run again.
+ */
+export async function releaseKeptVolumes(parts: JobParts, context: JobContext, isLeft: LeftClaims): Promise<void> {
+  const { info, warn } = context;
+  let replaced = 0;
+  await releaseThose(parts, context, (kept, claim) => {
+    const { persistentVolume, namespace, claim: name, reclaimPolicy } = kept;
+    if (isOn(kept, claim)) return true;
+    const isOurs = isRestored(context, claim) && !isLeft({ metadata: { namespace, name } });
+    if (isOurs && isBound(claim)) {
+      replaced++;
+      if (reclaimPolicy === "Retain")
+        info(`what claim ${namespace}/${name} held before is on volume ${persistentVolume}, whose policy is Retain`);
+      return true;
+    }
+    if (!isOurs)
+      warn(
+        namespace,
+        `volume ${persistentVolume} is not claim ${name}'s any more, and has the only copy of its data: it is kept by the policy Retain`,
+      );
+    return false; // a claim that is ours and waits for a pod is told by `bindIdleClaims`
+  });
+  if (replaced > 0) info(`${replaced} replaced volumes were given back to their reclaim policies`);
+}
+
+/**
+ * Gives up those of the kept volumes that are their claims' again when the restore has gone back. Every other one stays, with
+ * a warning that names it. May run again.
+ */
+export async function releaseRestoredVolumes(parts: JobParts, context: JobContext): Promise<void> {
+  await releaseThose(parts, context, (kept, claim) => {
+    if (isOn(kept, claim)) return true;
+    const { namespace, claim: name, persistentVolume } = kept;
+    context.warn(
+      namespace,
+      `volume ${persistentVolume} is not claim ${name}'s: it is kept by the policy Retain, ${howToFree}`,
+    );
+    return false;
+  });
+}
+
+/** Gives back its own policy to each kept volume of which this may be done; of ephemeral ones always. */
+async function releaseThose(
+  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  context: JobContext,
+  mayGo: (kept: KeptVolume, claim: KubernetesObject | undefined) => boolean,
+): Promise<void> {
+  const { signal, notes, warn } = context;
+  const released: string[] = [];
+  await untilBound({ cluster, limits }, context);
+  await forEachInFlight(keptVolumes(context), limits.clusterConcurrency, async (kept) => {
+    const { persistentVolume, namespace, claim: name, reclaimPolicy, isEphemeral } = kept;
+    const volume = await cluster.get(persistentVolumes, "", persistentVolume, signal);
+    const claim = await cluster.get(persistentVolumeClaims, namespace, name, signal);
+    if (volume && isEphemeral !== true && !mayGo(kept, claim)) return;
+    if (!volume && isEphemeral !== true)
+      warn(
+        namespace,
+        `volume ${persistentVolume}, which claim ${name} had before, is gone from the cluster, as somebody has deleted it: the storage may have its data still`,
+      );
+    released.push(persistentVolume);
+    const metadata = { labels: { [keptByLabel]: null }, annotations: { [formerPolicyAnnotation]: null } };
+    const spec = { persistentVolumeReclaimPolicy: reclaimPolicy };
+    await cluster.patch(persistentVolumes, "", persistentVolume, { metadata, spec }, signal);
+  });
+  for (const name of released) notes.clear(noteOf(name));
+}
+
+/** Waits for the claims that were put on their volumes again: a busy cluster takes its time to bind them. */
+async function untilBound(
+  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  context: JobContext,
+): Promise<void> {
+  const { signal } = context;
+  const waitedFor = new Map<string, Set<string>>();
+  await forEachInFlight(keptVolumes(context), limits.clusterConcurrency, async (kept) => {
+    const claim = await cluster.get(persistentVolumeClaims, kept.namespace, kept.claim, signal);
+    if (!claim || isBound(claim) || volumeOf(claim) !== kept.persistentVolume) return;
+    waitedFor.set(kept.namespace, (waitedFor.get(kept.namespace) ?? new Set()).add(kept.claim));
+  });
+  const request = { cluster, timeoutMs: limits.snapshotTimeout, signal };
+  await forEachInFlight(waitedFor, limits.clusterConcurrency, async ([namespace, names]) => {
+    await unboundClaims(request, namespace, names);
+  });
+}
+
+/** Whether a claim has the volume that it was taken from. */
+function isOn({ persistentVolume }: KeptVolume, claim: KubernetesObject | undefined): boolean {
+  return claim !== undefined && isBound(claim) && volumeOf(claim) === persistentVolume;
+}
+
+/** Ends in a slash, or to clear it would clear those of longer names too. */
+function noteOf(volume: string): string {
+  return `${keptNotes}${volume}/`;
+}

@@ -1,0 +1,44 @@
+import { DrsError } from "../../errors.ts";
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { persistentVolumeClaims } from "../../kubernetes/built-in-kinds.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { claimsGone } from "./deleting-claims.ts";
+import { listed } from "../../objects/listed.ts";
+import type { Scope } from "../source/scope.ts";
+import { whoStarts } from "../stop/running-kinds.ts";
+import { stopApps } from "../stop/stopping-apps.ts";
+
+/**
+ * Deletes claims that somebody has made since the restore deleted the ones of their names, with the pods that use them. Often
+ * that is a controller which has not heard yet that its stateful set is gone; their new volumes hold nothing that was saved.
+ *
+ * FAILED_PRECONDITION after `limit`, a time, names them and who makes them.
+ */
+export async function removeUninvited(
+  parts: JobParts,
+  context: JobContext,
+  scope: Scope,
+  claims: readonly KubernetesObject[],
+  limit: number,
+): Promise<void> {
+  if (claims.length === 0) return;
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const names = listed(claims.flatMap((claim) => whoStarts(persistentVolumeClaims, claim, ["spec"]) ?? []));
+  if (Date.now() >= limit)
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `claims are made by somebody else while this restore runs, for ${limits.podsStopTimeout / 1000} s now: ${names}; ` +
+        "pause what does that until the restore is over, and restore again",
+    );
+  context.info(`made by somebody else while this restore runs, and deleted: ${names}`);
+  await stopApps(parts, context, scope);
+  await forEachInFlight(claims, limits.clusterConcurrency, ({ metadata: { namespace = "", name } }) =>
+    cluster.delete(persistentVolumeClaims, namespace, name, signal),
+  );
+  const uids = new Set(claims.map(({ metadata }) => metadata.uid));
+  const theirs = new Set(claims.map(({ metadata }) => metadata.namespace ?? ""));
+  await claimsGone(parts, context, theirs, ({ metadata }) => uids.has(metadata.uid));
+}

@@ -1,0 +1,83 @@
+import { DrsError } from "../../errors.ts";
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import type { DiscoveredResource } from "../../kubernetes/discovery.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import { type KubernetesObject, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { waitUntilGone } from "../../kubernetes/waiting.ts";
+import { listed } from "../../objects/listed.ts";
+
+/** Objects of one kind and namespace that have been deleted. */
+export interface Deleted {
+  readonly type: DiscoveredResource;
+  readonly namespace: string;
+  readonly uids: ReadonlySet<string>;
+}
+
+/** So long each wave of deletions is waited for; what is there then is held by somebody. */
+const untilHeldMs = 2_000;
+
+/**
+ * Waits until deleted objects are gone: `untilHeld` for a moment only, to give those that somebody holds; else for as long as
+ * finalizers may take, all at once, after which they are taken away with a warning. FAILED_PRECONDITION names what is there
+ * even then.
+ */
+export async function waitForDeleted(
+  parts: JobParts,
+  context: JobContext,
+  deleted: readonly Deleted[],
+  { untilHeld }: { readonly untilHeld: boolean },
+): Promise<readonly Deleted[]> {
+  const { limits } = parts;
+  const timeoutMs = untilHeld ? Math.min(untilHeldMs, limits.finalizerTimeout) : limits.finalizerTimeout;
+  const left: Deleted[] = [];
+  const stuck: string[] = [];
+  await forEachInFlight(deleted, limits.clusterConcurrency, async (one) => {
+    const held = await stillThere(parts, context, one, timeoutMs);
+    if (held.length === 0) return;
+    if (untilHeld) {
+      left.push({ ...one, uids: new Set(held.map(({ metadata }) => metadata.uid ?? "")) });
+      const [{ metadata }] = held as [KubernetesObject];
+      const example = `${metadata.name}, held by ${metadata.finalizers?.join(", ") ?? "nothing but its time to end"}`;
+      context.info(
+        `${held.length} deleted ${resourceName(one.type)} are still in ${one.namespace}, such as ${example}: waiting up to ${limits.finalizerTimeout / 1000} s`,
+      );
+      return;
+    }
+    await release(parts, context, one, held);
+    const names = (await stillThere(parts, context, one, timeoutMs)).map(({ metadata }) => metadata.name);
+    if (names.length > 0) stuck.push(`${resourceName(one.type)} of ${one.namespace}: ${listed(names)}`);
+  });
+  if (stuck.length > 0)
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `deleted objects are still there, though nothing holds them: ${stuck.join("; ")}; see what the API server's log says of them`,
+    );
+  return left;
+}
+
+function stillThere(
+  { cluster }: JobParts,
+  { signal }: JobContext,
+  { type, namespace, uids }: Deleted,
+  timeoutMs: number,
+): Promise<readonly KubernetesObject[]> {
+  return waitUntilGone(cluster, { type, namespace, timeoutMs, signal }, ({ metadata }) => uids.has(metadata.uid ?? ""));
+}
+
+async function release(
+  { cluster, limits }: JobParts,
+  { signal, warn }: JobContext,
+  { type, namespace }: Deleted,
+  held: readonly KubernetesObject[],
+): Promise<void> {
+  await forEachInFlight(held, limits.clusterConcurrency, async ({ metadata: { name, finalizers = [] } }) => {
+    if (finalizers.length === 0) return;
+    // Told before, or a crash in between would leave it untold.
+    warn(
+      namespace,
+      `${type.kind} ${name} was held by ${finalizers.join(", ")} for ${limits.finalizerTimeout / 1000} s after its deletion: the finalizers were removed`,
+    );
+    await cluster.patch(type, namespace, name, { metadata: { finalizers: null } }, signal);
+  });
+}

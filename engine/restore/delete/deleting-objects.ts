@@ -1,0 +1,125 @@
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import type { DiscoveredResource, Discovery } from "../../kubernetes/discovery.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
+import { resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { savedResources } from "../../objects/object-selection.ts";
+import { occupiedKinds } from "../../objects/occupied-kinds.ts";
+import { type Deleted, waitForDeleted } from "./deleted-objects.ts";
+import { secretsOfKeptVolumes } from "../claims/kept-volumes.ts";
+import { listed } from "../../objects/listed.ts";
+import { refusalOf } from "../objects/object-restorer.ts";
+import { failWhenTooMany, tellGivenUp } from "../objects/refused-objects.ts";
+import { savedForSafety } from "../source/restore-checkpoints.ts";
+import { deletionWaves } from "../kinds/restore-order.ts";
+import type { RestoreSource } from "../source/restore-source.ts";
+import { savedNames } from "../source/saved-names.ts";
+import { unsavedObjects } from "../source/unsaved-objects.ts";
+
+/**
+ * Deletes what is in the namespaces and not in the source, but for claims, users' own snapshots and the Secrets that
+ * kept volumes need, dependents first. What the source has stays where it is, to be compared with it. What was being deleted
+ * before is left to those who hold it, and kinds whose objects nobody could look at when the source was made are left alone.
+ * What a finalizer holds for too long, as its controller is stopped, loses its finalizers, with a warning that names them; all
+ * that is held is waited for together. May run again.
+ */
+export async function deleteObjects(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const { targetNamespaces: namespaces } = source;
+  const discovery = await cluster.discover(signal);
+  const inFlight = limits.clusterConcurrency;
+  const known = savedResources(discovery, namespaces).filter((kind) => !isUnknown(source, context, discovery, kind));
+  const kinds = await occupiedKinds(cluster, known, namespaces, inFlight, signal);
+  const held: Deleted[] = [];
+  for (const wave of deletionWaves(kinds)) {
+    const deleted: Deleted[] = [];
+    await forEachInFlight(wave, inFlight, async (type) => {
+      const saved = await savedNames(source, type, signal);
+      for (const namespace of namespaces) {
+        const uids = await deleteUnsaved(source, parts, context, { type, namespace, saved: saved.get(namespace) });
+        if (uids.size > 0) deleted.push({ type, namespace, uids });
+      }
+    });
+    held.push(...(await waitForDeleted(parts, context, deleted, { untilHeld: true })));
+  }
+  await waitForDeleted(parts, context, held, { untilHeld: false });
+  failWhenTooMany(parts, context, source);
+}
+
+/**
+ * Whether the source does not say which objects of a kind there were, as the API that serves it did not answer then; or did not
+ * when the safety archive was made, which holds no copy of them.
+ */
+function isUnknown(
+  { reader, isWayBack }: RestoreSource,
+  context: JobContext,
+  discovery: Discovery,
+  kind: DiscoveredResource,
+): boolean {
+  const unsafe = isWayBack ? [] : savedForSafety.read(context).unavailable; // the way back has it in its manifest
+  const unavailable = [...(reader.manifest.unavailable ?? []), ...unsafe];
+  const name = resourceName(kind);
+  return (
+    discovery.versionsOf(name).some((apiVersion) => unavailable.includes(apiVersion)) &&
+    !reader.parts.some((part) => resourceName(part) === name)
+  );
+}
+
+interface Collection {
+  readonly type: DiscoveredResource;
+  readonly namespace: string;
+  /** The names that stay. */
+  readonly saved: ReadonlySet<string> | undefined;
+}
+
+/** Where it is noted which objects this restore has deleted that a finalizer may hold: others are somebody else's to end. */
+const deletedNotes = "deleted/";
+
+/** Asks for the deletion of a kind's objects that are not among the saved ones. Gives the uids of those to wait for. */
+async function deleteUnsaved(
+  source: RestoreSource,
+  { cluster, limits }: JobParts,
+  context: JobContext,
+  { type, namespace, saved }: Collection,
+): Promise<ReadonlySet<string>> {
+  const { signal, notes, info, warn } = context;
+  const uids = new Set<string>();
+  const names: string[] = [];
+  const why = source.isWayBack ? "was not there before" : "is not in the backup";
+  const neededByVolumes = resourceName(type) === "secrets" ? secretsOfKeptVolumes(context) : new Set();
+  const unsaved = unsavedObjects(cluster, type, namespace, saved, signal);
+  try {
+    await forEachInFlight(unsaved, limits.clusterConcurrency, async (object) => {
+      if (!source.scope.hasLive(type, { namespace, name: object.metadata.name })) return;
+      const { name, uid = "", deletionTimestamp, finalizers = [] } = object.metadata;
+      if (neededByVolumes.has(`${namespace}/${name}`)) {
+        warn(namespace, `Secret ${name} ${why}, and left as it is: a volume that is kept needs it`);
+        return;
+      }
+      const noted = `${deletedNotes}${uid}`;
+      if (deletionTimestamp === undefined) {
+        if (finalizers.length > 0) notes.set(noted, true);
+        try {
+          await cluster.delete(type, namespace, name, signal, { uid });
+        } catch (error) {
+          if (hasStatus(error, 404, 405)) throw error;
+          const text = `${why} and stays, as it cannot be deleted: ${refusalOf(error)}`;
+          tellGivenUp(context, source, { namespace, what: `${type.kind} ${name}`, text });
+          return;
+        }
+        names.push(name);
+      } else if (notes.get(noted) !== true) {
+        info(`${type.kind} ${namespace}/${name} was being deleted before, and is left to those who hold it`);
+        return;
+      }
+      uids.add(uid);
+    });
+  } catch (error) {
+    if (!hasStatus(error, 404, 405)) throw error; // a kind that has gone with its definition, or that cannot be deleted
+  }
+  if (names.length > 0)
+    info(`deleted ${names.length} ${resourceName(type)} of ${namespace}, each of which ${why}: ${listed(names)}`);
+  return uids;
+}

@@ -1,0 +1,52 @@
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
+import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { finishedStatus, type JobStatus, withoutCriteria } from "./finished-status.ts";
+
+/** Whether a job has come to its end, one way or the other. */
+export function isFinishedJob(job: KubernetesObject): boolean {
+  const { conditions = [] } = (job["status"] ?? {}) as JobStatus;
+  return conditions.some(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True");
+}
+
+/** Whether an object is a pod that has come to its end: it is not run again. */
+export function isFinishedPod(type: ResourceType, object: KubernetesObject): boolean {
+  return resourceName(type) === "pods" && hasEnded(object);
+}
+
+/** Whether a pod has come to its end. */
+export function hasEnded(pod: KubernetesObject): boolean {
+  const { phase } = (pod["status"] ?? {}) as { phase?: string };
+  return phase === "Succeeded" || phase === "Failed";
+}
+
+/** The job as one that runs nothing until it is told to. */
+export function suspended(job: KubernetesObject): KubernetesObject {
+  return { ...job, spec: { ...(job["spec"] as object), suspend: true } };
+}
+
+/**
+ * Tells the cluster that a job it has just been given, suspended, had finished before: it keeps its record and does not
+ * run again. https://kubernetes.io/docs/concepts/workloads/controllers/job/#suspending-a-job
+ *
+ * Throws the API server's refusal when it does not take the status.
+ */
+export async function markFinished(
+  cluster: Cluster,
+  type: ResourceType,
+  archived: KubernetesObject,
+  signal: AbortSignal,
+): Promise<void> {
+  const { namespace = "", name } = archived.metadata;
+  const { suspend = false } = archived["spec"] as { suspend?: boolean };
+  const status = finishedStatus(archived);
+  const patch = (given: JobStatus) => cluster.patch(type, namespace, name, { status: given }, signal, "status");
+  await patch(status).catch(async (error: unknown) => {
+    if (!hasStatus(error, 422)) throw error;
+    // A cluster before 1.31 refuses what a newer one demands.
+    await patch(withoutCriteria(archived, status)).catch(() => {
+      throw error;
+    });
+  });
+  await cluster.patch(type, namespace, name, { spec: { suspend } }, signal);
+}

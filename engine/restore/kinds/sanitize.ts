@@ -1,0 +1,66 @@
+import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { sanitizeClaim } from "./claim.ts";
+import { sanitizeClusterRole } from "./cluster-role.ts";
+import { sanitizeCronJob } from "./cron-job.ts";
+import { sanitizeJob } from "./job.ts";
+import { sanitizePod } from "./pod.ts";
+import { sanitizeSecret } from "./secret.ts";
+import { sanitizeServiceAccount } from "./service-account.ts";
+
+/** Metadata that the API server sets. Owners are put back by `OwnerLinks`, as they have new uids. */
+const serverSetMetadata = [
+  "uid",
+  "resourceVersion",
+  "generation",
+  "creationTimestamp",
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+  "selfLink",
+  "managedFields",
+  "ownerReferences",
+] as const;
+
+/** Finalizers that controllers of the cluster itself add again where they belong. */
+const clusterFinalizers = new Set([
+  "foregroundDeletion",
+  "orphan",
+  "kubernetes.io/pvc-protection",
+  "kubernetes.io/pv-protection",
+  "snapshot.storage.kubernetes.io/pvc-as-source-protection",
+]);
+
+const sanitizers: Readonly<Record<string, (object: KubernetesObject) => void>> = {
+  "clusterroles.rbac.authorization.k8s.io": sanitizeClusterRole,
+  "cronjobs.batch": sanitizeCronJob,
+  "jobs.batch": sanitizeJob,
+  pods: sanitizePod,
+  persistentvolumeclaims: sanitizeClaim,
+  secrets: sanitizeSecret,
+  serviceaccounts: sanitizeServiceAccount,
+  namespaces: (namespace) => delete namespace["spec"],
+};
+
+/**
+ * An archived object as one that can be created: without what the cluster had filled in. The given one is not changed. A
+ * status that is no subresource is not the cluster's: its object is the only place where it is written.
+ */
+export function sanitize(
+  type: ResourceType & { readonly hasStatus?: boolean },
+  archived: KubernetesObject,
+): KubernetesObject {
+  const object = copyOf(archived);
+  if (type.hasStatus !== false) delete object["status"];
+  for (const field of serverSetMetadata) delete object.metadata[field];
+  const finalizers = object.metadata.finalizers?.filter((name) => !clusterFinalizers.has(name));
+  if (finalizers && finalizers.length > 0) object.metadata.finalizers = finalizers;
+  else delete object.metadata.finalizers;
+  sanitizers[resourceName(type)]?.(object);
+  return object;
+}
+
+/** Numbers kept as text (`parseExact`) are frozen values of their own, which `structuredClone` would break. */
+function copyOf<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(copyOf) as T;
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, copyOf(member as unknown)])) as T;
+}

@@ -1,0 +1,59 @@
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { isUsedOnlyBy } from "../../objects/cluster-scoped-users.ts";
+import { refusalOf } from "./object-restorer.ts";
+import type { RestoreSource } from "../source/restore-source.ts";
+
+/** A cluster-scoped object that was not there before the restore. */
+interface Added {
+  readonly type: ResourceType;
+  readonly name: string;
+}
+
+const addedNotes = "added/";
+
+/** Notes a cluster-scoped object before it is made, so that going back knows what the restore has added. */
+export function noteAdded(
+  { notes }: JobContext,
+  { notesPrefix }: RestoreSource,
+  { apiVersion, kind, resource }: ResourceType,
+  name: string,
+): void {
+  const added: Added = { type: { apiVersion, kind, resource, namespaced: false }, name };
+  notes.set(`${notesPrefix}${addedNotes}${resource}.${apiVersion}/${name}`, added);
+}
+
+/**
+ * Deletes what the restore has made of its backup. What others have come to use meanwhile stays, with a warning, and so does
+ * a namespace, which would take with it whatever they have put there. May run again.
+ */
+export async function removeAdded(
+  { cluster }: Pick<JobParts, "cluster">,
+  { notes, signal, info, warn }: JobContext,
+  namespaces: readonly string[],
+): Promise<void> {
+  for (const [, { type, name }] of notes.entries<Added>(addedNotes)) {
+    const object = await cluster.get(type, "", name, signal);
+    if (!object) continue;
+    const stays = `${type.kind} ${name} was made by the restore and stays`;
+    if (resourceName(type) === "namespaces") {
+      warn("", `${stays}: nothing that the restore has made is left in it`);
+      continue;
+    }
+    if (resourceName(type) === "persistentvolumes") {
+      warn("", `${stays}: its data lies elsewhere, and stays when it is deleted`);
+      continue;
+    }
+    if (!(await isUsedOnlyBy(new Set(namespaces), cluster, type, object, signal))) {
+      warn("", `${stays}: others than these namespaces may use it`);
+      continue;
+    }
+    try {
+      await cluster.delete(type, "", name, signal);
+      info(`removed ${type.kind} ${name}, which was not there before`);
+    } catch (error) {
+      warn("", `${stays}: ${refusalOf(error)}`);
+    }
+  }
+}

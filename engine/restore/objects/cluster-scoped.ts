@@ -1,0 +1,110 @@
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { DrsError } from "../../errors.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import { isSameJson } from "../../kubernetes/exact-json.ts";
+import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { isUsedOnlyBy } from "../../objects/cluster-scoped-users.ts";
+import { noteAdded } from "./added-objects.ts";
+import { restoreFieldOwners } from "../compare/field-owners.ts";
+import { refusedKey } from "./restoring-refused.ts";
+import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
+import type { OwnerLinks } from "./owner-links.ts";
+import { tellGivenUp } from "./refused-objects.ts";
+import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
+import { sanitize } from "../kinds/sanitize.ts";
+import { inVersion, servedType } from "../kinds/served-types.ts";
+
+/**
+ * Makes the cluster-scoped objects that are missing. One that is there and differs is put back when only these namespaces
+ * use it; else it stays as it is, with a warning that names it. One that the cluster refuses is an error that names it.
+ */
+export async function restoreClusterScoped(
+  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  context: JobContext,
+  source: RestoreSource,
+  links: OwnerLinks,
+  kinds: readonly string[],
+): Promise<void> {
+  const { signal, warn, info } = context;
+  const restorer = new ObjectRestorer({ cluster, signal, warn, info, finalizerTimeout: limits.finalizerTimeout });
+  const namespaces = new Set(source.targetNamespaces);
+  const parts = partsOf(source, kinds);
+  if (parts.length === 0) return;
+  const discovery = await cluster.discover(signal);
+  for await (const { type: saved, object: archived } of objectsOf(source, parts, signal)) {
+    const { name } = archived.metadata;
+    // A kind that is not served yet is one whose definition has come with this very archive.
+    const type = servedType(discovery, saved) ?? saved;
+    const wanted = inVersion(sanitize(type, archived), type.apiVersion);
+    const existing = await cluster.get(type, "", name, signal);
+    links.restored(archived.metadata.uid, existing?.metadata.uid);
+    const begun = `${source.notesPrefix}begun/${resourceName(type)}/${name}`;
+    const isOnlyAdded = source.scope.liveReachOf(type, archived.metadata) === "if missing";
+    if (existing && isOnlyAdded && context.notes.get(begun) !== true) continue;
+    const fate = await fateOf(cluster, namespaces, type, wanted, existing, signal);
+    if (fate === "left alone")
+      warn("", `${type.kind} ${name} is not as it was, and left so: others than these namespaces may use it`);
+    // An earlier run may have died before it had done what comes after.
+    if (fate === "left alone" || (fate === "same" && context.notes.get(begun) !== true)) continue;
+    if (fate === "made") noteAdded(context, source, type, name);
+    try {
+      if (fate !== "same") {
+        context.notes.set(begun, true);
+        const restored = await restorer.restore(type, wanted);
+        links.restored(archived.metadata.uid, restored.metadata.uid);
+      }
+      await restoreFieldOwners(cluster, type, archived, signal);
+      context.info(`restored ${type.kind} ${name}`);
+      if (resourceName(type) === "customresourcedefinitions.apiextensions.k8s.io")
+        await established(cluster, type, name, signal);
+    } catch (error) {
+      const refusal = refusalOf(error);
+      if (source.isWayBack) context.notes.set(refusedKey(source, type, archived), `${type.kind} ${name}: ${refusal}`);
+      else tellGivenUp(context, source, { what: `${type.kind} ${name}`, text: `was not restored: ${refusal}` });
+    }
+  }
+}
+
+/** What a restore does with a cluster-scoped object that is wanted. */
+export async function fateOf(
+  cluster: Cluster,
+  namespaces: ReadonlySet<string>,
+  type: ResourceType,
+  wanted: KubernetesObject,
+  existing: KubernetesObject | undefined,
+  signal: AbortSignal,
+): Promise<"made" | "same" | "put back" | "left alone"> {
+  if (!existing) return "made";
+  if (isSame(type, wanted, existing)) return "same";
+  return (await isUsedOnlyBy(namespaces, cluster, type, existing, signal)) ? "put back" : "left alone";
+}
+
+const establishedTimeoutMs = 60_000;
+
+/** Until then the API server refuses the kind's objects. */
+async function established(cluster: Cluster, type: ResourceType, name: string, signal: AbortSignal): Promise<void> {
+  const limit = Date.now() + establishedTimeoutMs;
+  for (let delay = 50; ; delay = Math.min(delay * 2, 1_000)) {
+    const status = (await cluster.get(type, "", name, signal))?.["status"] as
+      | { conditions?: { type: string; status: string; message?: string }[] }
+      | undefined;
+    const isTrue = (condition: string) =>
+      status?.conditions?.some((it) => it.type === condition && it.status === "True") === true;
+    if (isTrue("Established") && isTrue("NamesAccepted")) return;
+    if (Date.now() > limit)
+      throw new DrsError(
+        "FAILED_PRECONDITION",
+        `its kind is not served after ${establishedTimeoutMs / 1000} s: see its status`,
+      );
+    await sleep(delay, undefined, { signal });
+  }
+}
+
+/** Whether the existing object is as the archive has it, apart from what the cluster sets. */
+function isSame(type: ResourceType, wanted: KubernetesObject, existing: KubernetesObject): boolean {
+  const { apiVersion: _a, kind: _k, ...saved } = wanted;
+  const { apiVersion: _b, kind: _l, ...present } = sanitize(type, existing);
+  return isSameJson(saved, present);
+}

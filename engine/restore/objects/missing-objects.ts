@@ -1,0 +1,116 @@
+import type { Part } from "../../archive/format.ts";
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
+import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { nameOf } from "../../objects/object-names.ts";
+import { isGivenUp } from "./refused-objects.ts";
+import type { NamespacedRestore } from "./restore-object.ts";
+import { quotas, userSnapshots } from "../kinds/restore-order.ts";
+import { type RestoreSource, savedObjectsOf } from "../source/restore-source.ts";
+import { refusedKey, refusedNames } from "./restoring-refused.ts";
+import { savedNames } from "../source/saved-names.ts";
+import { isClaimLeftOut } from "../plan/left-out.ts";
+import { servedType } from "../kinds/served-types.ts";
+
+/**
+ * Pods that had finished are not run again, users' snapshots that have gone are told of by themselves, and of the rest the
+ * cluster's controllers make and delete what they need.
+ */
+const notLookedFor = new Set([
+  "pods",
+  ...userSnapshots,
+  "replicasets.apps",
+  "controllerrevisions.apps",
+  "endpoints",
+  "endpointslices.discovery.k8s.io",
+]);
+
+export interface MissingObject {
+  readonly type: ResourceType;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Tells of what was restored and is not there any more: nothing is said to be restored that was not looked for. */
+export async function tellMissing(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+  for (const { type, namespace, name } of await missingObjects(source, parts, context))
+    context.warn(namespace, `${type.kind} ${name} was restored and is not there any more: see who has deleted it`);
+}
+
+/** The saved objects of namespaces that are not there, but for those of which a refusal is noted or told. */
+export async function missingObjects(
+  source: RestoreSource,
+  { cluster }: Pick<JobParts, "cluster">,
+  context: JobContext,
+): Promise<readonly MissingObject[]> {
+  const { signal } = context;
+  const discovery = await cluster.discover(signal);
+  const missing: MissingObject[] = [];
+  for (const part of source.reader.parts) {
+    const type = servedType(discovery, part);
+    if (!part.namespaced || !type || notLookedFor.has(resourceName(part))) continue;
+    const refused = refusedNames(context, source, part);
+    const found: MissingObject[] = [];
+    for (const [namespace, saved] of await savedNames(source, part, signal)) {
+      const left = new Set(saved);
+      try {
+        for await (const { metadata } of cluster.listMetadata(type, namespace, signal)) left.delete(metadata.name);
+      } catch (error) {
+        if (!hasStatus(error, 404)) throw error;
+      }
+      for (const name of left)
+        if (!refused.has(`${namespace}/${name}`) && !isTold(context, source, part.kind, namespace, name))
+          found.push({ type: part, namespace, name });
+    }
+    missing.push(...(await thoseThatStay(source, part, found, signal)));
+  }
+  return missing;
+}
+
+/** A finished job that says how long it stays may be gone by now, and of some claims a scratch restore makes no copy. */
+async function thoseThatStay(
+  source: RestoreSource,
+  part: Part,
+  found: readonly MissingObject[],
+  signal: AbortSignal,
+): Promise<readonly MissingObject[]> {
+  if (found.length === 0) return found;
+  const left = new Map(found.map((one) => [`${one.namespace}/${one.name}`, one]));
+  for await (const { metadata, object } of savedObjectsOf(source, part, signal)) {
+    const key = `${metadata.namespace ?? ""}/${metadata.name}`;
+    if (!left.has(key)) continue;
+    const saved = object();
+    const { ttlSecondsAfterFinished } = (saved["spec"] ?? {}) as { ttlSecondsAfterFinished?: number };
+    const isLeftOut = resourceName(part) === "persistentvolumeclaims" && isClaimLeftOut(source, saved);
+    if (ttlSecondsAfterFinished !== undefined || isLeftOut) left.delete(key);
+  }
+  return [...left.values()];
+}
+
+/** Claims have phases of their own, and quotas come last. */
+const notMadeAgain = new Set(["persistentvolumeclaims", ...quotas]);
+
+/**
+ * Notes what has gone since it was restored, or was left as saved, for `restoreRefused` to make it again: the garbage
+ * collector takes what an owner had that was on its way out, before the object that is made in its place can own it.
+ * https://kubernetes.io/docs/concepts/architecture/garbage-collection/
+ */
+export async function noteGone({ source, parts, context }: NamespacedRestore): Promise<void> {
+  for (const { type, namespace, name } of await missingObjects(source, parts, context)) {
+    if (notMadeAgain.has(resourceName(type))) continue;
+    const what = nameOf(namespace, type, name);
+    const { apiVersion, kind } = type;
+    const key = refusedKey(source, type, { apiVersion, kind, metadata: { namespace, name } });
+    context.notes.set(key, `${what}: it has gone`);
+    context.info(`${what} has gone since it was there, and is made again`);
+  }
+}
+
+/** Whether an error names the object already, as one that was not restored or not started. */
+function isTold(context: JobContext, source: RestoreSource, kind: string, namespace: string, name: string): boolean {
+  return (
+    isGivenUp(context, source, namespace, `${kind} ${name}`) ||
+    isGivenUp(context, source, "", `${kind} ${namespace}/${name}`)
+  );
+}

@@ -1,0 +1,161 @@
+import type { Part } from "../../archive/format.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import { resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { ChangedByCluster } from "./changed-by-cluster.ts";
+import { type LiveObject, type LiveObjects, liveObjects } from "../compare/live-objects.ts";
+import { liveSince } from "../compare/live-since.ts";
+import { nameOf } from "../../objects/object-names.ts";
+import { failWhenTooMany, tellGivenUp } from "./refused-objects.ts";
+import { leaveUntouched, type NamespacedRestore, type Outcome, restoreObject } from "./restore-object.ts";
+import { type SavedObject, savedObject, savedObjectsOf } from "../source/restore-source.ts";
+import { refusedKey } from "./restoring-refused.ts";
+import { digestsFor, savedNamesOf } from "../source/saved-names.ts";
+import { type ServedType, servedType } from "../kinds/served-types.ts";
+
+/** After so many objects that were written the step counts as having come further. */
+const batchSize = 500;
+
+/**
+ * Makes all objects of some parts as they were saved, many at once: what is as saved is left where it is, all else is
+ * updated, recreated or created. One that the cluster refuses is noted for `restoreRefused`, and the rest goes on. A workload
+ * that is made has no replicas; with `started` everything is made as it runs. May run again: what it has done is as saved.
+ */
+export async function restoreObjects(
+  restore: NamespacedRestore,
+  parts: readonly Part[],
+  { started = false } = {},
+): Promise<void> {
+  const { context, source } = restore;
+  const counts = new PartCounts(context);
+  const changed = new ChangedByCluster();
+  await forEachInFlight(
+    compared(restore, parts, (part, count) => counts.add(part, "left", count)),
+    restore.parts.limits.clusterConcurrency,
+    async ({ type, part, saved, live }) => {
+      const object = saved.object();
+      const outcome = await restoreObject(restore, type, object, { live, started, changed });
+      if (outcome !== "left" && outcome !== "written") {
+        const name = nameOf(object.metadata.namespace ?? "", type, object.metadata.name);
+        context.notes.set(refusedKey(source, part, object), `${name}: ${outcome.refusal}`);
+        context.info(`${name} will be tried again: ${outcome.refusal}`);
+      }
+      counts.add(part, outcome);
+    },
+  );
+  counts.tell();
+  changed.tell(context, source);
+}
+
+interface Compared {
+  readonly type: ServedType;
+  readonly part: Part;
+  readonly saved: SavedObject;
+  readonly live: LiveObject | undefined;
+}
+
+/** The saved objects of some parts, each with what is there of its name, but for those that are as saved in every byte. */
+async function* compared(
+  namespacedRestore: NamespacedRestore,
+  parts: readonly Part[],
+  onUntouched: (part: Part, count: number) => void,
+): AsyncGenerator<Compared> {
+  const { context, source, discovery } = namespacedRestore;
+  const { restore } = namespacedRestore.parts;
+  for (const part of parts) {
+    const type = servedType(discovery, part);
+    if (!type) {
+      const { objects } = part;
+      const text = "were not restored: the cluster serves no version of this kind";
+      tellGivenUp(context, source, { what: `${objects} ${resourceName(part)}`, text, objects });
+      failWhenTooMany({ restore }, context, source);
+      continue;
+    }
+    const differing = await differingIn(namespacedRestore, part, type, (count) => onUntouched(part, count));
+    if (differing.size === 0) continue; // and the part need not be read
+    let at: string | undefined;
+    let there: LiveObjects | undefined;
+    const names = [...differing].flatMap(([namespace, { names }]) => names.map((name) => [namespace, name] as const));
+    const kept = source.index.kept.of(part, names)?.map((raw) => savedObject(source, part, raw));
+    for await (const saved of kept ?? savedObjectsOf(source, part, context.signal)) {
+      const { namespace = "", name } = saved.metadata;
+      const inNamespace = differing.get(namespace);
+      if (inNamespace === undefined) continue;
+      if (namespace !== at) there = await inNamespace.look();
+      at = namespace;
+      if (!there?.untouched.has(name)) yield { type, part, saved, live: there?.others.get(name) };
+    }
+  }
+}
+
+/** The objects that differ in all namespaces together are in memory when they are no more than these. */
+const maxKept = 2_000;
+
+/** What differs in a namespace. */
+interface Differing {
+  readonly names: readonly string[];
+  readonly look: () => Promise<LiveObjects>;
+}
+
+/**
+ * The namespaces that have not all of a part's objects as they were saved in every byte, with what is there; what is as saved
+ * is noted as left, and counted.
+ */
+async function differingIn(
+  namespacedRestore: NamespacedRestore,
+  part: Part,
+  type: ServedType,
+  onUntouched: (count: number) => void,
+): Promise<ReadonlyMap<string, Differing>> {
+  const { source, context, parts } = namespacedRestore;
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const differing = new Map<string, Differing>();
+  let kept = 0;
+  for (const [namespace, names] of await savedNamesOf(source, part, signal)) {
+    const digests = await digestsFor(source, part, namespace, signal);
+    const collection = { cluster, type, namespace, names, digests, inFlight: limits.clusterConcurrency, signal };
+    const live = await liveSince(collection, source.index.seen.of(type, namespace), (metadata) => {
+      if (names.has(metadata.name)) leaveUntouched(namespacedRestore, type, metadata);
+    });
+    const others = [...names].filter((name) => !live.untouched.has(name));
+    onUntouched(names.size - others.length);
+    if (others.length === 0) continue;
+    kept += live.others.size;
+    const isKept = kept <= maxKept;
+    const look = async () => (isKept ? live : liveObjects(cluster, type, namespace, digests, signal));
+    differing.set(namespace, { names: others, look });
+  }
+  return differing;
+}
+
+/** How many objects of each kind were written, left, and refused: told as each is done with. */
+class PartCounts {
+  readonly #context: JobContext;
+  readonly #counts = new Map<Part, { written: number; left: number; refused: number }>();
+  #sinceProgress = 0;
+
+  constructor(context: JobContext) {
+    this.#context = context;
+  }
+
+  add(part: Part, outcome: Outcome, count = 1): void {
+    const counts = this.#counts.get(part) ?? { written: 0, left: 0, refused: 0 };
+    this.#counts.set(part, counts);
+    if (outcome === "left") counts.left += count;
+    else if (outcome === "written") counts.written++;
+    else counts.refused++;
+    if (outcome === "written" && ++this.#sinceProgress >= batchSize) {
+      this.#sinceProgress = 0;
+      this.#context.progressed();
+    }
+  }
+
+  tell(): void {
+    for (const [part, { written, left, refused }] of this.#counts) {
+      const also = [left > 0 && `${left} were as saved`, refused > 0 && `${refused} were refused`].filter(Boolean);
+      this.#context.info(`restored ${[`${written} ${resourceName(part)}`, ...also].join(", ")}`);
+      if (written > 0) this.#context.progressed();
+    }
+  }
+}

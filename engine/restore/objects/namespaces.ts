@@ -1,0 +1,114 @@
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { DrsError } from "../../errors.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { waitFor } from "../../kubernetes/waiting.ts";
+import { isTerminating, namespaces as namespaceType } from "../../objects/entities.ts";
+import { noteAdded } from "./added-objects.ts";
+import { takeApisAway } from "./aggregated-apis.ts";
+import { restoreFieldOwners } from "../compare/field-owners.ts";
+import { labelsAndAnnotations } from "../compare/labels-and-annotations.ts";
+import { ObjectRestorer } from "./object-restorer.ts";
+import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
+import { sanitize } from "../kinds/sanitize.ts";
+
+/**
+ * Makes the namespaces, or gives those that exist their labels and annotations back. One that is being deleted is waited
+ * for; FAILED_PRECONDITION, with what holds it, when that takes too long.
+ */
+export async function restoreNamespaces(
+  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  context: JobContext,
+  source: RestoreSource,
+): Promise<void> {
+  const { signal, warn, info } = context;
+  const restorer = new ObjectRestorer({ cluster, signal, warn, info, finalizerTimeout: limits.finalizerTimeout });
+  for await (const { type, object } of objectsOf(source, partsOf(source, ["namespaces"]), signal)) {
+    const { name } = object.metadata;
+    await notTerminating({ cluster, limits }, context, source.targetNamespaces, name);
+    const existing = await cluster.get(type, "", name, signal);
+    if (existing && source.scope.liveReachOf(type, { name }) === "if missing") continue;
+    if (existing) {
+      const metadata = restoredMetadata(existing, object);
+      await cluster.patch(type, "", name, { metadata }, signal);
+    } else {
+      noteAdded(context, source, type, name);
+      await restorer.restore(type, sanitize(type, object));
+    }
+    await restoreFieldOwners(cluster, type, object, signal);
+    context.info(`namespace ${name} is there`);
+  }
+}
+
+/** What a merge patch gives a namespace that exists back of the archived one. */
+export function restoredMetadata(live: KubernetesObject, archived: KubernetesObject): object {
+  const { finalizers: saved = [] } = sanitize(namespaceType, archived).metadata;
+  return {
+    ...labelsAndAnnotations(live, archived),
+    // Of finalizers that have come since none goes: somebody waits for the deletion to do what he has to do then.
+    ...(saved.length > 0 && { finalizers: [...new Set([...(live.metadata.finalizers ?? []), ...saved])] }),
+  };
+}
+
+/** The namespace controller waits this long at most before it tries again to empty a namespace. */
+export const retriedWithinMs = 60_000;
+
+interface TerminatingNamespace {
+  readonly metadata: { readonly finalizers?: readonly string[] };
+  readonly status?: { readonly conditions?: readonly { type: string; status: string; message?: string }[] };
+}
+
+/**
+ * Waits for a terminating namespace to go. An aggregated API that was served from one of the namespaces and holds it is taken
+ * away, and noted. FAILED_PRECONDITION with what holds it when it does not go in time.
+ */
+export async function notTerminating(
+  parts: Pick<JobParts, "cluster" | "limits">,
+  context: JobContext,
+  namespaces: readonly string[],
+  name: string,
+): Promise<void> {
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  let last: TerminatingNamespace | undefined;
+  const isGone = () => last === undefined;
+  const options = { fieldSelector: `metadata.name=${name}` };
+  const wait = (timeoutMs: number, isDone: () => boolean) =>
+    waitFor(
+      cluster,
+      { type: namespaceType, namespace: "", options, timeoutMs, signal },
+      (namespace, gone) => {
+        last = !gone && isTerminating(namespace) ? namespace : undefined;
+      },
+      isDone,
+    );
+  let timeoutMs = limits.finalizerTimeout;
+  await wait(timeoutMs, () => isGone() || discoveryFailure(last) !== "");
+  const complaint = discoveryFailure(last);
+  if (complaint !== "") {
+    if ((await takeApisAway(parts, context, namespaces, complaint)) > 0) timeoutMs += retriedWithinMs;
+    await wait(timeoutMs, isGone);
+  }
+  if (last)
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `namespace ${name} is still being deleted after ${timeoutMs / 1000} s: ${whatHolds(last)}`,
+    );
+}
+
+/** Why the kinds that a terminating namespace may hold could not be found out; empty when they could. */
+function discoveryFailure(namespace: TerminatingNamespace | undefined): string {
+  const { conditions = [] } = namespace?.status ?? {};
+  const failure = conditions.find(({ type }) => type === "NamespaceDeletionDiscoveryFailure");
+  return failure?.status === "True" ? (failure.message ?? "") : "";
+}
+
+/** What holds a terminating namespace: what is in it, as its status says, and its own finalizers. */
+function whatHolds({ metadata: { finalizers = [] }, status }: TerminatingNamespace): string {
+  const causes = (status?.conditions ?? [])
+    .filter((condition) => condition.status === "True")
+    .map(({ message = "" }) => message);
+  if (finalizers.length > 0)
+    causes.push(`its own finalizers ${finalizers.join(", ")}, which whoever set them has to remove`);
+  return causes.length === 0 ? "its status does not say what holds it" : causes.join(" ");
+}

@@ -1,0 +1,55 @@
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
+import { restoreObjects } from "./namespaced-objects.ts";
+import type { NamespacedRestore } from "./restore-object.ts";
+import { refusalOf } from "./object-restorer.ts";
+import { limitKinds } from "../kinds/restore-order.ts";
+import { partsOf } from "../source/restore-source.ts";
+import { withDefaultsOnly } from "../kinds/limit-range.ts";
+
+const resourceQuotas: ResourceType = {
+  apiVersion: "v1",
+  kind: "ResourceQuota",
+  resource: "resourcequotas",
+  namespaced: true,
+};
+const limitRanges: ResourceType = { apiVersion: "v1", kind: "LimitRange", resource: "limitranges", namespaced: true };
+
+/**
+ * Takes quotas out of force, and limit ranges but for their defaults: they would stop the restore of what is older than they
+ * are. They stay where they are, so that nothing of them is lost, and `restoreLimits` puts them in force again. What the
+ * cluster does not let be changed is told, and left. May run again.
+ */
+export async function relaxLimits(
+  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  { signal, info }: JobContext,
+  namespaces: readonly string[],
+): Promise<void> {
+  for (const namespace of namespaces) {
+    const relax = (type: ResourceType, relaxed: (object: KubernetesObject) => object | undefined) =>
+      forEachInFlight(cluster.list(type, namespace, signal), limits.clusterConcurrency, async (object) => {
+        const { name } = object.metadata;
+        const spec = relaxed(object);
+        try {
+          if (spec) await cluster.patch(type, namespace, name, { spec }, signal);
+        } catch (error) {
+          info(`${type.kind} ${namespace}/${name} stays in force while the restore runs: ${refusalOf(error)}`);
+        }
+      });
+    await relax(resourceQuotas, ({ spec }) => {
+      const { hard = {} } = (spec ?? {}) as { hard?: object };
+      return Object.keys(hard).length > 0 ? { hard: null } : undefined;
+    });
+    await relax(limitRanges, (object) => {
+      const { spec } = withDefaultsOnly(object);
+      return JSON.stringify(spec) === JSON.stringify(object["spec"]) ? undefined : (spec as object);
+    });
+  }
+}
+
+/** Puts quotas and limit ranges in force, when all is up. May run again. */
+export async function restoreLimits(restore: NamespacedRestore): Promise<void> {
+  await restoreObjects(restore, partsOf(restore.source, limitKinds), { started: true });
+}

@@ -1,0 +1,26 @@
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { classOf } from "../../objects/claim-class.ts";
+import { userSnapshots } from "../kinds/restore-order.ts";
+import { type ScopedArchive, volumesOf } from "../source/restore-source.ts";
+
+/** Kinds through which calls come in from outside: a copy would take them from the one it is a copy of. */
+const entrances = ["ingresses.networking.k8s.io", "routes.route.openshift.io"];
+const gateways = ".gateway.networking.k8s.io";
+
+/**
+ * Whether a scratch restore makes no objects of a kind, by its resource name: volumes are production's, and so are the
+ * snapshots of users and the ways in from outside.
+ */
+export function isLeftOut(kind: string): boolean {
+  return ["persistentvolumes", ...userSnapshots, ...entrances].includes(kind) || kind.endsWith(gateways);
+}
+
+/**
+ * Whether a scratch restore makes no copy of a claim: its data is not in the backup, and its volume, which nothing provisions, is
+ * production's.
+ */
+export function isClaimLeftOut(source: ScopedArchive, claim: KubernetesObject): boolean {
+  if (!source.scope.isOfCopies || classOf(claim) !== "") return false;
+  const { namespace, name } = claim.metadata;
+  return !volumesOf(source).some((volume) => volume.namespace === namespace && volume.claim === name);
+}

@@ -1,0 +1,47 @@
+import { backupFolder, safetyFolder } from "../../archive/archive-paths.ts";
+import type { ArchiveReader } from "../../archive/archive-reader.ts";
+import { uuidOf } from "../../crn.ts";
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import type { RestorePlan } from "../../model.ts";
+import { notedScope, wayBackScope } from "./resolving-scope.ts";
+import { Scope } from "../source/scope.ts";
+import type { RestoreSource } from "../source/restore-source.ts";
+import { SavedIndex } from "../source/saved-index.ts";
+
+/** What the restore brings back, before PRE_VALIDATION has found out all that its plan takes of it. With an `index` what one phase has learnt of the archive is known to the next. */
+export async function backupSource(
+  { archives }: Pick<JobParts, "archives">,
+  { job, signal }: JobContext,
+  plan: RestorePlan,
+  index = new SavedIndex(),
+): Promise<RestoreSource> {
+  const reader = await archives.open(folderOf(job.backupCrn), signal);
+  return sourceOf(reader, Scope.of(reader.manifest.includedNamespaces, plan), "", index);
+}
+
+/** The same, once it has been proven that all of it is there: a storage that is away is then waited for. */
+export async function provenSource(
+  { archives }: Pick<JobParts, "archives">,
+  context: JobContext,
+  plan: RestorePlan,
+  index = new SavedIndex(),
+): Promise<RestoreSource> {
+  const reader = await archives.openAgain(folderOf(context.job.backupCrn), context.signal);
+  return sourceOf(reader, notedScope(reader, plan, context), "", index);
+}
+
+/** What was there before the restore. */
+export async function safetySource({ archives }: JobParts, context: JobContext): Promise<RestoreSource> {
+  const reader = await archives.openAgain(safetyFolder(context.job.uuid), context.signal);
+  return sourceOf(reader, wayBackScope(reader.manifest.includedNamespaces, context), "back/", new SavedIndex());
+}
+
+function sourceOf(reader: ArchiveReader, scope: Scope, notesPrefix: string, index: SavedIndex): RestoreSource {
+  const { targetNamespaces } = scope;
+  return { reader, scope, targetNamespaces, isWayBack: notesPrefix !== "", notesPrefix, index };
+}
+
+function folderOf(crn: string): string {
+  return backupFolder(uuidOf(crn));
+}

@@ -1,0 +1,167 @@
+import { DrsError } from "../../errors.ts";
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { isMadeByCluster } from "../../objects/object-selection.ts";
+import { unboundClaims, volumeOf } from "../../volumes/bound-claims.ts";
+import { isRestored } from "../claims/fillers.ts";
+import { dataRequest } from "../fill/imported-data.ts";
+import { claimsGone } from "../claims/deleting-claims.ts";
+import { restoreFieldOwners } from "../compare/field-owners.ts";
+import { freeVolume, isProvisioned, keptVolume } from "../claims/former-volumes.ts";
+import { claimsInUse } from "../claims/idle-claims.ts";
+import { keptVolumes, releaseRestoredVolumes } from "../claims/kept-volumes.ts";
+import { refusalOf } from "../objects/object-restorer.ts";
+import type { Scope } from "../source/scope.ts";
+import { objectsOf, partsOf, type RestoreSource, warnOtherwise } from "../source/restore-source.ts";
+import { sanitize } from "../kinds/sanitize.ts";
+import { deletionUndone, isMadeWithoutSnapshot } from "../claims/unsaved-claims.ts";
+
+/**
+ * Deletes the claims that the restore has made, and with them their volumes, which are copies out of snapshots; `putClaimsBack`
+ * waits for them. A claim that somebody else has made meanwhile stays, with a warning, unless it is in the place of one that
+ * was there before. May run again.
+ */
+export async function removeNewClaims(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const keptNames = new Set(keptVolumes(context).map((volume) => volume.persistentVolume));
+  const before = await claimsBefore(source, signal);
+  for (const namespace of source.targetNamespaces) {
+    const claims = cluster.list(persistentVolumeClaims, namespace, signal);
+    await forEachInFlight(claims, limits.clusterConcurrency, async (claim) => {
+      const { name, uid, deletionTimestamp } = claim.metadata;
+      if (!source.scope.hasLive(persistentVolumeClaims, claim.metadata)) return;
+      const volumeName = volumeOf(claim);
+      const former = before.get(`${namespace}/${name}`);
+      const isThere =
+        former?.metadata.uid === uid ||
+        (volumeName !== "" && (keptNames.has(volumeName) || (former && volumeOf(former) === volumeName)));
+      const isFormer = isThere || isMadeWithoutSnapshot(context, source.notesPrefix, claim); // of an earlier run
+      // One that is being deleted has to go before it can come back.
+      if ((isFormer && deletionTimestamp === undefined) || isMadeByCluster(persistentVolumeClaims, claim)) return;
+      const isOurs = isRestored(context, claim) || isMadeWithoutSnapshot(context, "", claim);
+      if (!isOurs && !isFormer && !former) {
+        context.warn(namespace, `claim ${name} was made by somebody else while this restore ran, and stays`);
+        return;
+      }
+      const volume =
+        volumeName === "" || isFormer ? undefined : await cluster.get(persistentVolumes, "", volumeName, signal);
+      if (volume && isOurs && isProvisioned(volume)) {
+        const policy = { spec: { persistentVolumeReclaimPolicy: "Delete" } };
+        await cluster.patch(persistentVolumes, "", volumeName, policy, signal);
+      }
+      await cluster.delete(persistentVolumeClaims, namespace, name, signal);
+    });
+  }
+}
+
+/**
+ * Gives the kept volumes to claims like those they were taken from, also to such as were being deleted: these come back as
+ * claims that are not. Then it gives up the volumes that are their claims' again; every other one is kept, and named. May run again.
+ */
+export async function putClaimsBack(parts: JobParts, context: JobContext, source: RestoreSource): Promise<void> {
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const before = await claimsBefore(source, signal);
+  // A claim that somebody has made since under the same name had another volume.
+  const formerly = keptVolumes(context).filter(({ namespace, claim, persistentVolume }) => {
+    const saved = before.get(`${namespace}/${claim}`);
+    return saved !== undefined && (volumeOf(saved) || persistentVolume) === persistentVolume;
+  });
+  await forEachInFlight(source.targetNamespaces, limits.clusterConcurrency, async (namespace) => {
+    try {
+      await letGo(parts, context, source.scope, namespace);
+    } catch (error) {
+      context.info(refusalOf(error)); // it keeps no other one
+    }
+  });
+  const held = await heldClaims(parts, source, before, signal);
+  const refused = [...held].map(([key, holders]) => {
+    const kept = formerly.find(({ namespace, claim }) => `${namespace}/${claim}` === key);
+    const volume = kept ? `, whose volume is ${kept.persistentVolume}` : "";
+    return `PersistentVolumeClaim ${key}${volume}: one is still there after its deletion, held by ${holders}`;
+  });
+  await forEachInFlight(formerly, limits.clusterConcurrency, async ({ namespace, claim, persistentVolume }) => {
+    const saved = before.get(`${namespace}/${claim}`);
+    if (!saved) return;
+    if (held.has(`${namespace}/${claim}`)) return;
+    if (!(await cluster.get(persistentVolumeClaims, namespace, claim, signal))) {
+      const volume = await keptVolume(parts, context, persistentVolume);
+      if (volume) await freeVolume(cluster, volume, namespace, claim, signal);
+      const wanted = sanitize(persistentVolumeClaims, saved);
+      wanted["spec"] = { ...(wanted["spec"] as object), volumeName: persistentVolume };
+      try {
+        await cluster.createOnce(persistentVolumeClaims, namespace, wanted, signal);
+      } catch (error) {
+        refused.push(
+          `PersistentVolumeClaim ${namespace}/${claim}, whose volume is ${persistentVolume}: ${refusalOf(error)}`,
+        );
+        return;
+      }
+      const isUndone = saved.metadata.deletionTimestamp !== undefined;
+      const undone = `claim ${claim} is on its volume ${persistentVolume} again; ${deletionUndone}`;
+      if (isUndone) warnOtherwise(context, source, namespace, undone);
+    }
+    await restoreFieldOwners(cluster, persistentVolumeClaims, saved, signal);
+  });
+  if (refused.length > 0)
+    throw new DrsError("FAILED_PRECONDITION", `claims are not as they were: ${refused.join("; ")}`);
+  const lateIn: string[] = [];
+  const formerlyIn = Map.groupBy(formerly, (volume) => volume.namespace);
+  await forEachInFlight(formerlyIn, limits.clusterConcurrency, async ([namespace, here]) => {
+    const names = new Set(here.map((volume) => volume.claim));
+    const late = await unboundClaims(dataRequest(parts, context), namespace, names);
+    if (late.length > 0) lateIn.push(`claims of ${namespace} did not bind to their old volumes: ${late.join(", ")}`);
+  });
+  if (lateIn.length > 0) throw new DrsError("FAILED_PRECONDITION", lateIn.join("; "));
+  await releaseRestoredVolumes(parts, context);
+}
+
+/** Waits until the claims of a namespace are gone that are being deleted, but for those that a pod still uses: they stay. */
+async function letGo(parts: JobParts, context: JobContext, scope: Scope, namespace: string): Promise<void> {
+  const { cluster } = parts;
+  const { signal } = context;
+  const going: KubernetesObject[] = [];
+  for await (const claim of cluster.list(persistentVolumeClaims, namespace, signal))
+    if (claim.metadata.deletionTimestamp !== undefined && scope.hasLive(persistentVolumeClaims, claim.metadata))
+      going.push(claim);
+  if (going.length === 0) return;
+  const used = await claimsInUse(cluster, namespace, signal);
+  const uids = new Set(going.filter(({ metadata }) => !used.has(metadata.name)).map(({ metadata }) => metadata.uid));
+  if (uids.size > 0) await claimsGone(parts, context, [namespace], ({ metadata }) => uids.has(metadata.uid));
+}
+
+/** What holds those claims that are being deleted, unless they were so before, by namespace and name. */
+async function heldClaims(
+  { cluster, limits }: JobParts,
+  { scope, targetNamespaces }: RestoreSource,
+  before: ReadonlyMap<string, KubernetesObject>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const held = new Map<string, string>();
+  await forEachInFlight(targetNamespaces, limits.clusterConcurrency, async (namespace) => {
+    for await (const claim of cluster.list(persistentVolumeClaims, namespace, signal)) {
+      const { name, uid, deletionTimestamp, finalizers } = claim.metadata;
+      if (!scope.hasLive(persistentVolumeClaims, claim.metadata)) continue;
+      const former = before.get(`${namespace}/${name}`);
+      const wasSo = former?.metadata.uid === uid && former?.metadata.deletionTimestamp !== undefined;
+      if (deletionTimestamp === undefined || wasSo || isMadeByCluster(persistentVolumeClaims, claim)) continue;
+      held.set(`${namespace}/${name}`, finalizers?.join(", ") ?? "nothing");
+    }
+  });
+  return held;
+}
+
+/** The claims that were there before the restore, by namespace and name. */
+async function claimsBefore(
+  source: RestoreSource,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, KubernetesObject>> {
+  const before = new Map<string, KubernetesObject>();
+  for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal))
+    before.set(`${object.metadata.namespace ?? ""}/${object.metadata.name}`, object);
+  return before;
+}

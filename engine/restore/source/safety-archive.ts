@@ -1,0 +1,84 @@
+import { safetyFolder } from "../../archive/archive-paths.ts";
+import { formatVersion } from "../../archive/format.ts";
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import type { Discovery } from "../../kubernetes/discovery.ts";
+import type { ResourceType } from "../../kubernetes/kubernetes-object.ts";
+import { saveNamespaces } from "../../objects/namespace-saver.ts";
+import { savedForSafety } from "./restore-checkpoints.ts";
+import { admissionPolicies, clusterScopedKinds } from "../kinds/restore-order.ts";
+import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { type ServedType, servedType } from "../kinds/served-types.ts";
+
+/**
+ * Saves the objects that the restore will replace, for the case that it has to go back: also the cluster-scoped ones of the
+ * backup that nothing in the namespaces uses now. Their volumes are kept instead. What it sees meanwhile is in the source's
+ * index afterwards.
+ */
+export async function saveForSafety(
+  source: RestoreSource,
+  discovery: Discovery,
+  { cluster, storage, archives, controlPlane }: JobParts,
+  context: JobContext,
+): Promise<void> {
+  const { job, signal } = context;
+  const { targetNamespaces: namespaces } = source;
+  const further = objectsOf(
+    source,
+    partsOf(source, [...clusterScopedKinds(source.reader.parts), ...admissionPolicies]),
+    signal,
+  );
+  const writer = archives.writer(safetyFolder(job.uuid));
+  const onListed = await seeing(source, discovery, signal);
+  const request = { cluster, discovery, writer, namespaces, further, signal, onListed, onPart: () => {} };
+  const parts = await saveNamespaces(request);
+  await writer.writeManifest(
+    {
+      formatVersion,
+      backupCrn: job.crn,
+      backupName: job.name,
+      backupJob: job.name,
+      state: "COMPLETED",
+      entity: controlPlane.namespace,
+      includedNamespaces: namespaces,
+      createdTime: job.createdAt.toISOString(),
+      finishedTime: new Date().toISOString(),
+      kubernetesVersion: await cluster.version(signal),
+      parts,
+      volumes: [],
+      messages: [],
+      unavailable: discovery.unavailable,
+    },
+    signal,
+  );
+  savedForSafety.write(context, { unavailable: discovery.unavailable });
+  const objects = parts.reduce((sum, part) => sum + part.objects, 0);
+  context.info(
+    `saved the ${objects} objects that are there now, in ${storage.description} under ${safetyFolder(job.uuid)}`,
+  );
+}
+
+/** Compares each listed object with the archived ones of its kind. */
+async function seeing(
+  source: RestoreSource,
+  discovery: Discovery,
+  signal: AbortSignal,
+): Promise<(type: ResourceType, namespace: string, bytes: Buffer) => void> {
+  const { index, reader } = source;
+  index.seen.clear();
+  index.kept.clear();
+  const compared = new Map<string, { readonly type: ServedType; readonly digests: ReadonlySet<string> }>();
+  for (const part of reader.parts) {
+    const type = servedType(discovery, part);
+    if (type) compared.set(keyOf(type), { type, digests: (await index.of(source, part, signal)).digests });
+  }
+  return (listed, namespace, bytes) => {
+    const known = compared.get(keyOf(listed));
+    const isMoved = source.scope.targetOf(namespace) !== namespace; // and differs from what was saved of its name
+    if (known && !isMoved) index.seen.see(known.type, namespace, bytes, known.digests);
+  };
+}
+
+function keyOf({ apiVersion, resource }: ResourceType): string {
+  return `${apiVersion}/${resource}`;
+}

@@ -1,0 +1,237 @@
+import { DrsError } from "../../errors.ts";
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { isRevision } from "../../objects/object-selection.ts";
+import { restoreFieldOwners } from "../compare/field-owners.ts";
+import { restoreObjects } from "../objects/namespaced-objects.ts";
+import type { NamespacedRestore } from "../objects/restore-object.ts";
+import { makeRunning, restoreRefused } from "../objects/restoring-refused.ts";
+import { nameOf } from "../../objects/object-names.ts";
+import { OwnerLinks } from "../objects/owner-links.ts";
+import { refusalOf } from "../objects/object-restorer.ts";
+import { idleClaims } from "../claims/idle-claims.ts";
+import { isPaused } from "../kinds/paused-deployments.ts";
+import { mayBePaused } from "./pausing-deployments.ts";
+import { type LateApp, tellLate } from "./late-apps.ts";
+import { listed } from "../../objects/listed.ts";
+import { noteGone } from "../objects/missing-objects.ts";
+import { savedReadiness } from "../kinds/readiness.ts";
+import { causeOf, failWhenTooMany, refusedSoFar, tellGivenUp } from "../objects/refused-objects.ts";
+import { scaledWorkloads, startedByCreation } from "../kinds/restore-order.ts";
+import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
+import { replayRollOut } from "./replaying-roll-outs.ts";
+import { restoreLimits } from "../objects/restoring-limits.ts";
+import { type RollOut, rollOutsOf } from "../objects/roll-outs.ts";
+import { isClaimLeftOut } from "../plan/left-out.ts";
+import { type ServedType, servedType } from "../kinds/served-types.ts";
+import { tidyRevisions } from "./tidying-revisions.ts";
+import { notReady } from "./waiting-for-apps.ts";
+
+type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
+
+/**
+ * Starts what a source holds: the embedded database, then the vault, each until it is ready, then everything else; waits
+ * for the success conditions. `letCallsIn` comes after it. May run again.
+ *
+ * What was partly ready when it was saved is waited for as far as it was. All waits together take no longer than
+ * `appsStartTimeout`. FAILED_PRECONDITION names what does not come up, and the job's log keeps what says why;
+ * unless `onLate` takes it, and everything else is started all the same. A workload that is not there, or may not be started, is an error
+ * that names it; one that was refused until the others were up is started after them. FAILED_PRECONDITION as `failWhenTooMany` says.
+ */
+export async function startApps(
+  source: RestoreSource,
+  parts: JobParts,
+  context: JobContext,
+  onLate: (error: DrsError) => void = fail,
+): Promise<void> {
+  const { cluster, controlPlane, limits } = parts;
+  const deadline = Date.now() + limits.appsStartTimeout;
+  const discovery = await cluster.discover(context.signal);
+  const links = new OwnerLinks(context, source.notesPrefix);
+  const placeOf = (saved: string) => source.scope.targetOf(saved) ?? saved;
+  const isDatabase: Selects = (namespace, type, name) =>
+    namespace === placeOf(controlPlane.namespace) &&
+    resourceName(type) === "statefulsets.apps" &&
+    name === controlPlane.databaseStatefulSet;
+  const isVault: Selects = (namespace) => namespace === placeOf(controlPlane.vaultNamespace);
+  const restore = { parts, context, source, discovery, links };
+  const rollOuts = await rollOutsOf(source, context.signal);
+  const start = async (what: string, selects: Selects, andThen = async () => {}) => {
+    const unstarted = await scaleUp(restore, selects, rollOuts, deadline);
+    await andThen();
+    await replay(restore, selects, rollOuts, unstarted, deadline);
+    await waitUntilReady(restore, what, (...it) => selects(...it) && !unstarted.has(nameOf(...it)), onLate, deadline);
+    return unstarted;
+  };
+  await start("the embedded database", isDatabase);
+  await start("the vault", isVault);
+  await replay(restore, (_namespace, type) => resourceName(type) === daemonSets, rollOuts, new Map(), deadline);
+  await restoreObjects(restore, partsOf(source, startedByCreation));
+  const refused = await start(
+    "the applications",
+    () => true,
+    () => links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, false),
+  );
+  await noteGone(restore);
+  const told = await restoreRefused(restore);
+  const unstarted =
+    refused.size === 0 ? refused : await start("what was refused before", (...it) => refused.has(nameOf(...it)));
+  for (const [what, text] of unstarted) if (!told.has(what)) tellGivenUp(context, source, { what, text });
+  await tidyRevisions(restore);
+  await restoreLimits(restore);
+  await restoreRefused(restore); // of the limits
+  await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
+  failWhenTooMany(parts, context, source);
+}
+
+function fail(error: DrsError): never {
+  throw error;
+}
+
+const daemonSets = "daemonsets.apps";
+const waitedFor = [...scaledWorkloads, daemonSets];
+
+const missing = "is not there, and was not started: make it by hand";
+
+/**
+ * Gives workloads their replica counts, and pauses what was paused. Gives the names of those that were not started, daemon
+ * sets among them, and why.
+ */
+async function scaleUp(
+  restore: NamespacedRestore,
+  selects: Selects,
+  rollOuts: ReadonlyMap<string, RollOut>,
+  deadline: number,
+): Promise<Map<string, string>> {
+  const { source, discovery, parts, context } = restore;
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const unstarted = new Map<string, string>();
+  const workloads = objectsOf(source, partsOf(source, waitedFor), signal);
+  await forEachInFlight(workloads, limits.clusterConcurrency, async ({ type: saved, object }) => {
+    const { namespace = "", name } = object.metadata;
+    const type = servedType(discovery, saved);
+    if (!selects(namespace, saved, name) || isRevision(saved, object)) return;
+    const isMissing = () => unstarted.set(nameOf(namespace, saved, name), missing);
+    if (!type) {
+      isMissing();
+      return;
+    }
+    if (resourceName(saved) === daemonSets) {
+      if (!(await cluster.get(type, namespace, name, signal))) isMissing();
+      return;
+    }
+    const { replicas = 1 } = object["spec"] as { replicas?: number };
+    const paused = isPaused(object);
+    try {
+      if (rollOuts.get(object.metadata.uid ?? "")?.older) {
+        const isThere =
+          (await cluster.get(type, namespace, name, signal)) ?? (await makeRunning(restore, type, object));
+        if (!isThere) isMissing();
+        return;
+      }
+      if (paused) await mayBePaused(parts, context, type, object, deadline);
+      const scale = () =>
+        cluster.patch(type, namespace, name, { spec: { replicas, ...(paused && { paused }) } }, signal);
+      if ((await scale()) ?? ((await makeRunning(restore, type, object)) && (await scale())))
+        await restoreFieldOwners(cluster, type, object, signal);
+      else isMissing();
+    } catch (error) {
+      unstarted.set(nameOf(namespace, saved, name), `was not started: ${refusalOf(error)}`);
+    }
+  });
+  return unstarted;
+}
+
+/** Starts what was saved in a roll-out by its older revision first; adds what was refused to what was not started. */
+async function replay(
+  restore: NamespacedRestore,
+  selects: Selects,
+  rollOuts: ReadonlyMap<string, RollOut>,
+  unstarted: Map<string, string>,
+  deadline: number,
+): Promise<void> {
+  const { discovery, parts } = restore;
+  await forEachInFlight(rollOuts.values(), parts.limits.clusterConcurrency, async (rollOut) => {
+    const { namespace = "", name } = rollOut.archived.metadata;
+    const type = servedType(discovery, rollOut.type);
+    const what = nameOf(namespace, rollOut.type, name);
+    if (!type || !rollOut.older || unstarted.has(what) || !selects(namespace, rollOut.type, name)) return;
+    try {
+      await replayRollOut(restore, type, rollOut, deadline);
+    } catch (error) {
+      unstarted.set(what, `was not started: ${refusalOf(error)}`);
+    }
+  });
+}
+
+/** What is waited for, each object as far as it was up when it was saved, by kind and namespace. */
+async function wantedUp(
+  { source, discovery, parts, context }: NamespacedRestore,
+  selects: Selects,
+): Promise<readonly Wanted[]> {
+  const wanted: Wanted[] = [];
+  for (const part of partsOf(source, [...waitedFor, "persistentvolumeclaims"])) {
+    const type = servedType(discovery, part);
+    if (!type) continue;
+    const counts = new Map<string, Map<string, number>>();
+    for await (const { object } of objectsOf(source, [part], context.signal)) {
+      const { namespace = "", name } = object.metadata;
+      const count = savedReadiness(part, object);
+      if (count === undefined || !selects(namespace, part, name) || isRevision(part, object)) continue;
+      if (resourceName(part) === "persistentvolumeclaims" && isClaimLeftOut(source, object)) continue;
+      counts.set(namespace, (counts.get(namespace) ?? new Map<string, number>()).set(name, count));
+    }
+    for (const [namespace, names] of counts) {
+      if (resourceName(part) === "persistentvolumeclaims")
+        for (const name of await idleClaims(parts.cluster, namespace, context.signal)) names.delete(name);
+      wanted.push({ type, namespace, names });
+    }
+  }
+  return wanted;
+}
+
+interface Wanted {
+  readonly type: ServedType;
+  readonly namespace: string;
+  readonly names: ReadonlyMap<string, number>;
+}
+
+/** All are waited for at once, and no longer than until the deadline. */
+async function waitUntilReady(
+  restore: NamespacedRestore,
+  what: string,
+  selects: Selects,
+  onLate: (error: DrsError) => void,
+  deadline: number,
+): Promise<void> {
+  const { source, parts, context } = restore;
+  const late: LateApp[] = [];
+  const wanted = await wantedUp(restore, selects);
+  await forEachInFlight(wanted, parts.limits.clusterConcurrency, async ({ type, namespace, names }) => {
+    for (const name of await notReady(parts, context, type, namespace, names, deadline))
+      late.push({ type, namespace, name });
+  });
+  const count = wanted.reduce((sum, { names }) => sum + names.size, 0);
+  if (late.length === 0) {
+    if (count > 0) context.info(`${what}: ${count} workloads and claims are ready`);
+    return;
+  }
+  const causes = await tellLate(parts, context, late);
+  const refused = refusedSoFar(context, source);
+  const why =
+    refused.length > 0
+      ? `the cluster had refused ${refused.length} objects before: ${causeOf(refused)}`
+      : causes.length > 0
+        ? `${listed(causes, "; ")}; more is in the job's log`
+        : "nothing says why: see the log of the cluster's controller manager";
+  const names = late.map(({ type, namespace, name }) => nameOf(namespace, type, name)).toSorted();
+  onLate(
+    new DrsError(
+      "FAILED_PRECONDITION",
+      `${what} did not come up within ${parts.limits.appsStartTimeout / 1000} s: ${names.join(", ")}; ${why}`,
+    ),
+  );
+}

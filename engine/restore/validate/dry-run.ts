@@ -1,0 +1,97 @@
+import { DrsError } from "../../errors.ts";
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import type { Discovery } from "../../kubernetes/discovery.ts";
+import { resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { existingNamespaces } from "../../objects/entities.ts";
+import { listed } from "../../objects/listed.ts";
+import { Refusals } from "./refusals.ts";
+import type { RestoreSource } from "../source/restore-source.ts";
+import { RightsToGrant } from "./rights-granted.ts";
+import type { Definitions } from "./saved-definitions.ts";
+import { Findings, type Trial } from "./trial.ts";
+import { tryObjects } from "./trying-objects.ts";
+import { tryToDelete } from "./trying-to-delete.ts";
+import { tryPods } from "./trying-pods.ts";
+import { tryToStart, tryToStop } from "./trying-to-stop.ts";
+
+/**
+ * Asks the API server, without a change, what it would say to all that the restore will do: to stop what runs, to make or
+ * change what is not as it was saved, and to start pods again. What refuses now would refuse later.
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
+ *
+ * FAILED_PRECONDITION names what runs and may not be stopped, or is there and could not be made or started again: it would be
+ * lost, so that none is too many already. It also names the objects that could not be made or changed, when they are more than
+ * a restore may be without; fewer are told in the log. PERMISSION_DENIED names the rights without which roles would be refused that
+ * grant more than the service's account has.
+ *
+ * What the restore itself removes, as a webhook of the control plane, or brings, is held against no object; nor are quotas
+ * and limit ranges.
+ */
+export async function dryRun(
+  source: RestoreSource,
+  discovery: Discovery,
+  definitions: Definitions,
+  { cluster, limits, restore }: Pick<JobParts, "cluster" | "limits" | "restore">,
+  context: JobContext,
+): Promise<void> {
+  const { signal } = context;
+  const findings = new Findings();
+  const refusals = await Refusals.of(source, cluster, signal);
+  const namespaces = await existingNamespaces(cluster, source.targetNamespaces, signal);
+  const trial: Trial = {
+    source,
+    discovery,
+    definitions,
+    parts: { cluster, limits },
+    signal,
+    namespaces: new Set(namespaces),
+    refusals,
+    findings,
+  };
+  for (const name of source.targetNamespaces)
+    if (!trial.namespaces.has(name)) findings.untold.push(`what is in namespace ${name}, which does not exist`);
+  for (const name of definitions.coming) findings.untold.push(`${name}, whose definition comes with the backup`);
+  const rights = new RightsToGrant();
+  await tryObjects(trial, ({ type, archived, deed }, refusal) => {
+    const isOfRights = rights.note(type, archived, refusal);
+    const isLost = deed === "replace" || resourceName(type) === "namespaces";
+    if (refusal && !isOfRights) findings.note(trial, { type, object: archived }, refusal, isLost);
+  });
+  await rights.check(cluster, signal);
+  await tryToStop(trial);
+  await tryToDelete(trial);
+  await tryToStart(trial);
+  await tryPods(trial);
+  tell(findings, restore.maxRefusedObjects, context);
+}
+
+function tell(findings: Findings, maxRefused: number, { info }: JobContext): void {
+  const { tried, same, untold, idle, oneWay } = findings;
+  const unstoppable = findings.unstoppable.toSorted();
+  const lost = findings.lost.toSorted();
+  const refused = findings.refused.toSorted();
+  if (unstoppable.length > 0) throw new DrsError("FAILED_PRECONDITION", listed(unstoppable, "; "));
+  if (lost.length > 0)
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `what is there would be lost, as the cluster would not let it be made or started again: ${listed(lost, "; ")}; ` +
+        "see to it that the cluster takes it, and restore again",
+    );
+  if (refused.length > maxRefused)
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `the API server would refuse objects of this backup, ${refused.length} of them, where --max-refused-objects allows ${maxRefused}: ${listed(refused, "; ")}`,
+    );
+  if (untold.length > 0) info(`could not be tried: ${listed(untold, "; ")}`);
+  if (oneWay.length > 0)
+    info(
+      `if the restore fails, the cluster would not take back what it changes or deletes: ${listed(oneWay, "; ")}; the safety archive keeps it`,
+    );
+  if (idle.length > 0) info(`pods that were not up would be refused: ${listed(idle, "; ")}`);
+  if (refused.length > 0)
+    info(
+      `the API server would refuse ${refused.length} of ${tried} objects, and the restore goes on without them, as --max-refused-objects ${maxRefused} allows: ${listed(refused, "; ")}`,
+    );
+  else info(`the API server would take all of ${tried} objects; ${same} more are as they were saved`);
+}

@@ -1,0 +1,149 @@
+import type { Part } from "../../archive/format.ts";
+import { DrsError } from "../../errors.ts";
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import type { Discovery } from "../../kubernetes/discovery.ts";
+import { type OwnerReference, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { checkPermissions } from "../../kubernetes/permissions.ts";
+import type { RestorePlan } from "../../model.ts";
+import { restoreRights } from "../../objects/rights-needed.ts";
+import { belongToControlPlane, verifyContents } from "../source/archive-contents.ts";
+import { dryRun } from "./dry-run.ts";
+import { fillFirst } from "../fill/fill-first.ts";
+import { fillNamespaceOf, planFilling } from "../fill/fill-plan.ts";
+import { proveData, tellFilledLater } from "../fill/proving-data.ts";
+import { claimsCanBeFilled } from "./fillable-claims.ts";
+import { tellLostRevisions } from "./lost-revisions.ts";
+import { notTerminating } from "../objects/namespaces.ts";
+import { type Loss, lossOf, tellNotAsSaved } from "./not-as-saved.ts";
+import { OwnerLinks } from "../objects/owner-links.ts";
+import { onlySelectedUse } from "../plan/claim-users.ts";
+import { isWhole, resolveScope } from "../plan/resolving-scope.ts";
+import { SelectedObjects } from "../plan/selected-objects.ts";
+import { stopsNoServer } from "../plan/served-calls.ts";
+import { type RestoreSource, volumesOf } from "../source/restore-source.ts";
+import { saveForSafety } from "../source/safety-archive.ts";
+import { type Definitions, savedDefinitions } from "./saved-definitions.ts";
+import { partsInScope } from "../source/saved-names.ts";
+import { servedType } from "../kinds/served-types.ts";
+import { tellUnreadySnapshots } from "./unready-snapshots.ts";
+
+/**
+ * Proves that the restore can be made before anything is touched: every byte of the archive and that it holds nothing but
+ * what a backup holds, every snapshot in the storage, every kind, class and right it will need, and what the API server says to each object. Saves what is
+ * about to be replaced, too, from the list of live objects that the archive is compared with. Whatever fails here fails the job.
+ */
+export async function preValidation(
+  archive: RestoreSource,
+  parts: JobParts,
+  context: JobContext,
+  plan: RestorePlan,
+): Promise<void> {
+  const { cluster, limits } = parts;
+  const { signal } = context;
+  const { reader, targetNamespaces: namespaces } = archive;
+  context.setIncludedNamespaces(namespaces);
+  const owners = new Map<string, OwnerReference>();
+  const losses: Loss[] = [];
+  const selected = new SelectedObjects(plan, reader);
+  belongToControlPlane(namespaces, parts.controlPlane);
+  await verifyContents(archive, signal, (type, object) => {
+    if (!isWhole(plan)) selected.see(type, object);
+    for (const owner of object.metadata.ownerReferences ?? []) owners.set(owner.uid, owner);
+    const loss = lossOf(type, object);
+    const { namespace = "", name, uid = "" } = object.metadata;
+    if (loss !== undefined) losses.push({ type, metadata: { namespace, name, uid }, loss });
+  });
+  const objects = reader.parts.reduce((sum, part) => sum + part.objects, 0);
+  context.info(`the archive is whole: ${objects} objects, ${reader.manifest.volumes.length} volumes`);
+  await isElsewhere(archive, parts, signal);
+  for (const namespace of namespaces) await notTerminating(parts, context, namespaces, namespace);
+  const discovery = await cluster.discover(signal);
+  const fillNamespace = volumesOf(archive).length === 0 ? undefined : await fillNamespaceOf(parts, signal);
+  const { statusOf } = parts.restore;
+  const rights = restoreRights({ ...discovery, saved: reader.parts, namespaces, statusOf, fillNamespace });
+  await checkPermissions(cluster, "a restore", rights, limits.clusterConcurrency, signal);
+  if (await context.claimControlPlane()) return preValidation(archive, parts, context, plan);
+  const source = isWhole(plan) ? archive : await scoped(archive, plan, selected, { cluster, discovery }, context);
+  const definitions = await savedDefinitions(source, cluster, signal);
+  kindsAreServed(await partsInScope(source, signal), discovery, definitions, context);
+  await claimsCanBeFilled(source, parts, context);
+  const filling = await planFilling(source, fillNamespace, parts, context);
+  await proveData(filling, parts, context);
+  await tellUnreadySnapshots(source, parts, context);
+  await tellLostRevisions(source, context);
+  new OwnerLinks(context, source.notesPrefix).expect({ metadata: { ownerReferences: [...owners.values()] } });
+  for (const loss of losses)
+    if (source.scope.has(loss.type, loss.metadata)) await tellNotAsSaved(cluster, context, loss);
+  const look = async () => {
+    await saveForSafety(source, discovery, parts, context);
+    await dryRun(source, discovery, definitions, parts, context);
+    return Date.now();
+  };
+  const looked = await look();
+  await tellFilledLater(await fillFirst(filling, parts, context), filling, parts, context);
+  if (Date.now() - looked > Math.min(freshMs, limits.snapshotTimeout)) await look();
+}
+
+/** What is there is saved and tried again when it took longer than this to fill volumes. */
+const freshMs = 60_000;
+
+/** The archive as far as the plan takes it, which is noted. */
+async function scoped(
+  archive: RestoreSource,
+  plan: RestorePlan,
+  selected: SelectedObjects,
+  { cluster, discovery }: { readonly cluster: Cluster; readonly discovery: Discovery },
+  context: JobContext,
+): Promise<RestoreSource> {
+  const scope = await resolveScope(archive, plan, selected.selected(), { cluster, discovery }, context);
+  const source = { ...archive, scope };
+  await onlySelectedUse(source, cluster, context.signal);
+  await stopsNoServer(source, cluster, context.signal);
+  return source;
+}
+
+/** A service that is part of what it restores would stop itself halfway. */
+async function isElsewhere(
+  { targetNamespaces: namespaces }: RestoreSource,
+  { cluster }: JobParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const own = await cluster.ownNamespace(signal);
+  if (own !== undefined && namespaces.includes(own))
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `this service runs in namespace ${own}, which the restore would empty: install it in a namespace of its own`,
+    );
+}
+
+/**
+ * A kind that the cluster does not serve is one whose definition comes with the archive, or the objects are lost. Objects
+ * of a version that is not served any more can be taken for such of another one, unless it takes a webhook to convert them.
+ */
+export function kindsAreServed(
+  parts: readonly Part[],
+  discovery: Discovery,
+  { coming, convertedByWebhook }: Definitions,
+  context: JobContext,
+): void {
+  const missing: string[] = [];
+  for (const part of parts) {
+    const name = resourceName(part);
+    const served = servedType(discovery, part);
+    if (coming.has(name) || served?.apiVersion === part.apiVersion) continue;
+    if (served === undefined)
+      missing.push(
+        `${name} (${part.apiVersion}${discovery.unavailable.includes(part.apiVersion) ? ", whose server does not answer" : ""})`,
+      );
+    else if (convertedByWebhook.has(name))
+      missing.push(`${name} (${part.apiVersion}, which only a webhook could convert to ${served.apiVersion})`);
+    else context.warn("", `${name} are restored as ${served.apiVersion}: ${part.apiVersion} is not served any more`);
+  }
+  if (missing.length > 0)
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `the cluster does not serve kinds that are in the backup: ${missing.join(", ")}; install what defines them`,
+    );
+}

@@ -1,0 +1,103 @@
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import {
+  exceedsLimits,
+  hasStatus,
+  isAllocationRefusal,
+  isDenied,
+  isUnconverted,
+  knowsNoDryRun,
+  KubernetesError,
+  lacksRights,
+  webhookIn,
+} from "../../kubernetes/kubernetes-error.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { callsServiceOf, webhookConfigurations } from "../../objects/cluster-scoped-needs.ts";
+import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
+
+/**
+ * What a dry run's refusal means for the restore: `held`, it will be met again; `passing`, it will not, as the restore itself
+ * removes what refuses, or brings what is missing; `untold`, a webhook knows no dry runs.
+ */
+export type Weight = "held" | "passing" | "untold";
+
+/** Gives the API server's refusal of a dry run, if it refuses. Thrown on is what is no answer to this one object. */
+export async function refusalIn(dryRun: () => Promise<unknown>): Promise<KubernetesError | undefined> {
+  try {
+    await dryRun();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof KubernetesError) || error.code === "UNAVAILABLE" || lacksRights(error)) throw error;
+    return error;
+  }
+}
+
+/** What refuses now and will not refuse during the restore. */
+export class Refusals {
+  /** The webhooks that call into namespaces that are restored as a whole: they are taken away before anything else is done. */
+  readonly #ownWebhooks: ReadonlySet<string>;
+  /** What comes with the archive and others name: `serviceaccounts cdp/api`, `priorityclasses.scheduling.k8s.io high`. */
+  readonly #coming: ReadonlySet<string>;
+
+  private constructor(ownWebhooks: ReadonlySet<string>, coming: ReadonlySet<string>) {
+    this.#ownWebhooks = ownWebhooks;
+    this.#coming = coming;
+  }
+
+  static async of(source: RestoreSource, cluster: Cluster, signal: AbortSignal): Promise<Refusals> {
+    const coming = new Set<string>();
+    for (const kind of referredKinds)
+      for await (const { object } of objectsOf(source, partsOf(source, [kind]), signal))
+        coming.add(comingName(kind, object.metadata));
+    return new Refusals(await ownWebhooks(cluster, new Set(source.scope.wholeNamespaces), signal), coming);
+  }
+
+  weigh(refusal: KubernetesError, namespace: string): Weight {
+    const webhook = webhookIn(refusal);
+    if (webhook !== undefined && this.#ownWebhooks.has(webhook)) return "passing";
+    if (knowsNoDryRun(refusal)) return "untold";
+    if (isDenied(refusal)) return "held";
+    const passes =
+      hasStatus(refusal, 404, 409) ||
+      exceedsLimits(refusal) ||
+      isAllocationRefusal(refusal) ||
+      isUnconverted(refusal) ||
+      this.lacksWhatComes(refusal, namespace);
+    return passes ? "passing" : "held";
+  }
+
+  /** Whether it is for want of what the archive brings, a service account for example, that an object is refused. */
+  lacksWhatComes({ detail }: KubernetesError, namespace: string): boolean {
+    return Object.entries(missing).some(([kind, words]) => {
+      const name = words.exec(detail)?.[1];
+      return name !== undefined && this.#coming.has(comingName(kind, { name, namespace }));
+    });
+  }
+}
+
+/**
+ * What admission says to an object that names what is not there.
+ * https://github.com/kubernetes/kubernetes/tree/v1.35.4/plugin/pkg/admission
+ */
+const missing: Readonly<Record<string, RegExp>> = {
+  serviceaccounts: /serviceaccount "([^"]+)" not found/,
+  "priorityclasses.scheduling.k8s.io": /no PriorityClass with name (\S+) was found/,
+  "runtimeclasses.node.k8s.io": /RuntimeClass "([^"]+)" not found/,
+};
+const referredKinds = Object.keys(missing);
+
+function comingName(kind: string, { namespace = "", name }: KubernetesObject["metadata"]): string {
+  return kind === "serviceaccounts" ? `${kind} ${namespace}/${name}` : `${kind} ${name}`;
+}
+
+async function ownWebhooks(
+  cluster: Cluster,
+  namespaces: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const own = new Set<string>();
+  for (const kind of webhookConfigurations)
+    for await (const configuration of cluster.list(kind, "", signal))
+      for (const webhook of (configuration["webhooks"] ?? []) as { name: string }[])
+        if (callsServiceOf({ ...configuration, webhooks: [webhook] }, namespaces)) own.add(webhook.name);
+  return own;
+}

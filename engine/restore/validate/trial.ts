@@ -1,0 +1,56 @@
+import type { JobParts } from "../../jobs/parts.ts";
+import type { Discovery } from "../../kubernetes/discovery.ts";
+import type { KubernetesError } from "../../kubernetes/kubernetes-error.ts";
+import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
+import { nameOf } from "../../objects/object-names.ts";
+import type { Refusals } from "./refusals.ts";
+import type { RestoreSource } from "../source/restore-source.ts";
+import type { Definitions } from "./saved-definitions.ts";
+
+/** What the parts of PRE_VALIDATION's dry run work with. */
+export interface Trial {
+  readonly source: RestoreSource;
+  readonly discovery: Discovery;
+  readonly definitions: Definitions;
+  readonly parts: Pick<JobParts, "cluster" | "limits">;
+  readonly signal: AbortSignal;
+  /** Those of the namespaces that exist: nothing can be tried in the others. */
+  readonly namespaces: ReadonlySet<string>;
+  readonly refusals: Refusals;
+  readonly findings: Findings;
+}
+
+/** What the API server was asked, and would not do. */
+export class Findings {
+  /** Asked about: objects that a restore makes or changes. */
+  tried = 0;
+  /** As they were saved: left alone. */
+  same = 0;
+  /** Could not be made, or not be changed to what was saved, with the API server's words. */
+  readonly refused: string[] = [];
+  /** Are there, and would be gone, or down, as they could not be made, or started, again. */
+  readonly lost: string[] = [];
+  /** Run, and may not be stopped. */
+  readonly unstoppable: string[] = [];
+  /** Workloads that have no pod, and would get none. */
+  readonly idle: string[] = [];
+  /** Are changed or deleted, and would be refused as they are now: a restore that fails could not put them back at once. */
+  readonly oneWay: string[] = [];
+  /** Not known, as a webhook knows no dry runs. */
+  readonly untold: string[] = [];
+
+  /** Takes down a refusal by its weight; `isLost` says that it would take away what is there. */
+  note({ refusals }: Pick<Trial, "refusals">, what: What, refusal: KubernetesError, isLost = false): void {
+    const { namespace = "" } = what.object.metadata;
+    const weight = refusals.weigh(refusal, namespace);
+    const name = nameOf(namespace, what.type, what.object.metadata.name);
+    const text = `${name}: ${refusal.message}`;
+    if (weight === "untold") this.untold.push(text);
+    if (weight === "held") (isLost ? this.lost : this.refused).push(text);
+  }
+}
+
+export interface What {
+  readonly type: ResourceType;
+  readonly object: KubernetesObject;
+}

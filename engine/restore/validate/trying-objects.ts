@@ -1,0 +1,227 @@
+import type { Part } from "../../archive/format.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import { hasStatus, isAllocationRefusal, isDenied, type KubernetesError } from "../../kubernetes/kubernetes-error.ts";
+import { type KubernetesObject, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { RawObject } from "../../kubernetes/raw-object.ts";
+import { fateOf } from "../objects/cluster-scoped.ts";
+import { isFinishedPod } from "../kinds/finished-jobs.ts";
+import { digestOf } from "../compare/comparison.ts";
+import { type LiveObject, type LiveObjects, liveObjects } from "../compare/live-objects.ts";
+import { nameOf } from "../../objects/object-names.ts";
+import { restoredMetadata } from "../objects/namespaces.ts";
+import { refusalIn } from "./refusals.ts";
+import { afterStart, scaledWorkloads, userSnapshots } from "../kinds/restore-order.ts";
+import { savedObjectsOf, volumesOf } from "../source/restore-source.ts";
+import { digestsFor, savedNamesOf } from "../source/saved-names.ts";
+import { runningKinds } from "../stop/running-kinds.ts";
+import { sanitize } from "../kinds/sanitize.ts";
+import { withoutAllocations } from "../kinds/service.ts";
+import { mergedServiceAccount } from "../kinds/service-account.ts";
+import { type ServedType, servedType } from "../kinds/served-types.ts";
+import type { Trial } from "./trial.ts";
+import { wantedObject } from "../kinds/wanted-object.ts";
+
+/** Made otherwise than by creating what was saved. */
+const notTried = new Set(["persistentvolumes", ...afterStart, ...userSnapshots]);
+
+/** Each kind that is being tried may have a list of its live objects in memory. */
+const kindsAtOnce = 4;
+
+/** Told of what the API server was asked, and of its refusal. */
+export type OnAnswer = (tried: Tried, refusal: KubernetesError | undefined) => void;
+
+/** What there is to do for an archived object: it is missing, it differs, or it goes and is made again. */
+export interface Tried {
+  readonly type: ServedType;
+  readonly archived: KubernetesObject;
+  readonly deed: "make" | "change" | "replace";
+}
+
+/**
+ * Asks the API server what it would say to everything that the restore does to make the cluster hold what was saved: with
+ * the bodies that it will send. What is as it was saved is left alone, and not asked about. What is in a namespace that does
+ * not exist, or is of a kind that is yet to be defined, cannot be asked about.
+ */
+export async function tryObjects(trial: Trial, onAnswer: OnAnswer): Promise<void> {
+  const { source, definitions, parts, findings } = trial;
+  const isTried = (name: string) => !notTried.has(name) && !definitions.coming.has(name);
+  const kinds = source.reader.parts.filter((part) => isTried(resourceName(part)));
+  await forEachInFlight(kinds, kindsAtOnce, (part) =>
+    forEachInFlight(whatToTry(trial, part), parts.limits.clusterConcurrency, async (tried) => {
+      findings.tried++;
+      const isChange = tried.deed === "change";
+      onAnswer(tried, await (isChange ? refusalOfChange(trial, tried) : refusalOfCreation(trial, tried)));
+    }),
+  );
+}
+
+async function* whatToTry(trial: Trial, part: Part): AsyncGenerator<Tried> {
+  const { source, discovery, signal, namespaces, findings } = trial;
+  const type = servedType(discovery, part);
+  if (!type) return;
+  const same = await untouchedIn(trial, part, type);
+  if (same !== undefined) {
+    findings.same += same;
+    return;
+  }
+  let live: { readonly namespace: string; readonly objects: LiveObjects } | undefined;
+  for await (const saved of savedObjectsOf(source, part, signal)) {
+    const { namespace = "", name } = saved.metadata;
+    if (type.namespaced && !namespaces.has(namespace)) continue;
+    if (type.namespaced && live?.namespace !== namespace)
+      live = { namespace, objects: await liveObjectsIn(trial, part, type, namespace) };
+    const isUntouched = live?.objects.untouched.has(name) === true;
+    if (isUntouched && !mayBeReplaced(type)) {
+      findings.same++;
+      continue;
+    }
+    const archived = saved.object();
+    source.index.kept.keep(part, namespace, name, saved.raw);
+    if (isFinishedPod(type, archived)) continue;
+    const deed = live
+      ? deedInNamespace(trial, type, archived, isUntouched ? "untouched" : live.objects.others.get(name))
+      : await deedOutside(trial, type, archived);
+    if (deed === "nothing") findings.same++;
+    else yield { type, archived, deed };
+  }
+}
+
+async function liveObjectsIn(
+  { source, parts, signal }: Trial,
+  part: Part,
+  type: ServedType,
+  namespace: string,
+): Promise<LiveObjects> {
+  const seen = source.index.seen.of(type, namespace);
+  if (seen !== undefined) return seen;
+  return liveObjects(parts.cluster, type, namespace, await digestsFor(source, part, namespace, signal), signal);
+}
+
+/** How many objects of a part may be left alone, when that is known of all of them without reading it. */
+async function untouchedIn(
+  { source, namespaces, signal }: Trial,
+  part: Part,
+  type: ServedType,
+): Promise<number | undefined> {
+  if (!type.namespaced || mayBeReplaced(type)) return undefined;
+  let count = 0;
+  for (const [namespace, names] of await savedNamesOf(source, part, signal)) {
+    if (!namespaces.has(namespace)) continue;
+    const seen = source.index.seen.of(type, namespace);
+    if (!names.keys().every((name) => seen?.untouched.has(name))) return undefined;
+    count += names.size;
+  }
+  return count;
+}
+
+/** Whether objects of a kind may go and be made again, though they are as they were saved. */
+function mayBeReplaced(type: ServedType): boolean {
+  return (
+    resourceName(type) === "persistentvolumeclaims" ||
+    runningKinds.some((running) => resourceName(running) === resourceName(type))
+  );
+}
+
+/** Whether an object is stopped by its deletion, and made again. */
+function isStoppedByDeletion(type: ServedType, object: KubernetesObject): boolean {
+  const kind = runningKinds.find((running) => resourceName(running) === resourceName(type));
+  return kind !== undefined && !kind.stopped && kind.runs?.(object) !== false;
+}
+
+function deedInNamespace(
+  { source }: Trial,
+  type: ServedType,
+  archived: KubernetesObject,
+  live: LiveObject | "untouched" | undefined,
+): Tried["deed"] | "nothing" {
+  if (live === undefined) return "make";
+  if (resourceName(type) === "persistentvolumeclaims") {
+    const { namespace, name } = archived.metadata;
+    const isSaved = volumesOf(source).some((it) => it.namespace === namespace && it.claim === name);
+    return isSaved ? "replace" : "nothing";
+  }
+  if (isStoppedByDeletion(type, archived)) return "replace";
+  return live === "untouched" || live.digest === digestOf(type, archived) ? "nothing" : "change";
+}
+
+async function deedOutside(
+  trial: Trial,
+  type: ServedType,
+  archived: KubernetesObject,
+): Promise<Tried["deed"] | "nothing"> {
+  const { source, signal } = trial;
+  const { cluster } = trial.parts;
+  const existing = await cluster.get(type, "", archived.metadata.name, signal);
+  if (resourceName(type) === "namespaces") return existing ? "change" : "make";
+  const wanted = sanitize(type, archived);
+  const fate = await fateOf(cluster, new Set(source.targetNamespaces), type, wanted, existing, signal);
+  return fate === "made" ? "make" : fate === "put back" ? "change" : "nothing";
+}
+
+/** A workload that may not be without replicas is made with them; a service that cannot have its addresses, with others. */
+async function refusalOfCreation(trial: Trial, { type, archived }: Tried): Promise<KubernetesError | undefined> {
+  const { cluster } = trial.parts;
+  const { namespace = "" } = archived.metadata;
+  const ask = (body: KubernetesObject) => refusalIn(() => cluster.dryRun.create(type, namespace, body, trial.signal));
+  const body = wantedObject(type, archived);
+  const refusal = await ask(body);
+  if (!refusal) return undefined;
+  if (resourceName(type) === "services" && isAllocationRefusal(refusal)) return ask(withoutAllocations(body));
+  const isHeld = trial.refusals.weigh(refusal, namespace) === "held";
+  if (!isHeld || !scaledWorkloads.includes(resourceName(type))) return refusal;
+  return (await ask(wantedObject(type, archived, { started: true }))) && refusal;
+}
+
+const conflictsTaken = 3;
+
+/** Of what can be set only once, the answer to its creation counts: that is how it is changed. */
+async function refusalOfChange(trial: Trial, tried: Tried): Promise<KubernetesError | undefined> {
+  const { type, archived } = tried;
+  const { signal } = trial;
+  const { cluster } = trial.parts;
+  const { namespace = "", name } = archived.metadata;
+  for (let attempt = 1; ; attempt++) {
+    const bytes = await cluster.getRaw(type, namespace, name, signal);
+    if (!bytes) return refusalOfCreation(trial, tried);
+    const live = new RawObject(bytes);
+    const body = inPlaceOf(live, wantedObject(type, archived));
+    const patch = patchOf(type, live, archived, body);
+    const refusal = await refusalIn(() =>
+      patch
+        ? cluster.dryRun.patch(type, namespace, name, patch, signal)
+        : cluster.dryRun.replace(type, namespace, body, signal),
+    );
+    if (!refusal) {
+      if (!patch) await tellWayBack(trial, type, live);
+      return undefined;
+    }
+    if (hasStatus(refusal, 409) && attempt < conflictsTaken) continue;
+    if (!hasStatus(refusal, 422) || isDenied(refusal)) return refusal;
+    const other = await refusalOfCreation(trial, tried);
+    return other && trial.refusals.weigh(other, namespace) === "held" ? refusal : undefined;
+  }
+}
+
+async function tellWayBack({ parts, refusals, findings, signal }: Trial, type: ServedType, live: RawObject) {
+  const { namespace = "", name } = live.metadata;
+  const refusal = await refusalIn(() => parts.cluster.dryRun.replace(type, namespace, live, signal));
+  if (refusal && refusals.weigh(refusal, namespace) === "held")
+    findings.oneWay.push(`${nameOf(namespace, type, name)}: ${refusal.message}`);
+}
+
+/** What is not replaced but patched: the cluster keeps things of its own there. */
+function patchOf(
+  type: ServedType,
+  live: RawObject,
+  archived: KubernetesObject,
+  body: KubernetesObject,
+): object | undefined {
+  if (resourceName(type) === "serviceaccounts") return mergedServiceAccount(live.object, body);
+  return resourceName(type) === "namespaces" ? { metadata: restoredMetadata(live.object, archived) } : undefined;
+}
+
+function inPlaceOf({ metadata: live }: RawObject, wanted: KubernetesObject): KubernetesObject {
+  const { uid, resourceVersion, ownerReferences } = live;
+  const kept = { ...(uid !== undefined && { uid }), ...(resourceVersion !== undefined && { resourceVersion }) };
+  return { ...wanted, metadata: { ...wanted.metadata, ...kept, ...(ownerReferences && { ownerReferences }) } };
+}

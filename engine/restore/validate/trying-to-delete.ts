@@ -1,0 +1,59 @@
+import type { DiscoveredResource } from "../../kubernetes/discovery.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import { isSavedResource } from "../../objects/object-selection.ts";
+import { occupiedKinds } from "../../objects/occupied-kinds.ts";
+import { isFinishedPod } from "../kinds/finished-jobs.ts";
+import { nameOf } from "../../objects/object-names.ts";
+import { refusalIn } from "./refusals.ts";
+import { deletionWaves } from "../kinds/restore-order.ts";
+import { savedNames } from "../source/saved-names.ts";
+import type { Trial } from "./trial.ts";
+import { wantedObject } from "../kinds/wanted-object.ts";
+import { unsavedObjects } from "../source/unsaved-objects.ts";
+
+/**
+ * Asks the API server whether it lets everything be deleted that is in the namespaces and not in the archive, and whether it
+ * would let it be made again by a restore that goes back.
+ */
+export async function tryToDelete(trial: Trial): Promise<void> {
+  const { source, discovery, parts, signal, namespaces, refusals, findings } = trial;
+  const { cluster, limits } = parts;
+  const inFlight = limits.clusterConcurrency;
+  const saved = discovery.resources.filter(isSavedResource);
+  const kinds = await occupiedKinds(cluster, saved, [...namespaces], inFlight, signal);
+  await forEachInFlight(deletionWaves(kinds).flat(), inFlight, async (type) => {
+    const names = await savedNames(source, type, signal);
+    for (const namespace of namespaces)
+      await forEachInFlight(
+        unsavedObjects(cluster, type, namespace, names.get(namespace), signal),
+        inFlight,
+        async ({ metadata }) => {
+          const { name, uid = "" } = metadata;
+          if (!source.scope.hasLive(type, { namespace, name })) return undefined;
+          const refusal = await refusalIn(() => cluster.dryRun.delete(type, namespace, name, signal, { uid }));
+          if (!refusal) return tellWayBack(trial, type, namespace, name);
+          const text = `${nameOf(namespace, type, name)} is not in the backup and cannot be deleted: ${refusal.message}`;
+          const weight = refusals.weigh(refusal, namespace);
+          if (weight === "held")
+            findings.unstoppable.push(`${text}; see to it that the cluster lets it be deleted, and restore again`);
+          if (weight === "untold") findings.untold.push(text);
+          return undefined;
+        },
+      );
+  });
+}
+
+async function tellWayBack(
+  { parts: { cluster }, refusals, findings, signal }: Trial,
+  type: DiscoveredResource,
+  namespace: string,
+  name: string,
+): Promise<void> {
+  const live = await cluster.get(type, namespace, name, signal);
+  if (!live || isFinishedPod(type, live)) return;
+  const refusal = await refusalIn(() =>
+    cluster.dryRun.create(type, namespace, wantedObject(type, live, { started: true }), signal),
+  );
+  if (refusal && refusals.weigh(refusal, namespace) === "held")
+    findings.oneWay.push(`${nameOf(namespace, type, name)}: ${refusal.message}`);
+}

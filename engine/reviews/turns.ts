@@ -1,0 +1,44 @@
+import { DrsError } from "../errors.ts";
+
+/** Turns to ask the cluster something: so many at once, and so many who wait for theirs, first come, first served. */
+export class Turns {
+  readonly #maxWaiting: number;
+  readonly #waiting = new Set<() => void>();
+  #free: number;
+
+  constructor({ atOnce, waiting }: { readonly atOnce: number; readonly waiting: number }) {
+    this.#free = atOnce;
+    this.#maxWaiting = waiting;
+  }
+
+  /** Resolves when it is the caller's turn, which `end` ends. Throws UNAVAILABLE when that is too far, or `signal` is aborted. */
+  async take(signal: AbortSignal): Promise<void> {
+    if (this.#free > 0) {
+      this.#free -= 1;
+      return;
+    }
+    if (this.#waiting.size >= this.#maxWaiting) {
+      throw new DrsError("UNAVAILABLE", "too many ask at once who may call: try again later");
+    }
+    await new Promise<void>((resolve, reject) => {
+      const begin = () => {
+        signal.removeEventListener("abort", giveUp);
+        resolve();
+      };
+      const giveUp = () => {
+        this.#waiting.delete(begin);
+        reject(new DrsError("UNAVAILABLE", "the cluster does not answer who may call: try again later"));
+      };
+      this.#waiting.add(begin);
+      signal.addEventListener("abort", giveUp, { once: true });
+    });
+  }
+
+  end(): void {
+    const [next] = this.#waiting;
+    if (next) {
+      this.#waiting.delete(next);
+      next();
+    } else this.#free += 1;
+  }
+}
