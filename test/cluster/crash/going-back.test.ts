@@ -30,7 +30,7 @@ let plans: readonly (readonly string[])[];
 const unreached: string[] = [];
 
 beforeAll(async () => {
-  scene = await CrashScene.open(await sharedCluster());
+  scene = await CrashScene.open(await sharedCluster(), { fills: true });
   const backup = await scene.backup();
   backupCrn = backup.crn;
   await backup.service.waitForJob(backupCrn);
