@@ -204,6 +204,12 @@ test("a volume that somebody deletes before it is handed over is filled anew", a
   const before = await scene.picture();
   const backup = await scene.backup();
   let isGone = false;
+  // Nothing is stopped before.
+  scene.simulator.intercept(({ method, path, query }) =>
+    !isGone && method === "PATCH" && path.startsWith("/apis/apps/") && !query.has("dryRun")
+      ? { status: 503, body: { kind: "Status", message: "not yet" } }
+      : undefined,
+  );
   const crn = await scene.startRestore(backup.crn);
   await scene.until(async () => {
     if (isGone || !log(scene, crn).includes("filled 3 volumes")) return isGone;
