@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { jobLabel } from "../../../engine/objects/object-selection.ts";
 import type { TestCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import type { Change } from "./changes.ts";
 import { backupBreaches } from "./backup-rule.ts";
+import { pathOfKind } from "./kinds.ts";
 import { makeChanges } from "./make-changes.ts";
 import { makeWorld } from "./make-world.ts";
 import { breaches, type RestoreOutcome } from "./rule.ts";
@@ -11,7 +13,7 @@ import type { PolicyServer } from "./policy-server.ts";
 import { EngineService, openArchive, ProcessService, uuidOf, type JobStatus, type WorldService } from "./service.ts";
 import { type Scope, type State, takeState, whenQuiet } from "./state.ts";
 import { wreck } from "./wreck.ts";
-import type { World } from "./world.ts";
+import { fillNamespace, type World } from "./world.ts";
 
 export interface WorldOutcome {
   /** Empty when the rule was kept. */
@@ -64,7 +66,8 @@ class Run {
     await this.#policies.appear("before backup");
     const saved = await whenQuiet(this.#cluster, this.#scope);
     const start = "killedAfterMs" in Object(this.#world.deaths) ? ProcessService : EngineService;
-    this.#service = await start.start(this.#cluster, this.#world.name);
+    const fills = this.#world.fillsFirst ? fillNamespace : undefined;
+    this.#service = await start.start(this.#cluster, this.#world.name, fills);
     const backupCrn = await this.#service.backUp();
     const backup = await this.#ended(this.#service, backupCrn);
     if (backup.state === "FAILED") return this.#failedBackup(backup);
@@ -131,7 +134,10 @@ class Run {
     const end = Date.now() + patienceMs;
     for (;;) {
       const after = await takeState(this.#cluster, this.#scope);
-      const found = breaches({ saved, before, after, outcome, copies, ignored: this.#policies.touched });
+      const found = [
+        ...breaches({ saved, before, after, outcome, copies, ignored: this.#policies.touched }),
+        ...(await this.#leftFillers(outcome)),
+      ];
       if (found.length === 0 || Date.now() > end) {
         this.#tell("looked at");
         if (found.length > 0) this.#tell(log);
@@ -139,6 +145,17 @@ class Run {
       }
       await sleep(1_000);
     }
+  }
+
+  /** What a restore has left where volumes are filled, and does not name. */
+  async #leftFillers({ uuid, messages }: RestoreOutcome): Promise<readonly string[]> {
+    const kinds = ["v1/persistentvolumeclaims", "snapshot.storage.k8s.io/v1/volumesnapshots"];
+    const query = `?labelSelector=${encodeURIComponent(`${jobLabel}=${uuid}`)}`;
+    const paths = kinds.map((kind) => pathOfKind(kind, fillNamespace) + query);
+    const left = (await Promise.all(paths.map((path) => this.#cluster.kubernetes.list(path)))).flat();
+    return left
+      .filter(({ metadata }) => !messages.some(({ text }) => text.includes(metadata.name)))
+      .map(({ kind, metadata }) => `left where volumes are filled: ${kind} ${metadata.name}`);
   }
 
   /** Kills the service, some time after the job began, unless the job is over before. */

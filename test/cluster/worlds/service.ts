@@ -49,20 +49,24 @@ export class EngineService implements WorldService {
   readonly folder: string;
   readonly #cluster: TestCluster;
   readonly #namespace: string;
+  readonly #fillNamespace: string | undefined;
   #engine: Engine | undefined;
   #databases = 0;
   #writesLeft = Number.POSITIVE_INFINITY;
   #died: PromiseWithResolvers<void> | undefined;
   #isClosed = false;
 
-  private constructor(cluster: TestCluster, namespace: string, folder: string) {
+  private constructor(cluster: TestCluster, namespace: string, folder: string, fillNamespace: string | undefined) {
     this.#cluster = cluster;
     this.#namespace = namespace;
+    this.#fillNamespace = fillNamespace;
     this.folder = folder;
   }
 
-  static async start(cluster: TestCluster, namespace: string): Promise<EngineService> {
-    const service = new EngineService(cluster, namespace, await mkdtemp(join(tmpdir(), "drs-world-")));
+  /** `fillNamespace`: where it fills volumes first; without, it does not. */
+  static async start(cluster: TestCluster, namespace: string, fillNamespace?: string): Promise<EngineService> {
+    const folder = await mkdtemp(join(tmpdir(), "drs-world-"));
+    const service = new EngineService(cluster, namespace, folder, fillNamespace);
     await service.#start();
     return service;
   }
@@ -126,7 +130,13 @@ export class EngineService implements WorldService {
           databaseStatefulSet: "cdp-embedded-db",
         },
         crn: { partition: "altus", region: "us-west-1", account: "worlds" },
-        restore: { goBack: true, goBackTimeout: 4_000, statusOf: [], maxRefusedObjects: 5 },
+        restore: {
+          goBack: true,
+          goBackTimeout: 4_000,
+          statusOf: [],
+          maxRefusedObjects: 5,
+          ...(this.#fillNamespace !== undefined && { fillNamespace: this.#fillNamespace }),
+        },
         limits,
       },
       {
@@ -167,8 +177,9 @@ export class ProcessService implements WorldService {
     this.#service = service;
   }
 
-  static async start(cluster: TestCluster, namespace: string): Promise<ProcessService> {
+  static async start(cluster: TestCluster, namespace: string, fillNamespace?: string): Promise<ProcessService> {
     const flags = [
+      ...(fillNamespace === undefined ? [] : [`--fill-namespace=${fillNamespace}`]),
       `--namespace=${namespace}`,
       `--vault-namespace=${namespace}-vault`,
       "--encryption-keys=off",

@@ -23,7 +23,12 @@ export interface World {
   /** Of the service, while it restores. */
   readonly deaths: "none" | { readonly atWrites: readonly number[] } | { readonly killedAfterMs: number };
   readonly restores: 1 | 2;
+  /** Whether its volumes are filled in `fillNamespace` while its applications still run. */
+  readonly fillsFirst: boolean;
 }
+
+/** The namespace that the services of all worlds have for filling volumes. */
+export const fillNamespace = "worlds-fill";
 
 export function worldFrom(seed: number): World {
   const dice = diceFrom(seed);
@@ -40,6 +45,7 @@ export function worldFrom(seed: number): World {
     Array.from({ length: count }, (_, index) => aChange(dice, objects, dice.pick(namespaces), `${when}-${index}`));
   return {
     seed,
+    fillsFirst: seed % 2 === 1,
     name,
     namespaces,
     objects,

@@ -4,7 +4,7 @@ import { PolicyServer } from "./policy-server.ts";
 import { removeWorld } from "./remove-world.ts";
 import { runWorld } from "./run-world.ts";
 import { encryptedClass, lateClass, retainedClass } from "./workloads.ts";
-import { type World, worldFrom } from "./world.ts";
+import { fillNamespace, type World, worldFrom } from "./world.ts";
 import type { TestCluster } from "../support/cluster.ts";
 import { sharedCluster } from "../support/shared-cluster.ts";
 
@@ -32,6 +32,11 @@ beforeAll(async () => {
   cluster = await sharedCluster();
   policyServer = await PolicyServer.start();
   await removeClasses();
+  await cluster.kubernetes
+    .create(pathOfKind("v1/namespaces"), { apiVersion: "v1", kind: "Namespace", metadata: { name: fillNamespace } })
+    .catch((error: unknown) => {
+      if (!String(error).includes("already exists")) throw error;
+    });
   for (const [name, more] of [
     [lateClass, { volumeBindingMode: "WaitForFirstConsumer" }],
     [retainedClass, { reclaimPolicy: "Retain" }],
@@ -79,7 +84,7 @@ test.concurrent.for(seeds)(
   },
 );
 
-function describe({ objects, wreck, deaths, restores, namespaces }: World): string {
+function describe({ objects, fillsFirst, wreck, deaths, restores, namespaces }: World): string {
   const names = objects.map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? ""}/${metadata.name}`).join(", ");
-  return `${namespaces.join()}: ${names}\nwreck: ${wreck}, deaths: ${JSON.stringify(deaths)}, restores: ${restores}`;
+  return `${namespaces.join()}: ${names}\nfills first: ${fillsFirst}, wreck: ${wreck}, deaths: ${JSON.stringify(deaths)}, restores: ${restores}`;
 }
