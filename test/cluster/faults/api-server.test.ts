@@ -98,7 +98,7 @@ test("a restore whose API server dies while it goes back waits for it and is bac
   const before = await takePictureOf(plane);
   const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn });
   await reaches(plane, restoreCrn, "DELETING_OBJECTS");
-  const mend = await damagePart(plane.service.data, backupCrn, "core.v1.configmaps");
+  const mend = await damagePart(plane.service.data, backupCrn, "core.v1.persistentvolumeclaims");
   await logged(plane, restoreCrn, "going back to what was there before");
   const start = await killProgram(plane.cluster, "kube-apiserver");
   await start();

@@ -82,7 +82,7 @@ async function released(namespace: string, ...flags: readonly string[]): Promise
 async function startFailing(plane: SmallControlPlane): Promise<string> {
   const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn: plane.backupCrn });
   await reaches(plane, restoreCrn, "DELETING_OBJECTS");
-  await damagePart(plane.service.data, plane.backupCrn, "core.v1.configmaps");
+  await damagePart(plane.service.data, plane.backupCrn, "core.v1.persistentvolumeclaims");
   return restoreCrn;
 }
 
