@@ -34,15 +34,24 @@ beforeAll(async () => {
 }, 180_000);
 
 afterAll(async () => {
-  await plane?.close(bystander, drill, drillVault);
-  await plane?.cluster.kubectl(
-    "delete",
-    "--wait=false",
-    "--ignore-not-found",
-    "-f",
-    await file("scratch-cluster", clusterScoped),
-  );
-});
+  if (!plane) return;
+  for (const namespace of [main, drill])
+    for (const { metadata } of await plane.cluster.kubernetes.list(
+      `/apis/scratch.example/v1/namespaces/${namespace}/gadgets`,
+    ))
+      await plane.cluster.kubectl(
+        "--namespace",
+        namespace,
+        "patch",
+        `gadget/${metadata.name}`,
+        "--type=merge",
+        "--patch",
+        free,
+      );
+  await plane.close(bystander, drill, drillVault);
+  // Other tests look at all definitions, and wait until none is on its way out.
+  await plane.cluster.kubectl("delete", "--ignore-not-found", "-f", await file("scratch-cluster", clusterScoped));
+}, 60_000);
 
 test("the control plane is there once more, with its data, and what it is a copy of is untouched in every byte", async () => {
   expect(restored).toMatchObject({ state: "COMPLETED", messages: [] });
@@ -115,6 +124,7 @@ async function file(name: string, text: string): Promise<string> {
   return path;
 }
 
+const free = JSON.stringify({ metadata: { finalizers: null } });
 const held = JSON.stringify({ metadata: { finalizers: ["scratch.example/tears-down"] } });
 
 const clusterScoped = `
