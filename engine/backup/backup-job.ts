@@ -1,7 +1,7 @@
 import { backupFolder } from "../archive/archive-paths.ts";
 import { type Manifest, formatVersion } from "../archive/format.ts";
 import { finalState, type JobContext, type JobDefinition } from "../jobs/phase.ts";
-import { jobLabel } from "../objects/object-selection.ts";
+import { jobLabel } from "../kinds/own-labels.ts";
 import { abandonSnapshots } from "../volumes/abandon-snapshots.ts";
 import { csiSnapshots } from "../volumes/csi-snapshots.ts";
 import { savedVolumes } from "../volumes/take-snapshots.ts";

@@ -1,6 +1,6 @@
 import { DrsError } from "../errors.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
-import { isAccountOf, subjectsOf } from "./subjects.ts";
+import { isAccountOf, subjectsOf } from "../kinds/rbac/subjects.ts";
 
 const roleBindings = { apiVersion: "rbac.authorization.k8s.io/v1", resource: "rolebindings" };
 

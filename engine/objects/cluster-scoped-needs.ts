@@ -2,9 +2,9 @@ import type { Cluster } from "../kubernetes/cluster.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { groupOf, type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { aggregatedTo, AggregatedRoles } from "./aggregated-roles.ts";
-import { classOf } from "./claim-class.ts";
+import { classOf } from "../kinds/core/claim-class.ts";
 import { definitions, referencesOf } from "./references.ts";
-import { isAccountOf, type RoleRef, subjectsOf } from "./subjects.ts";
+import { isAccountOf, type RoleRef, subjectsOf } from "../kinds/rbac/subjects.ts";
 
 /** An object as the API server sent it, and parsed to be looked at. */
 export interface SavableObject {

@@ -6,7 +6,7 @@ import { aggregatedTo, selectorsOf } from "./aggregated-roles.ts";
 import { matches } from "./label-selector.ts";
 import { isOfRelease } from "./belongings.ts";
 import { referencesOf } from "./references.ts";
-import { isAccountOf, type RoleRef, subjectsOf } from "./subjects.ts";
+import { isAccountOf, type RoleRef, subjectsOf } from "../kinds/rbac/subjects.ts";
 
 type Kind = Pick<ResourceType, "apiVersion" | "resource">;
 type Uses = (user: KubernetesObject) => boolean;

@@ -1,8 +1,8 @@
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { isRevision } from "./object-selection.ts";
-import { podTemplateOf } from "./pod-template.ts";
-import type { RoleRef } from "./subjects.ts";
-import { subjectsOf } from "./subjects.ts";
+import { podTemplateOf } from "../kinds/core/pod-template.ts";
+import type { RoleRef } from "../kinds/rbac/subjects.ts";
+import { subjectsOf } from "../kinds/rbac/subjects.ts";
 
 /** An object of a namespace, by its kind's resource name. */
 export interface NamespacedName {

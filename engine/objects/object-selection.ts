@@ -1,17 +1,7 @@
+import { isMadeForAccount } from "../kinds/core/service-account.ts";
+import { jobLabel, ownRightsLabel } from "../kinds/own-labels.ts";
 import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-
-/** Set on everything this service makes in the cluster; the value is the job's uuid. */
-export const jobLabel = "drs.cloudera.com/job";
-
-/** The label that a stopped daemon set asks of its nodes, and none has. */
-export const stoppedLabel = "drs.cloudera.com/stopped";
-
-/**
- * Marks the role bindings that give the service its rights in a namespace: they are neither saved nor deleted, or a restore
- * would take its own rights away.
- */
-export const ownRightsLabel = "drs.cloudera.com/own-rights";
 
 /**
  * Kinds that describe what happens in one cluster and mean nothing in a restored one. They are neither saved nor deleted
@@ -142,13 +132,3 @@ export function isMirrorPod({ metadata }: KubernetesObject): boolean {
 
 /** The config map with the API server's certificate, which the cluster puts into every namespace. */
 export const rootCertificate = "kube-root-ca.crt";
-
-/**
- * Whether a Secret's name is one that the cluster itself makes up for a service account: clusters before 1.24 made a token for
- * each, OpenShift a `dockercfg`. Five characters are drawn at the end, of these only:
- * https://github.com/kubernetes/apimachinery/blob/master/pkg/util/rand/rand.go
- */
-export function isMadeForAccount(account: string, use: "token" | "dockercfg", name: string): boolean {
-  const prefix = `${account}-${use}-`;
-  return name.startsWith(prefix) && /^[bcdfghjklmnpqrstvwxz2456789]{5}$/.test(name.slice(prefix.length));
-}

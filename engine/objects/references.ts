@@ -1,7 +1,7 @@
 import { groupOf, type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { classOf } from "./claim-class.ts";
-import { podTemplateOf } from "./pod-template.ts";
-import type { RoleRef } from "./subjects.ts";
+import { classOf } from "../kinds/core/claim-class.ts";
+import { podTemplateOf } from "../kinds/core/pod-template.ts";
+import type { RoleRef } from "../kinds/rbac/subjects.ts";
 
 /** A cluster-scoped object that another one names. */
 export interface Reference {

@@ -8,7 +8,7 @@ import type {
   RestorePhase,
   RestoreSummary,
 } from "../model.ts";
-import { successConditions } from "../restore/kinds/readiness.ts";
+import { successConditions } from "../kinds/readiness.ts";
 import type { JobRecord, ListedJob } from "../store/job-record.ts";
 import type { MessageRecord } from "../store/message-store.ts";
 

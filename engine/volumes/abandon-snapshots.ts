@@ -2,7 +2,7 @@ import type { JobContext } from "../jobs/phase.ts";
 import type { JobParts } from "../jobs/parts.ts";
 import { volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import { jobLabel } from "../objects/object-selection.ts";
+import { jobLabel } from "../kinds/own-labels.ts";
 import { existingNamespaces } from "../objects/entities.ts";
 import { discardData } from "./saved-data.ts";
 import { deleteInTime, type DiscardRequest, discardSnapshots, shortestDiscardLimitMs } from "./discard-snapshots.ts";

@@ -5,7 +5,7 @@ import { removeFinalizer } from "../kubernetes/finalizers.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
-import { jobLabel } from "../objects/object-selection.ts";
+import { jobLabel } from "../kinds/own-labels.ts";
 import { detachSnapshots } from "./detach-snapshot.ts";
 import { bytesOf } from "./quantity.ts";
 import { nameFor, type SnapshotStatus } from "./snapshot-objects.ts";

@@ -1,7 +1,7 @@
 import { persistentVolumeClaims, persistentVolumes, volumeSnapshotClasses } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-import { classOf } from "../objects/claim-class.ts";
+import { classOf } from "../kinds/core/claim-class.ts";
 import { isSavedObject } from "../objects/object-selection.ts";
 import { isBound } from "./bound-claims.ts";
 import { classOfDriver, existingClasses } from "./storage-classes.ts";

@@ -4,7 +4,7 @@ import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
 import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
-import { jobLabel } from "../objects/object-selection.ts";
+import { jobLabel } from "../kinds/own-labels.ts";
 import type { SnapshotSpec, SnapshotStatus } from "./snapshot-objects.ts";
 
 /** A VolumeSnapshot of ours and its content. */

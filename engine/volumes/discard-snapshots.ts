@@ -3,7 +3,7 @@ import { volumeSnapshotContents, volumeSnapshots } from "../kubernetes/built-in-
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { ResourceType } from "../kubernetes/kubernetes-object.ts";
-import { jobLabel } from "../objects/object-selection.ts";
+import { jobLabel } from "../kinds/own-labels.ts";
 import { contentOf, deleteAndWait } from "./detach-snapshot.ts";
 import { goesOnceDeleted } from "./snapshot-contents.ts";
 import { releaseSources } from "./source-protection.ts";

@@ -5,7 +5,7 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
-import { jobLabel } from "../objects/object-selection.ts";
+import { jobLabel } from "../kinds/own-labels.ts";
 import { nameFor, type SnapshotStatus } from "./snapshot-objects.ts";
 import type { ClaimData, DataRequest } from "./volume-data.ts";
 

@@ -3,7 +3,7 @@ import type { JobContext } from "../../jobs/phase.ts";
 import { putApisBack } from "../objects/aggregated-apis.ts";
 import { restoreClusterScoped } from "../objects/cluster-scoped.ts";
 import { OwnerLinks } from "../objects/owner-links.ts";
-import { admissionPolicies } from "../kinds/restore-order.ts";
+import { admissionPolicies } from "../../kinds/restore-order.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
 import { restoreWebhooks } from "./webhooks.ts";
 

@@ -17,7 +17,7 @@ import { refusalOf } from "../objects/object-restorer.ts";
 import type { OwnerLinks } from "../objects/owner-links.ts";
 import { tellGivenUp } from "../objects/refused-objects.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
-import { sanitize } from "../kinds/sanitize.ts";
+import { sanitize } from "../../kinds/sanitize.ts";
 
 /** A configuration as it was before webhooks were taken out of it. */
 interface Taken {

@@ -12,7 +12,7 @@ import { provisioningFailure } from "../../volumes/provisioning-failure.ts";
 import { idleClaims } from "./idle-claims.ts";
 import { keptVolumes } from "./kept-volumes.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
-import { isReady } from "../kinds/readiness.ts";
+import { isReady } from "../../kinds/readiness.ts";
 import { objectsOf, partsOf, type RestoreSource, volumesOf } from "../source/restore-source.ts";
 import { classFor, driverFor } from "../../volumes/saved-data.ts";
 import { existingClasses } from "../../volumes/storage-classes.ts";

@@ -1,7 +1,7 @@
 import type { SavedVolume } from "../../archive/format.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
-import { classAnnotation } from "../../objects/claim-class.ts";
+import { classAnnotation } from "../../kinds/core/claim-class.ts";
 import { driverFor } from "../../volumes/saved-data.ts";
 
 /** The claim, in a storage class that makes its volume. */

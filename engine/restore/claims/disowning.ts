@@ -6,7 +6,7 @@ import { groupOf, type OwnerReference, resourceName } from "../../kubernetes/kub
 import { isMadeByCluster } from "../../objects/object-selection.ts";
 import type { LeftClaims } from "./kept-volumes.ts";
 import type { OwnerLinks } from "../objects/owner-links.ts";
-import { userSnapshots } from "../kinds/restore-order.ts";
+import { userSnapshots } from "../../kinds/restore-order.ts";
 
 /**
  * Takes their owners from the claims that are left and from users' own snapshots, or they would go with these, and their data

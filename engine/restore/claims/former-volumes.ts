@@ -7,7 +7,7 @@ import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { keptVolumes, ownMarks, ownPolicy } from "./kept-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 import { safetySource } from "../plan/restore-sources.ts";
-import { sanitize } from "../kinds/sanitize.ts";
+import { sanitize } from "../../kinds/sanitize.ts";
 import { volumeOf } from "../../volumes/bound-claims.ts";
 
 interface VolumeSpec {

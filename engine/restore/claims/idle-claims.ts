@@ -1,6 +1,6 @@
 import { persistentVolumeClaims, pods, storageClasses } from "../../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
-import { classOf } from "../../objects/claim-class.ts";
+import { classOf } from "../../kinds/core/claim-class.ts";
 
 interface PodSpec {
   volumes?: { persistentVolumeClaim?: { claimName: string } }[];

@@ -11,7 +11,7 @@ import { labelsAndAnnotations } from "../compare/labels-and-annotations.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
 import { objectsOf, partsOf, type RestoreSource, type ScopedArchive, volumesOf } from "../source/restore-source.ts";
 import { safetySource } from "../plan/restore-sources.ts";
-import { sanitize } from "../kinds/sanitize.ts";
+import { sanitize } from "../../kinds/sanitize.ts";
 import { isClaimLeftOut } from "../plan/left-out.ts";
 import { volumeOf } from "../../volumes/bound-claims.ts";
 

@@ -7,10 +7,10 @@ import {
   type OwnerReference,
   resourceName,
 } from "../../kubernetes/kubernetes-object.ts";
-import { hasEnded, isFinishedJob } from "../kinds/finished-jobs.ts";
-import { scaledWorkloads } from "../kinds/restore-order.ts";
-import { sanitize } from "../kinds/sanitize.ts";
-import type { ServedType } from "../kinds/served-types.ts";
+import { hasEnded, isFinishedJob } from "../../kinds/batch/finished-jobs.ts";
+import { scaledWorkloads } from "../../kinds/restore-order.ts";
+import { sanitize } from "../../kinds/sanitize.ts";
+import type { ServedType } from "../../kinds/served-types.ts";
 
 /**
  * A digest of what a restore is responsible for: two objects of a kind with the same one are the same, apart from what the

@@ -6,7 +6,7 @@ import { RawObject, shortDigest } from "../../kubernetes/raw-object.ts";
 import { unreadable } from "../../objects/namespace-saver.ts";
 import { appliersOf } from "./field-owners.ts";
 import { digestOf, statusDigest } from "./comparison.ts";
-import type { ServedType } from "../kinds/served-types.ts";
+import type { ServedType } from "../../kinds/served-types.ts";
 
 /** What is kept of a live object, to compare it with the saved one of its name: of all of a namespace no more is in memory. */
 export interface LiveObject {

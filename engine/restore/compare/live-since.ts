@@ -5,7 +5,7 @@ import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
 import { groupOf } from "../../kubernetes/kubernetes-object.ts";
 import { addLive, liveObjects, type LiveObjects, type OnUntouched, versionOf } from "./live-objects.ts";
 import type { MutableLiveObjects } from "./live-objects.ts";
-import type { ServedType } from "../kinds/served-types.ts";
+import type { ServedType } from "../../kinds/served-types.ts";
 
 /** Up to so many, or one in so many, objects are looked at one by one; more of them by a list of all. */
 const fewObjects = 20;

@@ -1,4 +1,4 @@
-import type { ServedType } from "../kinds/served-types.ts";
+import type { ServedType } from "../../kinds/served-types.ts";
 import { addLive, type LiveObjects, type MutableLiveObjects } from "./live-objects.ts";
 
 /** Of so many objects that are not as saved in every byte it is kept what they are like, in all kinds together. */

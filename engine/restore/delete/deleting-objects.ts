@@ -12,7 +12,7 @@ import { listed } from "../../objects/listed.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
 import { failWhenTooMany, tellGivenUp } from "../objects/refused-objects.ts";
 import { savedForSafety } from "../source/restore-checkpoints.ts";
-import { deletionWaves } from "../kinds/restore-order.ts";
+import { deletionWaves } from "../../kinds/restore-order.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
 import { savedNames } from "../source/saved-names.ts";
 import { unsavedObjects } from "../source/unsaved-objects.ts";

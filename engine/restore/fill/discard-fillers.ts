@@ -5,7 +5,7 @@ import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
-import { jobLabel } from "../../objects/object-selection.ts";
+import { jobLabel } from "../../kinds/own-labels.ts";
 import { releaseData } from "../../volumes/saved-data.ts";
 import { dataForFiller, type Filler, filledByLabel, fillersOf, forgetFiller } from "../claims/fillers.ts";
 import { dataRequest } from "./imported-data.ts";

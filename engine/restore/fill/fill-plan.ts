@@ -3,12 +3,12 @@ import type { JobParts } from "../../jobs/parts.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims } from "../../kubernetes/built-in-kinds.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
-import { jobLabel } from "../../objects/object-selection.ts";
+import { jobLabel } from "../../kinds/own-labels.ts";
 import { dataFor } from "../../volumes/saved-data.ts";
 import type { Filling } from "../../volumes/volume-data.ts";
 import { inClass } from "../claims/claim-in-class.ts";
 import { objectsOf, partsOf, type RestoreSource, volumesOf } from "../source/restore-source.ts";
-import { sanitize } from "../kinds/sanitize.ts";
+import { sanitize } from "../../kinds/sanitize.ts";
 import { dataForFiller, type Filler, fillerFor } from "../claims/fillers.ts";
 import { type Place, placeFor, surveyPlaces } from "./places.ts";
 

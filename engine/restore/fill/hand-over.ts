@@ -5,7 +5,7 @@ import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/buil
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { waitUntilGone } from "../../kubernetes/waiting.ts";
-import { jobLabel } from "../../objects/object-selection.ts";
+import { jobLabel } from "../../kinds/own-labels.ts";
 import { isMadeName } from "../../volumes/snapshot-objects.ts";
 import { restoreFieldOwners } from "../compare/field-owners.ts";
 import { type FilledVolume, type Filler, filledByLabel, fillersOf, noteFiller } from "../claims/fillers.ts";

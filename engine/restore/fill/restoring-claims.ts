@@ -18,7 +18,7 @@ import { refusalOf } from "../objects/object-restorer.ts";
 import type { OwnerLinks } from "../objects/owner-links.ts";
 import { ownMarks, ownPolicy } from "../claims/kept-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource, volumesOf } from "../source/restore-source.ts";
-import { sanitize } from "../kinds/sanitize.ts";
+import { sanitize } from "../../kinds/sanitize.ts";
 import { removeUninvited } from "../claims/uninvited-claims.ts";
 import { createClaimWithoutSnapshot, remakeGoneClaims } from "../claims/unsaved-claims.ts";
 

@@ -4,7 +4,7 @@ import { persistentVolumeClaims } from "../../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../../kubernetes/waiting.ts";
-import { jobLabel } from "../../objects/object-selection.ts";
+import { jobLabel } from "../../kinds/own-labels.ts";
 import { isBound } from "../../volumes/bound-claims.ts";
 import { provisioningFailure } from "../../volumes/provisioning-failure.ts";
 import { whyNotBound } from "../claims/binding-idle-claims.ts";

@@ -4,8 +4,8 @@ import { type KubernetesObject, resourceName } from "../../kubernetes/kubernetes
 import { digestOf } from "../compare/comparison.ts";
 import { listed } from "../../objects/listed.ts";
 import { type RestoreSource, type Told, warnOtherwise } from "../source/restore-source.ts";
-import { sanitize } from "../kinds/sanitize.ts";
-import type { ServedType } from "../kinds/served-types.ts";
+import { sanitize } from "../../kinds/sanitize.ts";
+import type { ServedType } from "../../kinds/served-types.ts";
 
 /** Of these the cluster's choice is told by itself. */
 const allocated = /^spec\.(clusterIPs?|healthCheckNodePort|ports)\b/;

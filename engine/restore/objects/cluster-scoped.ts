@@ -13,8 +13,8 @@ import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { tellGivenUp } from "./refused-objects.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
-import { sanitize } from "../kinds/sanitize.ts";
-import { inVersion, servedType } from "../kinds/served-types.ts";
+import { sanitize } from "../../kinds/sanitize.ts";
+import { inVersion, servedType } from "../../kinds/served-types.ts";
 
 /**
  * Makes the cluster-scoped objects that are missing. One that is there and differs is put back when only these namespaces

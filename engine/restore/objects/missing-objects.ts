@@ -6,12 +6,12 @@ import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-obj
 import { nameOf } from "../../objects/object-names.ts";
 import { isGivenUp } from "./refused-objects.ts";
 import type { NamespacedRestore } from "./restore-object.ts";
-import { quotas, userSnapshots } from "../kinds/restore-order.ts";
+import { quotas, userSnapshots } from "../../kinds/restore-order.ts";
 import { type RestoreSource, savedObjectsOf } from "../source/restore-source.ts";
 import { refusedKey, refusedNames } from "./restoring-refused.ts";
 import { savedNames } from "../source/saved-names.ts";
 import { isClaimLeftOut } from "../plan/left-out.ts";
-import { servedType } from "../kinds/served-types.ts";
+import { servedType } from "../../kinds/served-types.ts";
 
 /**
  * Pods that had finished are not run again, users' snapshots that have gone are told of by themselves, and of the rest the

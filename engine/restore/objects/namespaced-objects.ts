@@ -11,7 +11,7 @@ import { leaveUntouched, type NamespacedRestore, type Outcome, restoreObject } f
 import { type SavedObject, savedObject, savedObjectsOf } from "../source/restore-source.ts";
 import { refusedKey } from "./restoring-refused.ts";
 import { digestsFor, savedNamesOf } from "../source/saved-names.ts";
-import { type ServedType, servedType } from "../kinds/served-types.ts";
+import { type ServedType, servedType } from "../../kinds/served-types.ts";
 
 /** After so many objects that were written the step counts as having come further. */
 const batchSize = 500;

@@ -10,7 +10,7 @@ import { restoreFieldOwners } from "../compare/field-owners.ts";
 import { labelsAndAnnotations } from "../compare/labels-and-annotations.ts";
 import { ObjectRestorer } from "./object-restorer.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
-import { sanitize } from "../kinds/sanitize.ts";
+import { sanitize } from "../../kinds/sanitize.ts";
 
 /**
  * Makes the namespaces, or gives those that exist their labels and annotations back. One that is being deleted is waited

@@ -11,9 +11,9 @@ import {
 import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { StoreError } from "../../store/store-errors.ts";
 import { isGone } from "../../kubernetes/waiting.ts";
-import { scaledWorkloads } from "../kinds/restore-order.ts";
-import { withoutAllocations } from "../kinds/service.ts";
-import { mergedServiceAccount } from "../kinds/service-account.ts";
+import { scaledWorkloads } from "../../kinds/restore-order.ts";
+import { withoutAllocations } from "../../kinds/core/service.ts";
+import { mergedServiceAccount } from "../../kinds/core/service-account.ts";
 
 /** Refusals that another try may not meet: a quota that is being counted, a conflict. What takes longer comes again last. */
 const retryDelaysMs = [200, 1_000];

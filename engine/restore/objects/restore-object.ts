@@ -10,14 +10,14 @@ import {
 import type { ChangedByCluster } from "./changed-by-cluster.ts";
 import { digestOf, statusDigest } from "../compare/comparison.ts";
 import { appliersOf, restoreFieldOwners } from "../compare/field-owners.ts";
-import { isFinishedJob, isFinishedPod, markFinished } from "../kinds/finished-jobs.ts";
+import { isFinishedJob, isFinishedPod, markFinished } from "../../kinds/batch/finished-jobs.ts";
 import { keepsStatus, type LiveObject, ownerUids } from "../compare/live-objects.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { isNotedMade, noteMade } from "../plan/resolving-scope.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
-import type { ServedType } from "../kinds/served-types.ts";
-import { wantedObject } from "../kinds/wanted-object.ts";
+import type { ServedType } from "../../kinds/served-types.ts";
+import { wantedObject } from "../../kinds/wanted-object.ts";
 
 export interface NamespacedRestore {
   readonly parts: Pick<JobParts, "cluster" | "limits" | "restore">;

@@ -5,9 +5,9 @@ import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes
 import { restoreObjects } from "./namespaced-objects.ts";
 import type { NamespacedRestore } from "./restore-object.ts";
 import { refusalOf } from "./object-restorer.ts";
-import { limitKinds } from "../kinds/restore-order.ts";
+import { limitKinds } from "../../kinds/restore-order.ts";
 import { partsOf } from "../source/restore-source.ts";
-import { withDefaultsOnly } from "../kinds/limit-range.ts";
+import { withDefaultsOnly } from "../../kinds/core/limit-range.ts";
 
 const resourceQuotas: ResourceType = {
   apiVersion: "v1",

@@ -8,7 +8,7 @@ import { labelsAndAnnotations } from "../compare/labels-and-annotations.ts";
 import { restoreObjects } from "./namespaced-objects.ts";
 import { OwnerLinks } from "./owner-links.ts";
 import { failWhenTooMany } from "./refused-objects.ts";
-import { clusterScopedKinds, restoreWaves, userSnapshots } from "../kinds/restore-order.ts";
+import { clusterScopedKinds, restoreWaves, userSnapshots } from "../../kinds/restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 import { partsInScope } from "../source/saved-names.ts";
 

@@ -7,7 +7,7 @@ import { nameOf } from "../../objects/object-names.ts";
 import { failWhenTooMany, refusedNotes, tellGivenUp } from "./refused-objects.ts";
 import { type NamespacedRestore, restoreObject } from "./restore-object.ts";
 import { objectsOf, type RestoreSource } from "../source/restore-source.ts";
-import { type ServedType, servedType } from "../kinds/served-types.ts";
+import { type ServedType, servedType } from "../../kinds/served-types.ts";
 
 /**
  * Tries those objects again that were refused before: a webhook, or what converts between versions, may be up by now.

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
-import type { PodTemplate } from "../../objects/pod-template.ts";
+import type { PodTemplate } from "../../kinds/core/pod-template.ts";
 import { type LabelSelector, matches } from "../../objects/label-selector.ts";
 import { isRevision } from "../../objects/object-selection.ts";
 import { isInRollOut, podCounts, rollingKinds, specOf, statusOf } from "../../objects/roll-out-status.ts";

@@ -1,6 +1,6 @@
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
-import { classOf } from "../../objects/claim-class.ts";
-import { userSnapshots } from "../kinds/restore-order.ts";
+import { classOf } from "../../kinds/core/claim-class.ts";
+import { userSnapshots } from "../../kinds/restore-order.ts";
 import { type ScopedArchive, volumesOf } from "../source/restore-source.ts";
 
 /** Kinds through which calls come in from outside: a copy would take them from the one it is a copy of. */

@@ -3,7 +3,7 @@ import type { Discovery } from "../../kubernetes/discovery.ts";
 import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
 import { resourceName } from "../../kubernetes/kubernetes-object.ts";
 import type { ScopedArchive } from "../source/restore-source.ts";
-import { type ServedType, servedType } from "../kinds/served-types.ts";
+import { type ServedType, servedType } from "../../kinds/served-types.ts";
 
 /** What is there of archived objects: of a kind in a namespace the names are asked for once. */
 export class LiveNames {

@@ -8,7 +8,7 @@ import { isOfRelease } from "../../objects/belongings.ts";
 import { ClusterScopedNeeds } from "../../objects/cluster-scoped-needs.ts";
 import { claimPrefixes, namespacedNeeds } from "../../objects/namespaced-needs.ts";
 import { referencesOf } from "../../objects/references.ts";
-import { type RoleRef, subjectsOf } from "../../objects/subjects.ts";
+import { type RoleRef, subjectsOf } from "../../kinds/rbac/subjects.ts";
 import { driverFor } from "../../volumes/saved-data.ts";
 import { listed } from "../../objects/listed.ts";
 import { namespacesOf, objectKey } from "../source/scope.ts";

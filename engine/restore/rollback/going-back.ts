@@ -17,7 +17,7 @@ import { restoreNamespaces } from "../objects/namespaces.ts";
 import { OwnerLinks } from "../objects/owner-links.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
 import { causeOf, givenUpSoFar, refusedSoFar } from "../objects/refused-objects.ts";
-import { userSnapshots } from "../kinds/restore-order.ts";
+import { userSnapshots } from "../../kinds/restore-order.ts";
 import { type PutBack, cleared, hasReached, putBack, wentBack } from "../source/restore-checkpoints.ts";
 import { objectsOf, partsOf, isOtherwise, type RestoreSource } from "../source/restore-source.ts";
 import { safetySource } from "../plan/restore-sources.ts";

@@ -16,7 +16,7 @@ import { keptVolumes, releaseRestoredVolumes } from "../claims/kept-volumes.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
 import type { Scope } from "../source/scope.ts";
 import { objectsOf, partsOf, type RestoreSource, warnOtherwise } from "../source/restore-source.ts";
-import { sanitize } from "../kinds/sanitize.ts";
+import { sanitize } from "../../kinds/sanitize.ts";
 import { deletionUndone, isMadeWithoutSnapshot } from "../claims/unsaved-claims.ts";
 
 /**

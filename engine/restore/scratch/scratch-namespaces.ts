@@ -5,7 +5,7 @@ import type { Cluster } from "../../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { namespaces as namespaceType } from "../../objects/entities.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
-import { sanitize } from "../kinds/sanitize.ts";
+import { sanitize } from "../../kinds/sanitize.ts";
 
 /** On the namespaces of a scratch restore: its uuid. What has no such label is not its own, and is not removed with it. */
 export const scratchLabel = "drs.cloudera.com/scratch";

@@ -7,7 +7,7 @@ import type { Discovery } from "../../kubernetes/discovery.ts";
 import type { OwnerReference } from "../../kubernetes/kubernetes-object.ts";
 import { checkPermissions } from "../../kubernetes/permissions.ts";
 import type { RestorePlan } from "../../model.ts";
-import { classOf } from "../../objects/claim-class.ts";
+import { classOf } from "../../kinds/core/claim-class.ts";
 import { scratchRights } from "../../objects/rights-needed.ts";
 import { verifyContents } from "../source/archive-contents.ts";
 import { dryRun } from "../validate/dry-run.ts";

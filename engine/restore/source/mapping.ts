@@ -4,8 +4,8 @@ import {
   type ResourceType,
   resourceName,
 } from "../../kubernetes/kubernetes-object.ts";
-import type { Subject } from "../../objects/subjects.ts";
-import { withoutAllocations } from "../kinds/service.ts";
+import type { Subject } from "../../kinds/rbac/subjects.ts";
+import { withoutAllocations } from "../../kinds/core/service.ts";
 
 /** What a saved namespace is called where its objects go; one that goes nowhere else keeps its name. */
 export type MapName = (savedNamespace: string) => string;

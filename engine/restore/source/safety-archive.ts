@@ -6,9 +6,9 @@ import type { Discovery } from "../../kubernetes/discovery.ts";
 import type { ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { saveNamespaces } from "../../objects/namespace-saver.ts";
 import { savedForSafety } from "./restore-checkpoints.ts";
-import { admissionPolicies, clusterScopedKinds } from "../kinds/restore-order.ts";
+import { admissionPolicies, clusterScopedKinds } from "../../kinds/restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
-import { type ServedType, servedType } from "../kinds/served-types.ts";
+import { type ServedType, servedType } from "../../kinds/served-types.ts";
 
 /**
  * Saves the objects that the restore will replace, for the case that it has to go back: also the cluster-scoped ones of the

@@ -1,7 +1,7 @@
 import type { JobParts } from "../../jobs/parts.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
-import { isPaused } from "../kinds/paused-deployments.ts";
+import { isPaused } from "../../kinds/apps/paused-deployments.ts";
 import { notReady } from "./waiting-for-apps.ts";
 
 /** Waits, no longer than until the deadline, until the controller has made the replica set of a deployment that is to be paused. May run again. */

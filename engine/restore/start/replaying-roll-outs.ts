@@ -6,12 +6,12 @@ import { specOf, statusOf } from "../../objects/roll-out-status.ts";
 import { restoreFieldOwners } from "../compare/field-owners.ts";
 import type { NamespacedRestore } from "../objects/restore-object.ts";
 import { ObjectRestorer } from "../objects/object-restorer.ts";
-import { savedReadiness } from "../kinds/readiness.ts";
+import { savedReadiness } from "../../kinds/readiness.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
 import type { RollOut } from "../objects/roll-outs.ts";
-import type { ServedType } from "../kinds/served-types.ts";
+import type { ServedType } from "../../kinds/served-types.ts";
 import { notReady } from "./waiting-for-apps.ts";
-import { wantedObject } from "../kinds/wanted-object.ts";
+import { wantedObject } from "../../kinds/wanted-object.ts";
 
 /** What is there of a workload's roll-out, noted: its older pods, those of the newest template, too, or all as it was. */
 type Stage = "older pods" | "newest pods" | "all";

@@ -12,8 +12,8 @@ import type { NamespacedRestore } from "../objects/restore-object.ts";
 import { ObjectRestorer, refusalOf } from "../objects/object-restorer.ts";
 import { objectsOf, partsOf } from "../source/restore-source.ts";
 import { keepsRevision, revisionKinds, revisionNumber, templateOf, withoutHash } from "../objects/roll-outs.ts";
-import { type ServedType, servedType } from "../kinds/served-types.ts";
-import { wantedObject } from "../kinds/wanted-object.ts";
+import { type ServedType, servedType } from "../../kinds/served-types.ts";
+import { wantedObject } from "../../kinds/wanted-object.ts";
 
 /**
  * Makes the revisions of workloads those that were saved: they get the numbers that they had, by which a roll-out is undone

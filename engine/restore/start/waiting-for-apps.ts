@@ -7,7 +7,7 @@ import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../../kubernetes/waiting.ts";
 import { listed } from "../../objects/listed.ts";
-import { isUp } from "../kinds/readiness.ts";
+import { isUp } from "../../kinds/readiness.ts";
 
 /** So often a long wait tells what it is for. */
 const tellEveryMs = 30_000;

@@ -5,8 +5,9 @@ import { managersOf } from "../../kubernetes/field-managers.ts";
 import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
-import { isMadeByCluster, isMirrorPod, stoppedLabel } from "../../objects/object-selection.ts";
-import { hasEnded, isFinishedJob } from "../kinds/finished-jobs.ts";
+import { isMadeByCluster, isMirrorPod } from "../../objects/object-selection.ts";
+import { stoppedLabel } from "../../kinds/own-labels.ts";
+import { hasEnded, isFinishedJob } from "../../kinds/batch/finished-jobs.ts";
 
 /** A kind that runs, or lets others run. */
 export interface RunningKind extends ResourceType {

@@ -1,6 +1,6 @@
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { referencesOf } from "../../objects/references.ts";
-import { podTemplateOf } from "../../objects/pod-template.ts";
+import { podTemplateOf } from "../../kinds/core/pod-template.ts";
 import { objectsOf, partsOf } from "../source/restore-source.ts";
 import { savedNames } from "../source/saved-names.ts";
 import type { Trial } from "./trial.ts";

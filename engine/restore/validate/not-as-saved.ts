@@ -6,9 +6,9 @@ import {
   type ResourceType,
   resourceName,
 } from "../../kubernetes/kubernetes-object.ts";
-import { isFinishedJob } from "../kinds/finished-jobs.ts";
+import { isFinishedJob } from "../../kinds/batch/finished-jobs.ts";
 import { nameOf } from "../../objects/object-names.ts";
-import { sanitize } from "../kinds/sanitize.ts";
+import { sanitize } from "../../kinds/sanitize.ts";
 
 interface ServiceState {
   readonly spec?: { readonly type?: string; readonly loadBalancerIP?: string };

@@ -26,7 +26,7 @@ import { type RestoreSource, volumesOf } from "../source/restore-source.ts";
 import { saveForSafety } from "../source/safety-archive.ts";
 import { type Definitions, savedDefinitions } from "./saved-definitions.ts";
 import { partsInScope } from "../source/saved-names.ts";
-import { servedType } from "../kinds/served-types.ts";
+import { servedType } from "../../kinds/served-types.ts";
 import { tellUnreadySnapshots } from "./unready-snapshots.ts";
 
 /**

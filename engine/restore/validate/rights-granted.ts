@@ -2,7 +2,7 @@ import { DrsError } from "../../errors.ts";
 import type { AccessQuestion, Cluster } from "../../kubernetes/cluster.ts";
 import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, groupOf } from "../../kubernetes/kubernetes-object.ts";
-import type { RoleRef } from "../../objects/subjects.ts";
+import type { RoleRef } from "../../kinds/rbac/subjects.ts";
 import { listed } from "../../objects/listed.ts";
 
 /** The rights that roles and bindings would take which the API server refused as they grant more than the account has. */

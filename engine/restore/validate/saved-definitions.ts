@@ -4,7 +4,7 @@ import { type KubernetesObject, resourceName } from "../../kubernetes/kubernetes
 import { fateOf } from "../objects/cluster-scoped.ts";
 import { namesAreFree } from "./definition-names.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
-import { sanitize } from "../kinds/sanitize.ts";
+import { sanitize } from "../../kinds/sanitize.ts";
 
 /** What the definitions of custom resources mean for the saved ones, by resource name (`widgets.example.com`). */
 export interface Definitions {

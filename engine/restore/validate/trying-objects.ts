@@ -4,22 +4,22 @@ import { hasStatus, isAllocationRefusal, isDenied, type KubernetesError } from "
 import { type KubernetesObject, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { RawObject } from "../../kubernetes/raw-object.ts";
 import { fateOf } from "../objects/cluster-scoped.ts";
-import { isFinishedPod } from "../kinds/finished-jobs.ts";
+import { isFinishedPod } from "../../kinds/batch/finished-jobs.ts";
 import { digestOf } from "../compare/comparison.ts";
 import { type LiveObject, type LiveObjects, liveObjects } from "../compare/live-objects.ts";
 import { nameOf } from "../../objects/object-names.ts";
 import { restoredMetadata } from "../objects/namespaces.ts";
 import { refusalIn } from "./refusals.ts";
-import { afterStart, scaledWorkloads, userSnapshots } from "../kinds/restore-order.ts";
+import { afterStart, scaledWorkloads, userSnapshots } from "../../kinds/restore-order.ts";
 import { savedObjectsOf, volumesOf } from "../source/restore-source.ts";
 import { digestsFor, savedNamesOf } from "../source/saved-names.ts";
 import { runningKinds } from "../stop/running-kinds.ts";
-import { sanitize } from "../kinds/sanitize.ts";
-import { withoutAllocations } from "../kinds/service.ts";
-import { mergedServiceAccount } from "../kinds/service-account.ts";
-import { type ServedType, servedType } from "../kinds/served-types.ts";
+import { sanitize } from "../../kinds/sanitize.ts";
+import { withoutAllocations } from "../../kinds/core/service.ts";
+import { mergedServiceAccount } from "../../kinds/core/service-account.ts";
+import { type ServedType, servedType } from "../../kinds/served-types.ts";
 import type { Trial } from "./trial.ts";
-import { wantedObject } from "../kinds/wanted-object.ts";
+import { wantedObject } from "../../kinds/wanted-object.ts";
 
 /** Made otherwise than by creating what was saved. */
 const notTried = new Set(["persistentvolumes", ...afterStart, ...userSnapshots]);

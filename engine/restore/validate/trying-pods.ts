@@ -8,14 +8,14 @@ import {
   resourceName,
 } from "../../kubernetes/kubernetes-object.ts";
 import { namespaces as namespaceType } from "../../objects/entities.ts";
-import { type PodTemplate, podTemplateOf } from "../../objects/pod-template.ts";
+import { type PodTemplate, podTemplateOf } from "../../kinds/core/pod-template.ts";
 import { workloadOf } from "../../objects/pod-workload.ts";
-import { isFinishedJob } from "../kinds/finished-jobs.ts";
+import { isFinishedJob } from "../../kinds/batch/finished-jobs.ts";
 import { nameOf } from "../../objects/object-names.ts";
 import { missingDeviceClasses } from "./missing-device-classes.ts";
-import { isReady } from "../kinds/readiness.ts";
+import { isReady } from "../../kinds/readiness.ts";
 import { refusalIn } from "./refusals.ts";
-import { scaledWorkloads } from "../kinds/restore-order.ts";
+import { scaledWorkloads } from "../../kinds/restore-order.ts";
 import { objectsOf, partsOf } from "../source/restore-source.ts";
 import type { Trial } from "./trial.ts";
 

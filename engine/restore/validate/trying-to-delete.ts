@@ -2,13 +2,13 @@ import type { DiscoveredResource } from "../../kubernetes/discovery.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import { isSavedResource } from "../../objects/object-selection.ts";
 import { occupiedKinds } from "../../objects/occupied-kinds.ts";
-import { isFinishedPod } from "../kinds/finished-jobs.ts";
+import { isFinishedPod } from "../../kinds/batch/finished-jobs.ts";
 import { nameOf } from "../../objects/object-names.ts";
 import { refusalIn } from "./refusals.ts";
-import { deletionWaves } from "../kinds/restore-order.ts";
+import { deletionWaves } from "../../kinds/restore-order.ts";
 import { savedNames } from "../source/saved-names.ts";
 import type { Trial } from "./trial.ts";
-import { wantedObject } from "../kinds/wanted-object.ts";
+import { wantedObject } from "../../kinds/wanted-object.ts";
 import { unsavedObjects } from "../source/unsaved-objects.ts";
 
 /**

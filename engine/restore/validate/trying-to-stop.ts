@@ -3,10 +3,10 @@ import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import { KubernetesError } from "../../kubernetes/kubernetes-error.ts";
 import { isStopped } from "../plan/stopped-objects.ts";
 import { refusalIn } from "./refusals.ts";
-import { scaledWorkloads } from "../kinds/restore-order.ts";
+import { scaledWorkloads } from "../../kinds/restore-order.ts";
 import { objectsOf, partsOf } from "../source/restore-source.ts";
 import { runningKinds, stop } from "../stop/running-kinds.ts";
-import { servedType } from "../kinds/served-types.ts";
+import { servedType } from "../../kinds/served-types.ts";
 import type { Trial } from "./trial.ts";
 
 /**

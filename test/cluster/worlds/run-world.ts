@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { jobLabel } from "../../../engine/objects/object-selection.ts";
+import { jobLabel } from "../../../engine/kinds/own-labels.ts";
 import type { TestCluster } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import type { Change } from "./changes.ts";

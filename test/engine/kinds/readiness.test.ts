@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isReady, isUp, savedReadiness } from "../../../engine/restore/kinds/readiness.ts";
+import { isReady, isUp, savedReadiness } from "../../../engine/kinds/readiness.ts";
 
 const deployments = { apiVersion: "apps/v1", resource: "deployments" };
 const statefulSets = { apiVersion: "apps/v1", resource: "statefulsets" };

@@ -1,4 +1,4 @@
-import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 
 /** What STARTING_APPS waits for, of what was so when it was saved; a restore is COMPLETED only when all of them hold. */
 export const successConditions: readonly string[] = [

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { parseExact } from "../../../engine/kubernetes/exact-json.ts";
 import type { KubernetesObject } from "../../../engine/kubernetes/kubernetes-object.ts";
-import { sanitize } from "../../../engine/restore/kinds/sanitize.ts";
-import { mergedServiceAccount } from "../../../engine/restore/kinds/service-account.ts";
-import { withoutAllocations } from "../../../engine/restore/kinds/service.ts";
+import { sanitize } from "../../../engine/kinds/sanitize.ts";
+import { mergedServiceAccount } from "../../../engine/kinds/core/service-account.ts";
+import { withoutAllocations } from "../../../engine/kinds/core/service.ts";
 
 const serverSet = {
   uid: "u",

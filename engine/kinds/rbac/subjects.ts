@@ -1,4 +1,4 @@
-import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 
 export interface RoleRef {
   kind: string;

@@ -1,5 +1,5 @@
-import type { DiscoveredResource, Discovery } from "../../kubernetes/discovery.ts";
-import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
+import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 
 /** A saved kind as the cluster serves it. */
 export type ServedType = ResourceType & Pick<DiscoveredResource, "hasStatus">;

@@ -8,7 +8,7 @@ import {
   restoreWaves,
   startedByCreation,
   userSnapshots,
-} from "../../../engine/restore/kinds/restore-order.ts";
+} from "../../../engine/kinds/restore-order.ts";
 
 const type = (name: string, namespaced = true) => {
   const [resource = "", ...group] = name.split(".");

@@ -1,4 +1,4 @@
-import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 
 /** Where a claim named its class before there was a field for it. */
 export const classAnnotation = "volume.beta.kubernetes.io/storage-class";

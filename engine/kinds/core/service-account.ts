@@ -1,5 +1,4 @@
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
-import { isMadeForAccount } from "../../objects/object-selection.ts";
 
 /** Tokens that the cluster made for the old account are not there any more. */
 export function sanitizeServiceAccount(account: KubernetesObject): void {
@@ -49,4 +48,14 @@ const clustersAnnotation = /^openshift\.io\//;
 /** In a merge patch null takes a key away. */
 function gone(map: Readonly<Record<string, string>> = {}): Record<string, null> {
   return Object.fromEntries(Object.keys(map).flatMap((key) => (clustersAnnotation.test(key) ? [] : [[key, null]])));
+}
+
+/**
+ * Whether a Secret's name is one that the cluster itself makes up for a service account: clusters before 1.24 made a token for
+ * each, OpenShift a `dockercfg`. Five characters are drawn at the end, of these only:
+ * https://github.com/kubernetes/apimachinery/blob/master/pkg/util/rand/rand.go
+ */
+export function isMadeForAccount(account: string, use: "token" | "dockercfg", name: string): boolean {
+  const prefix = `${account}-${use}-`;
+  return name.startsWith(prefix) && /^[bcdfghjklmnpqrstvwxz2456789]{5}$/.test(name.slice(prefix.length));
 }

@@ -1,6 +1,6 @@
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { type SelectingSpec, withoutMergedLabels } from "./merged-labels.ts";
-import { isMadeForAccount } from "../../objects/object-selection.ts";
+import { isMadeForAccount } from "./service-account.ts";
 
 interface Container {
   volumeMounts?: { name: string }[];

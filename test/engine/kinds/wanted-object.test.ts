@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { ServedType } from "../../../engine/restore/kinds/served-types.ts";
-import { wantedObject } from "../../../engine/restore/kinds/wanted-object.ts";
+import type { ServedType } from "../../../engine/kinds/served-types.ts";
+import { wantedObject } from "../../../engine/kinds/wanted-object.ts";
 
 const type = (apiVersion: string, kind: string): ServedType => ({
   apiVersion,

@@ -1,5 +1,5 @@
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
-import type { PodTemplate } from "../../objects/pod-template.ts";
+import type { PodTemplate } from "../core/pod-template.ts";
 
 const uidLabels = ["controller-uid", "batch.kubernetes.io/controller-uid"];
 

@@ -1,11 +1,11 @@
-import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
-import { sanitizeClaim } from "./claim.ts";
-import { sanitizeClusterRole } from "./cluster-role.ts";
-import { sanitizeCronJob } from "./cron-job.ts";
-import { sanitizeJob } from "./job.ts";
-import { sanitizePod } from "./pod.ts";
-import { sanitizeSecret } from "./secret.ts";
-import { sanitizeServiceAccount } from "./service-account.ts";
+import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { sanitizeClaim } from "./core/claim.ts";
+import { sanitizeClusterRole } from "./rbac/cluster-role.ts";
+import { sanitizeCronJob } from "./batch/cron-job.ts";
+import { sanitizeJob } from "./batch/job.ts";
+import { sanitizePod } from "./core/pod.ts";
+import { sanitizeSecret } from "./core/secret.ts";
+import { sanitizeServiceAccount } from "./core/service-account.ts";
 
 /** Metadata that the API server sets. Owners are put back by `OwnerLinks`, as they have new uids. */
 const serverSetMetadata = [

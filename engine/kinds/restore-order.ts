@@ -1,4 +1,4 @@
-import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 
 /** Cluster-scoped kinds, in the order in which what comes later may need what comes before. */
 export const clusterScopedOrder: readonly string[] = [

@@ -1,10 +1,10 @@
-import { asInGo } from "../../kubernetes/exact-json.ts";
-import { type KubernetesObject, resourceName } from "../../kubernetes/kubernetes-object.ts";
-import { isFinishedJob, suspended } from "./finished-jobs.ts";
-import { hasRun, isPaused } from "./paused-deployments.ts";
+import { asInGo } from "../kubernetes/exact-json.ts";
+import { type KubernetesObject, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { isFinishedJob, suspended } from "./batch/finished-jobs.ts";
+import { hasRun, isPaused } from "./apps/paused-deployments.ts";
 import { scaledWorkloads } from "./restore-order.ts";
 import { sanitize } from "./sanitize.ts";
-import { withDefaultsOnly } from "./limit-range.ts";
+import { withDefaultsOnly } from "./core/limit-range.ts";
 import { inVersion, type ServedType } from "./served-types.ts";
 
 /**
