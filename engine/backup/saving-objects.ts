@@ -5,7 +5,7 @@ import type { Phase } from "../jobs/phase.ts";
 import { saveNamespaces } from "../objects/namespace-saver.ts";
 import { listed } from "../objects/listed.ts";
 import { tellUnavailable } from "./aggregated-apis.ts";
-import { mixedByHand } from "../objects/roll-out-status.ts";
+import { mixedByHand } from "../kinds/apps/roll-out-status.ts";
 import { savedObjects, validated } from "./backup-checkpoints.ts";
 import type { BackupParts } from "./backup-parts.ts";
 import { lookForBelongings } from "./belongings.ts";

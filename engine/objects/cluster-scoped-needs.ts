@@ -1,8 +1,9 @@
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { groupOf, type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { aggregatedTo, AggregatedRoles } from "./aggregated-roles.ts";
+import { aggregatedTo, AggregatedRoles } from "../kinds/rbac/aggregated-roles.ts";
 import { classOf } from "../kinds/core/claim-class.ts";
+import { callsInto, callsServiceOf, type ServiceClient, webhooksOf } from "../kinds/extensions/webhooks.ts";
 import { definitions, referencesOf } from "./references.ts";
 import { isAccountOf, type RoleRef, subjectsOf } from "../kinds/rbac/subjects.ts";
 
@@ -22,15 +23,6 @@ interface User {
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
-}
-
-interface ServiceClient {
-  service?: { namespace?: string; name?: string };
-}
-/** One of a webhook configuration. */
-export interface Webhook {
-  readonly name: string;
-  readonly clientConfig?: ServiceClient & { readonly url?: string; readonly caBundle?: string };
 }
 
 const clusterRoles = "clusterroles.rbac.authorization.k8s.io";
@@ -235,35 +227,6 @@ function key(kind: string, name: string): string {
 
 /** On what the API server makes itself. */
 const bootstrapping = "kubernetes.io/bootstrapping";
-
-export const webhookConfigurations = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"].map(
-  (resource) => ({ apiVersion: "admissionregistration.k8s.io/v1", resource }),
-);
-
-/** Whether a webhook configuration calls a service in one of these namespaces. */
-export function callsServiceOf(configuration: KubernetesObject, namespaces: ReadonlySet<string>): boolean {
-  return webhooksOf(configuration).some((webhook) => callsInto(webhook, namespaces));
-}
-
-export function webhooksOf(configuration: KubernetesObject): readonly Webhook[] {
-  return (configuration["webhooks"] ?? []) as Webhook[];
-}
-
-/** Whether a webhook is served from one of these namespaces. */
-export function callsInto(webhook: Webhook, namespaces: ReadonlySet<string>): boolean {
-  return namespaces.has(serviceOf(webhook).namespace);
-}
-
-/** The service that a webhook calls, also by its URL; without a name when it is none of the cluster's. */
-export function serviceOf({ clientConfig = {} }: Webhook): { readonly namespace: string; readonly name: string } {
-  const { service, url = "" } = clientConfig;
-  if (service) return { namespace: service.namespace ?? "", name: service.name ?? "" };
-  const [, name = "", namespace = ""] = inClusterUrl.exec(url) ?? [];
-  return { namespace, name };
-}
-
-/** https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#services */
-const inClusterUrl = /^https:\/\/([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:[.:/]|$)/;
 
 /** Those objects that are needed, each of them once. */
 async function* matching(

@@ -18,7 +18,8 @@ import type { AccessQuestion } from "../kubernetes/cluster.ts";
 import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
 import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { rightsOn } from "../kubernetes/permissions.ts";
-import { verbsOfNeed, webhookConfigurations } from "./cluster-scoped-needs.ts";
+import { verbsOfNeed } from "./cluster-scoped-needs.ts";
+import { webhookConfigurations } from "../kinds/extensions/webhooks.ts";
 import { namespaces as namespaceType } from "./entities.ts";
 import { savedResources } from "./object-selection.ts";
 

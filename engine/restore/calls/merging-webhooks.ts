@@ -1,4 +1,4 @@
-import type { Webhook } from "../../objects/cluster-scoped-needs.ts";
+import type { Webhook } from "../../kinds/extensions/webhooks.ts";
 
 /*
  * Webhooks of one configuration have a name each, and an order: mutating ones are called in it.

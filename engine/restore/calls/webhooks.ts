@@ -9,7 +9,7 @@ import {
   type Webhook,
   webhookConfigurations,
   webhooksOf,
-} from "../../objects/cluster-scoped-needs.ts";
+} from "../../kinds/extensions/webhooks.ts";
 import { restoreFieldOwners } from "../compare/field-owners.ts";
 import { labelsAndAnnotations } from "../compare/labels-and-annotations.ts";
 import { insertWebhooks, mergeWebhooks } from "./merging-webhooks.ts";

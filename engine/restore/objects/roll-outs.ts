@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import type { PodTemplate } from "../../kinds/core/pod-template.ts";
-import { type LabelSelector, matches } from "../../objects/label-selector.ts";
+import { type LabelSelector, matches } from "../../kubernetes/label-selector.ts";
 import { isRevision } from "../../objects/object-selection.ts";
-import { isInRollOut, podCounts, rollingKinds, specOf, statusOf } from "../../objects/roll-out-status.ts";
+import { isInRollOut, podCounts, rollingKinds, specOf, statusOf } from "../../kinds/apps/roll-out-status.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 
 export const revisionKinds: readonly string[] = ["replicasets.apps", "controllerrevisions.apps"];

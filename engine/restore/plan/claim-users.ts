@@ -5,7 +5,7 @@ import { hasEnded } from "../../kinds/batch/finished-jobs.ts";
 import { listed } from "../../objects/listed.ts";
 import { type RestoreSource, volumesOf } from "../source/restore-source.ts";
 import { isStopped } from "./stopped-objects.ts";
-import { workloadOf } from "../../objects/pod-workload.ts";
+import { workloadOf } from "../../kinds/apps/pod-workload.ts";
 
 /**
  * A claim that gets other data is stopped for: FAILED_PRECONDITION names the pods that use a selected one and would run on, as

@@ -1,5 +1,5 @@
 import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
-import { workloadOf } from "../../objects/pod-workload.ts";
+import { workloadOf } from "../../kinds/apps/pod-workload.ts";
 import type { Scope } from "../source/scope.ts";
 
 /**

@@ -4,7 +4,7 @@ import { events, pods } from "../../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import { KubernetesError } from "../../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
-import { type LabelSelector, labelSelectorOf } from "../../objects/label-selector.ts";
+import { type LabelSelector, labelSelectorOf } from "../../kubernetes/label-selector.ts";
 import { isPodReady } from "./waiting-for-apps.ts";
 
 export interface LateApp {

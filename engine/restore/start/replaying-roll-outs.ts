@@ -2,7 +2,7 @@ import type { JobParts } from "../../jobs/parts.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { type KubernetesObject, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../../kubernetes/waiting.ts";
-import { specOf, statusOf } from "../../objects/roll-out-status.ts";
+import { specOf, statusOf } from "../../kinds/apps/roll-out-status.ts";
 import { restoreFieldOwners } from "../compare/field-owners.ts";
 import type { NamespacedRestore } from "../objects/restore-object.ts";
 import { ObjectRestorer } from "../objects/object-restorer.ts";

@@ -7,7 +7,7 @@ import type { Discovery } from "../../kubernetes/discovery.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { isRevision } from "../../objects/object-selection.ts";
-import { specOf, statusOf } from "../../objects/roll-out-status.ts";
+import { specOf, statusOf } from "../../kinds/apps/roll-out-status.ts";
 import type { NamespacedRestore } from "../objects/restore-object.ts";
 import { ObjectRestorer, refusalOf } from "../objects/object-restorer.ts";
 import { objectsOf, partsOf } from "../source/restore-source.ts";

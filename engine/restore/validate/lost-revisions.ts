@@ -1,5 +1,5 @@
 import type { JobContext } from "../../jobs/phase.ts";
-import { mixedByHand } from "../../objects/roll-out-status.ts";
+import { mixedByHand } from "../../kinds/apps/roll-out-status.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
 import { rollOutsOf } from "../objects/roll-outs.ts";
 

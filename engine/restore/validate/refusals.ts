@@ -11,7 +11,7 @@ import {
   webhookIn,
 } from "../../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
-import { callsServiceOf, webhookConfigurations } from "../../objects/cluster-scoped-needs.ts";
+import { callsServiceOf, webhookConfigurations } from "../../kinds/extensions/webhooks.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 
 /**

@@ -9,7 +9,7 @@ import {
 } from "../../kubernetes/kubernetes-object.ts";
 import { namespaces as namespaceType } from "../../objects/entities.ts";
 import { type PodTemplate, podTemplateOf } from "../../kinds/core/pod-template.ts";
-import { workloadOf } from "../../objects/pod-workload.ts";
+import { workloadOf } from "../../kinds/apps/pod-workload.ts";
 import { isFinishedJob } from "../../kinds/batch/finished-jobs.ts";
 import { nameOf } from "../../objects/object-names.ts";
 import { missingDeviceClasses } from "./missing-device-classes.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { KubernetesObject } from "../../../engine/kubernetes/kubernetes-object.ts";
-import { mixedByHand } from "../../../engine/objects/roll-out-status.ts";
+import { mixedByHand } from "../../../engine/kinds/apps/roll-out-status.ts";
 import { rollOutOf, templateOf } from "../../../engine/restore/objects/roll-outs.ts";
 
 const type = (kind: string) => ({

@@ -1,5 +1,5 @@
-import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import type { PodTemplate } from "../kinds/core/pod-template.ts";
+import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import type { PodTemplate } from "../core/pod-template.ts";
 
 /** Workloads that replace pods of an older template by such of the newest. */
 export const rollingKinds: readonly string[] = ["deployments.apps", "statefulsets.apps", "daemonsets.apps"];

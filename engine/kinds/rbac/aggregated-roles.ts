@@ -1,6 +1,6 @@
-import { isBuiltInGroup } from "../kubernetes/built-in-kinds.ts";
-import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-import { type LabelSelector, labelSelectorOf, matches } from "./label-selector.ts";
+import { isBuiltInGroup } from "../../kubernetes/built-in-kinds.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { type LabelSelector, labelSelectorOf, matches } from "../../kubernetes/label-selector.ts";
 
 /** Which cluster roles' rules a cluster role collects; none for one that has rules of its own. */
 export function selectorsOf(role: KubernetesObject): readonly LabelSelector[] {

@@ -1,4 +1,4 @@
-import { groupOf, type KubernetesObject, type ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { groupOf, type KubernetesObject, type ResourceType } from "../../kubernetes/kubernetes-object.ts";
 
 /** The workload whose controller has made a pod. */
 export interface Workload {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { labelSelectorOf } from "../../../engine/objects/label-selector.ts";
+import { labelSelectorOf } from "../../../engine/kubernetes/label-selector.ts";
 
 test.each([
   [{ matchLabels: { app: "web", tier: "1" } }, "app=web,tier=1"],
