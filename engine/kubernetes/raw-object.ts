@@ -12,6 +12,7 @@ export class RawObject {
   readonly bytes: Buffer;
   /** Where the metadata's member begins; undefined when the bytes are in another order. */
   readonly #start: number | undefined;
+  #metadata: ObjectMeta | undefined;
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
@@ -20,9 +21,7 @@ export class RawObject {
 
   /** Of a member that is there twice the first counts. */
   get metadata(): ObjectMeta {
-    if (this.#start === undefined) return this.object.metadata;
-    const from = this.#start + metadataKey.length;
-    return JSON.parse(this.bytes.toString("utf8", from, endOfObject(this.bytes, from))) as ObjectMeta;
+    return (this.#metadata ??= this.#readMetadata());
   }
 
   /** With numbers exact (`parseExact`). */
@@ -33,6 +32,12 @@ export class RawObject {
   /** Two objects with the same one are the same in every byte but, it may be, in what they say of their kind and version. */
   get digest(): string {
     return shortDigest(this.bytes.subarray(this.#start ?? 0));
+  }
+
+  #readMetadata(): ObjectMeta {
+    if (this.#start === undefined) return this.object.metadata;
+    const from = this.#start + metadataKey.length;
+    return JSON.parse(this.bytes.toString("utf8", from, endOfObject(this.bytes, from))) as ObjectMeta;
   }
 }
 

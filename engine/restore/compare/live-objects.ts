@@ -42,20 +42,22 @@ export function versionOf({ uid = "", resourceVersion = "" }: Pick<ObjectMeta, "
 /** Told of the metadata of each object that is as it was saved in every byte, maybe more than once. */
 export type OnUntouched = (metadata: ObjectMeta) => void;
 
-/** Adds an object as the API server gives it. `saved`: the digests of the archived ones. */
+/** Adds an object as the API server gives it, and tells which of the two it is. `saved`: the digests of the archived ones. */
 export function addLive(
   { untouched, others }: MutableLiveObjects,
   type: ServedType,
-  bytes: Buffer,
+  raw: RawObject,
   saved: ReadonlySet<string>,
   onUntouched: OnUntouched = () => {},
-): void {
-  const raw = new RawObject(bytes);
+): "untouched" | "other" {
   const { metadata } = raw;
   if (metadata.deletionTimestamp === undefined && saved.has(raw.digest)) {
     untouched.set(metadata.name, versionOf(metadata));
     onUntouched(metadata);
-  } else others.set(metadata.name, liveObject(type, raw.object));
+    return "untouched";
+  }
+  others.set(metadata.name, liveObject(type, raw.object));
+  return "other";
 }
 
 /**
@@ -73,7 +75,7 @@ export async function liveObjects(
   const live: MutableLiveObjects = { untouched: new Map(), others: new Map() };
   try {
     for await (const items of cluster.listRaw(type, namespace, signal))
-      for (const item of items) addLive(live, type, item, saved, onUntouched);
+      for (const item of items) addLive(live, type, new RawObject(item), saved, onUntouched);
   } catch (error) {
     if (isUnconverted(error)) throw unreadable(type, namespace, error);
     if (!hasStatus(error, 404, 405)) throw error; // a kind that has gone since discovery

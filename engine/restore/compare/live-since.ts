@@ -3,6 +3,7 @@ import { isBuiltInGroup } from "../../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
 import { groupOf } from "../../kubernetes/kubernetes-object.ts";
+import { RawObject } from "../../kubernetes/raw-object.ts";
 import { addLive, liveObjects, type LiveObjects, type OnUntouched, versionOf } from "./live-objects.ts";
 import type { MutableLiveObjects } from "./live-objects.ts";
 import type { ServedType } from "../../kinds/served-types.ts";
@@ -55,7 +56,7 @@ export async function liveSince(
   if (changed.length > Math.max(fewObjects, names.size / oneIn)) return all();
   await forEachInFlight(changed, inFlight, async (name) => {
     const bytes = await cluster.getRaw(type, namespace, name, signal);
-    if (bytes) addLive(live, type, bytes, digests, onUntouched);
+    if (bytes) addLive(live, type, new RawObject(bytes), digests, onUntouched);
   });
   return live;
 }

@@ -1,8 +1,25 @@
+import type { ResourceType } from "../../kubernetes/kubernetes-object.ts";
+import { RawObject } from "../../kubernetes/raw-object.ts";
 import type { ServedType } from "../../kinds/served-types.ts";
+import { isMadeByCluster } from "../../objects/object-selection.ts";
 import { addLive, type LiveObjects, type MutableLiveObjects } from "./live-objects.ts";
 
-/** Of so many objects that are not as saved in every byte it is kept what they are like, in all kinds together. */
+/** Of so many objects that are not as saved in every byte it is kept what they are like, in all kinds together; and of so many that were not saved. */
 const maxOthers = 2_000;
+
+/** The saved objects of a kind in a namespace. */
+export interface SavedHere {
+  /** The kind as the cluster serves it; undefined when the archive has none of it. */
+  readonly type: ServedType | undefined;
+  readonly digests: ReadonlySet<string>;
+  readonly names: ReadonlySet<string>;
+}
+
+/** An object that the archive does not have. */
+export interface UnsavedObject {
+  readonly name: string;
+  readonly uid: string;
+}
 
 /**
  * What the one list that the safety archive is made from has shown of the live objects, so that the steps after it need no
@@ -11,34 +28,68 @@ const maxOthers = 2_000;
 export class SeenObjects {
   /** By kind and namespace. */
   readonly #collections = new Map<string, MutableLiveObjects | "too many">();
+  /** Likewise: what the archive does not have, and the cluster does not make itself. */
+  readonly #unsaved = new Map<string, UnsavedObject[] | "too many">();
   #others = 0;
+  #unsavedCount = 0;
+  #isWhole = false;
 
-  /** Takes down an object of a list; `saved`: the digests of the archived ones of its kind. */
-  see(type: ServedType, namespace: string, bytes: Buffer, saved: ReadonlySet<string>): void {
-    const key = keyOf(type, namespace);
-    const seen = this.#collections.get(key) ?? { untouched: new Map(), others: new Map() };
-    if (seen === "too many") return;
-    this.#collections.set(key, seen);
-    const before = seen.others.size;
-    addLive(seen, type, bytes, saved);
-    this.#others += seen.others.size - before;
-    if (this.#others <= maxOthers) return;
-    this.#others -= seen.others.size;
-    this.#collections.set(key, "too many");
+  /** Takes down an object of a list. */
+  see(listed: ResourceType, namespace: string, bytes: Buffer, { type, digests, names }: SavedHere): void {
+    const key = keyOf(listed, namespace);
+    const raw = new RawObject(bytes);
+    const isUntouched = type !== undefined && this.#compare(key, type, raw, digests);
+    if (!isUntouched && !names.has(raw.metadata.name)) this.#addUnsaved(key, listed, raw);
+  }
+
+  /** To be called when all of the namespaces was listed: what was not seen is not there. */
+  end(): void {
+    this.#isWhole = true;
   }
 
   /** The objects of a kind in a namespace, as they were then; undefined when that is not known. */
-  of(type: ServedType, namespace: string): LiveObjects | undefined {
+  of(type: ResourceType, namespace: string): LiveObjects | undefined {
     const seen = this.#collections.get(keyOf(type, namespace));
     return seen === "too many" ? undefined : seen;
   }
 
+  /** Those that a restore deletes, as they were then; undefined when that is not known. */
+  unsavedOf(type: ResourceType, namespace: string): readonly UnsavedObject[] | undefined {
+    if (!this.#isWhole) return undefined;
+    const unsaved = this.#unsaved.get(keyOf(type, namespace)) ?? [];
+    return unsaved === "too many" ? undefined : unsaved;
+  }
+
   clear(): void {
     this.#collections.clear();
+    this.#unsaved.clear();
     this.#others = 0;
+    this.#unsavedCount = 0;
+    this.#isWhole = false;
+  }
+
+  /** Gives whether the object is as it was saved in every byte. */
+  #compare(key: string, type: ServedType, raw: RawObject, digests: ReadonlySet<string>): boolean {
+    const seen = this.#collections.get(key) ?? { untouched: new Map(), others: new Map() };
+    if (seen === "too many") return false;
+    this.#collections.set(key, seen);
+    if (addLive(seen, type, raw, digests) === "untouched") return true;
+    if (++this.#others > maxOthers) {
+      this.#others -= seen.others.size;
+      this.#collections.set(key, "too many");
+    }
+    return false;
+  }
+
+  #addUnsaved(key: string, type: ResourceType, raw: RawObject): void {
+    const unsaved = this.#unsaved.get(key) ?? [];
+    if (unsaved === "too many" || isMadeByCluster(type, raw.object)) return;
+    const { name, uid = "" } = raw.metadata;
+    unsaved.push({ name, uid });
+    this.#unsaved.set(key, ++this.#unsavedCount > maxOthers ? "too many" : unsaved);
   }
 }
 
-function keyOf({ apiVersion, resource }: ServedType, namespace: string): string {
+function keyOf({ apiVersion, resource }: ResourceType, namespace: string): string {
   return `${apiVersion}/${resource}/${namespace}`;
 }

@@ -3,11 +3,12 @@ import { formatVersion } from "../../archive/format.ts";
 import type { JobParts } from "../../jobs/parts.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { Discovery } from "../../kubernetes/discovery.ts";
-import type { ResourceType } from "../../kubernetes/kubernetes-object.ts";
+import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { saveNamespaces } from "../../objects/namespace-saver.ts";
 import { savedForSafety } from "./restore-checkpoints.ts";
 import { admissionPolicies, clusterScopedKinds } from "../../kinds/restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
+import { savedNames } from "./saved-names.ts";
 import { type ServedType, servedType } from "../../kinds/served-types.ts";
 
 /**
@@ -32,6 +33,7 @@ export async function saveForSafety(
   const onListed = await seeing(source, discovery, signal);
   const request = { cluster, discovery, writer, namespaces, further, signal, onListed, onPart: () => {} };
   const parts = await saveNamespaces(request);
+  source.index.seen.end();
   await writer.writeManifest(
     {
       formatVersion,
@@ -67,17 +69,24 @@ async function seeing(
   const { index, reader } = source;
   index.seen.clear();
   index.kept.clear();
-  const compared = new Map<string, { readonly type: ServedType; readonly digests: ReadonlySet<string> }>();
+  const types = new Map<string, ServedType>();
+  const digests = new Map<string, ReadonlySet<string>>();
+  const names = new Map<string, ReadonlyMap<string, ReadonlySet<string>>>();
   for (const part of reader.parts) {
     const type = servedType(discovery, part);
-    if (type) compared.set(keyOf(type), { type, digests: (await index.of(source, part, signal)).digests });
+    if (type) types.set(keyOf(type), type);
+    if (type) digests.set(keyOf(type), (await index.of(source, part, signal)).digests);
+    names.set(resourceName(part), await savedNames(source, part, signal));
   }
-  return (listed, namespace, bytes) => {
-    const known = compared.get(keyOf(listed));
-    const isMoved = source.scope.targetOf(namespace) !== namespace; // and differs from what was saved of its name
-    if (known && !isMoved) index.seen.see(known.type, namespace, bytes, known.digests);
-  };
+  return (listed, namespace, bytes) =>
+    index.seen.see(listed, namespace, bytes, {
+      type: types.get(keyOf(listed)),
+      digests: digests.get(keyOf(listed)) ?? none,
+      names: names.get(resourceName(listed))?.get(namespace) ?? none,
+    });
 }
+
+const none: ReadonlySet<string> = new Set();
 
 function keyOf({ apiVersion, resource }: ResourceType): string {
   return `${apiVersion}/${resource}`;

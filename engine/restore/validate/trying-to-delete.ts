@@ -1,12 +1,14 @@
 import type { DiscoveredResource } from "../../kubernetes/discovery.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
-import { isSavedResource } from "../../objects/object-selection.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { savedResources } from "../../objects/object-selection.ts";
 import { occupiedKinds } from "../../objects/occupied-kinds.ts";
 import { isFinishedPod } from "../../kinds/batch/finished-jobs.ts";
 import { nameOf } from "../../objects/object-names.ts";
 import { refusalIn } from "./refusals.ts";
 import { deletionWaves } from "../../kinds/restore-order.ts";
 import { savedNames } from "../source/saved-names.ts";
+import type { UnsavedObject } from "../compare/seen-objects.ts";
 import type { Trial } from "./trial.ts";
 import { wantedObject } from "../../kinds/wanted-object.ts";
 import { unsavedObjects } from "../source/unsaved-objects.ts";
@@ -19,16 +21,16 @@ export async function tryToDelete(trial: Trial): Promise<void> {
   const { source, discovery, parts, signal, namespaces, refusals, findings } = trial;
   const { cluster, limits } = parts;
   const inFlight = limits.clusterConcurrency;
-  const saved = discovery.resources.filter(isSavedResource);
+  const saved = savedResources(discovery, [...namespaces]);
   const kinds = await occupiedKinds(cluster, saved, [...namespaces], inFlight, signal);
   await forEachInFlight(deletionWaves(kinds).flat(), inFlight, async (type) => {
     const names = await savedNames(source, type, signal);
     for (const namespace of namespaces)
       await forEachInFlight(
-        unsavedObjects(cluster, type, namespace, names.get(namespace), signal),
+        source.index.seen.unsavedOf(type, namespace) ??
+          namesOf(unsavedObjects(cluster, type, namespace, names.get(namespace), signal)),
         inFlight,
-        async ({ metadata }) => {
-          const { name, uid = "" } = metadata;
+        async ({ name, uid }) => {
           if (!source.scope.hasLive(type, { namespace, name })) return undefined;
           const refusal = await refusalIn(() => cluster.dryRun.delete(type, namespace, name, signal, { uid }));
           if (!refusal) return tellWayBack(trial, type, namespace, name);
@@ -41,6 +43,10 @@ export async function tryToDelete(trial: Trial): Promise<void> {
         },
       );
   });
+}
+
+async function* namesOf(objects: AsyncIterable<KubernetesObject>): AsyncGenerator<UnsavedObject> {
+  for await (const { metadata } of objects) yield { name: metadata.name, uid: metadata.uid ?? "" };
 }
 
 async function tellWayBack(
