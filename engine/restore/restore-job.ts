@@ -16,6 +16,7 @@ import { keepVolumes, keptVolumes, releaseKeptVolumes } from "./claims/kept-volu
 import { letCallsIn } from "./calls/letting-calls-in.ts";
 import { restoreNamespaces } from "./objects/namespaces.ts";
 import { tellMissing } from "./objects/missing-objects.ts";
+import { enforcePodSecurity, forgetRelaxed, relaxPodSecurity } from "./objects/pod-security.ts";
 import { OwnerLinks } from "./objects/owner-links.ts";
 import { refusalOf } from "./objects/object-restorer.ts";
 import { preValidation } from "./validate/pre-validation.ts";
@@ -26,6 +27,7 @@ import { restoreClaims, settleBoundClaims } from "./fill/restoring-claims.ts";
 import { relaxLimits } from "./objects/restoring-limits.ts";
 import { restoreFrom } from "./objects/restoring-objects.ts";
 import { restoreSecrets } from "./objects/restoring-secrets.ts";
+import { tellInadmissiblePods } from "./start/inadmissible-pods.ts";
 import { startApps } from "./start/starting-apps.ts";
 import type { SavedIndex } from "./source/saved-index.ts";
 import { stopApps } from "./stop/stopping-apps.ts";
@@ -62,6 +64,7 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
       }),
       phase("STOPPING_APPS", async (source, context) => {
         reach(context, "touched");
+        await relaxPodSecurity(parts, context, source);
         await removeWebhooks(parts, context, source.scope.wholeNamespaces);
         if (!hasReached(context, "stored")) await toStorageVersions(parts, context, source);
         reach(context, "stored");
@@ -113,7 +116,7 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
       await settleBoundClaims(parts, context, source);
       const isWhole = () => !context.messages().some(({ level }) => level === "error");
       if (isWhole()) await releaseKeptVolumes(parts, context, leftClaims(source));
-      await letCallsIn(source, parts, context);
+      await letOthersJudge(source, parts, context);
       if (!isWhole()) {
         context.error(
           "",
@@ -138,7 +141,7 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
         const left =
           volumes.length > 0 ? `what was replaced is not all removed: volumes ${volumes.join(", ")}` : "not cleaned up";
         context.error("", `all is restored, but ${left}`);
-        await letCallsIn(await provenSource(parts, context, plan), parts, context);
+        await letOthersJudge(await provenSource(parts, context, plan), parts, context);
         return;
       }
       const isTouched = hasReached(context, "touched");
@@ -164,6 +167,14 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
     givenUp: (context, why) =>
       isInBetween(context) ? `going back failed too: ${why}. ${whereAllLies(parts, context)}` : undefined,
   };
+}
+
+/** Puts in force what could refuse what is restored, as nothing is left to be created: Pod Security, webhooks and policies. */
+async function letOthersJudge(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+  const enforced = await enforcePodSecurity(source, parts, context);
+  await letCallsIn(source, parts, context);
+  await tellInadmissiblePods(parts, context, enforced);
+  forgetRelaxed(context);
 }
 
 /** Whether neither what was there nor what was saved is there whole. */

@@ -7,6 +7,7 @@ import { builtIn } from "../objects/registry.ts";
 import { resourceId } from "../objects/resource.ts";
 import type { Resource } from "../objects/resource.ts";
 import { admitJob } from "./job.ts";
+import { admitPod } from "./pod-security.ts";
 import { admitService } from "./service-address.ts";
 
 /** Completes a new object in place, or throws what the API server would refuse it with. */
@@ -20,6 +21,7 @@ const byKind: Readonly<Record<string, Admit>> = {
   namespaces: admitNamespace,
   persistentvolumeclaims: admitClaim,
   persistentvolumes: admitVolume,
+  pods: admitPod,
   "replicasets.apps": admitReplicated,
   secrets: admitSecret,
   services: admitService,

@@ -3,7 +3,7 @@ import type { JobContext } from "../../jobs/phase.ts";
 import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { isUsedOnlyBy } from "../../objects/cluster-scoped-users.ts";
 import { refusalOf } from "./object-restorer.ts";
-import type { RestoreSource } from "../source/restore-source.ts";
+import { type RestoreSource, warnOtherwise } from "../source/restore-source.ts";
 
 /** A cluster-scoped object that was not there before the restore. */
 interface Added {
@@ -26,34 +26,37 @@ export function noteAdded(
 
 /**
  * Deletes what the restore has made of its backup. What others have come to use meanwhile stays, with a warning, and so does
- * a namespace, which would take with it whatever they have put there. May run again.
+ * a namespace, which would take with it whatever they have put there: not all is as it was then. May run again.
  */
 export async function removeAdded(
+  source: RestoreSource,
   { cluster }: Pick<JobParts, "cluster">,
-  { notes, signal, info, warn }: JobContext,
-  namespaces: readonly string[],
+  context: JobContext,
 ): Promise<void> {
+  const { notes, signal, info } = context;
+  const namespaces = new Set(source.targetNamespaces);
   for (const [, { type, name }] of notes.entries<Added>(addedNotes)) {
     const object = await cluster.get(type, "", name, signal);
     if (!object) continue;
-    const stays = `${type.kind} ${name} was made by the restore and stays`;
+    const stays = (why: string) =>
+      warnOtherwise(context, source, "", `${type.kind} ${name} was made by the restore and stays: ${why}`);
     if (resourceName(type) === "namespaces") {
-      warn("", `${stays}: nothing that the restore has made is left in it`);
+      stays("nothing that the restore has made is left in it");
       continue;
     }
     if (resourceName(type) === "persistentvolumes") {
-      warn("", `${stays}: its data lies elsewhere, and stays when it is deleted`);
+      stays("its data lies elsewhere, and stays when it is deleted");
       continue;
     }
-    if (!(await isUsedOnlyBy(new Set(namespaces), cluster, type, object, signal))) {
-      warn("", `${stays}: others than these namespaces may use it`);
+    if (!(await isUsedOnlyBy(namespaces, cluster, type, object, signal))) {
+      stays("others than these namespaces may use it");
       continue;
     }
     try {
       await cluster.delete(type, "", name, signal);
       info(`removed ${type.kind} ${name}, which was not there before`);
     } catch (error) {
-      warn("", `${stays}: ${refusalOf(error)}`);
+      stays(refusalOf(error));
     }
   }
 }

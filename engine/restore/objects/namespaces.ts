@@ -9,11 +9,12 @@ import { takeApisAway } from "./aggregated-apis.ts";
 import { restoreFieldOwners } from "../compare/field-owners.ts";
 import { labelsAndAnnotations } from "../compare/labels-and-annotations.ts";
 import { ObjectRestorer } from "./object-restorer.ts";
+import { underLaxerLevel } from "./pod-security.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
 
 /**
- * Makes the namespaces, or gives those that exist their labels and annotations back. One that is being deleted is waited
+ * Makes the namespaces, or gives those that exist their labels and annotations back, under their laxer Pod Security level. One that is being deleted is waited
  * for; FAILED_PRECONDITION, with what holds it, when that takes too long.
  */
 export async function restoreNamespaces(
@@ -28,12 +29,13 @@ export async function restoreNamespaces(
     await notTerminating({ cluster, limits }, context, source.targetNamespaces, name);
     const existing = await cluster.get(type, "", name, signal);
     if (existing && source.scope.liveReachOf(type, { name }) === "if missing") continue;
+    const relaxed = underLaxerLevel(context, existing, object);
     if (existing) {
-      const metadata = restoredMetadata(existing, object);
+      const metadata = restoredMetadata(existing, relaxed);
       await cluster.patch(type, "", name, { metadata }, signal);
     } else {
       noteAdded(context, source, type, name);
-      await restorer.restore(type, sanitize(type, object));
+      await restorer.restore(type, sanitize(type, relaxed));
     }
     await restoreFieldOwners(cluster, type, object, signal);
     context.info(`namespace ${name} is there`);

@@ -14,6 +14,7 @@ import { missingObjects } from "../objects/missing-objects.ts";
 import { restoreRefused } from "../objects/restoring-refused.ts";
 import { putClaimsBack, removeNewClaims } from "./putting-claims-back.ts";
 import { restoreNamespaces } from "../objects/namespaces.ts";
+import { enforcePodSecurity, forgetRelaxed, relaxedNamespaces } from "../objects/pod-security.ts";
 import { OwnerLinks } from "../objects/owner-links.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
 import { causeOf, givenUpSoFar, refusedSoFar } from "../objects/refused-objects.ts";
@@ -44,6 +45,8 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<bool
   if (putBack.find(context) === undefined) putBack.write(context, await putAllBack(source, all, back));
   await letCallsIn(source, all, back);
   await tryRefusedAgain(source, all, back);
+  await enforcePodSecurity(source, all, back);
+  forgetRelaxed(back);
   const { late } = putBack.read(context);
   for (const text of late) back.error("", text);
   const isWhole = await tellWhatIsMissing(source, parts, back);
@@ -128,7 +131,7 @@ async function clearAway(source: RestoreSource, parts: JobParts, context: JobCon
   }
   await disown(parts, context, scope.wholeNamespaces, () => true);
   await deleteObjects(source, parts, context);
-  await removeAdded(parts, context, scope.targetNamespaces);
+  await removeAdded(source, parts, context);
 }
 
 const firstPauseMs = 1_000;
@@ -181,8 +184,13 @@ async function tellWhatIsMissing(source: RestoreSource, parts: JobParts, context
 export function whereAllLies({ storage }: JobParts, context: JobContext, section = "When going back fails"): string {
   const volumes = keptVolumes(context).map((kept) => `${kept.persistentVolume} of ${kept.namespace}/${kept.claim}`);
   const data = volumes.length === 0 ? "in the claims as they are" : `in the persistent volumes ${volumes.join(", ")}`;
+  const relaxed = relaxedNamespaces(context);
+  const levels =
+    relaxed.length === 0
+      ? ""
+      : `. Pod Security is laxer than it was, until its label is set again, in ${relaxed.join(", ")}`;
   return (
     `The objects that were there before are in ${storage.description} under ${safetyFolder(context.job.uuid)}, ` +
-    `the data ${data}: see "${section}" in docs/operations.md`
+    `the data ${data}: see "${section}" in docs/operations.md${levels}`
   );
 }

@@ -3,6 +3,7 @@ import type { JobContext, JobDefinition, Phase } from "../../jobs/phase.ts";
 import type { RestorePhase, RestorePlan } from "../../model.ts";
 import { bindIdleClaims } from "../claims/binding-idle-claims.ts";
 import { tellMissing } from "../objects/missing-objects.ts";
+import { enforcePodSecurity } from "../objects/pod-security.ts";
 import { OwnerLinks } from "../objects/owner-links.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
 import { backupSource, provenSource } from "../plan/restore-sources.ts";
@@ -11,6 +12,7 @@ import { restoreClaims, settleBoundClaims } from "../fill/restoring-claims.ts";
 import { restoreFrom } from "../objects/restoring-objects.ts";
 import { restoreSecrets } from "../objects/restoring-secrets.ts";
 import type { SavedIndex } from "../source/saved-index.ts";
+import { tellInadmissiblePods } from "../start/inadmissible-pods.ts";
 import { startApps } from "../start/starting-apps.ts";
 import { removeScratch } from "./removing-scratch.ts";
 import { makeNamespaces } from "./scratch-namespaces.ts";
@@ -61,6 +63,7 @@ export function scratchJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
       const source = await provenSource(parts, context, plan);
       context.notes.set(madeNote, true);
       await settleBoundClaims(parts, context, source);
+      await tellInadmissiblePods(parts, context, await enforcePodSecurity(source, parts, context));
       context.info(`made ${source.targetNamespaces.join(", ")}, which stay until they are removed`);
     },
     async fail(context) {

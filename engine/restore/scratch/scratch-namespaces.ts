@@ -4,6 +4,7 @@ import type { JobContext } from "../../jobs/phase.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { namespaces as namespaceType } from "../../objects/entities.ts";
+import { underLaxerLevel } from "../objects/pod-security.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
 
@@ -34,15 +35,16 @@ export function isOf(uuid: string, { metadata }: KubernetesObject): boolean {
   return metadata.labels?.[scratchLabel] === uuid;
 }
 
-/** Makes the namespaces as they were saved, under their other names, and marks them. Errors as for `areFree`. May run again. */
+/** Makes the namespaces as they were saved but for their Pod Security level, under their other names, and marks them. Errors as for `areFree`. May run again. */
 export async function makeNamespaces(
   source: RestoreSource,
   { cluster }: Pick<JobParts, "cluster">,
-  { job, signal, info }: JobContext,
+  context: JobContext,
 ): Promise<void> {
+  const { job, signal, info } = context;
   await areFree(cluster, source.targetNamespaces, job.uuid, signal);
   for await (const { type, object } of objectsOf(source, partsOf(source, ["namespaces"]), signal)) {
-    const wanted = sanitize(type, object);
+    const wanted = sanitize(type, underLaxerLevel(context, undefined, object));
     const labels = { ...wanted.metadata.labels, [scratchLabel]: job.uuid };
     await cluster.createOnce(type, "", { ...wanted, metadata: { ...wanted.metadata, labels } }, signal);
     info(`made namespace ${object.metadata.name}`);

@@ -1,3 +1,4 @@
+import { isSameLevel, laxerOf, levelInWords, podSecurityOf } from "../../kinds/core/pod-security.ts";
 import { pods } from "../../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import type { KubernetesError } from "../../kubernetes/kubernetes-error.ts";
@@ -29,7 +30,7 @@ const withPods = [...scaledWorkloads, "daemonsets.apps", "jobs.batch"];
 export async function tryPods(trial: Trial): Promise<void> {
   const { source, parts, signal, namespaces, refusals, findings } = trial;
   const running = await runningPods(trial);
-  const changing = await changingPodSecurity(trial);
+  const relaxed = await relaxedLater(trial);
   const missingDeviceClass = await missingDeviceClasses(trial);
   const workloads = objectsOf(source, partsOf(source, withPods), signal);
   await forEachInFlight(workloads, parts.limits.clusterConcurrency, async ({ type, object }) => {
@@ -43,7 +44,7 @@ export async function tryPods(trial: Trial): Promise<void> {
         `${nameOf(namespace, type, name)}: its pods need DeviceClass ${deviceClass}, which is neither in the cluster nor in the backup`,
       );
     const refusal = await refusalOfPod(trial, namespace, podOf(type, object, live));
-    if (!refusal || (changing.has(namespace) && /violates PodSecurity/.test(refusal.detail))) return;
+    if (!refusal || (relaxed.has(namespace) && /violates PodSecurity/.test(refusal.detail))) return;
     if (isUp) findings.note(trial, { type, object }, refusal, true);
     else if (refusals.weigh(refusal, namespace) === "held")
       findings.idle.push(`${nameOf(namespace, type, name)}: ${refusal.message}`);
@@ -140,24 +141,19 @@ function volumesOf(workload: KubernetesObject, volumes: unknown): readonly objec
   return [...others, ...ofClaims];
 }
 
-/** The namespaces whose pods will be judged by another level of Pod Security than now, as their saved labels come back. */
-async function changingPodSecurity({ source, parts, signal, findings }: Trial): Promise<ReadonlySet<string>> {
-  const changing = new Set<string>();
-  for await (const { object } of objectsOf(source, partsOf(source, ["namespaces"]), signal)) {
+/** The namespaces whose Pod Security is stricter now than it will be when pods are created: its answer is not theirs. */
+async function relaxedLater({ source, parts, signal, findings }: Trial): Promise<ReadonlySet<string>> {
+  const relaxed = new Set<string>();
+  for await (const { type, object } of objectsOf(source, partsOf(source, ["namespaces"]), signal)) {
     const { name } = object.metadata;
     const live = await parts.cluster.get(namespaceType, "", name, signal);
-    if (!live || levelOf(live) === levelOf(object)) continue;
-    changing.add(name);
+    if (!live || source.scope.liveReachOf(type, { name }) !== "as saved") continue;
+    const [is, saved] = [podSecurityOf(live), podSecurityOf(object)] as const;
+    if (isSameLevel(is, laxerOf(is, saved))) continue;
+    relaxed.add(name);
     findings.untold.push(
-      `pods of ${name} under Pod Security level ${levelOf(object)}, which its labels had: it is ${levelOf(live)} now`,
+      `pods of ${name} under Pod Security level ${levelInWords(saved)}, which its labels had: it is ${levelInWords(is)} now`,
     );
   }
-  return changing;
-}
-
-/** https://kubernetes.io/docs/concepts/security/pod-security-admission/#pod-security-admission-labels-for-namespaces */
-function levelOf({ metadata: { labels = {} } }: KubernetesObject): string {
-  const level = labels["pod-security.kubernetes.io/enforce"] ?? "(none)";
-  const version = labels["pod-security.kubernetes.io/enforce-version"];
-  return version === undefined ? level : `${level}:${version}`;
+  return relaxed;
 }

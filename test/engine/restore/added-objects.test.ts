@@ -58,8 +58,11 @@ test("a namespace that a failed restore has made stays, empty, with a warning", 
   const backup = await scene.backup();
   await scene.remove("/api/v1/namespaces/vault-system");
   await scene.until(async () => !(await scene.names("/api/v1/namespaces")).includes("vault-system"));
-  const { state, warnings } = await scene.restore(backup.crn);
+  const { state, warnings, errors } = await scene.restore(backup.crn);
   expect(state).toBe("FAILED");
+  expect(texts(errors).at(-1)).toContain(
+    "the restore failed: the control plane is as it was before it, but not in what its warnings name",
+  );
   expect(texts(warnings)).toContain(
     "going back: Namespace vault-system was made by the restore and stays: nothing that the restore has made is left in it",
   );

@@ -1,0 +1,116 @@
+import type { JobParts } from "../../jobs/parts.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import {
+  isSameLevel,
+  laxerOf,
+  levelInWords,
+  podSecurityLabels,
+  type PodSecurityLevel,
+  podSecurityOf,
+  withPodSecurity,
+} from "../../kinds/core/pod-security.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { restoreFieldOwners } from "../compare/field-owners.ts";
+import { refusalOf } from "./object-restorer.ts";
+import { tellGivenUp } from "./refused-objects.ts";
+import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
+
+/*
+ * Pod Security judges pods when they are created, so those that run may be older than their namespace's label, and violate it.
+ * A restore creates them anew: while it runs, each namespace has the laxer of two levels, the one that was saved and the one
+ * before the restore, and its own one comes in force when its pods run.
+ */
+
+interface Relaxed {
+  readonly lax: PodSecurityLevel;
+  /** The one that the namespace has in the end. */
+  readonly final: PodSecurityLevel;
+}
+
+const relaxedNotes = "pod-security/";
+
+/**
+ * Gives those namespaces their laxer level that are there and come back as they were saved. To be called before anything is
+ * stopped: it throws what the cluster has against it. May run again.
+ */
+export async function relaxPodSecurity(
+  { cluster }: Pick<JobParts, "cluster">,
+  context: JobContext,
+  source: RestoreSource,
+): Promise<void> {
+  const { signal, info } = context;
+  for await (const { type, object } of objectsOf(source, partsOf(source, ["namespaces"]), signal)) {
+    const { name } = object.metadata;
+    const live = await cluster.get(type, "", name, signal);
+    if (!live || source.scope.liveReachOf(type, { name }) !== "as saved") continue;
+    const before = podSecurityOf(live);
+    const lax = podSecurityOf(underLaxerLevel(context, live, object));
+    if (isSameLevel(before, lax)) continue;
+    await cluster.patch(type, "", name, { metadata: { labels: podSecurityLabels(lax) } }, signal);
+    info(
+      `namespace ${name} has Pod Security level ${levelInWords(lax)} from here on, in place of ${levelInWords(before)}`,
+    );
+  }
+}
+
+/** An archived namespace as it is while the restore runs: with its laxer level, which is noted. */
+export function underLaxerLevel(
+  { notes }: Pick<JobContext, "notes">,
+  live: KubernetesObject | undefined,
+  archived: KubernetesObject,
+): KubernetesObject {
+  const key = noteOf(archived.metadata.name);
+  const final = podSecurityOf(archived);
+  const noted = notes.get<Relaxed>(key)?.lax ?? final; // on the way back, the laxer one on the way there
+  const relaxed: Relaxed = { lax: laxerOf(noted, laxerOf(podSecurityOf(live), final)), final };
+  notes.set(key, relaxed);
+  return isSameLevel(relaxed.lax, final) ? archived : withPodSecurity(archived, relaxed.lax);
+}
+
+/**
+ * Puts the levels in force that the source has, where they are stricter; all pods run by then. What the cluster does not take
+ * is an error that names it. Gives the namespaces, as archived, whose pods were created under a laxer level. May run again.
+ */
+export async function enforcePodSecurity(
+  source: RestoreSource,
+  { cluster }: Pick<JobParts, "cluster">,
+  context: JobContext,
+): Promise<readonly KubernetesObject[]> {
+  const { signal, notes, info } = context;
+  const enforced: KubernetesObject[] = [];
+  for await (const { type, object } of objectsOf(source, partsOf(source, ["namespaces"]), signal)) {
+    const { name } = object.metadata;
+    const noted = notes.get<Relaxed>(noteOf(name));
+    const live = await cluster.get(type, "", name, signal);
+    if (!noted || !live || isSameLevel(noted.lax, noted.final)) continue;
+    try {
+      const metadata = { labels: podSecurityLabels(noted.final) };
+      if (!isSameLevel(podSecurityOf(live), noted.final)) await cluster.patch(type, "", name, { metadata }, signal);
+      await restoreFieldOwners(cluster, type, object, signal);
+      enforced.push(object);
+      info(`namespace ${name} has Pod Security level ${levelInWords(noted.final)} again`);
+    } catch (error) {
+      const [is, was] = [podSecurityOf(live), noted.final].map(levelInWords);
+      const text = `has Pod Security level ${is} in place of ${was}: ${refusalOf(error)}`;
+      tellGivenUp(context, source, { what: `Namespace ${name}`, text });
+    }
+  }
+  return enforced;
+}
+
+/** Forgets which namespaces are relaxed: they are not any more, or an error has named them. */
+export function forgetRelaxed({ notes }: Pick<JobContext, "notes">): void {
+  notes.clear(relaxedNotes);
+}
+
+/** The namespaces that may be under a laxer level still, each with its own one: `cdp (baseline)`. */
+export function relaxedNamespaces({ notes }: Pick<JobContext, "notes">): readonly string[] {
+  return [...notes.entries<Relaxed>(relaxedNotes)].flatMap(([key, { lax, final }]) =>
+    isSameLevel(lax, final) ? [] : [`${key.slice(relaxedNotes.length, -1)} (${levelInWords(final)})`],
+  );
+}
+
+/** Ends in a slash, or to clear it would clear those of longer names too. */
+function noteOf(namespace: string): string {
+  return `${relaxedNotes}${namespace}/`;
+}
