@@ -6,7 +6,7 @@ import { sanitize } from "../../kinds/sanitize.ts";
 import { KubernetesError } from "../../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { nameOf } from "../../objects/object-names.ts";
-import { workloadOf } from "../../objects/pod-workload.ts";
+import { workloadOf } from "../../kinds/apps/pod-workload.ts";
 
 const pods: ResourceType = { apiVersion: "v1", kind: "Pod", resource: "pods", namespaced: true };
 

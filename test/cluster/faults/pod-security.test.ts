@@ -75,7 +75,7 @@ test("a lost namespace whose label would refuse its pods comes back with both, a
 });
 
 test("what would be refused by a label that stays is said before anything is stopped", async () => {
-  const uid = async () => (await plane.list("v1/pods")).map(({ metadata }) => metadata["uid"]).sort();
+  const uid = async () => (await plane.list("v1/pods")).map(({ metadata }) => String(metadata["uid"])).sort();
   const before = await uid();
   await plane.backUp();
   const { errors } = await plane.restore({ state: "FAILED" });
