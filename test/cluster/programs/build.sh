@@ -50,11 +50,12 @@ build() { # MODULE PACKAGE [NAME]: the program is called as its package's last p
 snapshotter=github.com/kubernetes-csi/external-snapshotter/v8/cmd
 build csi-dir . csi-dir
 build etcd go.etcd.io/etcd/server/v3 etcd
-for name in kube-apiserver kube-controller-manager kube-scheduler kubectl; do build kubernetes "k8s.io/kubernetes/cmd/$name"; done
+for name in kube-apiserver kube-controller-manager kube-scheduler kubectl kubelet; do build kubernetes "k8s.io/kubernetes/cmd/$name"; done
 for name in snapshot-controller csi-snapshotter; do build external-snapshotter "$snapshotter/$name"; done
 build external-provisioner github.com/kubernetes-csi/external-provisioner/v6/cmd/csi-provisioner
 build kwok sigs.k8s.io/kwok/cmd/kwok
 build versitygw github.com/versity/versitygw/cmd/versitygw
+GOFLAGS="$(go env GOFLAGS) -tags=disable_grpc_modules" build restic github.com/restic/restic/cmd/restic
 
 # Starting a cluster needs neither Go nor its module cache: the snapshot kinds' definitions are kept beside the programs.
 crds=$(cd "$modules/external-snapshotter" && go list -m -f '{{.Dir}}' github.com/kubernetes-csi/external-snapshotter/client/v8)

@@ -7,7 +7,9 @@
 #
 # Volumes lie in DIR/csi/volumes/HANDLE, snapshots in DIR/csi/snapshots/HANDLE, logs in DIR/log. A command run in a pod (kubectl
 # exec) runs as a local process in DIR. PORT_BASE names the first of six ports; without it six free ones are taken, so that
-# clusters run side by side. SERVICE_RANGE names another range of services' addresses than 10.96.0.0/16. With STOP_WITH the cluster is stopped and DIR deleted once the process of that id is gone.
+# clusters run side by side. SERVICE_RANGE names another range of services' addresses than 10.96.0.0/16. DRIVER and STORAGE_CLASS
+# name the CSI driver (dir.csi.test) and its class (dir); with SNAPSHOTS=no the cluster knows no volume snapshots. With STOP_WITH
+# the cluster is stopped and DIR deleted once the process of that id is gone. node-up.sh gives it a node that runs pods.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# -eq 1 ] || { echo "usage: up.sh DIR" >&2; exit 2; }
@@ -15,8 +17,9 @@ bin=$("$here/build.sh")
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
 umask 077
-mkdir -p "$dir"/{pki,log,etcd,csi,pid}
+mkdir -p "$dir"/{pki,log,etcd,csi,pid,node/kubelet/plugins_registry}
 cd "$dir"
+driver=${DRIVER:-dir.csi.test} class=${STORAGE_CLASS:-dir} snapshots=${SNAPSHOTS:-yes}
 
 fail() {
   echo "test cluster: $*" >&2
@@ -33,6 +36,7 @@ else
   # Below the ports that outgoing connections are given.
   until base=$((20000 + RANDOM % 1200 * 10)) && six_free "$base"; do :; done
 fi
+echo "$base" >port-base
 etcd=http://127.0.0.1:$base peer=http://127.0.0.1:$((base + 1))
 api=$((base + 2)) manager=$((base + 3)) scheduler=$((base + 4)) node=$((base + 5))
 
@@ -123,13 +127,18 @@ retry="--retry-interval-start=100ms --retry-interval-max=2s"
   keep kube-scheduler "$client" $fast --bind-address=127.0.0.1 --secure-port=$scheduler --leader-elect=false
   start kwok "$client" --config="$dir/kwok.yaml" --manage-all-nodes --cidr=10.200.0.1/16 --node-ip=127.0.0.1 \
     --node-port=$node --server-address=127.0.0.1:$node --node-lease-duration-seconds=40
-  start csi-dir -socket "$dir/csi/csi.sock" -root "$dir/csi"
-  kubectl apply --server-side -f "$bin/crd" >/dev/null || fail "the snapshot kinds were not accepted"
-  start snapshot-controller "$client" $fast $retry
-  start csi-snapshotter "$client" $fast $retry --csi-address="$dir/csi/csi.sock"
+  start csi-dir -socket "$dir/csi/csi.sock" -root "$dir/csi" -name "$driver" -plugins "$dir/node/kubelet/plugins_registry"
+  if [ "$snapshots" = yes ]; then
+    kubectl apply --server-side -f "$bin/crd" >/dev/null || fail "the snapshot kinds were not accepted"
+    start snapshot-controller "$client" $fast $retry
+    start csi-snapshotter "$client" $fast $retry --csi-address="$dir/csi/csi.sock"
+  fi
   start csi-provisioner "$client" $fast $retry --csi-address="$dir/csi/csi.sock"
 }
-wait_for kube-apiserver kubectl apply --server-side -f "$here/cluster.yaml"
+for file in cluster $([ "$snapshots" = yes ] && echo snapshots); do
+  sed -e "s/DRIVER/$driver/; s/CLASS/$class/" "$here/$file.yaml" >"$file.yaml"
+  wait_for kube-apiserver kubectl apply --server-side -f "$file.yaml"
+done
 wait_for kwok kubectl wait --for=condition=Ready node/node-0 --timeout=1s
 wait_for kube-controller-manager kubectl get serviceaccount default
 

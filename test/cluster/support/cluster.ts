@@ -23,6 +23,12 @@ export interface TestCluster {
   stop(): Promise<void>;
 }
 
+export interface ClusterOptions {
+  readonly snapshotsOf?: TestCluster;
+  readonly serviceRange?: string;
+  readonly driver?: { readonly name: string; readonly storageClass: string; readonly snapshots: boolean };
+}
+
 /** Builds the cluster's programs where that was not done yet, saying so as it goes, and gives their folder. */
 export async function buildPrograms(): Promise<string> {
   const building = run(join(programs, "build.sh"));
@@ -36,18 +42,26 @@ export async function buildPrograms(): Promise<string> {
  *
  * It is stopped and its folder deleted at `stop`, and also when this process ends in any other way. With `snapshots` of
  * another cluster's driver the new one finds the same storage snapshots, as a second cluster at one storage system would.
- * `serviceRange` is where services get their addresses from.
+ * `serviceRange` is where services get their addresses from. With a `driver` the storage system is another one: of that name,
+ * with a class of that name, and able to make snapshots or in a cluster that does not know any.
  */
-export async function startCluster(
-  options: { snapshotsOf?: TestCluster; serviceRange?: string } = {},
-): Promise<TestCluster> {
+export async function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
   const folder = await mkdtemp(join(tmpdir(), "drs-cluster-"));
   if (options.snapshotsOf) {
     await mkdir(join(folder, "csi"));
     await symlink(join(options.snapshotsOf.storageFolder, "snapshots"), join(folder, "csi/snapshots"));
   }
-  const { serviceRange: SERVICE_RANGE } = options;
-  const env = { ...process.env, STOP_WITH: String(process.pid), ...(SERVICE_RANGE !== undefined && { SERVICE_RANGE }) };
+  const { serviceRange: SERVICE_RANGE, driver } = options;
+  const env = {
+    ...process.env,
+    STOP_WITH: String(process.pid),
+    ...(SERVICE_RANGE !== undefined && { SERVICE_RANGE }),
+    ...(driver && {
+      DRIVER: driver.name,
+      STORAGE_CLASS: driver.storageClass,
+      SNAPSHOTS: driver.snapshots ? "yes" : "no",
+    }),
+  };
   await run(join(programs, "up.sh"), [folder], { env });
   return openCluster(folder);
 }
