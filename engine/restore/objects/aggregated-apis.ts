@@ -9,11 +9,18 @@ const apiServices: ResourceType = {
   resource: "apiservices",
   namespaced: false,
 };
+
+interface ApiServiceSpec {
+  readonly group: string;
+  readonly version: string;
+  readonly service?: { readonly namespace: string; readonly name: string };
+}
+
 const takenNotes = "api-services/";
 
 /**
  * Takes away those APIServices of the namespaces of which a message about discovery complains: as long as they are there and
- * their servers, which went with their namespaces, are not, no namespace's deletion ends. Each is noted before. Gives how many.
+ * their servers, which went with their namespaces, are not, no namespace's deletion ends. Each is noted before.
  * https://github.com/kubernetes/kubernetes/blob/v1.35.4/pkg/controller/namespace/deletion/namespaced_resources_deleter.go
  */
 export async function takeApisAway(
@@ -21,24 +28,36 @@ export async function takeApisAway(
   { notes, signal, info }: JobContext,
   namespaces: readonly string[],
   complaint: string,
-): Promise<number> {
-  let count = 0;
+): Promise<void> {
   for await (const apiService of cluster.list(apiServices, "", signal)) {
-    const { group, version, service } = apiService["spec"] as {
-      group: string;
-      version: string;
-      service?: { namespace: string; name: string };
-    };
-    if (!service || !namespaces.includes(service.namespace) || !complaint.includes(`${group}/${version}`)) continue;
+    const { service } = apiService["spec"] as ApiServiceSpec;
+    if (!service || !namespaces.includes(service.namespace) || !isNamed(apiService, complaint)) continue;
     const { name, uid = "" } = apiService.metadata;
     notes.set(takenNotes + name, apiService);
     await cluster.delete(apiServices, "", name, signal, { uid });
-    count++;
     info(
       `took APIService ${name} away until the applications are up: nobody answers for it in ${service.namespace}, which holds namespaces that are being deleted`,
     );
   }
-  return count;
+}
+
+/** Whether a message about discovery names an API that does not answer now. */
+export async function isAnyApiDead(
+  { cluster }: Pick<JobParts, "cluster">,
+  { signal }: Pick<JobContext, "signal">,
+  complaint: string,
+): Promise<boolean> {
+  for await (const apiService of cluster.list(apiServices, "", signal)) {
+    const { conditions = [] } = (apiService["status"] ?? {}) as { conditions?: { type: string; status: string }[] };
+    const isDead = conditions.some(({ type, status }) => type === "Available" && status === "False");
+    if (isDead && isNamed(apiService, complaint)) return true;
+  }
+  return false;
+}
+
+function isNamed(apiService: KubernetesObject, complaint: string): boolean {
+  const { group, version } = apiService["spec"] as ApiServiceSpec;
+  return complaint.includes(`${group}/${version}`);
 }
 
 /** Puts back the APIServices that were taken away and are not there. May run again. */

@@ -5,7 +5,7 @@ import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../../kubernetes/waiting.ts";
 import { isTerminating, namespaces as namespaceType } from "../../objects/entities.ts";
 import { noteAdded } from "./added-objects.ts";
-import { takeApisAway } from "./aggregated-apis.ts";
+import { isAnyApiDead, takeApisAway } from "./aggregated-apis.ts";
 import { restoreFieldOwners } from "../compare/field-owners.ts";
 import { labelsAndAnnotations } from "../compare/labels-and-annotations.ts";
 import { ObjectRestorer } from "./object-restorer.ts";
@@ -62,7 +62,8 @@ interface TerminatingNamespace {
 
 /**
  * Waits for a terminating namespace to go. An aggregated API that was served from one of the namespaces and holds it is taken
- * away, and noted. FAILED_PRECONDITION with what holds it when it does not go in time.
+ * away, and noted. FAILED_PRECONDITION with what holds it when it does not go in time, which begins again whenever the
+ * namespace's controller finds that another API holds it, or none any more.
  */
 export async function notTerminating(
   parts: Pick<JobParts, "cluster" | "limits">,
@@ -84,12 +85,17 @@ export async function notTerminating(
       },
       isDone,
     );
+  let held = "";
   let timeoutMs = limits.finalizerTimeout;
-  await wait(timeoutMs, () => isGone() || discoveryFailure(last) !== "");
-  const complaint = discoveryFailure(last);
-  if (complaint !== "") {
-    if ((await takeApisAway(parts, context, namespaces, complaint)) > 0) timeoutMs += retriedWithinMs;
-    await wait(timeoutMs, isGone);
+  while (await wait(timeoutMs, () => isGone() || apisIn(discoveryFailure(last)) !== held)) {
+    if (isGone()) return;
+    const complaint = discoveryFailure(last);
+    held = apisIn(complaint);
+    timeoutMs = limits.finalizerTimeout;
+    if (held === "") continue;
+    await takeApisAway(parts, context, namespaces, complaint);
+    // What nobody has to complain of any more was so at the controller's latest try.
+    if (!(await isAnyApiDead(parts, context, complaint))) timeoutMs += retriedWithinMs;
   }
   if (last)
     throw new DrsError(
@@ -103,6 +109,11 @@ function discoveryFailure(namespace: TerminatingNamespace | undefined): string {
   const { conditions = [] } = namespace?.status ?? {};
   const failure = conditions.find(({ type }) => type === "NamespaceDeletionDiscoveryFailure");
   return failure?.status === "True" ? (failure.message ?? "") : "";
+}
+
+/** The APIs that it names: its other words may change from try to try. */
+function apisIn(complaint: string): string {
+  return [...new Set(complaint.match(/[\w.-]+\/v\w+/g))].sort().join();
 }
 
 /** What holds a terminating namespace: what is in it, as its status says, and its own finalizers. */

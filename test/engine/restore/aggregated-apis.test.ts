@@ -58,6 +58,39 @@ test.each([
   });
 });
 
+const condition = (type: string, message: string) => [{ type, status: "True", message }];
+const failure = (why: string) =>
+  condition("NamespaceDeletionDiscoveryFailure", `1 failing: gone.example.com/v1: ${why}`);
+
+test("a namespace that nothing holds any more is waited for until its controller finds that out, and then to its end", async () => {
+  const scene = await Scene.open({ limits: { finalizerTimeout: 1_000 } });
+  const { crn } = await scene.backup();
+  const states = [
+    { ms: 1_300, conditions: failure("stale GroupVersion discovery") },
+    { ms: 300, conditions: failure("the server is currently unable to handle the request") },
+    { ms: 300, conditions: condition("NamespaceContentRemaining", "pods. has 1 resource instances") },
+  ];
+  let since = 0;
+  const stateNow = () => {
+    let ms = Date.now() - since;
+    return states.find((state) => (ms -= state.ms) < 0);
+  };
+  scene.simulator.intercept(({ method, path, query }) => {
+    if (method !== "GET" || path !== "/api/v1/namespaces" || query.get("fieldSelector") !== "metadata.name=cdp")
+      return undefined;
+    since ||= Date.now();
+    const state = stateNow();
+    if (state === undefined) return undefined;
+    if (query.has("watch")) return { status: 410, body: { kind: "Status", reason: "Expired", message: "too old" } };
+    const metadata = { name: "cdp", uid: "1", deletionTimestamp: "2026-01-01T00:00:00Z" };
+    const items = [{ metadata, status: { conditions: state.conditions } }];
+    return { status: 200, body: { kind: "NamespaceList", metadata: { resourceVersion: "1" }, items } };
+  });
+  const restore = await scene.restore(crn);
+  expect(texts([...restore.errors, ...restore.warnings])).toEqual([]);
+  expect({ isHeld: since > 0, state: stateNow() }).toEqual({ isHeld: true, state: undefined });
+});
+
 test("what did not answer when the backup was made is left alone by a restore, as nobody knows what there was", async () => {
   const scene = await Scene.open();
   const path = "/apis/platform.cdp.example/v1/namespaces/cdp/environments";
