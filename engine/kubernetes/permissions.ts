@@ -15,15 +15,27 @@ export async function checkPermissions(
   inFlight: number,
   signal: AbortSignal,
 ): Promise<void> {
+  const lack = await rightsLacking(cluster, what, questions, inFlight, signal);
+  if (lack !== undefined) throw new DrsError("PERMISSION_DENIED", lack);
+}
+
+/** What `checkPermissions` says of the rights that are missing; undefined when none is. */
+export async function rightsLacking(
+  cluster: Cluster,
+  what: string,
+  questions: readonly AccessQuestion[],
+  inFlight: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const missing = await missingRights(cluster, questions, inFlight, signal);
-  if (missing.length === 0) return;
+  if (missing.length === 0) return undefined;
   const gone = await missingNamespaces(cluster, questions, missing, signal);
   const rights = inWords(missing.filter(({ namespace }) => !gone.has(namespace)));
   const faults = [
     ...gone.values(),
     ...(rights.length > 0 ? [`the service's account lacks rights that ${what} needs: ${rights.join("; ")}`] : []),
   ];
-  throw new DrsError("PERMISSION_DENIED", faults.join("; "));
+  return faults.join("; ");
 }
 
 /** Those that the service's own account lacks. An account that may do everything is asked one question. */

@@ -77,18 +77,10 @@ export interface RestoreRights {
   readonly namespaces: readonly string[];
   /** Kinds whose status is restored, by their resources' names. */
   readonly statusOf: readonly string[];
-  /** Where volumes are filled while the applications run. */
-  readonly fillNamespace?: string | undefined;
 }
 
 /** What a restore does, whether it goes to its end or back. */
-export function restoreRights({
-  saved,
-  namespaces,
-  statusOf,
-  fillNamespace,
-  ...discovery
-}: RestoreRights): readonly AccessQuestion[] {
+export function restoreRights({ saved, namespaces, statusOf, ...discovery }: RestoreRights): readonly AccessQuestion[] {
   const kinds = savedResources(discovery, namespaces);
   const known = new Set(kinds.map(resourceName));
   const coming = saved.filter((kind) => kind.namespaced && !known.has(resourceName(kind)));
@@ -110,7 +102,6 @@ export function restoreRights({
     ...[nodes, csiNodes].flatMap((kind) => rightsOn(kind, ["list"], "")),
     ...rightsOn(customResourceDefinitions, ["get"], ""),
     ...snapshotRights(namespaces),
-    ...(fillNamespace === undefined ? [] : fillRights(fillNamespace)),
     ...leaseRights,
   ];
 }
@@ -124,8 +115,8 @@ export function scratchRights(needed: RestoreRights): readonly AccessQuestion[] 
   ];
 }
 
-/** Claims are made, filled from snapshots, and given up in a namespace of the service's own. */
-function fillRights(namespace: string): readonly AccessQuestion[] {
+/** What filling volumes while the applications run takes: claims are made, filled from snapshots, and given up in one namespace. */
+export function fillRights(namespace: string): readonly AccessQuestion[] {
   return [
     ...rightsOn(persistentVolumeClaims, [...looking, "create", "patch", "delete"], namespace),
     ...rightsOn(volumeSnapshots, [...looking, "create", "patch", "delete"], namespace),

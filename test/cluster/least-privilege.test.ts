@@ -6,7 +6,7 @@ import type { DiscoveredResource } from "../../engine/kubernetes/discovery.ts";
 import { resourceName } from "../../engine/kubernetes/kubernetes-object.ts";
 import { verbsOfNeed, verbsOfNeeds } from "../../engine/objects/cluster-scoped-needs.ts";
 import { kindsOfUsers } from "../../engine/objects/cluster-scoped-users.ts";
-import { backupRights, hookRights, restoreRights } from "../../engine/objects/rights-needed.ts";
+import { backupRights, fillRights, hookRights, restoreRights } from "../../engine/objects/rights-needed.ts";
 import { Gateway } from "./faults/gateway.ts";
 import type { TestCluster } from "./support/cluster.ts";
 import { createControlPlane, differencesSince, namespaces, takeControlPlanePicture } from "./support/control-plane.ts";
@@ -168,8 +168,8 @@ function allQuestions(): readonly AccessQuestion[] {
       saved,
       namespaces,
       statusOf: [pipelines],
-      fillNamespace: own,
     }),
+    ...fillRights(own),
   ];
 }
 

@@ -3,7 +3,9 @@ import type { JobParts } from "../../jobs/parts.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims } from "../../kubernetes/built-in-kinds.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { rightsLacking } from "../../kubernetes/permissions.ts";
 import { jobLabel } from "../../kinds/own-labels.ts";
+import { fillRights } from "../../objects/rights-needed.ts";
 import { dataFor } from "../../volumes/saved-data.ts";
 import type { Filling } from "../../volumes/volume-data.ts";
 import { inClass } from "../claims/claim-in-class.ts";
@@ -32,19 +34,31 @@ export interface LaterClaim {
   readonly reason: string;
 }
 
-/** The namespace of fillers: the one that is set, or else the service's own. Undefined when there is none. */
-export async function fillNamespaceOf(
-  { cluster, restore }: Pick<JobParts, "cluster" | "restore">,
+/** The namespace of fillers, or the reason why there is none. */
+export type FillSite = { readonly namespace: string } | { readonly reason: string };
+
+/**
+ * Where volumes can be filled while the applications run: in the namespace that is set, or else in the service's own, if the
+ * service's account has the rights there.
+ */
+export async function fillSiteOf(
+  source: RestoreSource,
+  { cluster, restore, limits }: Pick<JobParts, "cluster" | "restore" | "limits">,
   signal: AbortSignal,
-): Promise<string | undefined> {
-  const name = restore.fillNamespace ?? (await cluster.ownNamespace(signal));
-  return name === "" ? undefined : name;
+): Promise<FillSite> {
+  const namespace = restore.fillNamespace ?? (await cluster.ownNamespace(signal)) ?? "";
+  if (namespace === "")
+    return { reason: "the service has no namespace in the cluster to do it in before (--fill-namespace)" };
+  if (volumesOf(source).length === 0) return { namespace };
+  const rights = fillRights(namespace);
+  const reason = await rightsLacking(cluster, "filling them before", rights, limits.clusterConcurrency, signal);
+  return reason === undefined ? { namespace } : { reason };
 }
 
 /** Says of every saved claim whether it can be filled in a namespace while the applications run. */
 export async function planFilling(
   source: RestoreSource,
-  namespace: string | undefined,
+  site: FillSite,
   { cluster }: JobParts,
   { job, signal }: JobContext,
 ): Promise<FillPlan> {
@@ -53,15 +67,16 @@ export async function planFilling(
   const later: LaterClaim[] = [];
   const staying = await stayingClaims(source, cluster, volumes, signal);
   for (const { namespace, claim } of staying) volumes.delete(`${namespace}/${claim}`);
-  if (namespace === undefined || volumes.size === 0) {
-    const reason = "the service has no namespace in the cluster to do it in before (--fill-namespace)";
+  if (volumes.size === 0) return { fillers, staying, later };
+  if ("reason" in site) {
+    const { reason } = site;
     return { fillers, staying, later: [...volumes.values()].map((volume) => ({ volume, reason })) };
   }
   const survey = await surveyPlaces(source, cluster, [...volumes.values()], signal);
   for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal)) {
     const volume = volumes.get(`${object.metadata.namespace ?? ""}/${object.metadata.name}`);
     if (!volume) continue;
-    const filler = fillerFor(job.uuid, namespace, dataFor(volume));
+    const filler = fillerFor(job.uuid, site.namespace, dataFor(volume));
     const claim = fillerClaim(job.uuid, filler, object);
     const place = await placeFor(survey, cluster, { volume, saved: object, claim }, signal);
     if ("reason" in place) later.push({ volume, reason: place.reason });

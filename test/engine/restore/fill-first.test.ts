@@ -140,6 +140,30 @@ test("a claim whose filler is refused is filled when the applications have stopp
   expect(await traces(scene)).toEqual(none);
 });
 
+test("a service without rights in its namespace fills all when the applications have stopped, which is said before", async () => {
+  const lacks = (namespace = "") => namespace === place;
+  const scene = await sceneWithPlace({ isAllowed: ({ verb, namespace }) => verb !== "*" && !lacks(namespace) });
+  const before = await scene.picture();
+  const backup = await scene.backup();
+  const asked: string[] = [];
+  scene.simulator.intercept(({ method, path }) => {
+    if (lacks(/namespaces\/([^/]+)\//.exec(path)?.[1])) asked.push(`${method} ${path}`);
+    return undefined;
+  });
+  const restore = await scene.restore(backup.crn);
+  scene.simulator.intercept(undefined);
+  expect({ state: restore.state, errors: texts(restore.errors), asked }).toEqual({
+    state: "COMPLETED",
+    errors: [],
+    asked: [],
+  });
+  expect(log(scene, restore.crn)).toMatch(
+    /PRE_VALIDATION filled when .*, as the service's account lacks rights that filling them before needs: .*create.* persistentvolumeclaims.* in drs.*: claims \S+, \S+, \S+\n/,
+  );
+  expect(left(before, await scene.picture())).toEqual([]);
+  expect(await traces(scene)).toEqual(none);
+});
+
 test("a claim whose driver makes no volume beside its pod is filled there", async () => {
   const scene = await sceneWithPlace({ limits: { snapshotTimeout: 3_000 } });
   const late = {
