@@ -7,7 +7,7 @@ import { allControllers } from "./controllers/all-controllers.ts";
 import { ControllerManager } from "./controllers/controller-manager.ts";
 import { createAll } from "./objects/create-object.ts";
 import { createApiServer } from "./http/api-server.ts";
-import type { Request } from "./http/api-server.ts";
+import type { Intercepted, Request } from "./http/api-server.ts";
 import type { Access } from "./http/reviews.ts";
 import { createSample } from "./sample/sample.ts";
 import { loadState, saveState } from "./saved-state.ts";
@@ -47,8 +47,8 @@ export interface Simulator {
   close(): Promise<void>;
 }
 
-/** Answers a request (status and JSON body), or leaves it to the server by returning undefined. */
-export type Interceptor = (request: Request) => { readonly status: number; readonly body?: unknown } | undefined;
+/** Answers a request, or leaves it to the server by returning undefined. */
+export type Interceptor = (request: Request) => Intercepted | undefined;
 
 /** Starts a simulated cluster in this process: a Kubernetes API over HTTP, with everything in memory. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {

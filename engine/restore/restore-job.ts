@@ -9,7 +9,9 @@ import { restoreClusterScoped } from "./objects/cluster-scoped.ts";
 import { deleteClaims } from "./claims/deleting-claims.ts";
 import { deleteObjects } from "./delete/deleting-objects.ts";
 import { disown } from "./claims/disowning.ts";
+import { cleanUp } from "./fill/clean-up.ts";
 import { discardFillers } from "./fill/discard-fillers.ts";
+import { releaseHandedOver } from "./fill/hand-over.ts";
 import { removeImported } from "./fill/imported-data.ts";
 import { goBack, whereAllLies } from "./rollback/going-back.ts";
 import { keepVolumes, keptVolumes, releaseKeptVolumes } from "./claims/kept-volumes.ts";
@@ -18,7 +20,6 @@ import { restoreNamespaces } from "./objects/namespaces.ts";
 import { tellMissing } from "./objects/missing-objects.ts";
 import { enforcePodSecurity, forgetRelaxed, relaxPodSecurity } from "./objects/pod-security.ts";
 import { OwnerLinks } from "./objects/owner-links.ts";
-import { refusalOf } from "./objects/object-restorer.ts";
 import { preValidation } from "./validate/pre-validation.ts";
 import { begin, hasReached, reach, wentBack } from "./source/restore-checkpoints.ts";
 import type { RestoreSource } from "./source/restore-source.ts";
@@ -147,21 +148,24 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
       const isTouched = hasReached(context, "touched");
       if (isTouched && !parts.restore.goBack) {
         await putApisBack(parts, context); // they were gone before the safety archive was made
-        try {
-          await discardFillers(parts, context, ({ isHandedOver }) => isHandedOver !== true);
-        } catch (error) {
-          context.error("", refusalOf(error));
-        }
+        await cleanUp(
+          context.error,
+          () => releaseHandedOver(parts, context),
+          () => discardFillers(parts, context),
+        );
         context.error("", `going back is turned off. ${whereAllLies(parts, context)}`);
         return;
       }
       if (!isTouched) {
         context.info("nothing in the namespaces was touched");
         await putApisBack(parts, context);
-        await discardFillers(parts, context);
-        await removeImported(parts, context);
-      }
-      if (!isTouched || (await goBack(parts, context))) await deleteSafetyArchive(parts, context);
+        await cleanUp(
+          context.error,
+          () => discardFillers(parts, context),
+          () => removeImported(parts, context),
+          () => deleteSafetyArchive(parts, context),
+        );
+      } else if (await goBack(parts, context)) await deleteSafetyArchive(parts, context);
     },
     isInBetween,
     givenUp: (context, why) =>

@@ -1,6 +1,7 @@
 import type { SnapshotData } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
 import { persistentVolumeClaims, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
+import { attemptEach, failureOf, throwAll } from "../kubernetes/attempts.ts";
 import { removeFinalizer } from "../kubernetes/finalizers.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
@@ -134,24 +135,26 @@ export async function removeImportedSnapshots(
     const name = nameFor(uuid, namespace, claim);
     return { namespace, name, content: name };
   });
+  const protectedStill: DrsError[] = [];
   for (const [namespace, here] of Map.groupBy(snapshots, (snapshot) => snapshot.namespace))
-    await unprotectSources(request, namespace, new Set(here.map(({ name }) => name)));
-  await detachSnapshots(snapshots, request);
+    protectedStill.push(...(await unprotectSources(request, namespace, new Set(here.map(({ name }) => name)))));
+  throwAll([...protectedStill, ...(await failureOf(() => detachSnapshots(snapshots, request)))]);
 }
 
 /**
  * Lets VolumeSnapshots go whose claims are bound or gone. The CSI provisioner holds one while it fills a claim from it, and
- * where that claim went before it was filled, until a sweep some minutes later, or for good.
+ * where that claim went before it was filled, until a sweep some minutes later, or for good. Gives those refused.
  * https://github.com/kubernetes-csi/external-provisioner/blob/v6.4.0/pkg/controller/snapshot_finalizer_controller.go
  */
 async function unprotectSources(
   { cluster, uuid, inFlight, signal }: DataRequest,
   namespace: string,
   names: ReadonlySet<string>,
-): Promise<void> {
+): Promise<readonly DrsError[]> {
   const ours = cluster.list(volumeSnapshots, namespace, signal, { labelSelector: `${jobLabel}=${uuid}` });
-  await forEachInFlight(ours, inFlight, async (snapshot) => {
+  const refused = await attemptEach(ours, inFlight, async (snapshot) => {
     if (!names.has(snapshot.metadata.name)) return;
     await removeFinalizer(cluster, volumeSnapshots, snapshot, sourceProtection, signal);
   });
+  return [...refused.values()];
 }

@@ -1,5 +1,6 @@
 import { DrsError } from "../errors.ts";
 import { volumeSnapshotContents, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
+import { attemptEach, throwAll } from "../kubernetes/attempts.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { waitUntilGone } from "../kubernetes/waiting.ts";
@@ -25,34 +26,50 @@ export interface DetachRequest {
 
 /**
  * Removes VolumeSnapshots and their contents, which are kept by `Retain`: the snapshots stay in the storage. May run again.
- * FAILED_PRECONDITION names what was not gone in time; it keeps nothing else.
+ * What is refused or not gone in time keeps nothing else but the content of a VolumeSnapshot; the error names it.
  */
 export async function detachSnapshots(snapshots: readonly AttachedSnapshot[], request: DetachRequest): Promise<void> {
-  const held = await deleteEach(volumeSnapshots, snapshots, request);
-  const isGone = ({ namespace, name }: AttachedSnapshot) =>
-    !held.some(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
-  const contents = snapshots.filter(isGone).map(({ content }) => ({ namespace: "", name: content }));
-  const heldContents = await deleteEach(volumeSnapshotContents, contents, request);
-  if (held.length > 0) throw notGone(volumeSnapshots, held, request.timeoutMs);
-  if (heldContents.length > 0) throw notGone(volumeSnapshotContents, heldContents, request.timeoutMs);
+  const ofSnapshots = await deleteEach(volumeSnapshots, snapshots, request);
+  const contents = snapshots
+    .filter((snapshot) => !ofSnapshots.left.has(snapshot))
+    .map(({ content }) => ({ namespace: "", name: content }));
+  const ofContents = await deleteEach(volumeSnapshotContents, contents, request);
+  throwAll([...ofSnapshots.failures, ...ofContents.failures]);
 }
 
-/** Gives those that are not gone in time. */
-async function deleteEach(
+interface Named {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Gives those that are refused, or not gone in time. */
+async function deleteEach<One extends Named>(
   type: ResourceType,
-  objects: readonly { readonly namespace: string; readonly name: string }[],
+  objects: readonly One[],
   { cluster, uuid, timeoutMs, inFlight, signal }: DetachRequest,
-): Promise<readonly KubernetesObject[]> {
-  await forEachInFlight(objects, inFlight, ({ namespace, name }) => cluster.delete(type, namespace, name, signal));
+): Promise<{ readonly left: ReadonlySet<One>; readonly failures: readonly DrsError[] }> {
+  const refused = await attemptEach(objects, inFlight, ({ namespace, name }) =>
+    cluster.delete(type, namespace, name, signal),
+  );
+  const left = new Set(refused.keys());
   const options = { labelSelector: `${jobLabel}=${uuid}` };
   const held: KubernetesObject[] = [];
-  const objectsIn = Map.groupBy(objects, (object) => object.namespace);
-  await forEachInFlight(objectsIn, inFlight, async ([namespace, here]) => {
-    const names = new Set(here.map(({ name }) => name));
-    const wait = { type, namespace, options, timeoutMs, signal };
-    held.push(...(await waitUntilGone(cluster, wait, ({ metadata }) => names.has(metadata.name))));
-  });
-  return held;
+  const going = objects.filter((object) => !refused.has(object));
+  await forEachInFlight(
+    Map.groupBy(going, ({ namespace }) => namespace),
+    inFlight,
+    async ([namespace, here]) => {
+      const byName = new Map(here.map((object) => [object.name, object]));
+      const wait = { type, namespace, options, timeoutMs, signal };
+      for (const object of await waitUntilGone(cluster, wait, ({ metadata }) => byName.has(metadata.name))) {
+        held.push(object);
+        const one = byName.get(object.metadata.name);
+        if (one) left.add(one);
+      }
+    },
+  );
+  const late = held.length > 0 ? [notGone(type, held, timeoutMs)] : [];
+  return { left, failures: [...refused.values(), ...late] };
 }
 
 /** The content that a VolumeSnapshot is bound to, or asks for. */

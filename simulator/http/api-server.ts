@@ -26,12 +26,21 @@ export interface Request {
   readonly body: string;
 }
 
+/**
+ * What a request is answered in the server's stead: a reply; nothing, as the connection breaks before the request is looked at; or
+ * nothing although it is done, as the connection breaks after that.
+ */
+export type Intercepted =
+  | { readonly status: number; readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> }
+  | "broken off"
+  | "done and broken off";
+
 /** What the server works with besides the cluster. */
 export interface ServerParts {
   readonly paging: Paging;
   readonly access: AccessRules;
-  /** Looks at every request first; a reply of it is sent instead of the server's own. */
-  intercept(request: Request): { readonly status: number; readonly body?: unknown } | undefined;
+  /** Looks at every request first, and may answer it. */
+  intercept(request: Request): Intercepted | undefined;
 }
 
 const bodyLimit = 3 * 1024 * 1024;
@@ -57,7 +66,12 @@ async function answer(cluster: Cluster, parts: ServerParts, request: IncomingMes
   const { pathname: path, searchParams: query } = url;
   const body = await readBody(request);
   const intercepted = parts.intercept({ method, path, query, body });
-  if (intercepted !== undefined) {
+  if (intercepted === "broken off") {
+    response.destroy();
+    return;
+  }
+  if (typeof intercepted === "object") {
+    for (const [name, value] of Object.entries(intercepted.headers ?? {})) response.setHeader(name, value);
     send(response, intercepted.status, printJson(intercepted.body ?? {}));
     return;
   }
@@ -88,7 +102,8 @@ async function answer(cluster: Cluster, parts: ServerParts, request: IncomingMes
   }
   const type = (request.headers["content-type"] ?? "").split(";")[0] ?? "";
   const reply = respond(cluster, parts, target, method, query, type, sent);
-  send(response, reply.status, reply.text);
+  if (intercepted === "done and broken off") response.destroy();
+  else send(response, reply.status, reply.text);
 }
 
 function respond(

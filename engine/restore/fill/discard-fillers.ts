@@ -3,7 +3,7 @@ import { DrsError } from "../../errors.ts";
 import type { JobParts } from "../../jobs/parts.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
-import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import { attemptEach, failureOf, throwAll } from "../../kubernetes/attempts.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { jobLabel } from "../../kinds/own-labels.ts";
 import { releaseData } from "../../volumes/saved-data.ts";
@@ -13,8 +13,8 @@ import { volumeOf } from "../../volumes/bound-claims.ts";
 
 /**
  * Removes fillers with their volumes and the objects that they were filled from, unless a saved claim has the volume by now; what
- * was saved stays. To be called for those that are not needed, and for all when a restore has failed. May run again.
- * FAILED_PRECONDITION names the volumes that are not gone in time.
+ * was saved stays. To be called for those that are not needed, and for all when a restore has failed. May run again. One that does
+ * not go keeps no other one; the error names each, with what its claim and its volume are called.
  */
 export async function discardFillers(
   parts: JobParts,
@@ -24,20 +24,21 @@ export async function discardFillers(
   const { limits } = parts;
   const fillers = fillersOf(context).filter(which);
   if (fillers.length === 0) return;
-  const left: string[] = [];
-  await forEachInFlight(fillers, limits.clusterConcurrency, async (filler) => {
+  const left = await attemptEach(fillers, limits.clusterConcurrency, async (filler) => {
     const volume = await deleteFiller(parts, context, filler);
-    if (volume === undefined || (await isGone(parts, context, volume))) return;
-    left.push(`${volume} for claim ${filler.namespace}/${filler.claim}`);
+    if (volume !== undefined) await gone(parts, context, volume);
   });
-  await releaseData(dataRequest(parts, context), fillers.map(dataForFiller));
-  if (left.length > 0)
-    throw new DrsError(
-      "FAILED_PRECONDITION",
-      `volumes that this restore has filled and does not need were not gone within ${limits.podsStopTimeout / 1000} s: ` +
-        `${left.join(", ")}; delete them by hand`,
-    );
-  for (const filler of fillers) forgetFiller(context, filler);
+  const unreleased = await failureOf(() => releaseData(dataRequest(parts, context), fillers.map(dataForFiller)));
+  if (unreleased.length === 0) for (const filler of fillers) if (!left.has(filler)) forgetFiller(context, filler);
+  throwAll([...[...left].map(([filler, error]) => named(filler, error)), ...unreleased]);
+}
+
+function named({ namespace, claim, place, name, volume }: Filler, { code, message }: DrsError): DrsError {
+  const what = volume === undefined ? `claim ${place}/${name}` : `volume ${volume.persistentVolume}`;
+  return new DrsError(
+    code,
+    `${what}, which this restore has filled for claim ${namespace}/${claim} and does not need, is not gone: ${message}; delete it by hand`,
+  );
 }
 
 /** Deletes a filler. Gives the name of its volume where that has to go with it. */
@@ -79,11 +80,15 @@ async function isTaken(
 
 const pauseMs = 200;
 
-async function isGone({ cluster, limits }: JobParts, { signal }: JobContext, name: string): Promise<boolean> {
+/** FAILED_PRECONDITION when it is not gone in time. */
+async function gone({ cluster, limits }: JobParts, { signal }: JobContext, name: string): Promise<void> {
   const limit = Date.now() + limits.podsStopTimeout;
-  for (;;) {
-    if (!(await cluster.get(persistentVolumes, "", name, signal))) return true;
-    if (Date.now() >= limit) return false;
+  while (await cluster.get(persistentVolumes, "", name, signal)) {
+    if (Date.now() >= limit)
+      throw new DrsError(
+        "FAILED_PRECONDITION",
+        `PersistentVolume ${name} is still there ${limits.podsStopTimeout / 1000} s after its deletion`,
+      );
     await sleep(pauseMs, undefined, { signal });
   }
 }

@@ -6,6 +6,7 @@ import type { JobContext } from "../../jobs/phase.ts";
 import { removeAdded } from "../objects/added-objects.ts";
 import { deleteObjects } from "../delete/deleting-objects.ts";
 import { disown } from "../claims/disowning.ts";
+import { cleanUp } from "../fill/clean-up.ts";
 import { discardFillers } from "../fill/discard-fillers.ts";
 import { removeImported } from "../fill/imported-data.ts";
 import { keptVolumes } from "../claims/kept-volumes.ts";
@@ -85,12 +86,11 @@ async function putAllBack(source: RestoreSource, parts: JobParts, context: JobCo
   const ofClaims = await putBackClaims(source, parts, context);
   await restoreFrom(source, parts, context);
   const late = await start(source, parts, context);
-  for (const cleanUp of [discardFillers, removeImported])
-    try {
-      await cleanUp(parts, context);
-    } catch (error) {
-      context.error("", refusalOf(error));
-    }
+  await cleanUp(
+    context.error,
+    () => discardFillers(parts, context),
+    () => removeImported(parts, context),
+  );
   return { ofClaims, late };
 }
 

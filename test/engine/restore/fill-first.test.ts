@@ -141,13 +141,12 @@ test("a claim whose filler is refused is filled when the applications have stopp
 });
 
 test("a service without rights in its namespace fills all when the applications have stopped, which is said before", async () => {
-  const lacks = (namespace = "") => namespace === place;
-  const scene = await sceneWithPlace({ isAllowed: ({ verb, namespace }) => verb !== "*" && !lacks(namespace) });
+  const scene = await sceneWithPlace({ isAllowed: ({ verb, namespace }) => verb !== "*" && namespace !== place });
   const before = await scene.picture();
   const backup = await scene.backup();
   const asked: string[] = [];
   scene.simulator.intercept(({ method, path }) => {
-    if (lacks(/namespaces\/([^/]+)\//.exec(path)?.[1])) asked.push(`${method} ${path}`);
+    if (path.includes(`/namespaces/${place}/`)) asked.push(`${method} ${path}`);
     return undefined;
   });
   const restore = await scene.restore(backup.crn);
@@ -309,3 +308,53 @@ test("a restore that is cancelled after such a death goes back, and leaves nothi
     expect({ n, ...(await traces(scene)) }).toEqual({ n, ...none });
   }
 }, 180_000);
+
+test.each([
+  ["before the old claims go", "DELETING_OBJECTS phase started"],
+  ["when the old claims are gone", "RESTORING_PVC phase started"],
+  ["after the hand-over", "RESTORING_PVC phase finished"],
+])(
+  "a restore that may not go back and ends %s leaves no filler, and a claim or a kept volume of each",
+  async (_when, mark) => {
+    const scene = await sceneWithPlace({ controllerDelay: 4, goBack: false });
+    const backup = await scene.backup("vault-system");
+    const crn = await scene.startRestore(backup.crn);
+    await scene.until(() => log(scene, crn).includes(mark));
+    scene.engine.cancelJob({ crn, caller: { name: "alice", requestId: "" } });
+    const { state, errors } = await scene.restored(crn);
+    expect({ state, errors: texts(errors).slice(1) }).toEqual({
+      state: "FAILED",
+      errors: [expect.stringMatching(/^going back is turned off\. .* persistent volumes pvc-\S+ of vault-system\//)],
+    });
+    const { labelled, ...others } = (await traces(scene)) as { labelled: { metadata: { labels: object } }[] };
+    const { labelled: _none, ...noOthers } = none;
+    expect(others).toEqual(noOthers);
+    expect(labelled.map(({ metadata }) => Object.keys(metadata.labels))).toEqual([["drs.cloudera.com/kept-by"]]);
+  },
+);
+
+test("a restore that may not go back and is refused a claim on its way leaves no filler, and the data is where it was", async () => {
+  const scene = await sceneWithPlace({ goBack: false });
+  const backup = await scene.backup("vault-system");
+  const snapshots = scene.simulator.volumes.snapshotHandles();
+  const handles = scene.simulator.volumes.volumeHandles();
+  const path = "/api/v1/namespaces/vault-system/persistentvolumeclaims";
+  const policy = { kind: "Status", reason: "Forbidden", message: "no claims today" };
+  scene.simulator.intercept(({ method, path: asked, query }) =>
+    method === "POST" && asked === path && !query.has("dryRun") ? { status: 403, body: policy } : undefined,
+  );
+  const { state, errors } = await scene.restore(backup.crn);
+  expect({ state, errors: texts(errors) }).toEqual({
+    state: "FAILED",
+    errors: [
+      expect.stringMatching(/^POST \S+\/vault-system\/persistentvolumeclaims: .*no claims today/),
+      expect.stringContaining("going back is turned off"),
+    ],
+  });
+  const { labelled, ...others } = (await traces(scene)) as { labelled: { metadata: { labels: object } }[] };
+  const { labelled: _none, ...noOthers } = none;
+  expect(others).toEqual(noOthers);
+  expect(labelled.map(({ metadata }) => Object.keys(metadata.labels))).toEqual([["drs.cloudera.com/kept-by"]]);
+  expect(scene.simulator.volumes.snapshotHandles()).toEqual(snapshots);
+  expect(scene.simulator.volumes.volumeHandles()).toEqual(handles);
+});

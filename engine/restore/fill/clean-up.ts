@@ -1,0 +1,23 @@
+import { refusalOf } from "../objects/object-restorer.ts";
+
+/**
+ * Does all of a clean-up, also what comes after a piece that fails. What a piece is refused is told; what may pass, such as an
+ * API server that is away, is thrown when all have been tried, so that the clean-up runs again.
+ */
+export async function cleanUp(
+  tell: (namespace: string, text: string) => void,
+  ...pieces: readonly (() => Promise<void>)[]
+): Promise<void> {
+  const passing: unknown[] = [];
+  for (const piece of pieces)
+    try {
+      await piece();
+    } catch (error) {
+      try {
+        tell("", refusalOf(error));
+      } catch {
+        passing.push(error);
+      }
+    }
+  if (passing.length > 0) throw passing[0];
+}
