@@ -71,9 +71,13 @@ async function translateErrors<T>(reviews: string, ask: () => Promise<T>): Promi
   } catch (cause) {
     if (cause instanceof KubernetesError && cause.code !== "UNAVAILABLE")
       throw new DrsError("INTERNAL", `the cluster refuses the service's question: let its account create ${reviews}`, {
+        id: "DRS-C011",
         cause,
       });
-    throw new DrsError("UNAVAILABLE", "the cluster does not answer who may call: try again later", { cause });
+    throw new DrsError("UNAVAILABLE", "the cluster does not answer who may call: try again later", {
+      id: "DRS-C007",
+      cause,
+    });
   }
 }
 

@@ -34,7 +34,7 @@ export async function importArchives(parts: ImportParts, signal: AbortSignal, on
     const begun = parts.clock();
     try {
       for await (const found of parts.archives(signal)) importFound(parts, found, begun);
-      for await (const folder of parts.orphans(signal)) parts.logger.warn({ folder }, orphaned);
+      for await (const folder of parts.orphans(signal)) parts.logger.warn({ code: "DRS-A013", folder }, orphaned);
       return;
     } catch (error) {
       if (signal.aborted) return;
@@ -54,7 +54,7 @@ function importFound({ store, logger, clock }: ImportParts, found: CatalogEntry,
     }
   } catch (error) {
     if (error instanceof StoreError) throw error;
-    logger.warn({ err: error, folder }, "an archive in storage is no usable backup");
+    logger.warn({ code: "DRS-A012", err: error, folder }, "an archive in storage is no usable backup");
   }
 }
 
@@ -70,10 +70,12 @@ function importBackup(
 ): boolean {
   const { backupCrn: crn, state } = manifest;
   if (folder !== backupFolder(parseCrn(crn, "backup").uuid)) {
-    throw new DrsError("DATA_LOSS", `the archive in ${folder} is not where that of ${crn} belongs`);
+    throw new DrsError("DATA_LOSS", `the archive in ${folder} is not where that of ${crn} belongs`, { id: "DRS-A012" });
   }
   if (state !== "COMPLETED" && state !== "PARTIALLY_FAILED" && state !== "FAILED") {
-    throw new DrsError("DATA_LOSS", `the manifest in ${folder} has the state ${JSON.stringify(state)}`);
+    throw new DrsError("DATA_LOSS", `the manifest in ${folder} has the state ${JSON.stringify(state)}`, {
+      id: "DRS-A012",
+    });
   }
   return store.database.transaction(() => {
     if (store.jobs.get(crn) !== undefined || store.jobs.wasDeleted(crn, begun)) return false;

@@ -72,6 +72,8 @@ export interface JobCount {
 export interface Message {
   readonly namespace: string;
   readonly text: string;
+  /** As docs/operations.md explains it; missing where that has no row for it, and in messages of earlier versions. */
+  readonly code?: string;
   readonly timestamp: Date;
 }
 

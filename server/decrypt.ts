@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { decryptArchive } from "../engine/decrypt-archive.ts";
+import { codedMessage } from "../engine/errors.ts";
 import { parseFile } from "./settings/parsers.ts";
 
 interface Options {
@@ -23,6 +24,6 @@ const program = new Command("npm run decrypt --")
 /** What is made holds every secret of the control plane. */
 process.umask(0o077);
 program.parseAsync().catch((error: unknown) => {
-  process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`error: ${codedMessage(error)}\n`);
   process.exitCode = 1;
 });

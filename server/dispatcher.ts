@@ -109,8 +109,8 @@ export function createDispatcher(
       if (isGone(response)) return;
       const translated = passage.translate(call, error);
       if (response.headersSent) return cutOff(response);
-      const { status, body } = toJsonError(translated);
-      writeJson(response, status, JSON.stringify(body));
+      const { status, headers, body } = toJsonError(translated);
+      writeJson(response, status, JSON.stringify(body), headers);
     });
   };
 }

@@ -1,6 +1,8 @@
+import type { OutgoingHttpHeaders } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Logger } from "../engine/logger.ts";
 import { DrsError, type ErrorCode } from "../engine/errors.ts";
+import type { MessageCode } from "../engine/message-codes.ts";
 import type { ErrorJson } from "../gen/drscp/v1/error_pb.ts";
 import { blameClient } from "./request-errors.ts";
 
@@ -56,9 +58,28 @@ export function codeName(code: Code): string {
 }
 
 /** An error as the JSON paths tell it. */
-export function toJsonError(error: ConnectError): { status: number; body: Required<ErrorJson> } {
+export function toJsonError(error: ConnectError): {
+  status: number;
+  headers: OutgoingHttpHeaders;
+  body: Required<ErrorJson>;
+} {
   const [status, code] = jsonCodes[error.code];
-  return { status, body: { code, message: error.rawMessage } };
+  const messageCode = messageCodeOf(error);
+  const headers = messageCode === undefined ? {} : { [messageCodeHeader]: messageCode };
+  return { status, headers, body: { code, message: error.rawMessage } };
+}
+
+/** What tells clients an error's message code, beside the vendor's API: a header, or gRPC's trailer. */
+const messageCodeHeader = "x-drs-message-code";
+
+/** An error of Connect's with a message code. */
+export function codedError(code: Code, id: MessageCode | undefined, message: string, cause?: unknown): ConnectError {
+  return new ConnectError(message, code, id && { [messageCodeHeader]: id }, undefined, cause);
+}
+
+/** The message code of a translated error. */
+export function messageCodeOf({ metadata }: ConnectError): string | undefined {
+  return metadata.get(messageCodeHeader) ?? undefined;
 }
 
 /**
@@ -69,7 +90,7 @@ export function toConnectError(error: unknown, requestId: string, log: Logger): 
   if (error instanceof ConnectError) return blameClient(error);
   if (error instanceof DrsError) {
     if (error.cause !== undefined) log.warn({ err: error, requestId }, "call refused");
-    return new ConnectError(error.message, connectCodes[error.code], undefined, undefined, error);
+    return codedError(connectCodes[error.code], error.id, error.message, error);
   }
   log.error({ err: error, requestId }, "call failed");
   return new ConnectError(`internal error, request id ${requestId}`, Code.Internal, undefined, undefined, error);

@@ -3,6 +3,7 @@ import { CommanderError } from "commander";
 import { type Logger, pino, stdTimeFunctions } from "pino";
 import { Closers } from "../engine/closers.ts";
 import type { CrashPoints } from "../engine/crash-points.ts";
+import { codedMessage, idOf } from "../engine/errors.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { openAuditLog } from "./audit/open-audit-log.ts";
 import { describeCallers, describeRights } from "./callers/options.ts";
@@ -31,7 +32,7 @@ function readConfigOrExit(args: readonly string[]): ServerConfig {
 }
 
 async function run(config: ServerConfig, crashPoints: CrashPoints | undefined): Promise<void> {
-  const log = pino({ level: config.logLevel, timestamp: stdTimeFunctions.isoTime });
+  const log = pino({ level: config.logLevel, timestamp: stdTimeFunctions.isoTime, formatters: { log: withCode } });
   const opened = new Closers(log);
   try {
     await start(config, log, opened, crashPoints);
@@ -103,6 +104,12 @@ async function start(
   log.info({ version, ...addresses, ...known, simulator: simulator?.url }, "listening");
 }
 
+/** The message code of the error that a line of the log has, if the line has none of its own. */
+function withCode(fields: Record<string, unknown>): Record<string, unknown> {
+  const code = idOf(fields["err"]);
+  return code === undefined ? fields : { code, ...fields };
+}
+
 /** Whatever is made holds secrets, or is beside them: files get mode 600 and folders 700. */
 const ownerOnly = 0o077;
 
@@ -114,7 +121,7 @@ export function runService(args: readonly string[], crashPoints?: CrashPoints): 
   checkNode(process.versions.node);
   process.umask(ownerOnly);
   run(readConfigOrExit(args), crashPoints).catch((error: unknown) => {
-    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`error: ${codedMessage(error)}\n`);
     process.exit(1);
   });
 }

@@ -137,6 +137,7 @@ function parse(bytes: Buffer, file: string): Versioned {
   throw new DrsError(
     "FAILED_PRECONDITION",
     `${file} was written by a newer version of this service (format ${value.formatVersion}, this one reads up to ${formatVersion}): upgrade the service`,
+    { id: "DRS-A001" },
   );
 }
 
@@ -157,6 +158,7 @@ function unencrypted(folder: string): DrsError {
   return new DrsError(
     "FAILED_PRECONDITION",
     `${folder} is not encrypted, so whoever can write to the storage may have made it: if you trust it all the same, start the service with --unencrypted-archives read`,
+    { id: "DRS-A007" },
   );
 }
 

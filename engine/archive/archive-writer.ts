@@ -96,6 +96,7 @@ export class ArchiveWriter {
     throw new DrsError(
       "DATA_LOSS",
       `${key} in ${this.#storage.description} has ${found} bytes, not the ${size} written`,
+      { id: "DRS-A008" },
     );
   }
 

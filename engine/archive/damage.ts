@@ -1,4 +1,5 @@
 import { DrsError } from "../errors.ts";
+import type { MessageCode } from "../message-codes.ts";
 
 /** Of an archive that is not what was written, by chance as far as one can tell: nothing in it looks made. */
 export class DamageError extends DrsError {
@@ -7,7 +8,10 @@ export class DamageError extends DrsError {
 
 /** What is said of a file of an archive that is not what was written. */
 export function damage(file: string, reason: string, cause?: unknown): DamageError {
-  return new DamageError("DATA_LOSS", `${file} is damaged: ${reason}; restore an older backup`, { cause });
+  return new DamageError("DATA_LOSS", `${file} is damaged: ${reason}; restore an older backup`, {
+    id: "DRS-A002",
+    cause,
+  });
 }
 
 /** Why something is damaged. The JSON parser's own messages quote what they have met, which may be a secret. */
@@ -17,9 +21,10 @@ export function reasonOf(error: unknown): string {
 }
 
 /** What is said of an encrypted file with pieces that are genuine, or look it, and do not belong there. */
-export function altered(file: string, reason: string): DrsError {
+export function altered(file: string, reason: string, id: MessageCode = "DRS-A003"): DrsError {
   return new DrsError(
     "DATA_LOSS",
     `${file} was altered: ${reason}; restore an older backup, and see who can write here`,
+    { id },
   );
 }

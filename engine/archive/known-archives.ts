@@ -29,6 +29,7 @@ export class KnownArchives {
       throw altered(
         `${folder}/${manifestFile}`,
         `it is not the one that was ${known.isOwn ? "written" : "first found"} here`,
+        "DRS-A004",
       );
     this.#store.set(folder, { sha256, isOwn: false });
     return false;

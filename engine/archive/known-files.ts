@@ -9,6 +9,7 @@ export function knownFiles(storage: ArchiveStorage): Pick<ArchiveStorage, "read"
     } catch (error) {
       if (!(error instanceof DrsError) || error.code !== "NOT_FOUND") throw error;
       throw new DrsError("UNAVAILABLE", `${key} is gone from ${storage.description}: is the storage there?`, {
+        id: "DRS-A010",
         cause: error,
       });
     }

@@ -26,7 +26,11 @@ export async function* lineBatches(
       throw new DrsError("INTERNAL", "an object to be archived is empty or holds a raw newline");
     }
     if (length > maxLineLength) {
-      throw new DrsError("FAILED_PRECONDITION", `an object has ${length} bytes: the API server would not take it back`);
+      throw new DrsError(
+        "FAILED_PRECONDITION",
+        `an object has ${length} bytes: the API server would not take it back`,
+        { id: "DRS-B006" },
+      );
     }
     counted(length + 1);
     if (used + length + 1 > batch.length) {

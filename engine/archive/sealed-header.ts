@@ -1,3 +1,4 @@
+import type { MessageCode } from "../message-codes.ts";
 import { createHash, createSecretKey, type KeyObject } from "node:crypto";
 import type { EncryptionKey, KeyRing } from "../encryption/key-ring.ts";
 import { DrsError } from "../errors.ts";
@@ -50,9 +51,14 @@ export function readHeader(line: Buffer, file: string, keys: KeyRing | undefined
   const key = keys?.find(keyId);
   const wanted = `key ${keyId} (fingerprint ${keyFingerprint})`;
   if (!key)
-    throw unreadable(file, `${wanted}, which the service does not have: add it to the file of --encryption-keys`);
+    throw unreadable(
+      "DRS-A005",
+      file,
+      `${wanted}, which the service does not have: add it to the file of --encryption-keys`,
+    );
   if (key.fingerprint !== keyFingerprint)
     throw unreadable(
+      "DRS-A006",
       file,
       `${wanted}, but the service's ${keyId} is another key (fingerprint ${key.fingerprint}): put the right one into the file of --encryption-keys`,
     );
@@ -82,6 +88,6 @@ function checksum(json: string): string {
   return createHash("sha256").update(json).digest("hex");
 }
 
-function unreadable(file: string, reason: string): DrsError {
-  return new DrsError("FAILED_PRECONDITION", `${file} is encrypted with ${reason}`);
+function unreadable(id: MessageCode, file: string, reason: string): DrsError {
+  return new DrsError("FAILED_PRECONDITION", `${file} is encrypted with ${reason}`, { id });
 }

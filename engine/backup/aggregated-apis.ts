@@ -6,12 +6,14 @@ import { isSavedResource } from "../objects/object-selection.ts";
 export function tellUnavailable(discovery: Discovery, namespaces: readonly string[], { warn }: JobContext): void {
   for (const apiVersion of discovery.unavailable) {
     const own = ownServer(discovery, namespaces, apiVersion);
-    warn(
-      "",
-      own === undefined
-        ? `the API ${apiVersion} does not answer: objects of its kinds are not in this backup`
-        : `the API ${apiVersion} does not answer, which service ${own} of the control plane serves: see why it is down`,
-    );
+    if (own === undefined)
+      warn("DRS-B014", "", `the API ${apiVersion} does not answer: objects of its kinds are not in this backup`);
+    else
+      warn(
+        "DRS-B015",
+        "",
+        `the API ${apiVersion} does not answer, which service ${own} of the control plane serves: see why it is down`,
+      );
   }
 }
 

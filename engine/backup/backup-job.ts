@@ -28,7 +28,10 @@ export function backupJob(parts: BackupParts): JobDefinition {
       await abandonSnapshots(context, { ...parts, namespaces: parts.parameters.namespaces });
       await parts.archives.writer(backupFolder(context.job.uuid)).delete(context.signal);
     },
-    givenUp: (context, why) => `the backup was not cleaned up: ${why}. ${whatMayBeLeft(parts, context)}`,
+    givenUp: (context, why) => ({
+      id: "DRS-B007",
+      text: `the backup was not cleaned up: ${why}. ${whatMayBeLeft(parts, context)}`,
+    }),
   };
 }
 
@@ -63,7 +66,12 @@ async function writeManifest({ archives }: BackupParts, context: JobContext): Pr
     kubernetesVersion,
     parts,
     volumes: savedVolumes(context),
-    messages: messages.map(({ time, ...message }) => ({ ...message, time: time.toISOString() })),
+    messages: messages.map(({ level, namespace, text, time }) => ({
+      level,
+      namespace,
+      text,
+      time: time.toISOString(),
+    })),
     unavailable,
   };
   await archives.writer(backupFolder(job.uuid)).writeManifest(manifest, context.signal);

@@ -92,9 +92,10 @@ async function quiesce(
       error.code === "UNAVAILABLE" && (hook.onError === "Fail" || !(await answers(cluster, context.signal)));
     if (passes || hook.onError === "Fail")
       throw new DrsError(passes ? "UNAVAILABLE" : "FAILED_PRECONDITION", `${hook.namespace}: ${text}`, {
+        id: "DRS-B004",
         cause: error,
       });
-    context.warn(hook.namespace, text);
+    context.warn("DRS-B020", hook.namespace, text);
   }
 }
 
@@ -108,7 +109,7 @@ async function runPatiently(cluster: Cluster, context: JobContext, hook: Hook, p
       const maySoon =
         error instanceof DrsError && error.code === "UNAVAILABLE" && !(error instanceof StillRunningError);
       if (!maySoon || Date.now() - start >= patienceMs) throw error;
-      context.info(`the pre hook of pod ${hook.namespace}/${hook.pod} is tried again: ${error.message}`);
+      context.info(`the pre hook of pod ${hook.namespace}/${hook.pod} is tried again: ${error.message}`, "DRS-B005");
       await sleep(pauseMs, undefined, { signal: context.signal });
     }
   }
@@ -141,7 +142,7 @@ export async function resumeApplications(
     const left = failed.filter(({ hook }) => hook.isGivenUp !== true && elapsed < patienceMs);
     for (const { key, hook, reason } of failed.filter((one) => !left.includes(one))) {
       notes.set(key, { ...hook, isGivenUp: true });
-      tell(hook.namespace, `the post hook of pod ${hook.pod} failed: ${reason}. ${howToResume(hook)}`);
+      tell("DRS-B018", hook.namespace, `the post hook of pod ${hook.pod} failed: ${reason}. ${howToResume(hook)}`);
     }
     if (left.length === 0) return;
     if (elapsed >= reminderMs) {
@@ -149,6 +150,7 @@ export async function resumeApplications(
       for (const { hook, reason } of left)
         context.info(
           `the post hook of pod ${hook.namespace}/${hook.pod} is tried again for ${seconds} s more: ${reason}`,
+          "DRS-B005",
         );
       reminderMs = Math.max(firstReminderMs, 2 * reminderMs);
     }
@@ -176,7 +178,7 @@ async function runHeld(
       failed.push({ key, hook, reason });
       return;
     }
-    if (hook.unfinished) tell(hook.namespace, mayStillRun(hook.unfinished, hook));
+    if (hook.unfinished) tell("DRS-B019", hook.namespace, mayStillRun(hook.unfinished, hook));
     notes.clear(key);
   });
   return failed;

@@ -40,16 +40,22 @@ export function preValidation(parts: BackupParts): Phase {
       if (await context.claimControlPlane()) return this.run(context);
       const survey = await surveyClaims(cluster, included, signal);
       for (const { namespace, claim, reason } of survey.unsavable)
-        context.warn(namespace, `the data of claim ${claim} is not in this backup: ${reason}`);
+        context.warn("DRS-B009", namespace, `the data of claim ${claim} is not in this backup: ${reason}`);
       for (const { namespace, claim } of survey.beingDeleted)
         context.warn(
+          "DRS-B010",
           namespace,
           `claim ${claim} is being deleted, and goes with its data when no pod uses it any more: a restore makes it again`,
         );
       for (const { namespace, claim, volume } of survey.volumesBeingDeleted)
-        context.warn(namespace, `volume ${volume} of claim ${claim} is being deleted, and goes when the claim does`);
+        context.warn(
+          "DRS-B011",
+          namespace,
+          `volume ${volume} of claim ${claim} is being deleted, and goes when the claim does`,
+        );
       for (const { namespace, claim, driver } of survey.classless)
         context.warn(
+          "DRS-B013",
           namespace,
           `no storage class of the cluster makes volumes of driver ${driver}: a restore needs one for claim ${claim}, create one`,
         );
@@ -74,11 +80,15 @@ async function includedNamespaces(
   const included = await existingNamespaces(cluster, namespaces, signal);
   const [wanted] = namespaces;
   if (!included.includes(wanted))
-    throw new DrsError("FAILED_PRECONDITION", `namespace ${wanted} does not exist in the cluster: nothing to back up`);
+    throw new DrsError("FAILED_PRECONDITION", `namespace ${wanted} does not exist in the cluster: nothing to back up`, {
+      id: "DRS-B001",
+    });
   for (const name of included) {
     const namespace = await cluster.get(namespaceType, "", name, signal);
     if (!namespace || isTerminating(namespace))
-      throw new DrsError("FAILED_PRECONDITION", `namespace ${name} is being deleted: it cannot be backed up`);
+      throw new DrsError("FAILED_PRECONDITION", `namespace ${name} is being deleted: it cannot be backed up`, {
+        id: "DRS-B002",
+      });
   }
   return included;
 }
@@ -93,6 +103,7 @@ function furtherMayBeSaved(further: readonly FurtherObjects[], { resources }: Di
       type.namespaced
         ? `--further-objects names ${resource}, which are in namespaces: name those with --further-namespaces instead`
         : `--further-objects names ${resource}, which are this cluster's alone: take them out of it`,
+      { id: "DRS-J013" },
     );
   }
 }

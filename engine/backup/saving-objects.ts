@@ -35,16 +35,21 @@ export function savingObjects(parts: BackupParts): Phase {
           going.set(kind, [...(going.get(kind) ?? []), name]);
         },
         onMissing: ({ kind, name, user }) =>
-          context.warn(user.namespace, `${user.kind} ${user.name} needs ${kind}/${name}, which does not exist`),
+          context.warn(
+            "DRS-B016",
+            user.namespace,
+            `${user.kind} ${user.name} needs ${kind}/${name}, which does not exist`,
+          ),
         onObject: (type, object) => {
           const lost = mixedByHand(type, object);
-          if (lost !== undefined) context.warn(object.metadata.namespace ?? "", lost);
+          if (lost !== undefined) context.warn("DRS-R086", object.metadata.namespace ?? "", lost);
         },
         onPart: (part) => context.info(`saved ${part.objects} ${resourceName(part)}, ${part.size} bytes`),
       });
       for (const [kind, names] of going) {
         const slash = kind.indexOf("/");
         context.warn(
+          "DRS-B012",
           kind.slice(0, slash),
           `${kind.slice(slash + 1)} ${listed(names.sort())} ${names.length === 1 ? "is" : "are"} being deleted, and not in this backup`,
         );

@@ -46,7 +46,7 @@ function deletingSnapshots(parts: JobParts): Phase {
       };
       const failures = await discardData(request, volumes);
       for (const [claim, reason] of failures)
-        context.error("", `the snapshot of claim ${claim} was not deleted: ${reason}`);
+        context.error("DRS-D001", "", `the snapshot of claim ${claim} was not deleted: ${reason}`);
       if (failures.size > 0) throw someRemain();
       context.info(`deleted ${volumes.length} snapshots`);
     },
@@ -54,7 +54,11 @@ function deletingSnapshots(parts: JobParts): Phase {
 }
 
 function someRemain(): DrsError {
-  return new DrsError("FAILED_PRECONDITION", "some snapshots remain, and so does the archive: delete the backup again");
+  return new DrsError(
+    "FAILED_PRECONDITION",
+    "some snapshots remain, and so does the archive: delete the backup again",
+    { id: "DRS-D002" },
+  );
 }
 
 /**
@@ -80,9 +84,9 @@ async function deleteLabelled({ cluster, limits }: JobParts, context: JobContext
   const { job, signal } = context;
   const uuid = uuidOf(job.backupCrn);
   let areLeft = false;
-  const onHeld = (_: string, { message }: DrsError) => {
+  const onHeld = (_: string, { id, message }: DrsError) => {
     areLeft = true;
-    context.error("", message);
+    context.error(id, "", message);
   };
   const ours = { labelSelector: `${jobLabel}=${uuid}` };
   const found = cluster.list(volumeSnapshotContents, "", signal, ours);
@@ -94,6 +98,7 @@ async function deleteLabelled({ cluster, limits }: JobParts, context: JobContext
   });
   if (areLeft) throw someRemain();
   context.warn(
+    "DRS-D003",
     "",
     `${backupFolder(uuid)}/${manifestFile} is damaged and the backup is not this service's, so its snapshots are not known: ` +
       "those that the cluster has no VolumeSnapshotContent of stay in the storage system, to be looked for there",

@@ -26,7 +26,10 @@ export async function openEncryption(
   }
   const keys = await readKeyFile(keyFile);
   if (await isOpenToOthers(keyFile))
-    logger.warn({ keyFile }, "other users can read or change the encryption keys: give the file mode 600");
+    logger.warn(
+      { code: "DRS-A014", keyFile },
+      "other users can read or change the encryption keys: give the file mode 600",
+    );
   logger.info({ keyFile, current: keys.current.id, keys: keys.ids.length }, "backups are encrypted");
   return { keys, readsUnencrypted };
 }

@@ -12,13 +12,18 @@ import { EncryptionKey, KeyRing, keyLength } from "./key-ring.ts";
 export async function readKeyFile(file: string): Promise<KeyRing> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     const code = error.code === "ENOENT" ? "NOT_FOUND" : "FAILED_PRECONDITION";
-    throw new DrsError(code, `encryption keys ${file}: the file cannot be read (${error.code})`, { cause: error });
+    throw new DrsError(code, `encryption keys ${file}: the file cannot be read (${error.code})`, {
+      id: "DRS-S006",
+      cause: error,
+    });
   });
   const keys: EncryptionKey[] = [];
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     if (/^\s*(#|$)/.test(line)) continue;
     const refuse = (reason: string): never => {
-      throw new DrsError("FAILED_PRECONDITION", `encryption keys ${file}, line ${index + 1}: ${reason}`);
+      throw new DrsError("FAILED_PRECONDITION", `encryption keys ${file}, line ${index + 1}: ${reason}`, {
+        id: "DRS-S006",
+      });
     };
     const [, id, encoded] = /^\s*(\S+)\s+(\S+)\s*$/.exec(line) ?? refuse("write an id, a space, and a key in base64");
     if (!/^[\w.-]{1,64}$/.test(id ?? "")) refuse("an id has at most 64 letters, digits, dots, hyphens and underscores");
@@ -31,7 +36,8 @@ export async function readKeyFile(file: string): Promise<KeyRing> {
     keys.push(new EncryptionKey(id ?? "", secret));
   }
   const [current, ...older] = keys;
-  if (!current) throw new DrsError("FAILED_PRECONDITION", `encryption keys ${file}: there is no key in it`);
+  if (!current)
+    throw new DrsError("FAILED_PRECONDITION", `encryption keys ${file}: there is no key in it`, { id: "DRS-S006" });
   return new KeyRing(current, ...older);
 }
 

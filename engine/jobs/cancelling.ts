@@ -9,7 +9,7 @@ export class CancelledError extends DrsError {
   override readonly name = "CancelledError";
 
   constructor(kind: string, by: string, when = "") {
-    super("FAILED_PRECONDITION", `the ${kind} was cancelled${by === "" ? "" : ` by ${by}`}${when}`);
+    super("FAILED_PRECONDITION", `the ${kind} was cancelled${by === "" ? "" : ` by ${by}`}${when}`, { id: "DRS-J003" });
   }
 }
 
@@ -24,8 +24,8 @@ export function cancel(parts: JobContextParts, job: JobRecord, { name: by }: Cal
     logJob(parts, job, "info", `${new CancelledError(job.kind, by).message}: it stops at the next safe point`);
     return;
   }
-  const { message } = new CancelledError(job.kind, by, " before it had started");
-  recordMessage(parts, job, { level: "error", namespace: "", text: message });
+  const { id, message } = new CancelledError(job.kind, by, " before it had started");
+  recordMessage(parts, job, { level: "error", namespace: "", text: message, code: id });
   store.queue.cancelWaiting(job, by, clock());
   logJob(parts, { ...job, phase: "FINISHED" }, "info", "job ended FAILED");
   conclude(store, { ...job, state: "FAILED", updatedAt: clock() }, "FAILED");

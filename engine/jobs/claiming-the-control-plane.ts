@@ -31,7 +31,7 @@ export async function claimControlPlane(
   if (other !== undefined && !goesOn) throw takenOver(other);
   const { term, hasWaited } = await lease.hold(signal, (holder) => {
     other = holder;
-    info(`waits for ${holder}, another service that works on this control plane`);
+    info(`waits for ${holder}, another service that works on this control plane`, "DRS-J006");
   });
   if (hasWaited) info("has the control plane for itself now");
   if (noted !== undefined && noted !== term && !goesOn) throw takenOver(other ?? "another service");
@@ -43,5 +43,6 @@ function takenOver(other: string): TakenOverError {
   return new TakenOverError(
     "FAILED_PRECONDITION",
     `${other} has worked on the control plane since, while this service was paused or cut off from it`,
+    { id: "DRS-J007" },
   );
 }

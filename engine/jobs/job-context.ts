@@ -1,5 +1,6 @@
 import { uuidOf } from "../crn.ts";
 import type { Logger } from "../logger.ts";
+import type { MessageCode } from "../message-codes.ts";
 import type { JobRecord } from "../store/job-record.ts";
 import type { LogLevel } from "../store/log-store.ts";
 import type { Store } from "../store/store.ts";
@@ -18,26 +19,37 @@ export interface JobContextParts {
 }
 
 /** Writes a line of the job's log, and the same to the process's log, which tells whose it is. */
-export function logJob(parts: JobContextParts, job: JobRecord, level: LogLevel, text: string): void {
+export function logJob(
+  parts: JobContextParts,
+  job: JobRecord,
+  level: LogLevel,
+  text: string,
+  code?: MessageCode,
+): void {
   const { crn, phase } = job;
   const line = cut(text);
-  parts.store.logs.add(job.seq, { time: parts.clock(), level, phase, text: line });
-  parts.logger[level === "warning" ? "warn" : level]({ crn, phase }, line);
+  parts.store.logs.add(job.seq, { time: parts.clock(), level, phase, code, text: line });
+  parts.logger[level === "warning" ? "warn" : level]({ crn, phase, code }, line);
 }
 
 /** Records a warning or error and its line of the log, both or neither; nothing when the job has it already. */
 export function recordMessage(
   parts: JobContextParts,
   job: JobRecord,
-  message: { readonly level: "warning" | "error"; readonly namespace: string; readonly text: string },
+  message: {
+    readonly level: "warning" | "error";
+    readonly namespace: string;
+    readonly text: string;
+    readonly code: MessageCode | undefined;
+  },
 ): void {
   const { store, clock } = parts;
-  const { level, namespace } = message;
+  const { level, namespace, code } = message;
   const text = cut(message.text);
   store.database.transaction(() => {
-    if (!store.messages.add(job.seq, { level, namespace, text, time: clock() })) return;
+    if (!store.messages.add(job.seq, { level, namespace, text, code, time: clock() })) return;
     store.queue.touch(job.seq, clock());
-    logJob(parts, job, level, namespace === "" ? text : `${namespace}: ${text}`);
+    logJob(parts, job, level, namespace === "" ? text : `${namespace}: ${text}`, code);
   });
 }
 
@@ -66,11 +78,11 @@ export function createJobContext(
       get: (key) => notes.get(backup(), key),
       entries: (prefix) => notes.entries(backup(), prefix),
     },
-    info: (text) => logJob(parts, job, "info", text),
+    info: (text, code) => logJob(parts, job, "info", text, code),
     progressed,
     claimControlPlane,
-    warn: (namespace, text) => recordMessage(parts, job, { level: "warning", namespace, text }),
-    error: (namespace, text) => recordMessage(parts, job, { level: "error", namespace, text }),
+    warn: (code, namespace, text) => recordMessage(parts, job, { level: "warning", namespace, text, code }),
+    error: (code, namespace, text) => recordMessage(parts, job, { level: "error", namespace, text, code }),
     messages: () => store.messages.list(job.seq),
     setIncludedNamespaces: (namespaces) => store.queue.setIncludedNamespaces(job.seq, namespaces, clock()),
   };

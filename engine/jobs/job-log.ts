@@ -10,7 +10,7 @@ const levels: Readonly<Record<LogLevel, string>> = { info: "INFO ", warning: "WA
 const unprintable = /[\u0000-\u001F\u007F-\u009F\u2028\u2029]/gu;
 
 /**
- * A job's log as text: one line an event, oldest first. Where it is longer than `maxBytes` of UTF-8, the newest lines are
+ * A job's log as text: one line an event, oldest first, with its code where it has one. Where it is longer than `maxBytes` of UTF-8, the newest lines are
  * kept, and the first line says how many are not shown.
  */
 export function renderLog(logs: LogStore, job: number, maxBytes = maxLogBytes): string {
@@ -28,8 +28,9 @@ export function renderLog(logs: LogStore, job: number, maxBytes = maxLogBytes): 
   return lines.toReversed().join("");
 }
 
-function renderLine({ time, level, phase, text }: LogLine): string {
-  return `${time.toISOString()} ${levels[level]} ${phase} ${text.replace(unprintable, escape)}\n`;
+function renderLine({ time, level, phase, code, text }: LogLine): string {
+  const coded = code === undefined ? "" : `${code} `;
+  return `${time.toISOString()} ${levels[level]} ${phase} ${coded}${text.replace(unprintable, escape)}\n`;
 }
 
 function escape(character: string): string {

@@ -12,7 +12,7 @@ import { createJobContext, logJob, recordMessage } from "./job-context.ts";
 import type { JobContextParts } from "./job-context.ts";
 import { finalState } from "./phase.ts";
 import type { JobContext, JobDefinition } from "./phase.ts";
-import { maxDamages, mayPass, messageText, restartedTooOften } from "./step-failures.ts";
+import { maxDamages, mayPass, messageCode, messageText, restartedTooOften } from "./step-failures.ts";
 
 export interface WalkSettings {
   /** How often in a row a step is tried when it reports what may pass. */
@@ -140,8 +140,8 @@ class Walk {
   /** Fails the job's step without running it. Returns what `step` does. */
   giveUp(job: JobRecord, error: unknown): JobRecord | undefined {
     const context = this.#context(job, () => {});
-    const left = job.step === "FAIL" ? this.#leftBy(context, job, messageText(error, job)) : undefined;
-    const failure = { error: left === undefined ? error : new DrsError("INTERNAL", left, { cause: error }) };
+    const left = job.step === "FAIL" ? this.#leftBy(context, job, messageText(error, job), error) : undefined;
+    const failure = { error: left ?? error };
     return this.#parts.store.database.transaction(() => this.#fail(job, "unexpected errors", failure));
   }
 
@@ -154,10 +154,11 @@ class Walk {
       failures = 0;
       refusals = 0;
     });
-    const leftBy = (why: string) => (job.step === "FAIL" ? this.#leftBy(context, job, why) : undefined);
+    const leftBy = (why: string, error?: unknown) =>
+      job.step === "FAIL" ? this.#leftBy(context, job, why, error) : undefined;
     if (job.recoveries > settings.maxRecoveries) {
       const why = restartedTooOften(job);
-      return { error: new DrsError("INTERNAL", leftBy(why) ?? why) };
+      return { error: leftBy(why) ?? new DrsError("INTERNAL", why, { id: "DRS-J002" }) };
     }
     for (;;) {
       if (this.#signals.closing.aborted) return "stopped";
@@ -183,16 +184,14 @@ class Walk {
         if (!passes) refusals += 1;
         if (error instanceof DrsError && error.code === "DATA_LOSS") damages += 1;
         const isHopeless = refusals >= settings.maxCleanUps || damages >= maxDamages;
-        if (isInBetween ? isHopeless : !passes || failures >= settings.maxAttempts) {
-          const left = leftBy(why);
-          return { error: left === undefined ? error : new DrsError("INTERNAL", left, { cause: error }) };
-        }
+        if (isInBetween ? isHopeless : !passes || failures >= settings.maxAttempts)
+          return { error: leftBy(why, error) ?? error };
         const { crn, phase, step } = job;
         this.#parts.logger.warn({ err: error, crn, phase, step }, "a step of the job is tried again");
         const delay = delayAfter(failures, settings.backoff, random);
         const attempt = isInBetween ? failures : `${failures} of ${settings.maxAttempts}`;
         const next = `trying again in ${(delay / 1_000).toFixed(1)} s`;
-        logJob(this.#parts, job, "warning", `attempt ${attempt}: ${why}; ${next}`);
+        logJob(this.#parts, job, "warning", `attempt ${attempt}: ${why}; ${next}`, "DRS-J005");
         await pause(delay, context.signal);
       }
     }
@@ -217,14 +216,14 @@ class Walk {
   /** A job that would go on, or back, from what is not there any more touches nothing: it says where all lies. */
   #takenOver(job: JobRecord, context: JobContext, error: TakenOverError): Failure {
     if (!this.#isInBetween(context, job)) return { error };
-    const left = this.#leftBy(context, job, error.message);
-    return { error: new DrsError(error.code, left ?? error.message, { cause: error }), isFinal: true };
+    return { error: this.#leftBy(context, job, error.message, error) ?? error, isFinal: true };
   }
 
   /** What is told when a clean-up is given up, also when its own description fails. */
-  #leftBy(context: JobContext, job: JobRecord, why: string): string | undefined {
+  #leftBy(context: JobContext, job: JobRecord, why: string, cause?: unknown): DrsError | undefined {
     try {
-      return this.#definition.givenUp?.(context, why);
+      const left = this.#definition.givenUp?.(context, why);
+      return left && new DrsError("INTERNAL", left.text, { id: left.id, cause });
     } catch (error) {
       if (error instanceof StoreError) throw error;
       this.#parts.logger.error({ err: error, crn: job.crn }, "what a clean-up leaves cannot be told");
@@ -270,7 +269,12 @@ class Walk {
   #fail(job: JobRecord, seconds: string, { error, isFinal = false }: Failure): JobRecord | undefined {
     const { crn, phase, step } = job;
     this.#parts.logger.error({ err: error, crn, phase, step }, "a step of the job failed");
-    recordMessage(this.#parts, job, { level: "error", namespace: "", text: messageText(error, job) });
+    recordMessage(this.#parts, job, {
+      level: "error",
+      namespace: "",
+      text: messageText(error, job),
+      code: messageCode(error),
+    });
     if (step === "FAIL" || isFinal) return this.#end(job, true);
     logJob(this.#parts, job, "error", `phase failed after ${seconds}, cleaning up`);
     return this.#move(job, { phase, step: "FAIL" });

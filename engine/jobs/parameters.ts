@@ -99,5 +99,6 @@ export function parametersOf<Kind extends JobKind>(
   throw new DrsError(
     "FAILED_PRECONDITION",
     `the job has parameters of version ${found.version}, and this program knows version ${newest} only: start the one that recorded it`,
+    { id: "DRS-J004" },
   );
 }

@@ -1,3 +1,4 @@
+import type { MessageCode } from "../message-codes.ts";
 import type { JobKind, JobPhase, JobState } from "../model.ts";
 
 /** A job as its phases see it: what was asked for. What it has come to is in the store. */
@@ -49,16 +50,17 @@ export interface JobContext {
   readonly notes: JobNotes;
   /** What the job that made the backup has noted; nothing when another service has made it. */
   readonly backupNotes: Pick<JobNotes, "get" | "entries">;
-  /** A line of the job's log. */
-  readonly info: (text: string) => void;
+  /** A line of the job's log; with a code where the operations page has a row for it. */
+  readonly info: (text: string, code?: MessageCode) => void;
   /** Tells that the step has come further than any earlier run of it: how often it failed before does not count any more. */
   readonly progressed: () => void;
   /**
    * Records a warning or error of one object while the rest goes on; also a line of the log. The same text for the same
-   * namespace is recorded once, so a phase that runs again doubles nothing. Texts hold no secret.
+   * namespace is recorded once, so a phase that runs again doubles nothing. Texts hold no secret. The code is that of the
+   * message's row on the operations page; only an error that is passed on may have none.
    */
-  readonly warn: (namespace: string, text: string) => void;
-  readonly error: (namespace: string, text: string) => void;
+  readonly warn: (code: MessageCode | undefined, namespace: string, text: string) => void;
+  readonly error: (code: MessageCode | undefined, namespace: string, text: string) => void;
   /** The warnings and errors so far, in order. */
   messages(): readonly {
     readonly level: "warning" | "error";
@@ -113,7 +115,13 @@ export interface JobDefinition {
     isInTheWayOf(job: Job, restore: Job): boolean;
   };
   /** The message when `fail` is given up for this reason: what is left for a person to do. Undefined when nothing is. */
-  givenUp?(context: JobContext, why: string): string | undefined;
+  givenUp?(context: JobContext, why: string): GivenUp | undefined;
+}
+
+/** The last message of a job whose clean-up was given up. */
+export interface GivenUp {
+  readonly id: MessageCode;
+  readonly text: string;
 }
 
 /** The state a finished job's messages amount to. */

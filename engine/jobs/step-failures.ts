@@ -1,4 +1,5 @@
 import { DrsError } from "../errors.ts";
+import type { MessageCode } from "../message-codes.ts";
 import type { JobRecord } from "../store/job-record.ts";
 
 /** How often a clean-up may find an archive damaged: a disk may read wrong once, and what is damaged stays so. */
@@ -14,6 +15,11 @@ export function messageText(error: unknown, job: JobRecord): string {
   if (error instanceof DrsError) return error.message;
   const name = error instanceof Error ? error.name : typeof error;
   return `internal error (${name}) in ${job.phase}: the service's own log says more`;
+}
+
+/** The code of what `messageText` says. */
+export function messageCode(error: unknown): MessageCode | undefined {
+  return error instanceof DrsError ? error.id : "DRS-J001";
 }
 
 /** What is told of a step that has ended the process again and again. */

@@ -30,6 +30,7 @@ export function throwAll(failures: readonly DrsError[]): void {
   const codes = failures.map(({ code }) => code);
   const code = (["UNAVAILABLE", "PERMISSION_DENIED"] as const).find((passing) => codes.includes(passing));
   throw new DrsError(code ?? "FAILED_PRECONDITION", failures.map(({ message }) => message).join("; "), {
+    id: failures[0]?.id,
     cause: failures[0],
   });
 }

@@ -36,13 +36,14 @@ export class Credentials {
     const cluster = kubeConfig.getCurrentCluster();
     if (!cluster) {
       const cure = "set its current-context, or --kube-context";
-      throw new DrsError("FAILED_PRECONDITION", `${fileOf(address)} names no cluster: ${cure}`);
+      throw new DrsError("FAILED_PRECONDITION", `${fileOf(address)} names no cluster: ${cure}`, { id: "DRS-S003" });
     }
     if (cluster.server.startsWith("http:") && !cluster.skipTLSVerify) {
       const what = `the cluster ${cluster.name} of ${fileOf(address)} is at ${cluster.server}`;
       throw new DrsError(
         "FAILED_PRECONDITION",
         `${what}, which anybody on the way can read: give it an https:// address`,
+        { id: "DRS-S004" },
       );
     }
     return new Credentials(address, kubeConfig, cluster.server);
@@ -93,17 +94,20 @@ async function loadKubeConfig(address: ClusterAddress): Promise<KubeConfig> {
     if (address.kubeconfig === undefined) config.loadFromDefault();
     else config.loadFromFile(address.kubeconfig);
   } catch (error) {
-    throw new DrsError("FAILED_PRECONDITION", `${fileOf(address)} cannot be read: ${String(error)}`, { cause: error });
+    throw new DrsError("FAILED_PRECONDITION", `${fileOf(address)} cannot be read: ${String(error)}`, {
+      id: "DRS-S003",
+      cause: error,
+    });
   }
   if (address.kubeconfig === undefined && config.currentContext === nothingFound) {
     const cure = "give --kubeconfig, set KUBECONFIG, or try --cluster simulated";
-    throw new DrsError("FAILED_PRECONDITION", `no cluster was found: ${cure}`);
+    throw new DrsError("FAILED_PRECONDITION", `no cluster was found: ${cure}`, { id: "DRS-S003" });
   }
   if (address.context !== undefined) {
     if (!config.getContextObject(address.context)) {
       const there = config.contexts.map(({ name }) => name).join(", ") || "none";
       const what = `${fileOf(address)} has no context ${address.context}: there are ${there}`;
-      throw new DrsError("FAILED_PRECONDITION", what);
+      throw new DrsError("FAILED_PRECONDITION", what, { id: "DRS-S003" });
     }
     config.setCurrentContext(address.context);
   }

@@ -23,7 +23,7 @@ export class KubernetesError extends DrsError {
   constructor(request: string, status: number, body: string) {
     const answer = parseStatus(body);
     const detail = describe(request, answer, body);
-    super(codeOf(status, answer), `${request}: the API server answered ${status} ${detail}`);
+    super(codeOf(status, answer), `${request}: the API server answered ${status} ${detail}`, { id: "DRS-J010" });
     this.status = status;
     this.reason = answer.reason ?? "";
     this.detail = detail;

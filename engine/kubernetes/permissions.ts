@@ -16,17 +16,17 @@ export async function checkPermissions(
   signal: AbortSignal,
 ): Promise<void> {
   const lack = await rightsLacking(cluster, what, questions, inFlight, signal);
-  if (lack !== undefined) throw new DrsError("PERMISSION_DENIED", lack);
+  if (lack !== undefined) throw lack;
 }
 
-/** What `checkPermissions` says of the rights that are missing; undefined when none is. */
+/** What `checkPermissions` throws for the rights that are missing; undefined when none is. */
 export async function rightsLacking(
   cluster: Cluster,
   what: string,
   questions: readonly AccessQuestion[],
   inFlight: number,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<DrsError | undefined> {
   const missing = await missingRights(cluster, questions, inFlight, signal);
   if (missing.length === 0) return undefined;
   const gone = await missingNamespaces(cluster, questions, missing, signal);
@@ -35,7 +35,7 @@ export async function rightsLacking(
     ...gone.values(),
     ...(rights.length > 0 ? [`the service's account lacks rights that ${what} needs: ${rights.join("; ")}`] : []),
   ];
-  return faults.join("; ");
+  return new DrsError("PERMISSION_DENIED", faults.join("; "), { id: gone.size > 0 ? "DRS-J009" : "DRS-J008" });
 }
 
 /** Those that the service's own account lacks. An account that may do everything is asked one question. */

@@ -43,7 +43,10 @@ export async function execInPod(kubeConfig: KubeConfig, command: PodCommand, sig
     code: ErrorCode,
     text: string,
     { cause, isRunning = false }: { cause?: unknown; isRunning?: boolean } = {},
-  ) => reject(new (isRunning ? StillRunningError : DrsError)(code, `the command in ${where} ${text}`, { cause }));
+  ) =>
+    reject(
+      new (isRunning ? StillRunningError : DrsError)(code, `the command in ${where} ${text}`, { id: undefined, cause }),
+    );
   let hasBegun = false;
   const limit = setTimeout(() => {
     const seconds = command.timeoutMs / 1000;

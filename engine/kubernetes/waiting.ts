@@ -65,6 +65,7 @@ export async function waitFor(
     if (hasLooked) return false;
     const what = `${resourceName(wait.type)}${wait.namespace === "" ? "" : ` of ${wait.namespace}`}`;
     throw new DrsError("UNAVAILABLE", `the API server did not list the ${what} within ${lookLimitMs / 1000} s`, {
+      id: "DRS-J011",
       cause: error,
     });
   } finally {
@@ -128,5 +129,6 @@ export async function isGone(
   throw new DrsError(
     "FAILED_PRECONDITION",
     `${type.kind} ${namespace === "" ? "" : `${namespace}/`}${name} was not gone ${timeoutMs / 1000} s after its deletion, held by ${holders}`,
+    { id: "DRS-R064" },
   );
 }

@@ -146,7 +146,7 @@ export function unreadable(kind: ResourceType, namespace: string, error: Kuberne
     "FAILED_PRECONDITION",
     `${resourceName(kind)} of ${namespace} cannot be read: ${error.detail}; start what converts them, or see ` +
       '"A converter that is down" in docs/operations.md',
-    { cause: error },
+    { id: "DRS-J012", cause: error },
   );
 }
 

@@ -95,6 +95,7 @@ export class Operations implements Engine {
         throw new DrsError(
           "FAILED_PRECONDITION",
           `backup ${backupCrn} is ${state}: only a COMPLETED or PARTIALLY_FAILED one can be restored`,
+          { id: "DRS-C020" },
         );
       }
       const includes = namespacesOf(includedNamespaces, plan.selection);
@@ -113,7 +114,9 @@ export class Operations implements Engine {
           `restore ${restoreCrn} is not a scratch restore: it has nothing to remove`,
         );
       if (state === "NOT_STARTED" || state === "IN_PROGRESS")
-        throw new DrsError("FAILED_PRECONDITION", `restore ${restoreCrn} is ${state}: cancel it, or wait for its end`);
+        throw new DrsError("FAILED_PRECONDITION", `restore ${restoreCrn} is ${state}: cancel it, or wait for its end`, {
+          id: "DRS-C021",
+        });
       const removal: RestorePlan = { ...plan, mode: "remove-scratch", scratchCrn: restoreCrn };
       const repeat: Repeat = { kind: "restore", requestedName: "", itemName, backupCrn, caller };
       const first = this.#intake.findRepeated(repeat);
@@ -145,6 +148,7 @@ export class Operations implements Engine {
         throw new DrsError(
           "FAILED_PRECONDITION",
           `${user.kind} ${user.crn} is ${user.state} in phase ${user.phase}: delete the backup when it has finished`,
+          { id: "DRS-C022" },
         );
       }
       jobs.terminate(backupCrn, this.#parts.clock());
@@ -158,7 +162,7 @@ export class Operations implements Engine {
       const job = this.#get(crn);
       const why = whyNotCancelled(job);
       if (why !== undefined)
-        throw new DrsError("FAILED_PRECONDITION", `${job.kind} ${crn} cannot be cancelled: ${why}`);
+        throw new DrsError("FAILED_PRECONDITION", `${job.kind} ${crn} cannot be cancelled: ${why}`, { id: "DRS-C023" });
       this.#parts.cancel(job, caller);
     });
     this.#parts.stopCancelled(crn);

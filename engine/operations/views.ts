@@ -49,6 +49,6 @@ function byLevel(messages: readonly MessageRecord[]): { warnings: readonly Messa
   const of = (level: MessageRecord["level"]) =>
     messages
       .filter((message) => message.level === level)
-      .map(({ namespace, text, time }) => ({ namespace, text, timestamp: time }));
+      .map(({ namespace, text, code, time }) => ({ namespace, text, ...(code && { code }), timestamp: time }));
   return { warnings: of("warning"), errors: of("error") };
 }

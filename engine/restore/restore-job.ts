@@ -120,6 +120,7 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
       await letOthersJudge(source, parts, context);
       if (!isWhole()) {
         context.error(
+          "DRS-R005",
           "",
           `not all was restored. ${whereAllLies(parts, context, "Freeing what a restore has replaced")}`,
         );
@@ -132,6 +133,7 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
       if (!isKnown(context)) {
         await putApisBack(parts, context);
         context.error(
+          "DRS-R055",
           "",
           `how far the restore had come is not known any more, so nothing is undone: report it. ${whereAllLies(parts, context)}`,
         );
@@ -141,7 +143,7 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
         const volumes = keptVolumes(context).map(({ persistentVolume }) => persistentVolume);
         const left =
           volumes.length > 0 ? `what was replaced is not all removed: volumes ${volumes.join(", ")}` : "not cleaned up";
-        context.error("", `all is restored, but ${left}`);
+        context.error(volumes.length > 0 ? "DRS-R007" : "DRS-R008", "", `all is restored, but ${left}`);
         await letOthersJudge(await provenSource(parts, context, plan), parts, context);
         return;
       }
@@ -153,11 +155,11 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
           () => releaseHandedOver(parts, context),
           () => discardFillers(parts, context),
         );
-        context.error("", `going back is turned off. ${whereAllLies(parts, context)}`);
+        context.error("DRS-R006", "", `going back is turned off. ${whereAllLies(parts, context)}`);
         return;
       }
       if (!isTouched) {
-        context.info("nothing in the namespaces was touched");
+        context.info("nothing in the namespaces was touched", "DRS-R001");
         await putApisBack(parts, context);
         await cleanUp(
           context.error,
@@ -169,7 +171,9 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
     },
     isInBetween,
     givenUp: (context, why) =>
-      isInBetween(context) ? `going back failed too: ${why}. ${whereAllLies(parts, context)}` : undefined,
+      isInBetween(context)
+        ? { id: "DRS-R006", text: `going back failed too: ${why}. ${whereAllLies(parts, context)}` }
+        : undefined,
   };
 }
 

@@ -18,7 +18,7 @@ export class Turns {
       return;
     }
     if (this.#waiting.size >= this.#maxWaiting) {
-      throw new DrsError("UNAVAILABLE", "too many ask at once who may call: try again later");
+      throw new DrsError("UNAVAILABLE", "too many ask at once who may call: try again later", { id: "DRS-C008" });
     }
     await new Promise<void>((resolve, reject) => {
       const begin = () => {
@@ -27,7 +27,9 @@ export class Turns {
       };
       const giveUp = () => {
         this.#waiting.delete(begin);
-        reject(new DrsError("UNAVAILABLE", "the cluster does not answer who may call: try again later"));
+        reject(
+          new DrsError("UNAVAILABLE", "the cluster does not answer who may call: try again later", { id: "DRS-C007" }),
+        );
       };
       this.#waiting.add(begin);
       signal.addEventListener("abort", giveUp, { once: true });

@@ -1,11 +1,19 @@
 import { DrsError, type ErrorCode } from "../errors.ts";
+import type { MessageCode } from "../message-codes.ts";
 
 /** An error of the file system as ours; everything else unchanged, as the source of a write throws its own. */
 export function translateFileError(error: unknown, storage: string, key: string): unknown {
   if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) return error;
   const [code, text] =
     meanings[String(error.code)] ?? (["INTERNAL", `cannot be used (${String(error.code)})`] as const);
-  return new DrsError(code, `${key} in ${storage} ${text}`, { cause: error });
+  return new DrsError(code, `${key} in ${storage} ${text}`, { id: storageMessage(code), cause: error });
+}
+
+/** The message code of what a storage has answered. */
+export function storageMessage(code: ErrorCode): MessageCode | undefined {
+  if (code === "NOT_FOUND") return undefined; // which is for whoever looked to judge
+  if (code === "UNAVAILABLE") return "DRS-A010";
+  return code === "FAILED_PRECONDITION" ? "DRS-A011" : "DRS-A009";
 }
 
 /** Whether the error says that a path is not there. */

@@ -141,7 +141,7 @@ export class FilesystemArchiveStorage implements ArchiveStorage {
       throw new DrsError(
         "UNAVAILABLE",
         `${this.description} is not the one that was opened, or is gone: is the storage there? If it was replaced on purpose, start the service again`,
-        { cause: error },
+        { id: "DRS-A010", cause: error },
       );
     }
   }

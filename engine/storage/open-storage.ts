@@ -37,5 +37,5 @@ function refuseUnusable(error: unknown, folder: string, setting: string): void {
   const translated = translateFileError(error, folder, "");
   if (translated instanceof DrsError && translated.code === "UNAVAILABLE") return;
   const message = `${folder} cannot hold archives: ${whyUnusable(error)}; correct that, or name another one with ${setting}`;
-  throw new DrsError("FAILED_PRECONDITION", message, { cause: error });
+  throw new DrsError("FAILED_PRECONDITION", message, { id: "DRS-S001", cause: error });
 }

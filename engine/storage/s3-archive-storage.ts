@@ -43,7 +43,7 @@ export class S3ArchiveStorage implements ArchiveStorage {
     const storage = new S3ArchiveStorage(options);
     await storage.#client.config.region().catch((cause: unknown) => {
       const text = `the region of ${storage.description} is not known: set --s3-region or AWS_REGION`;
-      throw new DrsError("FAILED_PRECONDITION", text, { cause });
+      throw new DrsError("FAILED_PRECONDITION", text, { id: "DRS-A011", cause });
     });
     return storage;
   }

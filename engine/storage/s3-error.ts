@@ -1,4 +1,5 @@
 import { DrsError, type ErrorCode } from "../errors.ts";
+import { storageMessage } from "./file-error.ts";
 
 /**
  * What the S3 client threw as our error; ours and an abort stay what they are. The server's own text is not repeated, as
@@ -9,7 +10,7 @@ export function translateS3Error(error: unknown, storage: string, key: string, s
   const status = httpStatus(error);
   const [code, text] =
     meanings[error.name] ?? meaningOfStatus(status) ?? meaningOfNetwork(error) ?? unknownMeaning(error, status);
-  return new DrsError(code, text(key, storage), { cause: error });
+  return new DrsError(code, text(key, storage), { id: storageMessage(code), cause: error });
 }
 
 type Meaning = readonly [code: ErrorCode, text: (key: string, storage: string) => string];

@@ -121,7 +121,7 @@ function makeFolder(file: string): void {
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (cause) {
     const message = `folder ${folder} cannot hold the database: ${whyUnusable(cause)}; correct that, or name another one with --data`;
-    throw new StoreError("FAILED_PRECONDITION", message, { cause });
+    throw new StoreError("FAILED_PRECONDITION", message, { id: "DRS-S001", cause });
   }
 }
 

@@ -4,13 +4,13 @@ export interface MessageRecord {
   readonly level: "warning" | "error";
   readonly namespace: string;
   readonly text: string;
+  /** Missing where the operations page has no row for it, and in messages of earlier versions. */
+  readonly code?: string | undefined;
   readonly time: Date;
 }
 
-interface MessageRow {
-  readonly level: "warning" | "error";
-  readonly namespace: string;
-  readonly text: string;
+interface MessageRow extends Omit<MessageRecord, "code" | "time"> {
+  readonly code: string | null;
   readonly timeMs: number;
 }
 
@@ -21,21 +21,27 @@ export class MessageStore {
 
   constructor(database: Database) {
     this.#add = database.prepare(`
-      INSERT INTO message (job, level, namespace, text, time_ms) VALUES (@job, @level, @namespace, @text, @timeMs)
+      INSERT INTO message (job, level, namespace, text, code, time_ms) VALUES (@job, @level, @namespace, @text, @code, @timeMs)
       ON CONFLICT (job, level, namespace, text) DO NOTHING`);
     this.#list = database.prepare(`
-      SELECT id, level, namespace, text, time_ms AS timeMs FROM message WHERE job = @job`);
+      SELECT id, level, namespace, text, code, time_ms AS timeMs FROM message WHERE job = @job`);
   }
 
   /** Records a message; false when the job has it already. */
-  add(job: number, { level, namespace, text, time }: MessageRecord): boolean {
-    return this.#add.run({ job, level, namespace, text, timeMs: time.getTime() }) === 1;
+  add(job: number, { level, namespace, text, code, time }: MessageRecord): boolean {
+    return this.#add.run({ job, level, namespace, text, code: code ?? null, timeMs: time.getTime() }) === 1;
   }
 
   /** In the order they were recorded. */
   list(job: number): MessageRecord[] {
     // SQLite's own sorting would take longer than all the rest of a describe.
     const rows = this.#list.all({ job }).sort((a, b) => a.id - b.id);
-    return rows.map(({ level, namespace, text, timeMs }) => ({ level, namespace, text, time: new Date(timeMs) }));
+    return rows.map(({ level, namespace, text, code, timeMs }) => ({
+      level,
+      namespace,
+      text,
+      ...(code !== null && { code }),
+      time: new Date(timeMs),
+    }));
   }
 }

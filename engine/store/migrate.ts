@@ -17,6 +17,7 @@ export function migrate(sqlite: Sqlite.Database, file: string): void {
     throw new StoreError(
       "FAILED_PRECONDITION",
       `database ${file} is of version ${version}, and this program knows version ${names.length} only: start a newer one`,
+      { id: "DRS-S008" },
     );
   }
   for (const [index, name] of names.entries()) {

@@ -1,5 +1,6 @@
 import { DrsError } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
+import type { MessageCode } from "../message-codes.ts";
 
 /**
  * The bookkeeping itself failed: the disk is full, the file cannot be read. Whoever was at work knows nothing about what
@@ -14,13 +15,14 @@ export class JobConflictError extends DrsError {
   override readonly name = "JobConflictError";
 
   constructor(crn: string, expected: string) {
-    super("FAILED_PRECONDITION", `${crn} is no longer ${expected}`);
+    super("FAILED_PRECONDITION", `${crn} is no longer ${expected}`, { id: "DRS-C024" });
   }
 }
 
 interface Meaning {
   readonly code: ErrorCode;
   readonly text: string;
+  readonly id?: MessageCode;
 }
 
 /** By the first two parts of SQLite's code: `SQLITE_IOERR` of `SQLITE_IOERR_FSYNC`. */
@@ -35,7 +37,11 @@ const meanings: Readonly<Record<string, Meaning>> = {
     text: "the file is damaged: move it away, a new one finds the backups in storage",
   },
   SQLITE_NOTADB: { code: "DATA_LOSS", text: "the file is no SQLite database" },
-  SQLITE_BUSY: { code: "FAILED_PRECONDITION", text: "another process uses the file: only one may run at a time" },
+  SQLITE_BUSY: {
+    code: "FAILED_PRECONDITION",
+    text: "another process uses the file: only one may run at a time",
+    id: "DRS-S005",
+  },
 };
 
 /** What SQLite or the file system reported about the database, in our words. Any other error stays what it is. */
@@ -44,8 +50,11 @@ export function storeError(error: unknown, file: string): unknown {
   const code = String(error.code);
   const meaning = meanings[code.split("_").slice(0, 2).join("_")];
   if (meaning !== undefined) {
-    return new StoreError(meaning.code, `database ${file}: ${meaning.text} (${code})`, { cause: error });
+    return new StoreError(meaning.code, `database ${file}: ${meaning.text} (${code})`, {
+      id: meaning.id ?? "DRS-S009",
+      cause: error,
+    });
   }
   if (!code.startsWith("SQLITE_") && !("syscall" in error)) return error;
-  return new StoreError("INTERNAL", `database ${file}: ${error.message}`, { cause: error });
+  return new StoreError("INTERNAL", `database ${file}: ${error.message}`, { id: "DRS-S009", cause: error });
 }

@@ -25,7 +25,7 @@ export async function abandonSnapshots(
   const timeoutMs = Math.max(limits.snapshotTimeout, shortestDiscardLimitMs);
   const inFlight = limits.clusterConcurrency;
   const onHeld: DiscardRequest["onHeld"] = (namespace, { message }) =>
-    context.error(namespace, `${message}; delete it when its driver answers again`);
+    context.error("DRS-B008", namespace, `${message}; delete it when its driver answers again`);
   const namespaces = await existingNamespaces(cluster, all, signal);
   const discard = { cluster, uuid: job.uuid, namespaces, timeoutMs, inFlight, signal, onHeld };
   await discardSnapshots(discard);
@@ -41,5 +41,5 @@ export async function abandonSnapshots(
   });
   const failures = await discardData({ cluster, uuid: job.uuid, timeoutMs, inFlight, signal }, volumes);
   for (const [claim, reason] of failures)
-    context.error("", `the snapshot of ${claim} could not be deleted and stays in the storage: ${reason}`);
+    context.error("DRS-B008", "", `the snapshot of ${claim} could not be deleted and stays in the storage: ${reason}`);
 }

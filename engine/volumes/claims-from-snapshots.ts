@@ -93,6 +93,7 @@ async function whenReady<One extends Filling<SnapshotData>>(
   throw new DrsError(
     "FAILED_PRECONDITION",
     `the snapshots of claims of ${namespace} were not ready within ${timeoutMs / 1000} s: ${late.join(", ")}; see the snapshot controller's log`,
+    { id: "DRS-R045" },
   );
 }
 

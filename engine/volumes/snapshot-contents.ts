@@ -90,9 +90,7 @@ async function createContent(
       throw new DrsError(
         "FAILED_PRECONDITION",
         "the cluster serves no VolumeSnapshotContents: install the CSI snapshot controller",
-        {
-          cause: error,
-        },
+        { id: "DRS-J014", cause: error },
       );
     throw error;
   }

@@ -140,6 +140,7 @@ async function waitUntil(
   throw new DrsError(
     "FAILED_PRECONDITION",
     `the snapshots of ${names.join(", ")} were not ready within ${timeoutMs / 1000} s: see the events of these claims and the log of the CSI driver's snapshotter`,
+    { id: "DRS-B003" },
   );
 }
 

@@ -47,7 +47,7 @@ export class CallAudit {
       this.#audit.sync();
     } catch (cause) {
       const message = "the audit log cannot be written, so nothing was done: see the service's own log";
-      throw new DrsError("UNAVAILABLE", message, { cause });
+      throw new DrsError("UNAVAILABLE", message, { id: "DRS-C019", cause });
     }
   }
 
@@ -67,12 +67,15 @@ export class CallAudit {
   #finish(): void {
     if (!this.#isHandled || !this.#isReplied || this.#isWritten || this.#call.isOneOfMany) return;
     this.#isWritten = true;
-    const result = this.#call.outcome;
+    const { outcome: result, messageCode: code } = this.#call;
     const ms = Math.round(performance.now() - this.#call.started);
     try {
-      this.#audit.append(this.#line("ended", { createdCrn: this.#createdCrn, result, ms }));
+      this.#audit.append(this.#line("ended", { createdCrn: this.#createdCrn, result, code, ms }));
     } catch (err) {
-      this.#log.error({ err, requestId: this.#call.requestId, result }, "the audit log cannot be written");
+      this.#log.error(
+        { code: "DRS-C019", err, requestId: this.#call.requestId, result },
+        "the audit log cannot be written",
+      );
     }
   }
 

@@ -1,3 +1,4 @@
+import { DrsError } from "../../engine/errors.ts";
 import type { Logger } from "../../engine/logger.ts";
 import { AuditLog } from "./audit-log.ts";
 
@@ -21,6 +22,6 @@ function openOrSayWhy(path: string): AuditLog {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const why = code === "ENOENT" ? ": make its folder" : ` (${code})`;
-    throw new Error(`audit log ${path} cannot be opened${why}`, { cause });
+    throw new DrsError("FAILED_PRECONDITION", `audit log ${path} cannot be opened${why}`, { id: "DRS-S007", cause });
   }
 }

@@ -38,5 +38,5 @@ export async function authenticate(
     if (identity) return identity;
   }
   const ways = authenticators.map(({ way }) => `a ${way}`).join(" or ");
-  throw new DrsError("UNAUTHENTICATED", `who calls is not known: send ${ways}`);
+  throw new DrsError("UNAUTHENTICATED", `who calls is not known: send ${ways}`, { id: "DRS-C001" });
 }

@@ -30,7 +30,7 @@ export function bearerTokens(verifiers: readonly TokenVerifier[]): Authenticator
 /** The refusal of a token that proves nobody. The reason is for the log. */
 export function notValid(reason: string): DrsError {
   const message = "the bearer token is not valid here: get a new one for this service";
-  return new DrsError("UNAUTHENTICATED", message, { cause: new Error(reason) });
+  return new DrsError("UNAUTHENTICATED", message, { id: "DRS-C005", cause: new Error(reason) });
 }
 
 /** Any other scheme, such as Basic, is no token. */

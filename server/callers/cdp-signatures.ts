@@ -43,7 +43,9 @@ export class CdpSignatures implements Authenticator {
     if (header === undefined) return undefined;
     const signed = parseHeader(header);
     if (!signed) {
-      throw new DrsError("UNAUTHENTICATED", "x-altus-auth is not <base64url of its parameters>.<base64url signature>");
+      throw new DrsError("UNAUTHENTICATED", "x-altus-auth is not <base64url of its parameters>.<base64url signature>", {
+        id: "DRS-C018",
+      });
     }
     this.#checkDate(request.headers["x-altus-date"]);
     const key = this.#options.keys().get(signed.keyId);
@@ -55,6 +57,7 @@ export class CdpSignatures implements Authenticator {
     const keyId = signed.keyId.slice(0, loggedLength);
     const reason = isKnown ? "wrong signature" : "no such key of this method";
     throw new DrsError("UNAUTHENTICATED", "the access key is not known or the signature is wrong", {
+      id: "DRS-C003",
       cause: new Error(`access key ${keyId}: ${reason}`),
     });
   }
@@ -62,11 +65,17 @@ export class CdpSignatures implements Authenticator {
   #checkDate(header: string | string[] | undefined): void {
     const date = typeof header === "string" ? parseDate(header) : Number.NaN;
     if (Number.isNaN(date)) {
-      throw new DrsError("UNAUTHENTICATED", "x-altus-date is not a date like Mon, 23 Nov 2026 17:29:44 GMT");
+      throw new DrsError("UNAUTHENTICATED", "x-altus-date is not a date like Mon, 23 Nov 2026 17:29:44 GMT", {
+        id: "DRS-C018",
+      });
     }
     if (Math.abs(Date.now() - date) <= this.#options.window) return;
     const now = new Date().toUTCString();
-    throw new DrsError("UNAUTHENTICATED", `x-altus-date is too far from ${now}, the time here: set the client's clock`);
+    throw new DrsError(
+      "UNAUTHENTICATED",
+      `x-altus-date is too far from ${now}, the time here: set the client's clock`,
+      { id: "DRS-C004" },
+    );
   }
 
   #anyKey(method: string): AccessKey | undefined {

@@ -51,5 +51,8 @@ export class ClientCertificates implements Authenticator {
 
 /** The reason is for the log. */
 function refusal(reason: string): DrsError {
-  return new DrsError("UNAUTHENTICATED", "the client certificate is not accepted", { cause: new Error(reason) });
+  return new DrsError("UNAUTHENTICATED", "the client certificate is not accepted", {
+    id: "DRS-C002",
+    cause: new Error(reason),
+  });
 }

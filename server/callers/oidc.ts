@@ -86,7 +86,10 @@ export class Oidc implements TokenVerifier {
       return await keys(header, jws);
     } catch (error) {
       if (saysSomethingOfTheToken(error)) throw error;
-      throw new DrsError("UNAVAILABLE", "the token issuer's keys cannot be had: try again later", { cause: error });
+      throw new DrsError("UNAVAILABLE", "the token issuer's keys cannot be had: try again later", {
+        id: "DRS-C007",
+        cause: error,
+      });
     }
   }
 
@@ -123,5 +126,5 @@ function saysSomethingOfTheToken(error: unknown): boolean {
 }
 
 function refused(why: string): DrsError {
-  return new DrsError("UNAUTHENTICATED", `the bearer token ${why}`);
+  return new DrsError("UNAUTHENTICATED", `the bearer token ${why}`, { id: "DRS-C006" });
 }

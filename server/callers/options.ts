@@ -66,7 +66,7 @@ export function callersConfig(options: CallerOptions, program: Command): Callers
   }
   if (config.tokens && !rights) {
     program.error(
-      "error: a bearer token may be had by anybody whom its issuer knows, in a cluster by whoever may start a pod: " +
+      "error: DRS-C010 a bearer token may be had by anybody whom its issuer knows, in a cluster by whoever may start a pod: " +
         "set --rights to a file, to kubernetes, or to all, if each of them may do everything",
     );
   }

@@ -29,5 +29,5 @@ function refuseForeignPages(request: ServerRequest, isAnybody: boolean): void {
   const page = URL.parse(origin);
   const service = page && URL.parse(`${page.protocol}//${"authority" in request ? request.authority : host}`);
   if (service && page.host === service.host && (!isAnybody || isLoopback(service.hostname))) return;
-  throw new DrsError("PERMISSION_DENIED", "a web page of another origin may not call this service");
+  throw new DrsError("PERMISSION_DENIED", "a web page of another origin may not call this service", { id: "DRS-C015" });
 }

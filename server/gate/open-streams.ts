@@ -45,7 +45,7 @@ export class OpenStreams {
 }
 
 function stopped(): DrsError {
-  return new DrsError("UNAVAILABLE", "the service is stopping: call again later");
+  return new DrsError("UNAVAILABLE", "the service is stopping: call again later", { id: "DRS-C014" });
 }
 
 function unlessAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {

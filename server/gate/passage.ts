@@ -10,7 +10,7 @@ import {
 } from "@connectrpc/connect";
 import type { Logger } from "../../engine/logger.ts";
 import { type Call, currentCall, type Target } from "../http/call.ts";
-import { codeName, toConnectError } from "../errors.ts";
+import { codeName, messageCodeOf, toConnectError } from "../errors.ts";
 import type { Gate } from "./gate.ts";
 import { OpenStreams } from "./open-streams.ts";
 
@@ -67,6 +67,7 @@ export class Passage {
   translate(call: Call, error: unknown): ConnectError {
     const translated = toConnectError(error, call.requestId, this.#log);
     call.outcome = codeName(translated.code);
+    call.messageCode = messageCodeOf(translated);
     return translated;
   }
 

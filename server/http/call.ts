@@ -39,6 +39,8 @@ export class Call {
    * have left first then, and after that OK or the error's code.
    */
   outcome = "REFUSED";
+  /** The code of the message that refused it, if it has one. */
+  messageCode: string | undefined;
   /** Who calls, proven; missing until that is known, and where nobody is asked. */
   identity: Identity | undefined;
   /** Whether it has passed all gates. */

@@ -88,7 +88,7 @@ export class ReloadedFiles<Value> {
 
   #complain(error: unknown): void {
     this.#log.error(
-      { err: error, files: this.#paths },
+      { code: "DRS-C017", err: error, files: this.#paths },
       "changed files cannot be used, the version before stays in use",
     );
   }

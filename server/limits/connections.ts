@@ -151,7 +151,12 @@ export class Connections {
       if (connection.exchanges.size === 0) this.#closeIfIdle(connection, now);
     }
     if (this.#refused + this.#closedForOthers === 0) return;
-    const counts = { refused: this.#refused, closedForOthers: this.#closedForOthers, open: this.#open.size };
+    const counts = {
+      code: "DRS-C025",
+      refused: this.#refused,
+      closedForOthers: this.#closedForOthers,
+      open: this.#open.size,
+    };
     this.#log.warn(counts, "too many connections: see --max-connections");
     this.#refused = 0;
     this.#closedForOthers = 0;

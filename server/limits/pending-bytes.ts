@@ -1,4 +1,5 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
+import { codedError } from "../errors.ts";
 import type { Call } from "../http/call.ts";
 import { bodyOf } from "../http/request-body.ts";
 
@@ -40,9 +41,10 @@ export class PendingBytes {
   }
 
   #refuse(): never {
-    throw new ConnectError(
-      `requests of ${this.#max} bytes wait for their answers already: try again later, or raise --max-pending-bytes`,
+    throw codedError(
       Code.ResourceExhausted,
+      "DRS-C009",
+      `requests of ${this.#max} bytes wait for their answers already: try again later, or raise --max-pending-bytes`,
     );
   }
 }

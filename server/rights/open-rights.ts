@@ -24,7 +24,10 @@ export async function openRights(
   access: () => Access,
 ): Promise<Granted | undefined> {
   if (config === undefined) {
-    log.warn({}, "no rights are configured: every caller who is known may do everything, see --rights");
+    log.warn(
+      { code: "DRS-S011" },
+      "no rights are configured: every caller who is known may do everything, see --rights",
+    );
     return undefined;
   }
   if (config === "all") return undefined;
@@ -34,7 +37,8 @@ export async function openRights(
     try {
       return parseGrants(String(content));
     } catch (cause) {
-      if (cause instanceof DrsError) throw new DrsError(cause.code, `rights file ${file}: ${cause.message}`, { cause });
+      if (cause instanceof DrsError)
+        throw new DrsError(cause.code, `rights file ${file}: ${cause.message}`, { id: "DRS-S010", cause });
       throw cause;
     }
   };

@@ -19,7 +19,7 @@ export type Authorize = (caller: Identity, right: Right, signal: AbortSignal) =>
 
 /** The refusal. `how` says in other words what would have to be granted. */
 export function denied({ name }: Identity, right: Right, how = ""): DrsError {
-  return new DrsError("PERMISSION_DENIED", `${name} does not have the right ${right}${how}`);
+  return new DrsError("PERMISSION_DENIED", `${name} does not have the right ${right}${how}`, { id: "DRS-C012" });
 }
 
 function rightsOf(rules: typeof ownRules): readonly Right[] {

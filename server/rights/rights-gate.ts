@@ -10,9 +10,9 @@ export function rightsGate(callers: Callers | undefined): Gate {
   return {
     async enter({ identity }, { name, rule }, signal) {
       if (rule.callers === "nobody")
-        throw new DrsError("PERMISSION_DENIED", `${name} declares no access: nobody may call it`);
+        throw new DrsError("PERMISSION_DENIED", `${name} declares no access: nobody may call it`, { id: "DRS-C013" });
       if (rule.callers !== "granted" || !callers?.authorize) return;
-      if (!identity) throw new DrsError("UNAUTHENTICATED", "who calls is not known");
+      if (!identity) throw new DrsError("UNAUTHENTICATED", "who calls is not known", { id: "DRS-C001" });
       await callers.authorize(identity, rule.right, signal);
     },
   };

@@ -54,7 +54,7 @@ export function readConfig(args: readonly string[]): ServerConfig {
   const options = program.parse(args, { from: "user" }).opts<Options>();
   const variables = program.options.flatMap(({ envVar }) => envVar ?? []);
   const notKnown = whyNotKnown(variables, process.env);
-  if (notKnown !== undefined) program.error(`error: ${notKnown}`);
+  if (notKnown !== undefined) program.error(`error: DRS-S002 ${notKnown}`);
   const listen = options.listen === "off" ? undefined : options.listen;
   const tls = tlsConfig(options, program);
   const simulated = options.cluster === "simulated";
@@ -62,7 +62,7 @@ export function readConfig(args: readonly string[]): ServerConfig {
   if (!listen && !tls) program.error("error: nowhere to listen: give --listen or --tls-listen");
   const callers = callersConfig(options, program);
   const notServed = whyNotServed(callers, [listen, tls?.address]);
-  if (notServed !== undefined) program.error(`error: ${notServed}`);
+  if (notServed !== undefined) program.error(`error: DRS-C016 ${notServed}`);
   return {
     listen,
     tls,

@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, "../..");
 
 test("every message in the tables of the operations page is one that the service has", async () => {
   const page = await readFile(join(root, "docs/operations.md"), "utf8");
-  const messages = [...page.matchAll(/^\| (.+?) \|/gm)].flatMap(([, cell = ""]) =>
+  const messages = [...page.matchAll(/^\| (?:(?:in )?DRS-\w+ \| )?(.+?) \|/gm)].flatMap(([, cell = ""]) =>
     [...cell.matchAll(/`([^`]+)`/g)].map(([, message = ""]) => message).filter((message) => message.includes(" ")),
   );
   expect(messages.length).toBeGreaterThan(60);

@@ -279,7 +279,7 @@ test("a deletion that fails leaves the backup TERMINATING with the reason, and c
   const deletion = job({
     DELETING_SNAPSHOTS: async (context) => {
       await began.opened;
-      if (broken) context.error("cdp", "snapshot of claim data cannot be deleted");
+      if (broken) context.error("DRS-D001", "cdp", "snapshot of claim data cannot be deleted");
     },
   });
   const engine = await smallEngine(temporaryFolder(), { definitions: { backup: idle, restore: idle, deletion } });

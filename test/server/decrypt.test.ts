@@ -53,13 +53,13 @@ test("npm run decrypt makes an archive that is read by hand, and refuses with th
   expect(help.stdout).toMatch(/^Usage: npm run decrypt -- \[options\] <archive>\n/);
   await expect(decrypt(keyFile, keyFile)).rejects.toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/^error: folder .*keys cannot hold archives: .*; correct that, .* --to\n$/),
+    stderr: expect.stringMatching(/^error: DRS-S001 folder .*keys cannot hold archives: .*; correct that, .* --to\n$/),
   });
   const other = join(folder, "other");
   await writeFile(other, `new ${Buffer.alloc(32).toString("base64")}\n`);
   await expect(decrypt(other)).rejects.toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/^error: backups\/a\/manifest\.json is encrypted with key old .*\n$/),
+    stderr: expect.stringMatching(/^error: DRS-A005 backups\/a\/manifest\.json is encrypted with key old .*\n$/),
   });
 });
 

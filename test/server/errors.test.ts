@@ -42,12 +42,17 @@ describe("an error of the engine", () => {
     ["UNIMPLEMENTED", 501, "UNIMPLEMENTED", Code.Unimplemented],
     ["UNAVAILABLE", 503, "UNAVAILABLE", Code.Unavailable],
   ])("%s is %i %s in JSON and keeps its code over gRPC", async (code, status, jsonCode, grpcCode) => {
-    engine.failure = new DrsError(code, "the thing is so: do this");
+    engine.failure = new DrsError(code, "the thing is so: do this", { id: "DRS-C020" });
     const reply = await overJson();
     expect(reply.status).toBe(status);
     expect(reply.headers["content-type"]).toBe("application/json");
     expect(JSON.parse(reply.body)).toEqual({ code: jsonCode, message: "the thing is so: do this" });
-    const error = await overGrpc().catch((cause: unknown) => ConnectError.from(cause));
+    expect(reply.headers["x-drs-message-code"]).toBe("DRS-C020");
+    const error = await overGrpc().then(
+      () => expect.unreachable(),
+      (cause: unknown) => ConnectError.from(cause),
+    );
+    expect(error.metadata.get("x-drs-message-code")).toBe("DRS-C020");
     expect(error).toMatchObject({ code: grpcCode, rawMessage: "the thing is so: do this" });
   });
 });

@@ -167,10 +167,10 @@ test("a key file that is malformed, or missing, ends the start with its name; on
   const data = temporaryFolder();
   const keys = join(data, "keys");
   const refusal = () => refusalOf(start(data, `--encryption-keys=${keys}`));
-  expect(await refusal()).toBe(`error: encryption keys ${keys}: the file cannot be read (ENOENT)`);
+  expect(await refusal()).toBe(`error: DRS-S006 encryption keys ${keys}: the file cannot be read (ENOENT)`);
   await writeFile(keys, "first c2hvcnQ=\n");
   expect(await refusal()).toBe(
-    `error: encryption keys ${keys}, line 1: the key has 5 bytes, not 32: make one with openssl rand -base64 32`,
+    `error: DRS-S006 encryption keys ${keys}, line 1: the key has 5 bytes, not 32: make one with openssl rand -base64 32`,
   );
   await writeFile(keys, `first ${Buffer.alloc(32, "k").toString("base64")}\n`);
   await chmod(keys, 0o644);
@@ -186,7 +186,7 @@ test("without a cluster the start ends with what to do, and nothing of a key is 
   const data = temporaryFolder();
   const started = startOn({ KUBECONFIG: "", HOME: data }, `--data=${data}`, "--listen=127.0.0.1:0");
   expect(await refusalOf(started)).toBe(
-    "error: no cluster was found: give --kubeconfig, set KUBECONFIG, or try --cluster simulated",
+    "error: DRS-S003 no cluster was found: give --kubeconfig, set KUBECONFIG, or try --cluster simulated",
   );
   expect(started.lines).toEqual([]);
   expect(await readdir(data)).not.toContain("encryption-keys");
@@ -199,10 +199,10 @@ test("a folder that cannot be used ends the start with its name, the reason and 
   const reason = "something that is no folder is in its place, or above it";
   for (const path of [file, join(file, "below")]) {
     expect(await refusalOf(start(path))).toMatch(
-      new RegExp(`^error: folder ${path} cannot hold the database: ${reason} .*; correct that, .* --data$`),
+      new RegExp(`^error: DRS-S001 folder ${path} cannot hold the database: ${reason} .*; correct that, .* --data$`),
     );
     expect(await refusalOf(start(data, `--storage=file://${path}`))).toMatch(
-      new RegExp(`^error: folder ${path} cannot hold archives: ${reason} .*; correct that, .* --storage$`),
+      new RegExp(`^error: DRS-S001 folder ${path} cannot hold archives: ${reason} .*; correct that, .* --storage$`),
     );
   }
   expect(await readdir(data)).not.toContain("encryption-keys");

@@ -85,7 +85,7 @@ export class FakeEngine implements Engine {
   }
 
   cancelJob({ crn: job }: { crn: string }): void {
-    throw new DrsError("FAILED_PRECONDITION", `${job} cannot be cancelled: it is over`);
+    throw new DrsError("FAILED_PRECONDITION", `${job} cannot be cancelled: it is over`, { id: "DRS-C023" });
   }
 
   describeBackup(backupCrn: string): Backup {

@@ -136,12 +136,14 @@ async function putBack(
         : [];
       for (const webhook of foreign)
         context.warn(
+          "DRS-R036",
           "",
           `${type.kind} ${name}: webhook ${webhook.name} was not restored, as one of its name calls elsewhere now`,
         );
       const isShared = [...webhooks, ...all].some((webhook) => !isOurs(webhook));
       if (live && saved && isShared && labelsAndAnnotations(live, saved))
         context.warn(
+          "DRS-R060",
           "",
           `${type.kind} ${name} has not the labels and annotations that were saved, and is left so: webhooks of others are in it`,
         );
@@ -165,7 +167,11 @@ async function putBack(
       await restoreFieldOwners(cluster, type, reference, signal);
     context.info(`restored ${type.kind} ${name}`);
   } catch (error) {
-    tellGivenUp(context, source, { what: `${type.kind} ${name}`, text: `was not restored: ${refusalOf(error)}` });
+    tellGivenUp(context, source, {
+      code: "DRS-R003",
+      what: `${type.kind} ${name}`,
+      text: `was not restored: ${refusalOf(error)}`,
+    });
   }
   if (source.notesPrefix === "") await tellUnanswered(restore, type, name, newer);
 }
@@ -181,6 +187,7 @@ async function tellUnanswered(
     const { namespace, name } = serviceOf(webhook);
     if (await cluster.get({ apiVersion: "v1", resource: "services" }, namespace, name, context.signal)) continue;
     context.warn(
+      "DRS-R035",
       "",
       `${kind} ${configuration}: webhook ${webhook.name} is newer than the backup and calls service ${namespace}/${name}, which is not there; ` +
         "make the service, or take the webhook out",

@@ -47,6 +47,7 @@ export async function bindIdleClaims(source: RestoreSource, parts: JobParts, con
     if (reason === undefined) context.info(`claim ${namespace}/${claim}, which no pod uses, has its volume`);
     else
       context.warn(
+        "DRS-R067",
         namespace,
         `claim ${claim} has no volume yet, and no pod uses it: ${reason}.${whereFormerData(context, volume)} Until it is bound its data is in the backup's snapshot alone, and the backup must stay`,
       );

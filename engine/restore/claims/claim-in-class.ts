@@ -26,5 +26,5 @@ export function tellOtherClass(
     volume.storageClass === ""
       ? `its volume ${volume.persistentVolume} was made by hand, in none`
       : `${volume.storageClass} makes no volumes of driver ${driverFor(volume)}`;
-  warn(volume.namespace, `claim ${volume.claim} is in storage class ${name} now: ${why}`);
+  warn("DRS-R071", volume.namespace, `claim ${volume.claim} is in storage class ${name} now: ${why}`);
 }

@@ -36,7 +36,7 @@ export async function deleteClaims(
         await cluster.delete(persistentVolumeClaims, namespace, name, signal);
         count++;
       } else if (isIn(claim) && volumeOf(claim) !== "")
-        context.warn(namespace, `claim ${name} is not in the backup with its data, and left as it is`);
+        context.warn("DRS-R074", namespace, `claim ${name} is not in the backup with its data, and left as it is`);
     });
     counts.set(namespace, count);
   }
@@ -65,7 +65,7 @@ export async function claimsGone(
         `claims of ${namespace} are still there ${podsStopTimeout / 1000} s after their deletion: ${names.join(", ")}`,
       );
   });
-  if (held.length > 0) throw new DrsError("FAILED_PRECONDITION", held.join("; "));
+  if (held.length > 0) throw new DrsError("FAILED_PRECONDITION", held.join("; "), { id: "DRS-R041" });
 }
 
 /** Waits as above; gives those that are there still, with what holds them. */
@@ -108,6 +108,7 @@ async function releaseClaims(
     const kept = finalizers.filter((finalizer) => ownFinalizer.test(finalizer));
     const seconds = limits.finalizerTimeout / 1000;
     warn(
+      "DRS-R087",
       namespace,
       `PersistentVolumeClaim ${name} was held by ${foreignFinalizers(claim).join(", ")} for ${seconds} s after its deletion: the finalizers were removed`,
     );

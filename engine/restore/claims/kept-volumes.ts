@@ -126,6 +126,7 @@ export async function releaseKeptVolumes(parts: JobParts, context: JobContext, i
     }
     if (!isOurs)
       warn(
+        "DRS-R078",
         namespace,
         `volume ${persistentVolume} is not claim ${name}'s any more, and has the only copy of its data: it is kept by the policy Retain`,
       );
@@ -143,6 +144,7 @@ export async function releaseRestoredVolumes(parts: JobParts, context: JobContex
     if (isOn(kept, claim)) return true;
     const { namespace, claim: name, persistentVolume } = kept;
     context.warn(
+      "DRS-R075",
       namespace,
       `volume ${persistentVolume} is not claim ${name}'s: it is kept by the policy Retain, ${howToFree}`,
     );
@@ -166,6 +168,7 @@ async function releaseThose(
     if (volume && isEphemeral !== true && !mayGo(kept, claim)) return;
     if (!volume && isEphemeral !== true)
       warn(
+        "DRS-R076",
         namespace,
         `volume ${persistentVolume}, which claim ${name} had before, is gone from the cluster, as somebody has deleted it: the storage may have its data still`,
       );

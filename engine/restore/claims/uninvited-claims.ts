@@ -32,8 +32,9 @@ export async function removeUninvited(
       "FAILED_PRECONDITION",
       `claims are made by somebody else while this restore runs, for ${limits.podsStopTimeout / 1000} s now: ${names}; ` +
         "pause what does that until the restore is over, and restore again",
+      { id: "DRS-R049" },
     );
-  context.info(`made by somebody else while this restore runs, and deleted: ${names}`);
+  context.info(`made by somebody else while this restore runs, and deleted: ${names}`, "DRS-R049");
   await stopApps(parts, context, scope);
   await forEachInFlight(claims, limits.clusterConcurrency, ({ metadata: { namespace = "", name } }) =>
     cluster.delete(persistentVolumeClaims, namespace, name, signal),

@@ -37,6 +37,7 @@ export async function createClaimWithoutSnapshot(
   if (existing) return relabel(cluster, context, existing, claim);
   if (isClaimLeftOut(source, archived)) {
     context.warn(
+      "DRS-R025",
       namespace,
       `claim ${name} was not made: its data is not in the backup, and it is in no class that would provision a volume of its own`,
     );
@@ -55,10 +56,12 @@ export async function createClaimWithoutSnapshot(
     claim = { ...claim, spec: { ...(claim["spec"] as object), volumeName } };
     const undone = archived.metadata.deletionTimestamp === undefined ? "" : `; ${deletionUndone}`;
     context.warn(
+      "DRS-R069",
       namespace,
       `claim ${name} is on its volume ${volumeName} again, whose data is not in the backup${undone}`,
     );
-  } else if (formerName !== "") context.warn(namespace, `claim ${name} is empty: its data is not in the backup`);
+  } else if (formerName !== "")
+    context.warn("DRS-R068", namespace, `claim ${name} is empty: its data is not in the backup`);
   await cluster.createOnce(persistentVolumeClaims, namespace, claim, signal);
   const made = await cluster.get(persistentVolumeClaims, namespace, name, signal);
   context.notes.set(madeNote(source.notesPrefix, namespace, name), made?.metadata.uid);
@@ -77,7 +80,11 @@ async function relabel(
   try {
     if (metadata) await cluster.patch(persistentVolumeClaims, namespace, name, { metadata }, signal);
   } catch (error) {
-    warn(namespace, `claim ${name} has not the labels and annotations that were saved: ${refusalOf(error)}`);
+    warn(
+      "DRS-R059",
+      namespace,
+      `claim ${name} has not the labels and annotations that were saved: ${refusalOf(error)}`,
+    );
   }
 }
 

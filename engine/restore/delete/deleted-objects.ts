@@ -52,6 +52,7 @@ export async function waitForDeleted(
     throw new DrsError(
       "FAILED_PRECONDITION",
       `deleted objects are still there, though nothing holds them: ${stuck.join("; ")}; see what the API server's log says of them`,
+      { id: "DRS-R058" },
     );
   return left;
 }
@@ -75,6 +76,7 @@ async function release(
     if (finalizers.length === 0) return;
     // Told before, or a crash in between would leave it untold.
     warn(
+      "DRS-R087",
       namespace,
       `${type.kind} ${name} was held by ${finalizers.join(", ")} for ${limits.finalizerTimeout / 1000} s after its deletion: the finalizers were removed`,
     );

@@ -95,7 +95,7 @@ async function deleteUnsaved(
       if (!source.scope.hasLive(type, { namespace, name: object.metadata.name })) return;
       const { name, uid = "", deletionTimestamp, finalizers = [] } = object.metadata;
       if (neededByVolumes.has(`${namespace}/${name}`)) {
-        warn(namespace, `Secret ${name} ${why}, and left as it is: a volume that is kept needs it`);
+        warn("DRS-R073", namespace, `Secret ${name} ${why}, and left as it is: a volume that is kept needs it`);
         return;
       }
       const noted = `${deletedNotes}${uid}`;
@@ -106,7 +106,7 @@ async function deleteUnsaved(
         } catch (error) {
           if (hasStatus(error, 404, 405)) throw error;
           const text = `${why} and stays, as it cannot be deleted: ${refusalOf(error)}`;
-          tellGivenUp(context, source, { namespace, what: `${type.kind} ${name}`, text });
+          tellGivenUp(context, source, { code: "DRS-R054", namespace, what: `${type.kind} ${name}`, text });
           return;
         }
         names.push(name);

@@ -38,6 +38,7 @@ function named({ namespace, claim, place, name, volume }: Filler, { code, messag
   return new DrsError(
     code,
     `${what}, which this restore has filled for claim ${namespace}/${claim} and does not need, is not gone: ${message}; delete it by hand`,
+    { id: "DRS-R043" },
   );
 }
 
@@ -88,6 +89,7 @@ async function gone({ cluster, limits }: JobParts, { signal }: JobContext, name:
       throw new DrsError(
         "FAILED_PRECONDITION",
         `PersistentVolume ${name} is still there ${limits.podsStopTimeout / 1000} s after its deletion`,
+        { id: "DRS-R043" },
       );
     await sleep(pauseMs, undefined, { signal });
   }

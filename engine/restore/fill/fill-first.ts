@@ -85,7 +85,7 @@ async function keep(
   const claim = await cluster.get(persistentVolumeClaims, filler.place, filler.name, signal);
   const { uid } = claim?.metadata ?? {};
   if (claim === undefined || uid === undefined || !isBound(claim))
-    throw new DrsError("UNAVAILABLE", `claim ${filler.place}/${filler.name} has lost its volume`);
+    throw new DrsError("UNAVAILABLE", `claim ${filler.place}/${filler.name} has lost its volume`, { id: "DRS-R044" });
   const persistentVolume = volumeOf(claim);
   const reclaimPolicy = (storageClass["reclaimPolicy"] as string | undefined) ?? "Delete";
   const spec = { persistentVolumeReclaimPolicy: "Retain" };

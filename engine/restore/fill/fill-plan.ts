@@ -51,8 +51,8 @@ export async function fillSiteOf(
     return { reason: "the service has no namespace in the cluster to do it in before (--fill-namespace)" };
   if (volumesOf(source).length === 0) return { namespace };
   const rights = fillRights(namespace);
-  const reason = await rightsLacking(cluster, "filling them before", rights, limits.clusterConcurrency, signal);
-  return reason === undefined ? { namespace } : { reason };
+  const lack = await rightsLacking(cluster, "filling them before", rights, limits.clusterConcurrency, signal);
+  return lack === undefined ? { namespace } : { reason: lack.message };
 }
 
 /** Says of every saved claim whether it can be filled in a namespace while the applications run. */

@@ -58,6 +58,7 @@ async function fillersGone({ cluster, limits }: JobParts, { job, signal }: JobCo
       "FAILED_PRECONDITION",
       `claims of ${first.filler.place}, which hold volumes for this restore, are still there ${timeoutMs / 1000} s after their ` +
         `deletion: ${left.map(({ metadata }) => `${metadata.name} (held by ${metadata.finalizers?.join(", ") ?? "nothing"})`).join(", ")}`,
+      { id: "DRS-R042" },
     );
 }
 

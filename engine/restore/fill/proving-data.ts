@@ -43,7 +43,7 @@ export async function tellFilledLater(
   const byReason = Map.groupBy(later, ({ reason }) => reason);
   for (const [reason, claims] of byReason) {
     const names = claims.map(({ volume }) => `${volume.namespace}/${volume.claim}`);
-    context.info(`filled when the applications have stopped, as ${reason}: claims ${listed(names)}`);
+    context.info(`filled when the applications have stopped, as ${reason}: claims ${listed(names)}`, "DRS-R065");
   }
 }
 
@@ -60,5 +60,6 @@ async function prove(claims: readonly Proof[], parts: JobParts, context: JobCont
     const fault = faults.get(`${into.namespace}/${into.claim}`);
     return fault === undefined ? [] : [`${of.namespace}/${of.claim}: ${fault}`];
   });
-  if (found.length > 0) throw new DrsError("DATA_LOSS", `snapshots of this backup cannot be used: ${found.join("; ")}`);
+  if (found.length > 0)
+    throw new DrsError("DATA_LOSS", `snapshots of this backup cannot be used: ${found.join("; ")}`, { id: "DRS-R016" });
 }

@@ -1,3 +1,4 @@
+import { idOf } from "../../errors.ts";
 import type { SavedVolume } from "../../archive/format.ts";
 import { DrsError } from "../../errors.ts";
 import type { JobParts } from "../../jobs/parts.ts";
@@ -68,7 +69,9 @@ export async function restoreClaims(
       );
   });
   if (lateIn.length > 0)
-    throw new DrsError("FAILED_PRECONDITION", `${lateIn.join("; ")}; their events say what the CSI driver answers`);
+    throw new DrsError("FAILED_PRECONDITION", `${lateIn.join("; ")}; their events say what the CSI driver answers`, {
+      id: "DRS-R048",
+    });
   if (!source.isWayBack) await releaseHandedOver(parts, context);
   if (volumes.length > 0) context.info(`restored ${volumes.length} claims from their snapshots`);
 }
@@ -113,7 +116,7 @@ async function makeClaims(
   });
   const lost = await handOver(parts, context, filled);
   for (const { volume } of lost)
-    context.info(`the volume that was filled for claim ${keyOf(volume)} is gone: another one is filled`);
+    context.info(`the volume that was filled for claim ${keyOf(volume)} is gone: another one is filled`, "DRS-R066");
   await attempt(context, discardFillers(parts, context, isUnfilled));
   noteImported(
     context,
@@ -179,7 +182,7 @@ export async function settleBoundClaims(parts: JobParts, context: JobContext, so
   try {
     await releaseData(request, [...used.map(dataFor), ...importedElsewhere(context, source.targetNamespaces)]);
   } catch (error) {
-    context.warn("", `${refusalOf(error)}; nothing needs it any more: delete it by hand`);
+    context.warn("DRS-R072", "", `${refusalOf(error)}; nothing needs it any more: delete it by hand`);
   }
 }
 
@@ -190,7 +193,7 @@ async function attempt({ warn }: Pick<JobContext, "warn">, work: Promise<void>):
   try {
     await work;
   } catch (error) {
-    warn("", refusalOf(error));
+    warn(idOf(error), "", refusalOf(error));
   }
 }
 

@@ -39,7 +39,7 @@ export async function removeAdded(
     const object = await cluster.get(type, "", name, signal);
     if (!object) continue;
     const stays = (why: string) =>
-      warnOtherwise(context, source, "", `${type.kind} ${name} was made by the restore and stays: ${why}`);
+      warnOtherwise(context, source, "DRS-R088", "", `${type.kind} ${name} was made by the restore and stays: ${why}`);
     if (resourceName(type) === "namespaces") {
       stays("nothing that the restore has made is left in it");
       continue;

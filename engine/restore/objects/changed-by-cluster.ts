@@ -40,6 +40,7 @@ export class ChangedByCluster {
       warnOtherwise(
         context,
         source,
+        "DRS-R061",
         namespace,
         `${kind} ${listed(names)} ${names.length === 1 ? "is" : "are"} not quite as saved, but ${what}: see which webhook, policy, limit range or default does that`,
       );

@@ -45,7 +45,11 @@ export async function restoreClusterScoped(
     if (existing && isOnlyAdded && context.notes.get(begun) !== true) continue;
     const fate = await fateOf(cluster, namespaces, type, wanted, existing, signal);
     if (fate === "left alone")
-      warn("", `${type.kind} ${name} is not as it was, and left so: others than these namespaces may use it`);
+      warn(
+        "DRS-R080",
+        "",
+        `${type.kind} ${name} is not as it was, and left so: others than these namespaces may use it`,
+      );
     // An earlier run may have died before it had done what comes after.
     if (fate === "left alone" || (fate === "same" && context.notes.get(begun) !== true)) continue;
     if (fate === "made") noteAdded(context, source, type, name);
@@ -62,7 +66,12 @@ export async function restoreClusterScoped(
     } catch (error) {
       const refusal = refusalOf(error);
       if (source.isWayBack) context.notes.set(refusedKey(source, type, archived), `${type.kind} ${name}: ${refusal}`);
-      else tellGivenUp(context, source, { what: `${type.kind} ${name}`, text: `was not restored: ${refusal}` });
+      else
+        tellGivenUp(context, source, {
+          code: "DRS-R003",
+          what: `${type.kind} ${name}`,
+          text: `was not restored: ${refusal}`,
+        });
     }
   }
 }
@@ -97,6 +106,7 @@ async function established(cluster: Cluster, type: ResourceType, name: string, s
       throw new DrsError(
         "FAILED_PRECONDITION",
         `its kind is not served after ${establishedTimeoutMs / 1000} s: see its status`,
+        { id: "DRS-R046" },
       );
     await sleep(delay, undefined, { signal });
   }

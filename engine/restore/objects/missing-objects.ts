@@ -35,7 +35,11 @@ export interface MissingObject {
 /** Tells of what was restored and is not there any more: nothing is said to be restored that was not looked for. */
 export async function tellMissing(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
   for (const { type, namespace, name } of await missingObjects(source, parts, context))
-    context.warn(namespace, `${type.kind} ${name} was restored and is not there any more: see who has deleted it`);
+    context.warn(
+      "DRS-R062",
+      namespace,
+      `${type.kind} ${name} was restored and is not there any more: see who has deleted it`,
+    );
 }
 
 /** The saved objects of namespaces that are not there, but for those of which a refusal is noted or told. */

@@ -67,7 +67,7 @@ async function* compared(
     if (!type) {
       const { objects } = part;
       const text = "were not restored: the cluster serves no version of this kind";
-      tellGivenUp(context, source, { what: `${objects} ${resourceName(part)}`, text, objects });
+      tellGivenUp(context, source, { code: "DRS-R052", what: `${objects} ${resourceName(part)}`, text, objects });
       failWhenTooMany({ restore }, context, source);
       continue;
     }

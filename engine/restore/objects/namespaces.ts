@@ -101,6 +101,7 @@ export async function notTerminating(
     throw new DrsError(
       "FAILED_PRECONDITION",
       `namespace ${name} is still being deleted after ${timeoutMs / 1000} s: ${whatHolds(last)}`,
+      { id: "DRS-R037" },
     );
 }
 

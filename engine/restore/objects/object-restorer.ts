@@ -1,3 +1,4 @@
+import type { JobContext } from "../../jobs/phase.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DrsError } from "../../errors.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
@@ -22,7 +23,7 @@ const replacedTimeoutMs = 30_000;
 export interface ObjectRestorerParts {
   readonly cluster: Cluster;
   readonly signal: AbortSignal;
-  readonly warn: (namespace: string, text: string) => void;
+  readonly warn: JobContext["warn"];
   readonly info: (text: string) => void;
   /** How long, in milliseconds, an object that somebody else has deleted is waited for. */
   readonly finalizerTimeout?: number;
@@ -116,7 +117,11 @@ export class ObjectRestorer {
   ): Promise<KubernetesObject> {
     const { cluster, signal, warn } = this.#parts;
     const created = await cluster.create(type, namespace, withoutAllocations(object), signal);
-    warn(namespace, `service ${object.metadata.name} has new addresses or ports, as it cannot have its own: ${detail}`);
+    warn(
+      "DRS-R079",
+      namespace,
+      `service ${object.metadata.name} has new addresses or ports, as it cannot have its own: ${detail}`,
+    );
     return created;
   }
 

@@ -130,6 +130,7 @@ export class OwnerLinks {
           warnOtherwise(
             this.#context,
             { notesPrefix: this.#notesPrefix },
+            "DRS-R082",
             namespace,
             `${type.kind} ${name} was owned by ${owner.kind} ${owner.name}, which is not there: it does not have this owner any more`,
           );
@@ -143,7 +144,7 @@ export class OwnerLinks {
         tellGivenUp(
           this.#context,
           { notesPrefix: this.#notesPrefix },
-          { namespace, what: `${type.kind} ${name}`, text },
+          { code: "DRS-R003", namespace, what: `${type.kind} ${name}`, text },
         );
       }
       notes.clear(key);

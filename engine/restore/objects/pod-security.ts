@@ -92,7 +92,7 @@ export async function enforcePodSecurity(
     } catch (error) {
       const [is, was] = [podSecurityOf(live), noted.final].map(levelInWords);
       const text = `has Pod Security level ${is} in place of ${was}: ${refusalOf(error)}`;
-      tellGivenUp(context, source, { what: `Namespace ${name}`, text });
+      tellGivenUp(context, source, { code: "DRS-R089", what: `Namespace ${name}`, text });
     }
   }
   return enforced;

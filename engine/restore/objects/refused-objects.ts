@@ -1,4 +1,5 @@
 import { DrsError } from "../../errors.ts";
+import type { MessageCode } from "../../message-codes.ts";
 import type { JobParts } from "../../jobs/parts.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { silentWebhook } from "../../kubernetes/kubernetes-error.ts";
@@ -13,15 +14,24 @@ interface GivenUp {
   readonly objects: number;
 }
 
+/** What is told of an object that the cluster does not take, or of all of a kind. */
+interface Refusal {
+  readonly code: MessageCode;
+  readonly namespace?: string;
+  readonly what: string;
+  readonly text: string;
+  readonly objects?: number;
+}
+
 /** Tells an error of an object that the cluster does not take, or of all of a kind, while the rest goes on. */
 export function tellGivenUp(
   context: JobContext,
   { notesPrefix }: Pick<RestoreSource, "notesPrefix">,
-  { namespace = "", what, text, objects = 1 }: { namespace?: string; what: string; text: string; objects?: number },
+  { code, namespace = "", what, text, objects = 1 }: Refusal,
 ): void {
   const givenUp: GivenUp = { text: `${what} ${text}`, objects };
   context.notes.set(givenUpKey(notesPrefix, namespace, what), givenUp);
-  context.error(namespace, givenUp.text);
+  context.error(code, namespace, givenUp.text);
 }
 
 /**
@@ -42,6 +52,7 @@ export function failWhenTooMany(
   throw new DrsError(
     "FAILED_PRECONDITION",
     `the cluster refuses ${objects + waiting.length} objects, more than a restore may be without (--max-refused-objects ${restore.maxRefusedObjects}): ${cause}`,
+    { id: "DRS-R050" },
   );
 }
 

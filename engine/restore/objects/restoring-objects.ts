@@ -60,6 +60,7 @@ async function findSnapshots(
       continue;
     }
     context.warn(
+      "DRS-R081",
       namespace,
       `${type.kind} ${name}, a user's own, is gone and was not restored: the backup does not hold its data`,
     );

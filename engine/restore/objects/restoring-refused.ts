@@ -42,7 +42,12 @@ export async function restoreRefused(restore: NamespacedRestore): Promise<Readon
       }
       const what = `${type.kind} ${name}`;
       const stays = existing ? "is not as saved, and stays as it is" : "was not restored";
-      tellGivenUp(context, source, { namespace, what, text: `${stays}: ${outcome.refusal}` });
+      tellGivenUp(context, source, {
+        code: existing ? "DRS-R053" : "DRS-R003",
+        namespace,
+        what,
+        text: `${stays}: ${outcome.refusal}`,
+      });
       notes.clear(key);
       failWhenTooMany(parts, context, source);
     });

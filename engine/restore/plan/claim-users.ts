@@ -32,5 +32,6 @@ export async function onlySelectedUse(source: RestoreSource, cluster: Cluster, s
     throw new DrsError(
       "FAILED_PRECONDITION",
       `selected claims are in use by what is not selected: ${listed([...new Set(users)])}; select that too, or stop it first`,
+      { id: "DRS-R034" },
     );
 }

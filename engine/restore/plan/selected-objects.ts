@@ -117,6 +117,7 @@ export class SelectedObjects {
         throw new DrsError(
           "FAILED_PRECONDITION",
           `kind ${kind} may be each of ${parts.map(resourceName).join(", ")}: name one of these`,
+          { id: "DRS-R032" },
         );
       const [part] = parts;
       const key = part && objectKey(part, namespace, name);
@@ -128,6 +129,7 @@ export class SelectedObjects {
     throw new DrsError(
       "FAILED_PRECONDITION",
       `the backup does not hold ${listed(missing)}: select what it holds, by kind (Deployment, or deployments.apps), namespace and name`,
+      { id: "DRS-R031" },
     );
   }
 }

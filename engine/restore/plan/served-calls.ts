@@ -47,6 +47,7 @@ export async function stopsNoServer(source: RestoreSource, cluster: Cluster, sig
     throw new DrsError(
       "FAILED_PRECONDITION",
       `selected workloads answer calls of the API server, which it needs while they are stopped: ${listed([...serving])}; restore the whole namespace, or leave them out`,
+      { id: "DRS-R033" },
     );
 }
 

@@ -49,18 +49,19 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<bool
   await enforcePodSecurity(source, all, back);
   forgetRelaxed(back);
   const { late } = putBack.read(context);
-  for (const text of late) back.error("", text);
+  for (const text of late) back.error("DRS-R051", "", text);
   const isWhole = await tellWhatIsMissing(source, parts, back);
   const but = late.length === 0 ? "" : ", but not all of its applications run";
   const isAsBefore = isWhole && !isOtherwise(back, source);
   const lies = whereAllLies(parts, context);
-  if (isAsBefore) context.error("", `the restore failed: the control plane is as it was before it${but}`);
+  if (isAsBefore) context.error("DRS-R002", "", `the restore failed: the control plane is as it was before it${but}`);
   else if (isWhole)
     context.error(
+      "DRS-R002",
       "",
       `the restore failed: the control plane is as it was before it, but not in what its warnings name${but}. ${lies}`,
     );
-  else context.error("", `the restore failed, and going back has not brought back all${but}. ${lies}`);
+  else context.error("DRS-R004", "", `the restore failed, and going back has not brought back all${but}. ${lies}`);
   wentBack.write(context, { isAsBefore });
   return isAsBefore;
 }
@@ -70,9 +71,9 @@ function wayBack(context: JobContext): JobContext {
   const { info, warn, error } = context;
   return {
     ...context,
-    info: (text) => info(`going back: ${text}`),
-    warn: (namespace, text) => warn(namespace, `going back: ${text}`),
-    error: (namespace, text) => error(namespace, `going back: ${text}`),
+    info: (text, code) => info(`going back: ${text}`, code),
+    warn: (code, namespace, text) => warn(code, namespace, `going back: ${text}`),
+    error: (code, namespace, text) => error(code, namespace, `going back: ${text}`),
   };
 }
 
@@ -127,7 +128,7 @@ async function clearAway(source: RestoreSource, parts: JobParts, context: JobCon
   } catch (error) {
     // The cluster keeps claims that are in use: to go on takes away no data, to stop would leave everything in between.
     if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
-    context.warn("", error.message);
+    context.warn(error.id, "", error.message);
   }
   await disown(parts, context, scope.wholeNamespaces, () => true);
   await deleteObjects(source, parts, context);
@@ -168,14 +169,14 @@ async function tryRefusedAgain(source: RestoreSource, parts: JobParts, context: 
 async function tellWhatIsMissing(source: RestoreSource, parts: JobParts, context: JobContext): Promise<boolean> {
   const { ofClaims } = putBack.read(context);
   let isWhole = givenUpSoFar(context, source).length === 0 && ofClaims === "";
-  if (ofClaims !== "") context.error("", ofClaims);
+  if (ofClaims !== "") context.error("DRS-R056", "", ofClaims);
   for (const text of refusedSoFar(context, source)) {
     isWhole = false;
-    context.error("", `is not as it was before: ${text}`);
+    context.error("DRS-R057", "", `is not as it was before: ${text}`);
   }
   for (const { namespace, type, name } of await missingObjects(source, parts, context)) {
     isWhole = false;
-    context.error(namespace, `${type.kind} ${name} is not there`);
+    context.error("DRS-R057", namespace, `${type.kind} ${name} is not there`);
   }
   return isWhole;
 }

@@ -44,7 +44,11 @@ export async function removeNewClaims(source: RestoreSource, parts: JobParts, co
       if ((isFormer && deletionTimestamp === undefined) || isMadeByCluster(persistentVolumeClaims, claim)) return;
       const isOurs = isRestored(context, claim) || isMadeWithoutSnapshot(context, "", claim);
       if (!isOurs && !isFormer && !former) {
-        context.warn(namespace, `claim ${name} was made by somebody else while this restore ran, and stays`);
+        context.warn(
+          "DRS-R077",
+          namespace,
+          `claim ${name} was made by somebody else while this restore ran, and stays`,
+        );
         return;
       }
       const volume =
@@ -103,12 +107,12 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
       }
       const isUndone = saved.metadata.deletionTimestamp !== undefined;
       const undone = `claim ${claim} is on its volume ${persistentVolume} again; ${deletionUndone}`;
-      if (isUndone) warnOtherwise(context, source, namespace, undone);
+      if (isUndone) warnOtherwise(context, source, "DRS-R070", namespace, undone);
     }
     await restoreFieldOwners(cluster, persistentVolumeClaims, saved, signal);
   });
   if (refused.length > 0)
-    throw new DrsError("FAILED_PRECONDITION", `claims are not as they were: ${refused.join("; ")}`);
+    throw new DrsError("FAILED_PRECONDITION", `claims are not as they were: ${refused.join("; ")}`, { id: "DRS-R056" });
   const lateIn: string[] = [];
   const formerlyIn = Map.groupBy(formerly, (volume) => volume.namespace);
   await forEachInFlight(formerlyIn, limits.clusterConcurrency, async ([namespace, here]) => {
@@ -116,7 +120,7 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
     const late = await unboundClaims(dataRequest(parts, context), namespace, names);
     if (late.length > 0) lateIn.push(`claims of ${namespace} did not bind to their old volumes: ${late.join(", ")}`);
   });
-  if (lateIn.length > 0) throw new DrsError("FAILED_PRECONDITION", lateIn.join("; "));
+  if (lateIn.length > 0) throw new DrsError("FAILED_PRECONDITION", lateIn.join("; "), { id: "DRS-R047" });
   await releaseRestoredVolumes(parts, context);
 }
 

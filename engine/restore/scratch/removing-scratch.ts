@@ -59,6 +59,7 @@ export async function removeScratch(parts: JobParts, context: JobContext, scratc
     throw new DrsError(
       "FAILED_PRECONDITION",
       `volumes of the scratch restore are still there: ${names}; see the CSI driver's log`,
+      { id: "DRS-R030" },
     );
   info(
     `removed ${[...made.keys()].join(", ") || "nothing, as nothing was there"}${volumes.size > 0 ? `, and ${volumes.size} volumes` : ""}`,
@@ -157,7 +158,11 @@ async function gone(parts: JobParts, context: JobContext, name: string): Promise
       if (kind.resource !== persistentVolumeClaims.resource)
         taken.push(...(await takeFinalizers(parts, context, kind, name)));
     if (taken.length > 0)
-      context.warn(name, `the scratch namespace was held, and the finalizers were removed of ${taken.join(", ")}`);
+      context.warn(
+        "DRS-R029",
+        name,
+        `the scratch namespace was held, and the finalizers were removed of ${taken.join(", ")}`,
+      );
     await wait(patience + retriedWithinMs);
   }
 }

@@ -69,7 +69,11 @@ export function scratchJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
     async fail(context) {
       index.clear();
       if (context.notes.get(madeNote) === true) {
-        context.error("", "the scratch restore is made, but the objects of its snapshots are not all removed");
+        context.error(
+          "DRS-R027",
+          "",
+          "the scratch restore is made, but the objects of its snapshots are not all removed",
+        );
         return;
       }
       await removeImported(parts, context);
@@ -80,12 +84,19 @@ export function scratchJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
       const targets = Object.values(plan.mapping);
       await removeScratch(parts, context, { uuid: context.job.uuid, namespaces: targets });
       context.notes.set(removedNote, true);
-      context.error("", `the scratch restore failed, and what it had made in ${targets.join(", ")} is removed`);
+      context.error(
+        "DRS-R028",
+        "",
+        `the scratch restore failed, and what it had made in ${targets.join(", ")} is removed`,
+      );
     },
     isInBetween,
     givenUp: (context, why) =>
       isInBetween(context)
-        ? `what the scratch restore has made is not all removed: ${why}; remove ${Object.values(plan.mapping).join(", ")} when that is fixed`
+        ? {
+            id: "DRS-R026",
+            text: `what the scratch restore has made is not all removed: ${why}; remove ${Object.values(plan.mapping).join(", ")} when that is fixed`,
+          }
         : undefined,
   };
 }

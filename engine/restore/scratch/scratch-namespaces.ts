@@ -27,6 +27,7 @@ export async function areFree(
     throw new DrsError(
       "FAILED_PRECONDITION",
       `a scratch restore makes its own namespaces, and there is ${taken.join(", ")} already: choose other names, or remove it`,
+      { id: "DRS-R021" },
     );
 }
 

@@ -45,6 +45,7 @@ export async function validateScratch(
     throw new DrsError(
       "FAILED_PRECONDITION",
       `a scratch restore goes beside the control plane, and ${taken.join(", ")} is its own`,
+      { id: "DRS-R022" },
     );
   await areFree(cluster, namespaces, job.uuid, signal);
   const owners = new Map<string, OwnerReference>();
@@ -100,6 +101,7 @@ async function needsAreThere(
     throw new DrsError(
       "FAILED_PRECONDITION",
       `a scratch restore makes nothing outside of its namespaces, and needs what is not in the cluster: ${listed(lost)}; make it first`,
+      { id: "DRS-R023" },
     );
   if (missing.length > 0) info(`is not in the cluster, and is not made by a scratch restore: ${listed(missing)}`);
 }
@@ -121,5 +123,6 @@ async function noVolumeIsTaken(source: RestoreSource, cluster: Cluster, signal: 
     throw new DrsError(
       "FAILED_PRECONDITION",
       `a scratch restore takes no volume that is there, and its claims might be given ${listed(free)}: reserve these by a claimRef, or delete them`,
+      { id: "DRS-R024" },
     );
 }

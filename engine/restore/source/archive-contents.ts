@@ -100,5 +100,6 @@ export function belongToControlPlane(
       "FAILED_PRECONDITION",
       `the backup holds namespaces that are none of the control plane's (${own.join(", ")}): ${foreign.join(", ")}; ` +
         "if a restore shall replace them, name them with --namespace, --vault-namespace or --further-namespaces",
+      { id: "DRS-R020" },
     );
 }

@@ -1,6 +1,7 @@
 import type { ArchiveReader } from "../../archive/archive-reader.ts";
 import type { Part, SavedVolume } from "../../archive/format.ts";
 import { persistentVolumeClaims } from "../../kubernetes/built-in-kinds.ts";
+import type { MessageCode } from "../../message-codes.ts";
 import type { JobContext, JobNotes } from "../../jobs/phase.ts";
 import type { KubernetesObject, ObjectMeta, ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { resourceName } from "../../kubernetes/kubernetes-object.ts";
@@ -97,11 +98,12 @@ export interface Told extends Pick<JobContext, "warn"> {
 export function warnOtherwise(
   { warn, notes }: Told,
   { notesPrefix }: Pick<RestoreSource, "notesPrefix">,
+  code: MessageCode,
   namespace: string,
   text: string,
 ): void {
   notes.set(notesPrefix + otherwise, true);
-  warn(namespace, text);
+  warn(code, namespace, text);
 }
 
 /** Whether `warnOtherwise` has told of anything. */

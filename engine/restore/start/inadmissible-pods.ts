@@ -31,6 +31,7 @@ export async function tellInadmissiblePods(
       const violation = await violationOf({ cluster }, pod, signal);
       if (violation !== undefined)
         warn(
+          "DRS-R090",
           name,
           `${what} runs, but its pods would be refused if they were created anew, as the namespace's label pod-security.kubernetes.io/enforce is ${level}: ${violation}; change the workload or the label`,
         );

@@ -173,6 +173,7 @@ async function scaleAsSaved(replay: Replay): Promise<void> {
     await isSeen(replay, () => true);
   }
   context.warn(
+    "DRS-R084",
     namespace,
     `${type.kind} ${name} was paused in a roll-out: its pods are not spread over its replica sets as they were`,
   );

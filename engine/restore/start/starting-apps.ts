@@ -78,7 +78,8 @@ export async function startApps(
   const told = await restoreRefused(restore);
   const unstarted =
     refused.size === 0 ? refused : await start("what was refused before", (...it) => refused.has(nameOf(...it)));
-  for (const [what, text] of unstarted) if (!told.has(what)) tellGivenUp(context, source, { what, text });
+  for (const [what, text] of unstarted)
+    if (!told.has(what)) tellGivenUp(context, source, { code: text === missing ? "DRS-R063" : "DRS-R003", what, text });
   await tidyRevisions(restore);
   await restoreLimits(restore);
   await restoreRefused(restore); // of the limits
@@ -232,6 +233,7 @@ async function waitUntilReady(
     new DrsError(
       "FAILED_PRECONDITION",
       `${what} did not come up within ${parts.limits.appsStartTimeout / 1000} s: ${names.join(", ")}; ${why}`,
+      { id: "DRS-R051" },
     ),
   );
 }

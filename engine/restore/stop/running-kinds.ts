@@ -76,7 +76,7 @@ export async function stop(
       throw new DrsError(
         "FAILED_PRECONDITION",
         `${type.kind} ${namespace}/${name} cannot be stopped: ${refusalOf(error)}; see to it that the cluster lets it be stopped, and restore again`,
-        { cause: error },
+        { id: "DRS-R039", cause: error },
       );
   }
   return path;

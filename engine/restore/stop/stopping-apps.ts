@@ -56,7 +56,7 @@ export async function stopApps({ cluster, limits }: JobParts, context: JobContex
         });
     if (round === 1) for (const [what, count] of stopped) context.info(`stopped ${count} ${what}`);
     const news = [...started.difference(told)];
-    if (news.length > 0) context.info(`was started again, and stopped again: ${listed(news)}`);
+    if (news.length > 0) context.info(`was started again, and stopped again: ${listed(news)}`, "DRS-R038");
     for (const name of news) told.add(name);
     const left = new Map<string, readonly string[]>();
     for (const namespace of namespaces) {
@@ -107,6 +107,7 @@ function startedAgain(names: readonly string[], timeoutMs: number): DrsError {
     "FAILED_PRECONDITION",
     `what was stopped is started again, for ${timeoutMs / 1000} s now: ${listed(names)}; ` +
       "pause what does that until the restore is over, and restore again",
+    { id: "DRS-R038" },
   );
 }
 
@@ -115,5 +116,6 @@ function notStopped(namespace: string, names: readonly string[], timeoutMs: numb
     "FAILED_PRECONDITION",
     `pods of ${namespace} have not stopped within ${timeoutMs / 1000} s: ${listed(names)}; ` +
       "see whether their node is alive, and restore again when they are gone",
+    { id: "DRS-R040" },
   );
 }

@@ -33,6 +33,7 @@ export async function namesAreFree(
           "FAILED_PRECONDITION",
           `CustomResourceDefinition ${definition.metadata.name} could not be served: ${present.metadata.name} has ` +
             `its ${[...both].join(", ")}; delete that one`,
+          { id: "DRS-R012" },
         );
     }
   }

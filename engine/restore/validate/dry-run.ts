@@ -68,20 +68,25 @@ export async function dryRun(
 
 function tell(findings: Findings, maxRefused: number, { info }: JobContext): void {
   const { tried, same, untold, idle, oneWay } = findings;
-  const unstoppable = findings.unstoppable.toSorted();
+  const unstoppable = [...findings.unstoppable.keys()].toSorted();
   const lost = findings.lost.toSorted();
   const refused = findings.refused.toSorted();
-  if (unstoppable.length > 0) throw new DrsError("FAILED_PRECONDITION", listed(unstoppable, "; "));
+  if (unstoppable.length > 0)
+    throw new DrsError("FAILED_PRECONDITION", listed(unstoppable, "; "), {
+      id: findings.unstoppable.get(unstoppable[0] ?? ""),
+    });
   if (lost.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
       `what is there would be lost, as the cluster would not let it be made or started again: ${listed(lost, "; ")}; ` +
         "see to it that the cluster takes it, and restore again",
+      { id: "DRS-R019" },
     );
   if (refused.length > maxRefused)
     throw new DrsError(
       "FAILED_PRECONDITION",
       `the API server would refuse objects of this backup, ${refused.length} of them, where --max-refused-objects allows ${maxRefused}: ${listed(refused, "; ")}`,
+      { id: "DRS-R017" },
     );
   if (untold.length > 0) info(`could not be tried: ${listed(untold, "; ")}`);
   if (oneWay.length > 0)

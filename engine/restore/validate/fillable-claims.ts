@@ -49,6 +49,7 @@ export async function claimsCanBeFilled(source: RestoreSource, parts: JobParts, 
       "FAILED_PRECONDITION",
       `Secrets are missing without which the driver makes no volumes: ${listed(missing, "; ")}; one of the control plane's ` +
         "namespaces has to be in the backup, any other one in the cluster",
+      { id: "DRS-R014" },
     );
 }
 
@@ -58,6 +59,7 @@ function noClass(volume: SavedVolume): DrsError {
     "FAILED_PRECONDITION",
     `claim ${namespace}/${claim} needs a storage class of driver ${driverFor(volume)}: ` +
       `${storageClass === "" ? "none" : `neither ${storageClass} nor another one`} exists in the cluster or in the backup; create one`,
+    { id: "DRS-R013" },
   );
 }
 
@@ -67,7 +69,10 @@ function hasReadableSize(claim: string, object: KubernetesObject): void {
     bytesOf(resources?.requests?.storage);
   } catch (error) {
     if (!(error instanceof DrsError)) throw error;
-    throw new DrsError("FAILED_PRECONDITION", `claim ${claim} cannot be restored: ${error.message}`, { cause: error });
+    throw new DrsError("FAILED_PRECONDITION", `claim ${claim} cannot be restored: ${error.message}`, {
+      id: "DRS-R015",
+      cause: error,
+    });
   }
 }
 

@@ -13,9 +13,10 @@ export async function tellLostRevisions(source: RestoreSource, context: JobConte
     const mixed = mixedByHand(type, archived);
     if (!older)
       context.warn(
+        "DRS-R085",
         namespace,
         `${type.kind} ${name} was saved in a roll-out, and the template of its older pods is not in the backup: all of its pods will be of the newest one`,
       );
-    else if (mixed !== undefined) context.warn(namespace, mixed);
+    else if (mixed !== undefined) context.warn("DRS-R086", namespace, mixed);
   }
 }

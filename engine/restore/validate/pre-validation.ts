@@ -114,6 +114,7 @@ async function isElsewhere(
     throw new DrsError(
       "FAILED_PRECONDITION",
       `this service runs in namespace ${own}, which the restore would empty: install it in a namespace of its own`,
+      { id: "DRS-R010" },
     );
 }
 
@@ -138,11 +139,17 @@ export function kindsAreServed(
       );
     else if (convertedByWebhook.has(name))
       missing.push(`${name} (${part.apiVersion}, which only a webhook could convert to ${served.apiVersion})`);
-    else context.warn("", `${name} are restored as ${served.apiVersion}: ${part.apiVersion} is not served any more`);
+    else
+      context.warn(
+        "DRS-R083",
+        "",
+        `${name} are restored as ${served.apiVersion}: ${part.apiVersion} is not served any more`,
+      );
   }
   if (missing.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
       `the cluster does not serve kinds that are in the backup: ${missing.join(", ")}; install what defines them`,
+      { id: "DRS-R011" },
     );
 }

@@ -41,6 +41,7 @@ export class RightsToGrant {
         "PERMISSION_DENIED",
         "the service's account lacks rights that a restore needs, as it makes roles that grant more than the account has: " +
           [...this.#lacking].map(([right, names]) => `${right} (for ${listed(names)})`).join("; "),
+        { id: "DRS-R009" },
       );
   }
 

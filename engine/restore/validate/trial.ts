@@ -1,3 +1,4 @@
+import type { MessageCode } from "../../message-codes.ts";
 import type { JobParts } from "../../jobs/parts.ts";
 import type { Discovery } from "../../kubernetes/discovery.ts";
 import type { KubernetesError } from "../../kubernetes/kubernetes-error.ts";
@@ -31,7 +32,7 @@ export class Findings {
   /** Are there, and would be gone, or down, as they could not be made, or started, again. */
   readonly lost: string[] = [];
   /** Run, and may not be stopped. */
-  readonly unstoppable: string[] = [];
+  readonly unstoppable = new Map<string, MessageCode | undefined>();
   /** Workloads that have no pod, and would get none. */
   readonly idle: string[] = [];
   /** Are changed or deleted, and would be refused as they are now: a restore that fails could not put them back at once. */

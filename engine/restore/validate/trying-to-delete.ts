@@ -37,7 +37,10 @@ export async function tryToDelete(trial: Trial): Promise<void> {
           const text = `${nameOf(namespace, type, name)} is not in the backup and cannot be deleted: ${refusal.message}`;
           const weight = refusals.weigh(refusal, namespace);
           if (weight === "held")
-            findings.unstoppable.push(`${text}; see to it that the cluster lets it be deleted, and restore again`);
+            findings.unstoppable.set(
+              `${text}; see to it that the cluster lets it be deleted, and restore again`,
+              "DRS-R018",
+            );
           if (weight === "untold") findings.untold.push(text);
           return undefined;
         },

@@ -27,7 +27,7 @@ export async function tryToStop(trial: Trial): Promise<void> {
         const { cause } = error as Error;
         if (!(error instanceof DrsError && cause instanceof KubernetesError)) throw error;
         const weight = refusals.weigh(cause, namespace);
-        if (weight === "held") findings.unstoppable.push(error.message);
+        if (weight === "held") findings.unstoppable.set(error.message, error.id);
         if (weight === "untold") findings.untold.push(error.message);
       }
     }),

@@ -43,7 +43,7 @@ afterAll(async () => {
 test("a second service on the same database ends with a clear error, and the first one goes on", async () => {
   const second = await launchService({ cluster: plane.cluster, data: join(folder, "data") });
   await second.ended;
-  const error = /^error: database .*drs\.db: another process uses the file: only one may run at a time/;
+  const error = /^error: DRS-S005 database .*drs\.db: another process uses the file: only one may run at a time/;
   expect(second.output()).toMatch(error);
 
   await plane.backUp();
@@ -88,7 +88,7 @@ test("a service whose database a foreign program holds says so and ends; afterwa
   const options = { cluster: plane.cluster, data: join(folder, "data"), flags };
   const waiting = await launchService(options);
   await waiting.ended;
-  expect(waiting.output()).toMatch(/^error: database .*drs\.db: another process uses the file/);
+  expect(waiting.output()).toMatch(/^error: DRS-S005 database .*drs\.db: another process uses the file/);
 
   await end(program);
   plane = new SmallControlPlane(namespace, plane.cluster, await startService(options));

@@ -55,7 +55,7 @@ function applications(names: readonly string[], run: (what: string) => Promise<s
       entries: () => notes.entries(),
     },
     info: (text: string) => said.push(`info ${text}`),
-    warn: (_namespace: string, text: string) => said.push(`warning ${text}`),
+    warn: (_code: string, _namespace: string, text: string) => said.push(`warning ${text}`),
   } as unknown as JobContext;
   const parts = { cluster, limits: { hookTimeout: 30_000 } } as unknown as BackupParts;
   return {
@@ -96,7 +96,9 @@ test("a pre hook whose connection breaks is not run twice at once: the phase beg
 });
 
 test("of a pre hook that outlives its time limit it is told, then and after the post hook, that it may still run", async () => {
-  const late = new StillRunningError("FAILED_PRECONDITION", "did not end within 30 s, and may still run");
+  const late = new StillRunningError("FAILED_PRECONDITION", "did not end within 30 s, and may still run", {
+    id: undefined,
+  });
   const run = (what: string) => (what === "freeze db" ? Promise.reject(late) : "");
   const { said, quiesce, resume } = applications(["db"], run, { "pre.hook.backup.velero.io/on-error": "Continue" });
   await quiesce();
@@ -108,7 +110,7 @@ test("of a pre hook that outlives its time limit it is told, then and after the 
 });
 
 test("a post hook that keeps failing is in the log from its first failure on, less and less often", async () => {
-  const failing = new DrsError("FAILED_PRECONDITION", "exit code 3");
+  const failing = new DrsError("FAILED_PRECONDITION", "exit code 3", { id: undefined });
   const { said, quiesce, resume } = applications(["db"], (what) => (what === "thaw db" ? Promise.reject(failing) : ""));
   await quiesce();
   await resume();

@@ -148,7 +148,7 @@ async function takenOver(more: { isInBetween?: boolean }) {
       fail: () => first.lease.guard(async () => void seen.push("cleaned up")),
     }),
     isInBetween: () => more.isInBetween === true,
-    givenUp: (_: JobContext, why: string) => `all lies there: ${why}`,
+    givenUp: (_: JobContext, why: string) => ({ id: "DRS-R006" as const, text: `all lies there: ${why}` }),
   };
   const runner = createRunner(store, { backup: definition }, { lease: first.lease });
   store.jobs.insert(newBackup(1));

@@ -24,7 +24,7 @@ const backup: JobDefinition = {
       name: "SAVING_OBJECTS",
       run: async (context) => {
         if (where === "phase") return standStill(context);
-        throw new DrsError("PERMISSION_DENIED", "secrets cannot be listed");
+        throw new DrsError("PERMISSION_DENIED", "secrets cannot be listed", { id: "DRS-J008" });
       },
     },
   ],

@@ -44,8 +44,8 @@ test("warnings make a job PARTIALLY_FAILED, and a phase that repeats them double
   const runner = createRunner(store, {
     backup: job({
       SAVING_OBJECTS: (context) => {
-        context.warn("cdp", "claim data has no snapshot class");
-        context.warn("vault-system", "claim data has no snapshot class");
+        context.warn("DRS-B009", "cdp", "claim data has no snapshot class");
+        context.warn("DRS-B009", "vault-system", "claim data has no snapshot class");
         runs += 1;
         if (runs < 3) throw unavailable();
       },
@@ -55,7 +55,7 @@ test("warnings make a job PARTIALLY_FAILED, and a phase that repeats them double
   runner.start();
   await reaches(store, crn, "PARTIALLY_FAILED");
   expect(store.messages.list(1).map(({ namespace }) => namespace)).toEqual(["cdp", "vault-system"]);
-  expect(renderLog(store.logs, 1).match(/WARN {2}SAVING_OBJECTS cdp: claim data/gu)).toHaveLength(1);
+  expect(renderLog(store.logs, 1).match(/WARN {2}SAVING_OBJECTS DRS-B009 cdp: claim data/gu)).toHaveLength(1);
 });
 
 test("a recorded error lets the rest go on and ends the job FAILED without clean-up", async () => {
@@ -63,7 +63,7 @@ test("a recorded error lets the rest go on and ends the job FAILED without clean
   const seen: string[] = [];
   const runner = createRunner(store, {
     backup: job({
-      PRE_VALIDATION: (context) => context.error("cdp", "secret db-password cannot be read"),
+      PRE_VALIDATION: (context) => context.error("DRS-J010", "cdp", "secret db-password cannot be read"),
       SAVING_OBJECTS: () => void seen.push("went on"),
       finish: () => void seen.push("finish"),
       fail: () => void seen.push("fail"),
@@ -90,7 +90,9 @@ test("UNAVAILABLE is tried again as often as the settings say, and leaves no mes
   runner.start();
   await reaches(store, crn, "COMPLETED");
   expect(runs).toBe(8);
-  expect(renderLog(store.logs, 1).match(/WARN {2}PRE_VALIDATION attempt \d of 8: the API server/gu)).toHaveLength(7);
+  expect(
+    renderLog(store.logs, 1).match(/WARN {2}PRE_VALIDATION DRS-J005 attempt \d of 8: the API server/gu),
+  ).toHaveLength(7);
 });
 
 test("UNAVAILABLE too often in a row fails the job with its message, and the clean-up is tried as patiently", async () => {
@@ -144,12 +146,12 @@ test("a phase that came further each time is tried more often than one that does
 const inBetween = (fail: () => void) => ({
   ...job({
     SAVING_OBJECTS: () => {
-      throw new DrsError("FAILED_PRECONDITION", "it cannot be");
+      throw new DrsError("FAILED_PRECONDITION", "it cannot be", { id: "DRS-B001" });
     },
     fail,
   }),
   isInBetween: () => true,
-  givenUp: (_: unknown, why: string) => `things are in between: ${why}`,
+  givenUp: (_: unknown, why: string) => ({ id: "DRS-R006" as const, text: `things are in between: ${why}` }),
 });
 
 test("a clean-up that finds its archive damaged again and again is given up soon, and says what is left", async () => {
@@ -158,7 +160,7 @@ test("a clean-up that finds its archive damaged again and again is given up soon
   const runner = createRunner(store, {
     backup: inBetween(() => {
       cleanUps += 1;
-      throw new DrsError("DATA_LOSS", "its checksum is not the manifest's");
+      throw new DrsError("DATA_LOSS", "its checksum is not the manifest's", { id: "DRS-A002" });
     }),
   });
   store.jobs.insert(newBackup(1));
@@ -178,7 +180,7 @@ test("a clean-up without which things are in between is tried without end while 
     backup: inBetween(() => {
       cleanUps += 1;
       if (cleanUps <= 60) throw unavailable();
-      if (cleanUps <= 70) throw new DrsError("FAILED_PRECONDITION", "claims are not bound");
+      if (cleanUps <= 70) throw new DrsError("FAILED_PRECONDITION", "claims are not bound", { id: "DRS-R047" });
       if (cleanUps <= 80) throw new TypeError("of hunter2");
     }),
   });
@@ -219,7 +221,7 @@ test("a failed job is cleaned up before its state says so, and what fails then i
   const runner = createRunner(store, {
     backup: job({
       SAVING_OBJECTS: () => {
-        throw new DrsError("PERMISSION_DENIED", "secrets cannot be listed in cdp");
+        throw new DrsError("PERMISSION_DENIED", "secrets cannot be listed in cdp", { id: "DRS-J008" });
       },
       CREATING_SNAPSHOTS: () => expect.unreachable(),
       fail: () => {

@@ -23,7 +23,7 @@ function warnings(...looks: readonly (readonly [ReturnType<typeof kind>, object,
     changed.look(type, { metadata, ...sent }, { metadata: { ...metadata, uid: "1", managedFields: [] }, ...made });
   });
   const context = {
-    warn: (namespace: string, text: string) => told.push(`${namespace}: ${text}`),
+    warn: (_code: string | undefined, namespace: string, text: string) => told.push(`${namespace}: ${text}`),
     notes: { set() {} },
   };
   changed.tell(context, { notesPrefix: "" });

@@ -15,7 +15,8 @@ async function scene() {
     await simulator.close();
   });
   const warnings: string[] = [];
-  const warn = (namespace: string, text: string) => void warnings.push(`${namespace}: ${text}`);
+  const warn = (_code: string | undefined, namespace: string, text: string) =>
+    void warnings.push(`${namespace}: ${text}`);
   const restorer = new ObjectRestorer({ cluster, signal, warn, info: () => {}, finalizerTimeout: 1_000 });
   return { simulator, cluster, warnings, restorer };
 }

@@ -18,7 +18,7 @@ function parts() {
   const given: unknown[] = [];
   const context = {
     signal: new AbortController().signal,
-    warn: (namespace: string, text: string) => warnings.push(`${namespace}: ${text}`),
+    warn: (_code: string, namespace: string, text: string) => warnings.push(`${namespace}: ${text}`),
     notes: {
       get: (key: string) => values.get(key),
       set: (key: string, value: unknown) => values.set(key, JSON.parse(JSON.stringify(value))),

@@ -20,7 +20,11 @@ test("a restore that cannot succeed says why and touches nothing", async () => {
     expect(texts(restore.errors)).toEqual(errors.map((error) => expect.stringMatching(error)));
     expect(restore.state).toBe("FAILED");
     const log = scene.engine.getLogs(restore.crn);
-    expect(log).toContain("nothing in the namespaces was touched");
+    for (const { code, text } of restore.errors) {
+      expect(code).toMatch(/^DRS-[A-Z]\d{3}$/);
+      expect(log).toContain(` ERROR PRE_VALIDATION ${code} ${text}\n`);
+    }
+    expect(log).toContain("PRE_VALIDATION DRS-R001 nothing in the namespaces was touched\n");
     expect(log).not.toContain("STOPPING_APPS");
     expect(await scene.versions()).toEqual(before);
     expect(await scene.names(contents)).toEqual([]);

@@ -28,7 +28,7 @@ const credulous: Callers = {
   ],
   authorize: ({ name }, right) =>
     name === "bob" && right === "drscp/deleteBackup"
-      ? Promise.reject(new DrsError("PERMISSION_DENIED", "drscp/deleteBackup is not granted"))
+      ? Promise.reject(new DrsError("PERMISSION_DENIED", "drscp/deleteBackup is not granted", { id: "DRS-C012" }))
       : Promise.resolve(),
 };
 const transports = [
@@ -153,8 +153,8 @@ test("refused calls are lines, too", async () => {
   await send("/api/v1/drscp/dropBackup", as("alice"));
   const { caller: _caller, provenBy: _way, ...unknown } = ended;
   expect(await linesWritten(4)).toEqual([
-    { ...unknown, method: "createBackup", result: "UNAUTHENTICATED" },
-    { ...ended, caller: "bob", method: "deleteBackup", result: "PERMISSION_DENIED" },
+    { ...unknown, method: "createBackup", result: "UNAUTHENTICATED", code: "DRS-C001" },
+    { ...ended, caller: "bob", method: "deleteBackup", result: "PERMISSION_DENIED", code: "DRS-C012" },
     { ...ended, method: "createBackup", result: "INVALID_ARGUMENT" },
     { ...unknown, method: "/api/v1/drscp/dropBackup", result: "NOT_FOUND" },
   ]);

@@ -31,7 +31,7 @@ function byHeader(header: string, way: Way): Authenticator {
     way,
     async authenticate({ headers }) {
       const name = headers[header];
-      if (name === "wrong") throw new DrsError("UNAUTHENTICATED", `the ${way} is not accepted`);
+      if (name === "wrong") throw new DrsError("UNAUTHENTICATED", `the ${way} is not accepted`, { id: "DRS-C002" });
       return typeof name === "string" ? { name, groups: ["operators"], provenBy: way } : undefined;
     },
   };
@@ -92,7 +92,8 @@ test("each call's right is asked for, and a refusal names it", async () => {
     ...asked,
     async authorize({ name, groups }, right) {
       rights.push(`${name} of ${groups.join()} ${right}`);
-      if (right === "drscp/createBackup") throw new DrsError("PERMISSION_DENIED", `${name} has no right ${right}`);
+      if (right === "drscp/createBackup")
+        throw new DrsError("PERMISSION_DENIED", `${name} has no right ${right}`, { id: "DRS-C012" });
     },
   });
   for (const call of knownClients(url, named({ "x-signed": "alice" }))) {

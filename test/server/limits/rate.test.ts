@@ -18,7 +18,7 @@ const credulous: Callers = {
       way: "bearer token",
       authenticate: ({ headers: { authorization: name = "" } }) =>
         name === "nobody"
-          ? Promise.reject(new DrsError("UNAUTHENTICATED", "the token is not valid"))
+          ? Promise.reject(new DrsError("UNAUTHENTICATED", "the token is not valid", { id: "DRS-C005" }))
           : Promise.resolve({ name, groups: [], provenBy: "bearer token" }),
     },
   ],

@@ -199,7 +199,7 @@ describe("addresses that others can reach", () => {
     const { written, exitCode } = refusal(args);
     expect(written).toMatch(/can be reached from other machines.*: set --client-ca.*, or listen on 127/);
     const typed = args.find((word) => word.includes(":"))?.replace("[::]", "");
-    expect(written).toContain(`error: ${typed} can be reached`);
+    expect(written).toContain(`error: DRS-C016 ${typed} can be reached`);
     expect(exitCode).toBe(1);
   });
 
