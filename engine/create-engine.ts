@@ -25,7 +25,7 @@ import { silentLogger } from "./logger.ts";
 import type { Logger } from "./logger.ts";
 import type { JobKind } from "./model.ts";
 import { existingEntities } from "./objects/entities.ts";
-import { excludedResources } from "./objects/object-selection.ts";
+import { excludedResources } from "./kinds/of-cluster.ts";
 import { Operations } from "./operations/operations.ts";
 import { orphanedArchives } from "./orphaned-archives.ts";
 import type { ArchiveStorage } from "./storage/archive-storage.ts";

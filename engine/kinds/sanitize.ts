@@ -1,11 +1,5 @@
-import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { sanitizeClaim } from "./core/claim.ts";
-import { sanitizeClusterRole } from "./rbac/cluster-role.ts";
-import { sanitizeCronJob } from "./batch/cron-job.ts";
-import { sanitizeJob } from "./batch/job.ts";
-import { sanitizePod } from "./core/pod.ts";
-import { sanitizeSecret } from "./core/secret.ts";
-import { sanitizeServiceAccount } from "./core/service-account.ts";
+import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
+import { rulesOf } from "./kinds.ts";
 
 /** Metadata that the API server sets. Owners are put back by `OwnerLinks`, as they have new uids. */
 const serverSetMetadata = [
@@ -29,17 +23,6 @@ const clusterFinalizers = new Set([
   "snapshot.storage.kubernetes.io/pvc-as-source-protection",
 ]);
 
-const sanitizers: Readonly<Record<string, (object: KubernetesObject) => void>> = {
-  "clusterroles.rbac.authorization.k8s.io": sanitizeClusterRole,
-  "cronjobs.batch": sanitizeCronJob,
-  "jobs.batch": sanitizeJob,
-  pods: sanitizePod,
-  persistentvolumeclaims: sanitizeClaim,
-  secrets: sanitizeSecret,
-  serviceaccounts: sanitizeServiceAccount,
-  namespaces: (namespace) => delete namespace["spec"],
-};
-
 /**
  * An archived object as one that can be created: without what the cluster had filled in. The given one is not changed. A
  * status that is no subresource is not the cluster's: its object is the only place where it is written.
@@ -54,7 +37,7 @@ export function sanitize(
   const finalizers = object.metadata.finalizers?.filter((name) => !clusterFinalizers.has(name));
   if (finalizers && finalizers.length > 0) object.metadata.finalizers = finalizers;
   else delete object.metadata.finalizers;
-  sanitizers[resourceName(type)]?.(object);
+  rulesOf(type).strip?.(object);
   return object;
 }
 

@@ -1,3 +1,4 @@
+import { rulesOf } from "../kinds/kinds.ts";
 import type { FurtherObjects } from "../config.ts";
 import { DrsError } from "../errors.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
@@ -7,26 +8,9 @@ import { type KubernetesObject, type ResourceType, resourceName } from "../kuber
 import { rightsOn } from "../kubernetes/permissions.ts";
 import { verbsOfNeeds } from "./cluster-scoped-needs.ts";
 
-/** Cluster-scoped kinds that describe one cluster, or hold others' namespaces and data. */
-const ofCluster: readonly string[] = [
-  "certificatesigningrequests.certificates.k8s.io",
-  "componentstatuses",
-  "csinodes.storage.k8s.io",
-  "ipaddresses.networking.k8s.io",
-  "namespaces",
-  "nodes",
-  "persistentvolumes",
-  "resourceslices.resource.k8s.io",
-  "servicecidrs.networking.k8s.io",
-  "storageversions.internal.apiserver.k8s.io",
-  "volumeattachments.storage.k8s.io",
-  "volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io",
-  "volumesnapshotcontents.snapshot.storage.k8s.io",
-];
-
 /** Whether objects of a kind may belong to a control plane though nothing in its namespaces names them. */
 export function mayBelong(type: ResourceType): boolean {
-  return !type.namespaced && !ofCluster.includes(resourceName(type));
+  return !type.namespaced && rulesOf(type).isOfCluster !== true;
 }
 
 /** Helm puts the label on whatever it installs. https://helm.sh/docs/chart_best_practices/labels/ */

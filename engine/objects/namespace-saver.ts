@@ -9,6 +9,7 @@ import { hasStatus, isUnconverted, type KubernetesError } from "../kubernetes/ku
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { readAhead } from "../kubernetes/read-ahead.ts";
 import { ClusterScopedNeeds, type MissingObject, type SavableObject } from "./cluster-scoped-needs.ts";
+import { rulesOf } from "../kinds/kinds.ts";
 import { namespaces as namespaceType } from "./entities.ts";
 import { isGoing, isMadeByCluster, isSavedObject, savedResources, isUnselecting } from "./object-selection.ts";
 import { occupiedKinds } from "./occupied-kinds.ts";
@@ -90,7 +91,7 @@ async function* existingNamespace(cluster: Cluster, name: string, signal: AbortS
 }
 
 function isService(kind: DiscoveredResource): boolean {
-  return resourceName(kind) === "services";
+  return rulesOf(kind).leavesEndpoints !== undefined;
 }
 
 /** What is learnt of the objects as they are saved. */

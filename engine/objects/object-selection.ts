@@ -1,18 +1,6 @@
-import { isMadeForAccount } from "../kinds/core/service-account.ts";
-import { jobLabel, ownRightsLabel } from "../kinds/own-labels.ts";
+import { rulesOf } from "../kinds/kinds.ts";
 import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
-import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-
-/**
- * Kinds that describe what happens in one cluster and mean nothing in a restored one. They are neither saved nor deleted
- * nor restored.
- */
-export const excludedResources: readonly string[] = [
-  "events",
-  "events.events.k8s.io",
-  "leases.coordination.k8s.io",
-  "csistoragecapacities.storage.k8s.io",
-];
+import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
 
 const neededVerbs = ["list", "get", "create", "delete"];
 
@@ -20,7 +8,7 @@ const neededVerbs = ["list", "get", "create", "delete"];
 export function isSavedResource(resource: DiscoveredResource): boolean {
   return (
     resource.namespaced &&
-    !excludedResources.includes(resourceName(resource)) &&
+    rulesOf(resource).isOfCluster !== true &&
     neededVerbs.every((verb) => resource.verbs.includes(verb))
   );
 }
@@ -48,7 +36,7 @@ export function isSavedObject(
 ): boolean {
   if (isGoing(type, object)) return false;
   if (isRevision(type, object)) return true;
-  return !isMadeByCluster(type, object) || unselecting.has(serviceOf(type, object) ?? "");
+  return !isMadeByCluster(type, object) || unselecting.has(rulesOf(type).endpointsOf?.(object.metadata) ?? "");
 }
 
 /**
@@ -60,75 +48,21 @@ export function isRevision(
   type: Pick<ResourceType, "apiVersion" | "resource">,
   { metadata }: KubernetesObject,
 ): boolean {
-  const kind = metadata.ownerReferences?.find((owner) => owner.controller === true)?.kind;
-  if (resourceName(type) === "replicasets.apps") return kind === "Deployment";
-  return resourceName(type) === "controllerrevisions.apps" && (kind === "StatefulSet" || kind === "DaemonSet");
+  const controller = metadata.ownerReferences?.find((owner) => owner.controller === true);
+  return controller !== undefined && rulesOf(type).revisionsOf?.includes(controller.kind) === true;
 }
 
 /** Whether an object is being deleted, and is not saved for that. */
 export function isGoing(type: ResourceType, object: KubernetesObject): boolean {
-  if (object.metadata.deletionTimestamp === undefined) return false;
-  const { phase } = (object["status"] ?? {}) as { phase?: string };
-  return resourceName(type) !== "persistentvolumeclaims" || phase !== "Bound";
+  return object.metadata.deletionTimestamp !== undefined && rulesOf(type).staysWhileDeleted?.(object) !== true;
 }
 
-/** The service whose endpoints an object holds. Mirrored slices are made out of Endpoints. */
-function serviceOf(type: ResourceType, { metadata }: KubernetesObject): string | undefined {
-  const { namespace = "", name, labels = {} } = metadata;
-  if (resourceName(type) === "endpoints") return `${namespace}/${name}`;
-  if (resourceName(type) !== "endpointslices.discovery.k8s.io" || labels[slicedBy]?.includes("mirroring") === true)
-    return undefined;
-  return `${namespace}/${labels["kubernetes.io/service-name"] ?? ""}`;
-}
-
-const slicedBy = "endpointslice.kubernetes.io/managed-by";
-
-/** Whether a service leaves its endpoints to others; those that are there once a selector was taken away stay. */
+/** Whether a service leaves its endpoints to others. */
 export function isUnselecting(type: ResourceType, object: KubernetesObject): boolean {
-  return (
-    resourceName(type) === "services" && (object["spec"] as { selector?: object } | undefined)?.selector === undefined
-  );
+  return rulesOf(type).leavesEndpoints?.(object) === true;
 }
 
 /** Whether the cluster makes the object itself, out of others that are there, or it is this service's own. */
 export function isMadeByCluster(type: ResourceType, object: KubernetesObject): boolean {
-  if (isRevision(type, object)) return true;
-  const { metadata } = object;
-  const { name, labels = {}, annotations = {} } = metadata;
-  const controller = metadata.ownerReferences?.find((owner) => owner.controller === true);
-  switch (resourceName(type)) {
-    case "pods":
-      return controller !== undefined || isMirrorPod(object);
-    case "persistentvolumeclaims": // a generic ephemeral volume: its pod makes it
-    case "resourceclaims.resource.k8s.io":
-      return controller?.kind === "Pod";
-    case "endpoints":
-      return (
-        "endpoints.kubernetes.io/managed-by" in labels ||
-        "endpoints.kubernetes.io/last-change-trigger-time" in annotations
-      );
-    case "endpointslices.discovery.k8s.io":
-      return /^endpointslice(mirroring)?-controller\.k8s\.io$/.test(labels[slicedBy] ?? "");
-    case "configmaps":
-      return name === rootCertificate;
-    case "secrets":
-      return (
-        object["type"] === "kubernetes.io/service-account-token" &&
-        isMadeForAccount(annotations["kubernetes.io/service-account.name"] ?? "", "token", name)
-      );
-    case "volumesnapshots.snapshot.storage.k8s.io":
-      return jobLabel in labels;
-    case "rolebindings.rbac.authorization.k8s.io":
-      return ownRightsLabel in labels;
-    default:
-      return false;
-  }
+  return isRevision(type, object) || rulesOf(type).isMadeByCluster?.(object) === true;
 }
-
-/** A node's own pod, which the API server only shows: https://kubernetes.io/docs/tasks/configure-pod-container/static-pod/ */
-export function isMirrorPod({ metadata }: KubernetesObject): boolean {
-  return "kubernetes.io/config.mirror" in (metadata.annotations ?? {});
-}
-
-/** The config map with the API server's certificate, which the cluster puts into every namespace. */
-export const rootCertificate = "kube-root-ca.crt";

@@ -18,6 +18,7 @@ import type { AccessQuestion } from "../kubernetes/cluster.ts";
 import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
 import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { rightsOn } from "../kubernetes/permissions.ts";
+import { rulesOf } from "../kinds/kinds.ts";
 import { verbsOfNeed } from "./cluster-scoped-needs.ts";
 import { webhookConfigurations } from "../kinds/extensions/webhooks.ts";
 import { namespaces as namespaceType } from "./entities.ts";
@@ -125,5 +126,6 @@ export function fillRights(namespace: string): readonly AccessQuestion[] {
 }
 
 function isReplaced(kind: ResourceType): boolean {
-  return !kind.namespaced && !["persistentvolumes", "namespaces"].includes(resourceName(kind));
+  const { wave } = rulesOf(kind);
+  return !kind.namespaced && wave !== "namespaces" && wave !== "volumes";
 }

@@ -20,6 +20,7 @@ import { restoreNamespaces } from "./objects/namespaces.ts";
 import { tellMissing } from "./objects/missing-objects.ts";
 import { enforcePodSecurity, forgetRelaxed, relaxPodSecurity } from "./objects/pod-security.ts";
 import { OwnerLinks } from "./objects/owner-links.ts";
+import { kindsForClaims } from "../kinds/restore-order.ts";
 import { preValidation } from "./validate/pre-validation.ts";
 import { begin, hasReached, reach, wentBack } from "./source/restore-checkpoints.ts";
 import type { RestoreSource } from "./source/restore-source.ts";
@@ -35,13 +36,6 @@ import { stopApps } from "./stop/stopping-apps.ts";
 import { toStorageVersions } from "./source/stored-versions.ts";
 import { leftClaims } from "./claims/unsaved-claims.ts";
 import { removeWebhooks } from "./calls/webhooks.ts";
-
-/** What provisions volumes has to be there before the claims. */
-const storageKinds = [
-  "storageclasses.storage.k8s.io",
-  "volumeattributesclasses.storage.k8s.io",
-  "volumesnapshotclasses.snapshot.storage.k8s.io",
-];
 
 /**
  * A restore. Nothing is touched before PRE_VALIDATION has proven that everything can be brought back and has saved what
@@ -95,7 +89,7 @@ export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
         const links = new OwnerLinks(context, source.notesPrefix);
         await stopApps(parts, context, source.scope); // a pod may wait for a claim of a known name
         await restoreNamespaces(parts, context, source);
-        await restoreClusterScoped(parts, context, source, links, storageKinds);
+        await restoreClusterScoped(parts, context, source, links, kindsForClaims);
         await restoreSecrets(source, parts, context, links);
         await restoreClaims(parts, context, source, links);
       }),

@@ -1,23 +1,12 @@
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
-import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { finishedStatus, type JobStatus, withoutCriteria } from "./finished-status.ts";
 
 /** Whether a job has come to its end, one way or the other. */
 export function isFinishedJob(job: KubernetesObject): boolean {
   const { conditions = [] } = (job["status"] ?? {}) as JobStatus;
   return conditions.some(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True");
-}
-
-/** Whether an object is a pod that has come to its end: it is not run again. */
-export function isFinishedPod(type: ResourceType, object: KubernetesObject): boolean {
-  return resourceName(type) === "pods" && hasEnded(object);
-}
-
-/** Whether a pod has come to its end. */
-export function hasEnded(pod: KubernetesObject): boolean {
-  const { phase } = (pod["status"] ?? {}) as { phase?: string };
-  return phase === "Succeeded" || phase === "Failed";
 }
 
 /** The job as one that runs nothing until it is told to. */

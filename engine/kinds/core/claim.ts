@@ -1,4 +1,37 @@
-import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import type { KindRules } from "../kind-rules.ts";
+import { firmly, loosely } from "../reference.ts";
+import { classOf } from "./claim-class.ts";
+import { isControlledByPod } from "./pod.ts";
+
+export const claim: KindRules = {
+  name: "persistentvolumeclaims",
+  /** A generic ephemeral volume: its pod makes it. */
+  isMadeByCluster: isControlledByPod,
+  /** With its volume it is in use as long as a pod has it. */
+  staysWhileDeleted: isBound,
+  references(object) {
+    const spec = (object["spec"] ?? {}) as Record<string, unknown>;
+    return [
+      loosely("persistentvolumes", spec["volumeName"]),
+      firmly("storageclasses.storage.k8s.io", classOf(object)),
+      firmly("volumeattributesclasses.storage.k8s.io", spec["volumeAttributesClassName"]),
+    ];
+  },
+  wave: "volumes",
+  strip: sanitizeClaim,
+  isNeverRecreated: true,
+  readiness: { up: (object) => (isBound(object) ? 1 : 0), whole: () => 1 },
+};
+
+/** Whether a kind is that of claims. */
+export function isClaim(type: Pick<ResourceType, "apiVersion" | "resource">): boolean {
+  return resourceName(type) === claim.name;
+}
+
+function isBound({ status }: KubernetesObject): boolean {
+  return (status as { phase?: string } | undefined)?.phase === "Bound";
+}
 
 /** Left by the controllers that bound the old claim; a new one with these would wait for a volume that is not its own. */
 const bindingAnnotations = [
@@ -10,7 +43,7 @@ const bindingAnnotations = [
 ];
 
 /** A claim that was bound, as one that no volume belongs to yet. */
-export function sanitizeClaim(claim: KubernetesObject): void {
+function sanitizeClaim(claim: KubernetesObject): void {
   const spec = claim["spec"] as Record<string, unknown>;
   for (const field of ["volumeName", "dataSource", "dataSourceRef"]) delete spec[field];
   if (spec["storageClassName"] !== "") delete spec["selector"];

@@ -1,6 +1,39 @@
-import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import type { KubernetesObject, OwnerReference } from "../../kubernetes/kubernetes-object.ts";
+import type { KindRules } from "../kind-rules.ts";
+import { isMadeForAccount } from "./account-secrets.ts";
 import { type SelectingSpec, withoutMergedLabels } from "./merged-labels.ts";
-import { isMadeForAccount } from "./service-account.ts";
+
+export const pod: KindRules = {
+  name: "pods",
+  isMadeByCluster: (object) => controllerOf(object) !== undefined || isMirrorPod(object),
+  wave: "running",
+  strip: sanitizePod,
+  isOver: hasEnded,
+  compare(rest, object) {
+    rest["hasEnded"] = hasEnded(object);
+  },
+  comesAndGoes: true,
+};
+
+/** Whether a pod has come to its end: it is not run again. */
+export function hasEnded(pod: KubernetesObject): boolean {
+  const { phase } = (pod["status"] ?? {}) as { phase?: string };
+  return phase === "Succeeded" || phase === "Failed";
+}
+
+/** A node's own pod, which the API server only shows: https://kubernetes.io/docs/tasks/configure-pod-container/static-pod/ */
+export function isMirrorPod({ metadata }: KubernetesObject): boolean {
+  return "kubernetes.io/config.mirror" in (metadata.annotations ?? {});
+}
+
+/** Whether a pod makes the object for itself. */
+export function isControlledByPod(object: KubernetesObject): boolean {
+  return controllerOf(object)?.kind === "Pod";
+}
+
+function controllerOf({ metadata }: KubernetesObject): OwnerReference | undefined {
+  return metadata.ownerReferences?.find((owner) => owner.controller === true);
+}
 
 interface Container {
   volumeMounts?: { name: string }[];
@@ -17,7 +50,7 @@ interface PodSpec extends SelectingSpec {
 const filledIn = ["nodeName", "priority", "preemptionPolicy", "ephemeralContainers", "serviceAccount", "overhead"];
 
 /** A pod on its own, to be scheduled anew. Admission mounts a fresh token, so the old one's volume goes. */
-export function sanitizePod(pod: KubernetesObject): void {
+function sanitizePod(pod: KubernetesObject): void {
   const spec = pod["spec"] as PodSpec;
   for (const field of filledIn) delete spec[field];
   withoutMergedLabels(spec, pod.metadata.labels);

@@ -1,7 +1,18 @@
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import type { KindRules } from "../kind-rules.ts";
+import { isMadeForAccount } from "./account-secrets.ts";
+
+export const serviceAccount: KindRules = {
+  name: "serviceaccounts",
+  needs: (account) => listOf(account["secrets"]).map(({ name = "" }) => ({ resource: "secrets", name })),
+  wave: "settings",
+  strip: sanitizeServiceAccount,
+  saidToBeMissing: /serviceaccount "([^"]+)" not found/,
+  merge: mergedServiceAccount,
+};
 
 /** Tokens that the cluster made for the old account are not there any more. */
-export function sanitizeServiceAccount(account: KubernetesObject): void {
+function sanitizeServiceAccount(account: KubernetesObject): void {
   for (const field of ["secrets", "imagePullSecrets"]) {
     const references = account[field] as Reference[] | undefined;
     if (references) account[field] = references.filter((reference) => !isMadeByCluster(account, reference));
@@ -48,14 +59,4 @@ const clustersAnnotation = /^openshift\.io\//;
 /** In a merge patch null takes a key away. */
 function gone(map: Readonly<Record<string, string>> = {}): Record<string, null> {
   return Object.fromEntries(Object.keys(map).flatMap((key) => (clustersAnnotation.test(key) ? [] : [[key, null]])));
-}
-
-/**
- * Whether a Secret's name is one that the cluster itself makes up for a service account: clusters before 1.24 made a token for
- * each, OpenShift a `dockercfg`. Five characters are drawn at the end, of these only:
- * https://github.com/kubernetes/apimachinery/blob/master/pkg/util/rand/rand.go
- */
-export function isMadeForAccount(account: string, use: "token" | "dockercfg", name: string): boolean {
-  const prefix = `${account}-${use}-`;
-  return name.startsWith(prefix) && /^[bcdfghjklmnpqrstvwxz2456789]{5}$/.test(name.slice(prefix.length));
 }

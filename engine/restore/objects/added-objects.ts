@@ -1,6 +1,7 @@
 import type { JobParts } from "../../jobs/parts.ts";
 import type { JobContext } from "../../jobs/phase.ts";
-import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { rulesOf } from "../../kinds/kinds.ts";
+import type { ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { isUsedOnlyBy } from "../../objects/cluster-scoped-users.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { type RestoreSource, warnOtherwise } from "../source/restore-source.ts";
@@ -40,12 +41,9 @@ export async function removeAdded(
     if (!object) continue;
     const stays = (why: string) =>
       warnOtherwise(context, source, "DRS-R088", "", `${type.kind} ${name} was made by the restore and stays: ${why}`);
-    if (resourceName(type) === "namespaces") {
-      stays("nothing that the restore has made is left in it");
-      continue;
-    }
-    if (resourceName(type) === "persistentvolumes") {
-      stays("its data lies elsewhere, and stays when it is deleted");
+    const { staysWhenAdded } = rulesOf(type);
+    if (staysWhenAdded !== undefined) {
+      stays(staysWhenAdded);
       continue;
     }
     if (!(await isUsedOnlyBy(namespaces, cluster, type, object, signal))) {

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import { canonicalJson } from "../../kubernetes/exact-json.ts";
-import { type KubernetesObject, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { digestOf } from "../compare/comparison.ts";
 import { listed } from "../../objects/listed.ts";
 import { type RestoreSource, type Told, warnOtherwise } from "../source/restore-source.ts";
+import { rulesOf } from "../../kinds/kinds.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
 import type { ServedType } from "../../kinds/served-types.ts";
 
@@ -19,8 +20,7 @@ export class ChangedByCluster {
 
   /** Compares what was sent with what the API server says it has. */
   look(type: ServedType, sent: KubernetesObject, made: KubernetesObject): void {
-    // An account is merged with what is there.
-    if (resourceName(type) === "serviceaccounts") return;
+    if (rulesOf(type).merge) return; // with what is there
     const [one, other] = [sanitize(type, sent), sanitize(type, made)];
     // Most are the same to the last value, for which no digest is needed.
     if (isDeepStrictEqual(one, other) || digestOf(type, sent) === digestOf(type, made)) return;

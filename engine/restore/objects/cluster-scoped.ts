@@ -1,7 +1,5 @@
 import type { JobParts } from "../../jobs/parts.ts";
 import type { JobContext } from "../../jobs/phase.ts";
-import { setTimeout as sleep } from "node:timers/promises";
-import { DrsError } from "../../errors.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import { isSameJson } from "../../kubernetes/exact-json.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
@@ -13,6 +11,7 @@ import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { tellGivenUp } from "./refused-objects.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
+import { rulesOf } from "../../kinds/kinds.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
 import { inVersion, servedType } from "../../kinds/served-types.ts";
 
@@ -61,8 +60,7 @@ export async function restoreClusterScoped(
       }
       await restoreFieldOwners(cluster, type, archived, signal);
       context.info(`restored ${type.kind} ${name}`);
-      if (resourceName(type) === "customresourcedefinitions.apiextensions.k8s.io")
-        await established(cluster, type, name, signal);
+      await rulesOf(type).whenMade?.({ cluster, type, archived, signal });
     } catch (error) {
       const refusal = refusalOf(error);
       if (source.isWayBack) context.notes.set(refusedKey(source, type, archived), `${type.kind} ${name}: ${refusal}`);
@@ -88,28 +86,6 @@ export async function fateOf(
   if (!existing) return "made";
   if (isSame(type, wanted, existing)) return "same";
   return (await isUsedOnlyBy(namespaces, cluster, type, existing, signal)) ? "put back" : "left alone";
-}
-
-const establishedTimeoutMs = 60_000;
-
-/** Until then the API server refuses the kind's objects. */
-async function established(cluster: Cluster, type: ResourceType, name: string, signal: AbortSignal): Promise<void> {
-  const limit = Date.now() + establishedTimeoutMs;
-  for (let delay = 50; ; delay = Math.min(delay * 2, 1_000)) {
-    const status = (await cluster.get(type, "", name, signal))?.["status"] as
-      | { conditions?: { type: string; status: string; message?: string }[] }
-      | undefined;
-    const isTrue = (condition: string) =>
-      status?.conditions?.some((it) => it.type === condition && it.status === "True") === true;
-    if (isTrue("Established") && isTrue("NamesAccepted")) return;
-    if (Date.now() > limit)
-      throw new DrsError(
-        "FAILED_PRECONDITION",
-        `its kind is not served after ${establishedTimeoutMs / 1000} s: see its status`,
-        { id: "DRS-R046" },
-      );
-    await sleep(delay, undefined, { signal });
-  }
 }
 
 /** Whether the existing object is as the archive has it, apart from what the cluster sets. */

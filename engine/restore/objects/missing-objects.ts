@@ -6,25 +6,13 @@ import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-obj
 import { nameOf } from "../../objects/object-names.ts";
 import { isGivenUp } from "./refused-objects.ts";
 import type { NamespacedRestore } from "./restore-object.ts";
-import { quotas, userSnapshots } from "../../kinds/restore-order.ts";
+import { rulesOf } from "../../kinds/kinds.ts";
+import type { Wave } from "../../kinds/restoring-rules.ts";
 import { type RestoreSource, savedObjectsOf } from "../source/restore-source.ts";
 import { refusedKey, refusedNames } from "./restoring-refused.ts";
 import { savedNames } from "../source/saved-names.ts";
 import { isClaimLeftOut } from "../plan/left-out.ts";
 import { servedType } from "../../kinds/served-types.ts";
-
-/**
- * Pods that had finished are not run again, users' snapshots that have gone are told of by themselves, and of the rest the
- * cluster's controllers make and delete what they need.
- */
-const notLookedFor = new Set([
-  "pods",
-  ...userSnapshots,
-  "replicasets.apps",
-  "controllerrevisions.apps",
-  "endpoints",
-  "endpointslices.discovery.k8s.io",
-]);
 
 export interface MissingObject {
   readonly type: ResourceType;
@@ -53,7 +41,7 @@ export async function missingObjects(
   const missing: MissingObject[] = [];
   for (const part of source.reader.parts) {
     const type = servedType(discovery, part);
-    if (!part.namespaced || !type || notLookedFor.has(resourceName(part))) continue;
+    if (!part.namespaced || !type || !isLookedFor(part)) continue;
     const refused = refusedNames(context, source, part);
     const found: MissingObject[] = [];
     for (const [namespace, saved] of await savedNames(source, part, signal)) {
@@ -92,8 +80,14 @@ async function thoseThatStay(
   return [...left.values()];
 }
 
+/** Users' snapshots that have gone are told of by themselves. */
+function isLookedFor(type: ResourceType): boolean {
+  const { comesAndGoes, wave } = rulesOf(type);
+  return !comesAndGoes && wave !== "snapshots";
+}
+
 /** Claims have phases of their own, and quotas come last. */
-const notMadeAgain = new Set(["persistentvolumeclaims", ...quotas]);
+const notMadeAgain: readonly (Wave | undefined)[] = ["volumes", "quotas"];
 
 /**
  * Notes what has gone since it was restored, or was left as saved, for `restoreRefused` to make it again: the garbage
@@ -102,7 +96,7 @@ const notMadeAgain = new Set(["persistentvolumeclaims", ...quotas]);
  */
 export async function noteGone({ source, parts, context }: NamespacedRestore): Promise<void> {
   for (const { type, namespace, name } of await missingObjects(source, parts, context)) {
-    if (notMadeAgain.has(resourceName(type))) continue;
+    if (notMadeAgain.includes(rulesOf(type).wave)) continue;
     const what = nameOf(namespace, type, name);
     const { apiVersion, kind } = type;
     const key = refusedKey(source, type, { apiVersion, kind, metadata: { namespace, name } });

@@ -9,12 +9,10 @@ import {
   lacksRights,
   type KubernetesError,
 } from "../../kubernetes/kubernetes-error.ts";
-import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { StoreError } from "../../store/store-errors.ts";
 import { isGone } from "../../kubernetes/waiting.ts";
-import { scaledWorkloads } from "../../kinds/restore-order.ts";
-import { withoutAllocations } from "../../kinds/core/service.ts";
-import { mergedServiceAccount } from "../../kinds/core/service-account.ts";
+import { rulesOf } from "../../kinds/kinds.ts";
 
 /** Refusals that another try may not meet: a quota that is being counted, a conflict. What takes longer comes again last. */
 const retryDelaysMs = [200, 1_000];
@@ -86,7 +84,7 @@ export class ObjectRestorer {
     object: KubernetesObject,
     seen: Seen,
   ): Promise<KubernetesObject> {
-    if (seen.isTerminating || resourceName(type) === "serviceaccounts") return this.#replace(type, namespace, object);
+    if (seen.isTerminating || rulesOf(type).merge) return this.#replace(type, namespace, object);
     try {
       return await this.#parts.cluster.replace(type, namespace, inPlaceOf(seen, object), this.#parts.signal);
     } catch (error) {
@@ -116,7 +114,8 @@ export class ObjectRestorer {
     { detail }: KubernetesError,
   ): Promise<KubernetesObject> {
     const { cluster, signal, warn } = this.#parts;
-    const created = await cluster.create(type, namespace, withoutAllocations(object), signal);
+    const others = rulesOf(type).withoutAllocations?.(object) ?? object;
+    const created = await cluster.create(type, namespace, others, signal);
     warn(
       "DRS-R079",
       namespace,
@@ -134,13 +133,13 @@ export class ObjectRestorer {
       await this.#goneByItself(type, namespace, existing);
       return this.#create(type, namespace, object);
     }
-    if (resourceName(type) === "serviceaccounts")
-      return (await cluster.patch(type, namespace, name, mergedServiceAccount(existing, object), signal)) ?? existing;
+    const patch = rulesOf(type).merge?.(existing, object);
+    if (patch) return (await cluster.patch(type, namespace, name, patch, signal)) ?? existing;
     const { resourceVersion = "", uid = "" } = existing.metadata;
     try {
       return await cluster.replace(type, namespace, inPlaceOf({ resourceVersion, uid }, object), signal);
     } catch (error) {
-      if (!isImmutable(error) || neverRecreated.has(resourceName(type))) throw error;
+      if (!isImmutable(error) || rulesOf(type).isNeverRecreated) throw error;
       await this.#isCreatable(type, namespace, object, error);
       // Its finalizers have to be taken off, also that of the garbage collector.
       await cluster.dryRun.patch(type, namespace, name, { metadata: { annotations: {} } }, signal);
@@ -164,7 +163,7 @@ export class ObjectRestorer {
       await cluster.dryRun.create(type, namespace, object, signal);
     } catch (error) {
       // All is checked before the name is found to be taken. The addresses are taken by the one that goes.
-      const isTaken = hasStatus(error, 409) || (resourceName(type) === "services" && isAllocationRefusal(error));
+      const isTaken = hasStatus(error, 409) || isOfAddresses(type, error);
       if (!isTaken) throw isDenied(error) || hasStatus(error, 403) ? error : refusal;
     }
   }
@@ -192,7 +191,7 @@ export class ObjectRestorer {
     const { name, uid = "", resourceVersion, finalizers = [] } = metadata;
     if (finalizers.length > 0)
       await cluster.patch(type, namespace, name, { metadata: { resourceVersion, finalizers: null } }, signal);
-    const goesWithOwned = ownsPods.has(resourceName(type)) && this.#parts.isPartial !== true;
+    const goesWithOwned = rulesOf(type).ownsPods === true && this.#parts.isPartial !== true;
     const propagation = goesWithOwned ? "Background" : "Orphan";
     await cluster.delete(type, namespace, name, signal, { uid, propagation });
     await isGone(cluster, type, namespace, { name, uid }, replacedTimeoutMs, signal);
@@ -207,22 +206,12 @@ export interface Seen {
 }
 
 function isOfAddresses(type: ResourceType, error: unknown): error is KubernetesError {
-  return resourceName(type) === "services" && isAllocationRefusal(error);
+  return rulesOf(type).withoutAllocations !== undefined && isAllocationRefusal(error);
 }
 
 function inPlaceOf({ uid, resourceVersion }: Omit<Seen, "isTerminating">, object: KubernetesObject): KubernetesObject {
   return { ...object, metadata: { ...object.metadata, resourceVersion, uid } };
 }
-
-/** With them go the objects of their kind, the data of volumes, or all that is in them. */
-const neverRecreated = new Set([
-  "customresourcedefinitions.apiextensions.k8s.io",
-  "namespaces",
-  "persistentvolumes",
-  "persistentvolumeclaims",
-]);
-
-const ownsPods = new Set([...scaledWorkloads, "daemonsets.apps", "jobs.batch", "cronjobs.batch"]);
 
 /**
  * Whether an update may have been refused for a field that can be set only once: validation names such fields, while a policy

@@ -10,7 +10,7 @@ import {
 import type { ChangedByCluster } from "./changed-by-cluster.ts";
 import { digestOf, statusDigest } from "../compare/comparison.ts";
 import { appliersOf, restoreFieldOwners } from "../compare/field-owners.ts";
-import { isFinishedJob, isFinishedPod, markFinished } from "../../kinds/batch/finished-jobs.ts";
+import { rulesOf } from "../../kinds/kinds.ts";
 import { keepsStatus, type LiveObject, ownerUids } from "../compare/live-objects.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
@@ -56,6 +56,7 @@ export async function restoreObject(
   const { signal, warn, info } = context;
   const { finalizerTimeout } = parts.limits;
   const { namespace = "", name } = archived.metadata;
+  const rules = rulesOf(type);
   const isOnlyAdded = source.scope.liveReachOf(type, archived.metadata) === "if missing";
   try {
     if (isOnlyAdded && live && !isNotedMade(context, type, namespace, name))
@@ -63,15 +64,15 @@ export async function restoreObject(
     if (live && !live.isTerminating && live.digest === digestOf(type, archived)) {
       links.restored(archived.metadata.uid, live.uid);
       links.left(type, archived, live.owners);
-      if (resourceName(type) === "jobs.batch" && !isFinishedJob(archived))
-        await resumeJob(cluster, type, archived, signal);
+      if (await rules.whenLeft?.({ cluster, type, archived, signal }))
+        await restoreFieldOwners(cluster, type, archived, signal);
       const isStatusSame = !keepsStatus(type) || live.statusDigest === statusDigest(archived);
       if (isStatusSame && live.appliers === appliersOf(archived)) return "left";
       if (!isStatusSame) await restoreStatus(cluster, type, archived, signal);
       await restoreFieldOwners(cluster, type, archived, signal);
       return "written";
     }
-    if (isFinishedPod(type, archived)) {
+    if (rules.isOver?.(archived)) {
       info(`pod ${namespace}/${name} had finished and is not run again`);
       return "left";
     }
@@ -91,8 +92,7 @@ export async function restoreObject(
     const { metadata } = made;
     changed.look(type, object, made);
     links.restored(archived.metadata.uid, metadata.uid);
-    if (resourceName(type) === "jobs.batch" && isFinishedJob(archived))
-      await markFinished(cluster, type, archived, signal);
+    await rules.whenMade?.({ cluster, type, archived, signal });
     const isWanted = type.hasStatus && parts.restore.statusOf.includes(resourceName(type));
     if (isWanted || (live !== undefined && metadata.uid === live.uid && keepsStatus(type)))
       await restoreStatus(cluster, type, archived, signal);
@@ -114,19 +114,6 @@ function leave(
   links.restored(saved, uid);
   context.info(`${type.kind} ${namespace}/${name} is there by now, and is left as it is`);
   return "left";
-}
-
-/** A job that was stopped and has done nothing since the backup goes on. */
-async function resumeJob(
-  cluster: JobParts["cluster"],
-  type: ServedType,
-  archived: KubernetesObject,
-  signal: AbortSignal,
-): Promise<void> {
-  const { namespace = "", name } = archived.metadata;
-  const { suspend = false } = archived["spec"] as { suspend?: boolean };
-  await cluster.patch(type, namespace, name, { spec: { suspend } }, signal);
-  await restoreFieldOwners(cluster, type, archived, signal);
 }
 
 /** Puts back a status that a controller would not find out again, or that tells of what is there no more. */

@@ -1,13 +1,13 @@
 import type { JobParts } from "../../jobs/parts.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
-import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
+import type { ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { restoreObjects } from "./namespaced-objects.ts";
 import type { NamespacedRestore } from "./restore-object.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { limitKinds } from "../../kinds/restore-order.ts";
 import { partsOf } from "../source/restore-source.ts";
-import { withDefaultsOnly } from "../../kinds/core/limit-range.ts";
+import { rulesOf } from "../../kinds/kinds.ts";
 
 const resourceQuotas: ResourceType = {
   apiVersion: "v1",
@@ -28,24 +28,16 @@ export async function relaxLimits(
   namespaces: readonly string[],
 ): Promise<void> {
   for (const namespace of namespaces) {
-    const relax = (type: ResourceType, relaxed: (object: KubernetesObject) => object | undefined) =>
-      forEachInFlight(cluster.list(type, namespace, signal), limits.clusterConcurrency, async (object) => {
+    for (const type of [resourceQuotas, limitRanges])
+      await forEachInFlight(cluster.list(type, namespace, signal), limits.clusterConcurrency, async (object) => {
         const { name } = object.metadata;
-        const spec = relaxed(object);
+        const spec = rulesOf(type).relaxed?.(object);
         try {
           if (spec) await cluster.patch(type, namespace, name, { spec }, signal);
         } catch (error) {
           info(`${type.kind} ${namespace}/${name} stays in force while the restore runs: ${refusalOf(error)}`);
         }
       });
-    await relax(resourceQuotas, ({ spec }) => {
-      const { hard = {} } = (spec ?? {}) as { hard?: object };
-      return Object.keys(hard).length > 0 ? { hard: null } : undefined;
-    });
-    await relax(limitRanges, (object) => {
-      const { spec } = withDefaultsOnly(object);
-      return JSON.stringify(spec) === JSON.stringify(object["spec"]) ? undefined : (spec as object);
-    });
   }
 }
 

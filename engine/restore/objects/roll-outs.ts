@@ -4,9 +4,8 @@ import type { PodTemplate } from "../../kinds/core/pod-template.ts";
 import { type LabelSelector, matches } from "../../kubernetes/label-selector.ts";
 import { isRevision } from "../../objects/object-selection.ts";
 import { isInRollOut, podCounts, rollingKinds, specOf, statusOf } from "../../kinds/apps/roll-out-status.ts";
+import { revisionKinds } from "../../kinds/restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
-
-export const revisionKinds: readonly string[] = ["replicasets.apps", "controllerrevisions.apps"];
 
 /** A workload that was saved while pods of an older template ran. */
 export interface RollOut {

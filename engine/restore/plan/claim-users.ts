@@ -1,7 +1,7 @@
 import { DrsError } from "../../errors.ts";
 import { persistentVolumeClaims, pods } from "../../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
-import { hasEnded } from "../../kinds/batch/finished-jobs.ts";
+import { hasEnded } from "../../kinds/core/pod.ts";
 import { listed } from "../../objects/listed.ts";
 import { type RestoreSource, volumesOf } from "../source/restore-source.ts";
 import { isStopped } from "./stopped-objects.ts";

@@ -1,6 +1,7 @@
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
-import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { rulesOf } from "../../kinds/kinds.ts";
+import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { isMadeByCluster } from "../../objects/object-selection.ts";
 
 /**
@@ -14,8 +15,7 @@ export async function* unsavedObjects(
   saved: ReadonlySet<string> | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<KubernetesObject> {
-  // Only of these it does not show in the metadata what the cluster has made itself.
-  const isWhole = resourceName(type) === "secrets";
+  const isWhole = rulesOf(type).isMadeByClusterNeedsBody === true;
   const isUnsaved = ({ metadata }: KubernetesObject) => saved?.has(metadata.name) !== true;
   try {
     if (isWhole && !(await hasAny(cluster.listMetadata(type, namespace, signal), isUnsaved))) return;

@@ -1,6 +1,6 @@
 import type { JobParts } from "../../jobs/parts.ts";
 import type { JobContext } from "../../jobs/phase.ts";
-import { isFinishedPod } from "../../kinds/batch/finished-jobs.ts";
+import { hasEnded } from "../../kinds/core/pod.ts";
 import { levelInWords, podSecurityOf } from "../../kinds/core/pod-security.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
 import { KubernetesError } from "../../kubernetes/kubernetes-error.ts";
@@ -26,7 +26,7 @@ export async function tellInadmissiblePods(
     for await (const pod of cluster.list(pods, name, signal)) {
       const workload = workloadOf(pod) ?? { type: pods, name: pod.metadata.name };
       const what = nameOf("", workload.type, workload.name);
-      if (tried.has(what) || isFinishedPod(pods, pod) || pod.metadata.deletionTimestamp !== undefined) continue;
+      if (tried.has(what) || hasEnded(pod) || pod.metadata.deletionTimestamp !== undefined) continue;
       tried.add(what);
       const violation = await violationOf({ cluster }, pod, signal);
       if (violation !== undefined)

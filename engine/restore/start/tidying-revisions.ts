@@ -11,8 +11,9 @@ import { specOf, statusOf } from "../../kinds/apps/roll-out-status.ts";
 import type { NamespacedRestore } from "../objects/restore-object.ts";
 import { ObjectRestorer, refusalOf } from "../objects/object-restorer.ts";
 import { objectsOf, partsOf } from "../source/restore-source.ts";
-import { keepsRevision, revisionKinds, revisionNumber, templateOf, withoutHash } from "../objects/roll-outs.ts";
+import { keepsRevision, revisionNumber, templateOf, withoutHash } from "../objects/roll-outs.ts";
 import { type ServedType, servedType } from "../../kinds/served-types.ts";
+import { revisionKinds } from "../../kinds/restore-order.ts";
 import { wantedObject } from "../../kinds/wanted-object.ts";
 
 /**

@@ -4,9 +4,10 @@ import type { JobContext } from "../../jobs/phase.ts";
 import { pods } from "../../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
-import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../../kubernetes/waiting.ts";
 import { listed } from "../../objects/listed.ts";
+import { rulesOf } from "../../kinds/kinds.ts";
 import { isUp } from "../../kinds/readiness.ts";
 
 /** So often a long wait tells what it is for. */
@@ -52,8 +53,6 @@ export async function notReady(
   }
 }
 
-const countsLost = new Set(["statefulsets.apps", "daemonsets.apps"]);
-
 /**
  * The pods that a stateful or daemon set counts as ready although they are being deleted, as those of a dead node are until
  * it is back; how many, by their set's uid.
@@ -66,7 +65,7 @@ async function lostPods(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, number>> {
   const lost = new Map<string, number>();
-  if (!countsLost.has(resourceName(type))) return lost;
+  if (!rulesOf(type).readiness?.countsLostPods) return lost;
   try {
     for await (const { metadata } of cluster.listMetadata(pods, namespace, signal)) {
       if (metadata.deletionTimestamp === undefined) continue;

@@ -5,9 +5,11 @@ import { managersOf } from "../../kubernetes/field-managers.ts";
 import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
-import { isMadeByCluster, isMirrorPod } from "../../objects/object-selection.ts";
+import { isMadeByCluster } from "../../objects/object-selection.ts";
+import { isMirrorPod } from "../../kinds/core/pod.ts";
 import { stoppedLabel } from "../../kinds/own-labels.ts";
-import { hasEnded, isFinishedJob } from "../../kinds/batch/finished-jobs.ts";
+import { isFinishedJob } from "../../kinds/batch/finished-jobs.ts";
+import { hasEnded } from "../../kinds/core/pod.ts";
 
 /** A kind that runs, or lets others run. */
 export interface RunningKind extends ResourceType {

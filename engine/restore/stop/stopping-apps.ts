@@ -7,7 +7,7 @@ import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { hasStatus, isDenied } from "../../kubernetes/kubernetes-error.ts";
 import { waitFor } from "../../kubernetes/waiting.ts";
-import { isMirrorPod } from "../../objects/object-selection.ts";
+import { isMirrorPod } from "../../kinds/core/pod.ts";
 import { listed } from "../../objects/listed.ts";
 import type { Scope } from "../source/scope.ts";
 import { isStopped } from "../plan/stopped-objects.ts";

@@ -12,6 +12,7 @@ import {
 } from "../../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { callsServiceOf, webhookConfigurations } from "../../kinds/extensions/webhooks.ts";
+import { kinds, rulesFor } from "../../kinds/kinds.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 
 /**
@@ -45,7 +46,7 @@ export class Refusals {
 
   static async of(source: RestoreSource, cluster: Cluster, signal: AbortSignal): Promise<Refusals> {
     const coming = new Set<string>();
-    for (const kind of referredKinds)
+    for (const kind of missing.keys())
       for await (const { object } of objectsOf(source, partsOf(source, [kind]), signal))
         coming.add(comingName(kind, object.metadata));
     return new Refusals(await ownWebhooks(cluster, new Set(source.scope.wholeNamespaces), signal), coming);
@@ -67,7 +68,7 @@ export class Refusals {
 
   /** Whether it is for want of what the archive brings, a service account for example, that an object is refused. */
   lacksWhatComes({ detail }: KubernetesError, namespace: string): boolean {
-    return Object.entries(missing).some(([kind, words]) => {
+    return [...missing].some(([kind, words]) => {
       const name = words.exec(detail)?.[1];
       return name !== undefined && this.#coming.has(comingName(kind, { name, namespace }));
     });
@@ -78,15 +79,12 @@ export class Refusals {
  * What admission says to an object that names what is not there.
  * https://github.com/kubernetes/kubernetes/tree/v1.35.4/plugin/pkg/admission
  */
-const missing: Readonly<Record<string, RegExp>> = {
-  serviceaccounts: /serviceaccount "([^"]+)" not found/,
-  "priorityclasses.scheduling.k8s.io": /no PriorityClass with name (\S+) was found/,
-  "runtimeclasses.node.k8s.io": /RuntimeClass "([^"]+)" not found/,
-};
-const referredKinds = Object.keys(missing);
+const missing = new Map(
+  kinds.flatMap(({ name, saidToBeMissing }) => (saidToBeMissing ? [[name, saidToBeMissing] as const] : [])),
+);
 
 function comingName(kind: string, { namespace = "", name }: KubernetesObject["metadata"]): string {
-  return kind === "serviceaccounts" ? `${kind} ${namespace}/${name}` : `${kind} ${name}`;
+  return rulesFor(kind).wave === "cluster" ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }
 
 async function ownWebhooks(

@@ -1,28 +1,30 @@
 import type { Part } from "../../archive/format.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import { hasStatus, isAllocationRefusal, isDenied, type KubernetesError } from "../../kubernetes/kubernetes-error.ts";
-import { type KubernetesObject, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { RawObject } from "../../kubernetes/raw-object.ts";
 import { fateOf } from "../objects/cluster-scoped.ts";
-import { isFinishedPod } from "../../kinds/batch/finished-jobs.ts";
 import { digestOf } from "../compare/comparison.ts";
 import { type LiveObject, type LiveObjects, liveObjects } from "../compare/live-objects.ts";
 import { nameOf } from "../../objects/object-names.ts";
 import { restoredMetadata } from "../objects/namespaces.ts";
 import { refusalIn } from "./refusals.ts";
-import { afterStart, scaledWorkloads, userSnapshots } from "../../kinds/restore-order.ts";
+import { isClaim } from "../../kinds/core/claim.ts";
+import { isNamespace } from "../../kinds/core/namespace.ts";
+import { rulesOf } from "../../kinds/kinds.ts";
 import { savedObjectsOf, volumesOf } from "../source/restore-source.ts";
 import { digestsFor, savedNamesOf } from "../source/saved-names.ts";
 import { runningKinds } from "../stop/running-kinds.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
-import { withoutAllocations } from "../../kinds/core/service.ts";
-import { mergedServiceAccount } from "../../kinds/core/service-account.ts";
 import { type ServedType, servedType } from "../../kinds/served-types.ts";
 import type { Trial } from "./trial.ts";
 import { wantedObject } from "../../kinds/wanted-object.ts";
 
-/** Made otherwise than by creating what was saved. */
-const notTried = new Set(["persistentvolumes", ...afterStart, ...userSnapshots]);
+/** Whether objects of a kind are made otherwise than by creating what was saved. */
+function isMadeOtherwise(type: ResourceType): boolean {
+  const { wave } = rulesOf(type);
+  return wave === "calls" || wave === "policies" || wave === "snapshots" || (wave === "volumes" && !isClaim(type));
+}
 
 /** Each kind that is being tried may have a list of its live objects in memory. */
 const kindsAtOnce = 4;
@@ -44,8 +46,8 @@ export interface Tried {
  */
 export async function tryObjects(trial: Trial, onAnswer: OnAnswer): Promise<void> {
   const { source, definitions, parts, findings } = trial;
-  const isTried = (name: string) => !notTried.has(name) && !definitions.coming.has(name);
-  const kinds = source.reader.parts.filter((part) => isTried(resourceName(part)));
+  const isTried = (part: Part) => !isMadeOtherwise(part) && !definitions.coming.has(resourceName(part));
+  const kinds = source.reader.parts.filter(isTried);
   await forEachInFlight(kinds, kindsAtOnce, (part) =>
     forEachInFlight(whatToTry(trial, part), parts.limits.clusterConcurrency, async (tried) => {
       findings.tried++;
@@ -77,7 +79,7 @@ async function* whatToTry(trial: Trial, part: Part): AsyncGenerator<Tried> {
     }
     const archived = saved.object();
     source.index.kept.keep(part, namespace, name, saved.raw);
-    if (isFinishedPod(type, archived)) continue;
+    if (rulesOf(type).isOver?.(archived)) continue;
     const deed = live
       ? deedInNamespace(trial, type, archived, isUntouched ? "untouched" : live.objects.others.get(name))
       : await deedOutside(trial, type, archived);
@@ -116,10 +118,7 @@ async function untouchedIn(
 
 /** Whether objects of a kind may go and be made again, though they are as they were saved. */
 function mayBeReplaced(type: ServedType): boolean {
-  return (
-    resourceName(type) === "persistentvolumeclaims" ||
-    runningKinds.some((running) => resourceName(running) === resourceName(type))
-  );
+  return isClaim(type) || runningKinds.some((running) => resourceName(running) === resourceName(type));
 }
 
 /** Whether an object is stopped by its deletion, and made again. */
@@ -135,7 +134,7 @@ function deedInNamespace(
   live: LiveObject | "untouched" | undefined,
 ): Tried["deed"] | "nothing" {
   if (live === undefined) return "make";
-  if (resourceName(type) === "persistentvolumeclaims") {
+  if (isClaim(type)) {
     const { namespace, name } = archived.metadata;
     const isSaved = volumesOf(source).some((it) => it.namespace === namespace && it.claim === name);
     return isSaved ? "replace" : "nothing";
@@ -152,7 +151,7 @@ async function deedOutside(
   const { source, signal } = trial;
   const { cluster } = trial.parts;
   const existing = await cluster.get(type, "", archived.metadata.name, signal);
-  if (resourceName(type) === "namespaces") return existing ? "change" : "make";
+  if (isNamespace(type)) return existing ? "change" : "make";
   const wanted = sanitize(type, archived);
   const fate = await fateOf(cluster, new Set(source.targetNamespaces), type, wanted, existing, signal);
   return fate === "made" ? "make" : fate === "put back" ? "change" : "nothing";
@@ -166,9 +165,10 @@ async function refusalOfCreation(trial: Trial, { type, archived }: Tried): Promi
   const body = wantedObject(type, archived);
   const refusal = await ask(body);
   if (!refusal) return undefined;
-  if (resourceName(type) === "services" && isAllocationRefusal(refusal)) return ask(withoutAllocations(body));
+  const { withoutAllocations, isScaled } = rulesOf(type);
+  if (withoutAllocations && isAllocationRefusal(refusal)) return ask(withoutAllocations(body));
   const isHeld = trial.refusals.weigh(refusal, namespace) === "held";
-  if (!isHeld || !scaledWorkloads.includes(resourceName(type))) return refusal;
+  if (!isHeld || !isScaled) return refusal;
   return (await ask(wantedObject(type, archived, { started: true }))) && refusal;
 }
 
@@ -216,8 +216,8 @@ function patchOf(
   archived: KubernetesObject,
   body: KubernetesObject,
 ): object | undefined {
-  if (resourceName(type) === "serviceaccounts") return mergedServiceAccount(live.object, body);
-  return resourceName(type) === "namespaces" ? { metadata: restoredMetadata(live.object, archived) } : undefined;
+  if (isNamespace(type)) return { metadata: restoredMetadata(live.object, archived) };
+  return rulesOf(type).merge?.(live.object, body);
 }
 
 function inPlaceOf({ metadata: live }: RawObject, wanted: KubernetesObject): KubernetesObject {

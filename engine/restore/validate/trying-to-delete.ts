@@ -3,7 +3,7 @@ import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { savedResources } from "../../objects/object-selection.ts";
 import { occupiedKinds } from "../../objects/occupied-kinds.ts";
-import { isFinishedPod } from "../../kinds/batch/finished-jobs.ts";
+import { rulesOf } from "../../kinds/kinds.ts";
 import { nameOf } from "../../objects/object-names.ts";
 import { refusalIn } from "./refusals.ts";
 import { deletionWaves } from "../../kinds/restore-order.ts";
@@ -59,7 +59,7 @@ async function tellWayBack(
   name: string,
 ): Promise<void> {
   const live = await cluster.get(type, namespace, name, signal);
-  if (!live || isFinishedPod(type, live)) return;
+  if (!live || rulesOf(type).isOver?.(live)) return;
   const refusal = await refusalIn(() =>
     cluster.dryRun.create(type, namespace, wantedObject(type, live, { started: true }), signal),
   );

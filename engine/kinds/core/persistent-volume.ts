@@ -1,0 +1,16 @@
+import type { KindRules } from "../kind-rules.ts";
+import { classOf } from "./claim-class.ts";
+
+export const persistentVolume: KindRules = {
+  name: "persistentvolumes",
+  isOfCluster: true,
+  read: "get",
+  noteNeeds(object, { staticClasses }) {
+    if (object.metadata.annotations?.["pv.kubernetes.io/provisioned-by"] === undefined)
+      staticClasses.add(classOf(object));
+  },
+  wave: "volumes",
+  isNeverRecreated: true,
+  staysWhenAdded: "its data lies elsewhere, and stays when it is deleted",
+  isNotCopied: true,
+};

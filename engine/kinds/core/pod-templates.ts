@@ -1,0 +1,10 @@
+import type { KindRules } from "../kind-rules.ts";
+import { podTemplateOf } from "./pod-template.ts";
+import { classesOfPods } from "./pods-needs.ts";
+
+export const podTemplate: KindRules = {
+  name: "podtemplates",
+  /** The template is its own, not its spec's. */
+  references: (object) => classesOfPods(podTemplateOf({ ...object, spec: { template: object["template"] } })),
+  wave: "settings",
+};

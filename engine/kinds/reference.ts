@@ -1,0 +1,15 @@
+import type { Reference } from "./saving-rules.ts";
+
+/** A reference to what has to be there. What is no name is left out by whoever reads it. */
+export const firmly = (resource: string, name: unknown): Reference => ({
+  resource,
+  name: name as string,
+  isLoose: false,
+});
+
+/** A reference to what may be nothing but a name. */
+export const loosely = (resource: string, name: unknown): Reference => ({
+  resource,
+  name: name as string,
+  isLoose: true,
+});

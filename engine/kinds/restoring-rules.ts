@@ -1,0 +1,114 @@
+import type { Cluster } from "../kubernetes/cluster.ts";
+import type { KubernetesObject, ObjectMeta, ResourceType } from "../kubernetes/kubernetes-object.ts";
+
+/** How a restore makes the objects of a kind, and what it does where one is there already. */
+export interface RestoringRules {
+  /** When they are made. Without this rule: in the middle, after what they may use, before what runs. */
+  readonly wave?: Wave;
+  /** They have to be there before claims are made. */
+  readonly isForClaims?: true;
+  /** Removes what the cluster had set in an object, beside metadata and status. Changes its argument, which is a copy. */
+  readonly strip?: (object: KubernetesObject) => void;
+  /** The body to send, of a stripped object: one that does not run, or judge others, before the restore starts it. */
+  readonly make?: (stripped: KubernetesObject, archived: KubernetesObject, how: HowToMake) => KubernetesObject;
+  /** Whether an object has come to its end, and is not made again. */
+  readonly isOver?: (object: KubernetesObject) => boolean;
+  /** Done when an object has been made. May run again. */
+  readonly whenMade?: (written: Written) => Promise<void>;
+  /** Done with an object that was as saved, and left. May run again. Gives whether it has changed the object. */
+  readonly whenLeft?: (written: Written) => Promise<boolean>;
+  /** It has a replica count: made with none, and scaled up when all is made. */
+  readonly isScaled?: true;
+  /** Its objects own pods, or what makes pods: these go with one that is recreated. */
+  readonly ownsPods?: true;
+  /** How much of an object is up. */
+  readonly readiness?: Readiness;
+  /** What admission says to an object that names one that is not there; its name is the first group. */
+  readonly saidToBeMissing?: RegExp;
+
+  /** Drops from a stripped object what does not count when it is compared, and adds what does. Changes its first argument. */
+  readonly compare?: (rest: Comparable, object: KubernetesObject) => void;
+  /** The merge patch that makes an object the saved one. Without this rule it is replaced, which leaves nothing of the cluster's own. */
+  readonly merge?: (existing: KubernetesObject, saved: KubernetesObject) => object;
+  /** An object without what only one of the cluster's has at a time, for when another one has it by now. */
+  readonly withoutAllocations?: (object: KubernetesObject) => KubernetesObject;
+  /** With an object goes what a restore does not make again. */
+  readonly isNeverRecreated?: true;
+  /** Why an object that a restore has added stays when it is rolled back. */
+  readonly staysWhenAdded?: string;
+  /** Controllers make its objects, and delete them, as they need them: that one has gone is not told. */
+  readonly comesAndGoes?: true;
+  /** What an object that is made again has otherwise than it was saved; undefined when nothing. */
+  readonly loss?: (saved: KubernetesObject) => string | undefined;
+  /** The spec with which an object judges nothing that is restored; undefined when it does not as it is. */
+  readonly relaxed?: (object: KubernetesObject) => object | undefined;
+
+  /** A copy for another namespace: what it says of namespaces mapped, without what it has only as long as nobody else does. */
+  readonly copy?: (object: KubernetesObject, map: MapName) => KubernetesObject;
+  /** What its objects stand for is production's: there are no copies. */
+  readonly isNotCopied?: true;
+}
+
+/**
+ * When objects are made.
+ *
+ * | wave | when |
+ * |---|---|
+ * | `namespaces`, `volumes` | in RESTORING_PVC |
+ * | `cluster` | first in RESTORING_OBJECTS, in the order of the table |
+ * | `settings`, `secrets`, `roles`, `bindings`, `services` | then, one wave after the other |
+ * | none | in the middle |
+ * | `revisions`, `workloads`, `budgets` | last in RESTORING_OBJECTS, workloads without replicas |
+ * | `running` | in STARTING_APPS, as they run as soon as they exist; in the order of the table |
+ * | `quotas` | when all is up, as they would count, and refuse, what is older than they are |
+ * | `calls`, `policies` | when all is up, as they call into the control plane, or judge what is made |
+ * | `snapshots` | never: users' own stay where they are, neither deleted nor made again |
+ */
+export type Wave =
+  | "namespaces"
+  | "volumes"
+  | "cluster"
+  | "settings"
+  | "secrets"
+  | "roles"
+  | "bindings"
+  | "services"
+  | "revisions"
+  | "workloads"
+  | "budgets"
+  | "running"
+  | "quotas"
+  | "calls"
+  | "policies"
+  | "snapshots";
+
+export interface HowToMake {
+  /** Whether it is made as it runs: limit ranges whole, workloads with their replicas. */
+  readonly started: boolean;
+}
+
+/** An object that the cluster has by now. */
+export interface Written {
+  readonly cluster: Cluster;
+  readonly type: ResourceType;
+  readonly archived: KubernetesObject;
+  readonly signal: AbortSignal;
+}
+
+export interface Readiness {
+  /** So much of an object is up. */
+  readonly up: (object: KubernetesObject) => number;
+  /** So much of an object should be up now; infinity while its controller has not looked at it. */
+  readonly whole: (object: KubernetesObject) => number;
+  /** It counts pods as ready that are being deleted. */
+  readonly countsLostPods?: true;
+}
+
+/** A stripped object without its apiVersion and kind. */
+export interface Comparable {
+  metadata: ObjectMeta;
+  [field: string]: unknown;
+}
+
+/** What a saved namespace is called where its objects go; one that goes nowhere else keeps its name. */
+export type MapName = (savedNamespace: string) => string;
