@@ -23,6 +23,30 @@ export async function jobMessages(root: string): Promise<readonly JobMessage[]> 
   return found.flat();
 }
 
+/** The texts that stand beside a message code, in the call that it is given to or the object that it is a member of. */
+export function codedTexts(source: string): readonly { readonly code: string; readonly text: string }[] {
+  return [...source.matchAll(/((?:id|code): )?"(DRS-\w+)"/g)].flatMap(({ 1: member, 2: code = "", index }) => {
+    const start = startAround(source, index, member !== undefined);
+    const text = start === undefined ? "" : literalsOf(argumentsFrom(source, start));
+    return /\w+ \w+/.test(text) ? [{ code, text }] : [];
+  });
+}
+
+/** Where the innermost call's arguments begin around a place, or its object's members, if that is no argument. */
+function startAround(source: string, place: number, isMember: boolean): number | undefined {
+  let depth = 0;
+  for (let at = place - 1; at >= 0; at -= 1) {
+    const character = source[at] ?? "";
+    if (")}".includes(character)) depth += 1;
+    else if ("({".includes(character) && (depth -= 1) < 0) {
+      if (character === "(") return at + 1;
+      if (!/[(,]\s*$/.test(source.slice(0, at))) return isMember ? at + 1 : undefined;
+      depth = 0;
+    }
+  }
+  return undefined;
+}
+
 function textsIn(source: string): readonly string[] {
   return [...source.matchAll(calls)].flatMap((call) => {
     if (call[1] !== undefined && others.includes(call[1])) return [];
@@ -31,12 +55,12 @@ function textsIn(source: string): readonly string[] {
   });
 }
 
-/** What stands between the parentheses of a call, from inside of them. */
+/** What stands between the parentheses of a call, or the braces of an object, from inside of them. */
 function argumentsFrom(source: string, start: number): string {
   let depth = 1;
   for (let at = start; at < source.length; at += 1) {
-    if (source[at] === "(") depth += 1;
-    else if (source[at] === ")" && (depth -= 1) === 0) return source.slice(start, at);
+    if ("({".includes(source[at] ?? "")) depth += 1;
+    else if (")}".includes(source[at] ?? "") && (depth -= 1) === 0) return source.slice(start, at);
   }
   return source.slice(start);
 }

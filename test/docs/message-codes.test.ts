@@ -2,6 +2,8 @@ import { glob, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { messageCodes, retiredCodes } from "../../engine/message-codes.ts";
+import { codedTexts } from "./job-messages.ts";
+import { explains } from "./page-words.ts";
 
 const root = join(import.meta.dirname, "../..");
 const registry = "engine/message-codes.ts";
@@ -26,6 +28,16 @@ test("each message code has a message, and no code stands in the source that is 
   );
   const used = new Set(sources.flatMap((source) => source.match(code) ?? []));
   expect([...used].toSorted()).toEqual([...messageCodes].toSorted());
+});
+
+test("a message has the code of the row that explains it", async () => {
+  const page = await readFile(join(root, "docs/operations.md"), "utf8");
+  const rows = new Map([...page.matchAll(/^\| (DRS-\w+) \| .*/gm)].map(([row, name = ""]) => [name, row]));
+  const files = await Array.fromAsync(glob("{engine,server}/**/*.ts", { cwd: root }));
+  const sources = await Promise.all(files.map((file) => readFile(join(root, file), "utf8")));
+  const told = sources.flatMap(codedTexts);
+  expect(told.length).toBeGreaterThan(100);
+  expect(told.filter(({ code, text }) => !explains(rows.get(code) ?? "", text))).toEqual([]);
 });
 
 test("no message code was ever another message's: those of a letter are numbered without gaps, in use or retired", () => {

@@ -2,6 +2,7 @@ import { glob, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { filledIn as gap, jobMessages } from "./job-messages.ts";
+import { explains } from "./page-words.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -25,39 +26,11 @@ const partsOfOthers = [
 
 test("every message that a job can end with, or tell of one object, is explained on the operations page", async () => {
   const page = await readFile(join(root, "docs/operations.md"), "utf8");
-  const told = [...page.matchAll(/`([^`]+)`/g)].map(([, cell = ""]) =>
-    wordsOf(cell, /"?\.\.\."?|<[^>]+>|\bn of \d+|\bn\b/),
-  );
   const messages = await jobMessages(root);
   expect(messages.length).toBeGreaterThan(50);
-  const untold = messages.filter(({ text }) => {
-    const words = wordsOf(text, gap);
-    return (
-      !partsOfOthers.includes(text) && !told.some((cell) => isWithin(cell, text) || isWithin(words, cell.join(" ")))
-    );
-  });
+  const untold = messages.filter(({ text }) => !partsOfOthers.includes(text) && !explains(page, text));
   expect(untold.map(({ file, text }) => `${file}: ${text}`)).toEqual([]);
 });
-
-/** What of a text is the same each time, piece by piece. */
-function wordsOf(text: string, gaps: RegExp | string): readonly string[] {
-  return text
-    .split(gaps)
-    .map((piece) => piece.trim())
-    .filter((piece) => piece.length > 2);
-}
-
-/** Whether some pieces, of two words at least, stand in a text one after the other. */
-function isWithin(pieces: readonly string[], text: string): boolean {
-  const words = pieces.join(" ");
-  if (words.length < 10 || !words.includes(" ")) return false;
-  let at = 0;
-  return pieces.every((piece) => {
-    const found = text.indexOf(piece, at);
-    at = found + piece.length;
-    return found >= 0;
-  });
-}
 
 /** What of a message is the same each time: what stands between its `...`, `<kind> <name>`, counts (`n`, `n of 8`) and semicolons. */
 function fragments(message: string): readonly string[] {
