@@ -30,7 +30,7 @@ export async function runDemo(screen: Screen, { pace }: { readonly pace: number 
   const simulator = await startSimulator({ sample: true, controllerDelay: pace });
   const service = await startService(simulator.url, folder);
   try {
-    return await tell(screen, simulator, service);
+    return await report(screen, simulator, service);
   } finally {
     await service.close();
     await simulator.close();
@@ -38,7 +38,7 @@ export async function runDemo(screen: Screen, { pace }: { readonly pace: number 
   }
 }
 
-async function tell(screen: Screen, simulator: Simulator, { url, call }: Service): Promise<boolean> {
+async function report(screen: Screen, simulator: Simulator, { url, call }: Service): Promise<boolean> {
   const client = new KubernetesClient(simulator.url);
   const before = await takePicture(client, simulator.volumes, namespaces);
   const whole = await count(client, namespaces, before);

@@ -28,7 +28,7 @@ export async function startService(cluster: string, folder: string): Promise<Ser
       databaseStatefulSet: "cdp-embedded-db",
     },
     crn: { partition: "altus", region: "us-west-1", account: "00000000-0000-0000-0000-000000000000" },
-    restore: { goBack: true, goBackTimeout: 60_000, statusOf: [], maxRefusedObjects: 5 },
+    restore: { rollBack: true, rollBackTimeout: 60_000, statusOf: [], maxRefusedObjects: 5 },
     limits: {
       hookTimeout: 10_000,
       snapshotTimeout: 60_000,

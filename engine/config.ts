@@ -93,9 +93,9 @@ export interface CrnConfig {
 
 export interface RestoreConfig {
   /** Whether a restore that fails puts back what was there before. */
-  readonly goBack: boolean;
+  readonly rollBack: boolean;
   /** How long, in milliseconds, one that goes back tries again what the cluster refuses. */
-  readonly goBackTimeout: number;
+  readonly rollBackTimeout: number;
   /**
    * Kinds whose status is restored, as their resources' names (`widgets.example.com`): custom resources whose controllers
    * keep what they know in it. Every other status is made anew by its controller.

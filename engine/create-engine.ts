@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { ClusterAccess } from "./access.ts";
+import { ClusterAuth } from "./cluster-auth.ts";
 import { Archives } from "./archive/archives.ts";
 import { listArchives } from "./archive/catalog.ts";
 import { KnownArchives } from "./archive/known-archives.ts";
@@ -161,7 +161,7 @@ async function startEngine(
     controlPlane: controlPlane.namespace,
     clock,
     excludedResources,
-    access: new ClusterAccess(cluster, clock),
+    auth: new ClusterAuth(cluster, clock),
     listEntities:
       overrides.listEntities ??
       (() => inTime(closing.signal, (signal) => existingEntities(cluster, controlPlane, signal))),

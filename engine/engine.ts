@@ -1,4 +1,4 @@
-import type { Access } from "./access.ts";
+import type { Auth } from "./cluster-auth.ts";
 import type {
   Backup,
   BackupSummary,
@@ -84,7 +84,7 @@ export interface Engine {
    */
   getLogs(crn: string): string;
   /** What the cluster knows of callers. */
-  readonly access: Access;
+  readonly auth: Auth;
   /** How many jobs there are, for monitoring: one entry for each kind, state and item that has any. */
   countJobs(): readonly JobCount[];
   /** Whether jobs can be accepted: the database answers. */

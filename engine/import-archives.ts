@@ -8,7 +8,7 @@ import type { Logger } from "./logger.ts";
 import { StoreError } from "./store/store-errors.ts";
 import type { Store } from "./store/store.ts";
 
-export interface ImportParts {
+export interface ImportDeps {
   readonly store: Store;
   archives(signal: AbortSignal): AsyncIterable<CatalogEntry>;
   /** Folders that are no backups and belong to no job: see `orphanedArchives`. */
@@ -29,23 +29,23 @@ const backoff = { firstDelay: 2_000, maxDelay: 300_000 };
  * A damaged archive is logged and passed over. A storage (or database) that fails is tried again until the signal, and
  * every such failure calls `onFailure`.
  */
-export async function importArchives(parts: ImportParts, signal: AbortSignal, onFailure: () => void): Promise<void> {
+export async function importArchives(deps: ImportDeps, signal: AbortSignal, onFailure: () => void): Promise<void> {
   for (let failures = 1; !signal.aborted; failures += 1) {
-    const begun = parts.clock();
+    const begun = deps.clock();
     try {
-      for await (const found of parts.archives(signal)) importFound(parts, found, begun);
-      for await (const folder of parts.orphans(signal)) parts.logger.warn({ code: "DRS-A013", folder }, orphaned);
+      for await (const found of deps.archives(signal)) importFound(deps, found, begun);
+      for await (const folder of deps.orphans(signal)) deps.logger.warn({ code: "DRS-A013", folder }, orphaned);
       return;
     } catch (error) {
       if (signal.aborted) return;
-      parts.logger.warn({ err: error }, "backups in storage cannot be taken over yet");
+      deps.logger.warn({ err: error }, "backups in storage cannot be taken over yet");
       onFailure();
-      await pause(delayAfter(failures, backoff, parts.random), signal);
+      await pause(delayAfter(failures, backoff, deps.random), signal);
     }
   }
 }
 
-function importFound({ store, logger, clock }: ImportParts, found: CatalogEntry, begun: Date): void {
+function importFound({ store, logger, clock }: ImportDeps, found: CatalogEntry, begun: Date): void {
   const { folder } = found;
   try {
     if ("error" in found) throw found.error;

@@ -1,7 +1,7 @@
 import { backupJob } from "./backup/backup-job.ts";
 import { deletionJob } from "./deletion/deletion-job.ts";
 import { type JobParameters, type ParameterFlags, parametersFrom, parametersOf } from "./jobs/parameters.ts";
-import type { JobParts } from "./jobs/parts.ts";
+import type { JobDeps } from "./jobs/deps.ts";
 import type { Job, JobContext, JobDefinition } from "./jobs/phase.ts";
 import type { JobKind, RestorePlan } from "./model.ts";
 import { restoreJob } from "./restore/restore-job.ts";
@@ -10,18 +10,18 @@ import { scratchRemovalJob } from "./restore/scratch/removal-job.ts";
 import { scratchJob } from "./restore/scratch/scratch-job.ts";
 
 /** The jobs this service knows: where the phases of each kind are plugged in. Each job goes by its own parameters. */
-export function createJobDefinitions(parts: JobParts & ParameterFlags): Readonly<Record<JobKind, JobDefinition>> {
+export function createJobDefinitions(deps: JobDeps & ParameterFlags): Readonly<Record<JobKind, JobDefinition>> {
   const index = new SavedIndex();
   return {
-    backup: byParameters(parts, "backup", (parameters) => backupJob({ ...parts, parameters })),
-    restore: byParameters(parts, "restore", ({ controlPlane, plan, statusOf, maxRefusedObjects }) =>
+    backup: byParameters(deps, "backup", (parameters) => backupJob({ ...deps, parameters })),
+    restore: byParameters(deps, "restore", ({ controlPlane, plan, statusOf, maxRefusedObjects }) =>
       restoreBy(plan)(
-        { ...parts, controlPlane, restore: { ...parts.restore, statusOf, maxRefusedObjects } },
+        { ...deps, controlPlane, restore: { ...deps.restore, statusOf, maxRefusedObjects } },
         plan,
         index,
       ),
     ),
-    deletion: byParameters(parts, "deletion", () => deletionJob(parts)),
+    deletion: byParameters(deps, "deletion", () => deletionJob(deps)),
   };
 }
 
@@ -46,7 +46,7 @@ function byParameters<Kind extends JobKind>(
     })),
     finish: async (context) => of(context).finish(context),
     fail: async (context) => of(context).fail(context),
-    isInBetween: (context) => of(context).isInBetween?.(context) === true,
-    givenUp: (context, why) => of(context).givenUp?.(context, why),
+    needsRollback: (context) => of(context).needsRollback?.(context) === true,
+    abandoned: (context, why) => of(context).abandoned?.(context, why),
   };
 }

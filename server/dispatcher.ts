@@ -20,7 +20,7 @@ import { cutOff, isGone, writeJson } from "./json/json-reply.ts";
 import type { ServerLimits } from "./limits/options.ts";
 import { PendingBytes } from "./limits/pending-bytes.ts";
 import { drainOnceAnswered } from "./http/request-body.ts";
-import { mendRequestErrors } from "./request-errors.ts";
+import { fixRequestErrors } from "./request-errors.ts";
 import type { ServedService } from "./services/served-service.ts";
 import { jsonRoutes, serveJson, type UnarySpec } from "./json/transcoding.ts";
 
@@ -56,7 +56,7 @@ export function createDispatcher(
   const pendingOfStrangers = new PendingBytes(maxStrangersBytes);
   const router = createConnectRouter({
     requestGate: (handlerContext) => {
-      mendRequestErrors(handlerContext);
+      fixRequestErrors(handlerContext);
       return passage.enter(handlerContext.values.get(currentCall), handlerContext.signal);
     },
     interceptors: [passage.interceptor, wholeLists],

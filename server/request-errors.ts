@@ -19,7 +19,7 @@ type Writable<T> = { -readonly [Member in keyof T]: T[Member] };
  * No interceptor sees these errors of calls that are no streams. But a call's context, which a request gate is given, is aborted with the error before
  * the error is written.
  */
-export function mendRequestErrors({ signal, timeoutMs }: Pick<HandlerContext, "signal" | "timeoutMs">): void {
+export function fixRequestErrors({ signal, timeoutMs }: Pick<HandlerContext, "signal" | "timeoutMs">): void {
   // A call that is aborted already would not be aborted again with what is wrong with its message.
   if ((timeoutMs() ?? 1) <= 0) throw new ConnectError("the client's time limit is over", Code.DeadlineExceeded);
   signal.addEventListener("abort", () => {
@@ -30,7 +30,7 @@ export function mendRequestErrors({ signal, timeoutMs }: Pick<HandlerContext, "s
   });
 }
 
-/** An error of Connect's, with the client's own fault called so: see `mendRequestErrors`. */
+/** An error of Connect's, with the client's own fault called so: see `fixRequestErrors`. */
 export function blameClient(error: ConnectError): ConnectError {
   const writable: Writable<ConnectError> = error;
   if (error.code === Code.Internal && unreadable.test(error.rawMessage)) writable.code = Code.InvalidArgument;

@@ -34,12 +34,12 @@ type ListeningConfig = Pick<ServerConfig, "listen" | "maxBodyBytes"> &
  * @param services What is served.
  */
 export async function createServer(
-  parts: Omit<ServerContext, "shutdown">,
+  deps: Omit<ServerContext, "shutdown">,
   config: ListeningConfig,
   services: (context: ServerContext) => readonly ServedService[] = servicesOf,
 ): Promise<ListeningServer> {
   const stopping = new AbortController();
-  const context = { ...parts, shutdown: stopping.signal };
+  const context = { ...deps, shutdown: stopping.signal };
   const { limits = defaultLimits, maxBodyBytes, pathPrefix, tls } = config;
   const dispatch = createDispatcher(context, { maxBodyBytes, limits, pathPrefix }, services(context));
   const connections = new Connections(limits, context.log);

@@ -85,7 +85,7 @@ async function start(
     address: config.tls.address,
     material: await openTlsMaterial(config.tls, log),
   };
-  const callers = await openCallers(config.callers, log, () => engine.access);
+  const callers = await openCallers(config.callers, log, () => engine.auth);
   opened.onClose(() => callers?.close());
   const engine = await createEngine({ ...settings, cluster }, { logger: log, ...(crashPoints && { crashPoints }) });
   // Also when the port is taken: jobs that are left in good order have not died.

@@ -19,11 +19,11 @@ export function safetyFolder(restoreUuid: string): string {
 }
 
 /** What the name of an encrypted part ends in. */
-export const sealedSuffix = ".enc";
+export const encryptedSuffix = ".enc";
 
 /** A part's name without that. */
 export function plainName(file: string): string {
-  return file.endsWith(sealedSuffix) ? file.slice(0, -sealedSuffix.length) : file;
+  return file.endsWith(encryptedSuffix) ? file.slice(0, -encryptedSuffix.length) : file;
 }
 
 /** Every resource has one part, named after it; so a phase that runs again writes over what it wrote before. */

@@ -4,12 +4,12 @@ import { DrsError } from "../errors.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
 import { backupsFolder, digestFile, manifestFile } from "./archive-paths.ts";
 import { damage, reasonOf } from "./damage.ts";
-import { formatVersion, type Manifest, maxManifestLength, type Part, sealedFormatVersion } from "./format.ts";
+import { formatVersion, type Manifest, maxManifestLength, type Part, encryptedFormatVersion } from "./format.ts";
 import type { KnownArchives } from "./known-archives.ts";
 import { checkManifest } from "./manifest-check.ts";
-import { type Opening, readPart } from "./part-reader.ts";
-import { unseal } from "./sealed-file.ts";
-import { unsealManifest } from "./sealed-manifest.ts";
+import { type Decrypt, readPart } from "./part-reader.ts";
+import { decryptFile } from "./encrypted-file.ts";
+import { decryptManifest } from "./encrypted-manifest.ts";
 
 /** What a part's object has to be besides JSON; throws an Error with the reason why it is not. */
 export type ObjectCheck = (part: Part, object: object, bytes: Buffer) => void;
@@ -21,14 +21,14 @@ export class ArchiveReader {
   /** Whether nobody else can have made it: its key proves it, or it is the one that was written here. */
   readonly isAuthentic: boolean;
   readonly #storage: Pick<ArchiveStorage, "read">;
-  readonly #opening: Opening;
+  readonly #decrypt: Decrypt;
 
   private constructor(storage: Pick<ArchiveStorage, "read">, folder: string, opened: Opened) {
     this.#storage = storage;
     this.folder = folder;
     this.manifest = opened.manifest;
     this.isAuthentic = opened.isAuthentic;
-    this.#opening = opened.opening;
+    this.#decrypt = opened.decrypt;
   }
 
   /**
@@ -50,18 +50,18 @@ export class ArchiveReader {
       throw damage(file, `its checksum is not the one in ${digestFile}`);
     }
     const outer = parse(bytes, file);
-    if (outer.formatVersion !== sealedFormatVersion) {
+    if (outer.formatVersion !== encryptedFormatVersion) {
       if (encryption?.readsUnencrypted === false) throw unencrypted(folder);
       const manifest = manifestOf(outer, folder, file);
       const isAuthentic = known?.recognise(folder, digest, false) ?? false;
-      return new ArchiveReader(storage, folder, { manifest, isAuthentic, opening: (stored) => stored });
+      return new ArchiveReader(storage, folder, { manifest, isAuthentic, decrypt: (stored) => stored });
     }
     const keys = encryption?.keys;
-    const inner = parse(await unsealManifest(outer, file, keys), file);
+    const inner = parse(await decryptManifest(outer, file, keys), file);
     const manifest = manifestOf(inner, folder, file);
     known?.recognise(folder, digest, true);
-    const opening: Opening = (stored, part) => unseal(stored, part, keys);
-    return new ArchiveReader(storage, folder, { manifest, isAuthentic: true, opening });
+    const decrypt: Decrypt = (stored, part) => decryptFile(stored, part, keys);
+    return new ArchiveReader(storage, folder, { manifest, isAuthentic: true, decrypt });
   }
 
   get parts(): readonly Part[] {
@@ -70,7 +70,7 @@ export class ArchiveReader {
 
   /** A part's objects as they were archived, streamed; damage is thrown where it is met, at the latest at the end. */
   objects(part: Part, signal: AbortSignal): AsyncGenerator<Buffer> {
-    return readPart(this.#storage, this.folder, part, this.#opening, signal);
+    return readPart(this.#storage, this.folder, part, this.#decrypt, signal);
   }
 
   /**
@@ -118,7 +118,7 @@ async function readDigest(storage: Pick<ArchiveStorage, "read">, key: string, si
 interface Opened {
   readonly manifest: Manifest;
   readonly isAuthentic: boolean;
-  readonly opening: Opening;
+  readonly decrypt: Decrypt;
 }
 
 interface Versioned {

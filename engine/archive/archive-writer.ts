@@ -4,14 +4,14 @@ import type { KeyRing } from "../encryption/key-ring.ts";
 import { DrsError } from "../errors.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
-import { digestFile, manifestFile, partFile, sealedSuffix } from "./archive-paths.ts";
+import { digestFile, manifestFile, partFile, encryptedSuffix } from "./archive-paths.ts";
 import { type Manifest, maxManifestLength, type Part, type PartResource } from "./format.ts";
 import type { KnownArchives } from "./known-archives.ts";
 import { knownFiles } from "./known-files.ts";
 import { type Line, lineBatches } from "./line-batches.ts";
 import { checkManifest } from "./manifest-check.ts";
-import { seal } from "./sealed-file.ts";
-import { sealManifest } from "./sealed-manifest.ts";
+import { encryptFile } from "./encrypted-file.ts";
+import { encryptManifest } from "./encrypted-manifest.ts";
 import { through } from "./through.ts";
 
 /**
@@ -43,7 +43,7 @@ export class ArchiveWriter {
     if (first.done === true) return null;
     const { apiVersion, kind, resource: plural, namespaced } = resource;
     const current = this.#keys?.current;
-    const file = partFile(resource) + (current ? sealedSuffix : "");
+    const file = partFile(resource) + (current ? encryptedSuffix : "");
     const key = `${this.#folder}/${file}`;
     let count = 0;
     let uncompressed = 0;
@@ -55,7 +55,7 @@ export class ArchiveWriter {
         uncompressed += length;
       });
       const compressed = through(lines, compressor(), signal);
-      for await (const chunk of current ? seal(compressed, key, current) : compressed) {
+      for await (const chunk of current ? encryptFile(compressed, key, current) : compressed) {
         size += chunk.length;
         hash.update(chunk);
         yield chunk;
@@ -80,7 +80,7 @@ export class ArchiveWriter {
     await forEachInFlight(manifest.parts, looksAtOnce, (part) => this.#proveWhole(part, signal));
     const current = this.#keys?.current;
     const file = `${this.#folder}/${manifestFile}`;
-    const bytes = current ? await sealManifest(plain, manifest.parts, file, current) : plain;
+    const bytes = current ? await encryptManifest(plain, manifest.parts, file, current) : plain;
     const digest = createHash("sha256").update(bytes).digest("hex");
     const line = Buffer.from(`${digest}  ${manifestFile}\n`);
     this.#known?.wrote(this.#folder, digest);

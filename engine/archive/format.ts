@@ -5,8 +5,8 @@
  *     backups/<uuid>/manifest.json.sha256        `<hex>  manifest.json\n`: what sha256sum -c reads
  *     backups/<uuid>/manifest.json               written last: without it there is no backup
  *
- * In an encrypted archive each part is a sealed file (`sealed-file.ts`) with `.enc` after its name, and the manifest.json is
- * a `SealedManifest`.
+ * In an encrypted archive each part is a sealed file (`encrypted-file.ts`) with `.enc` after its name, and the manifest.json is
+ * an `EncryptedManifest`.
  */
 import type { JobState } from "../model.ts";
 
@@ -15,7 +15,7 @@ export const formatVersion = 3;
 /** The first one, with volumes as `FlatVolume`. */
 export const firstFormatVersion = 1;
 /** Of an archive whose manifest is sealed; the manifest inside has a version of its own. */
-export const sealedFormatVersion = 2;
+export const encryptedFormatVersion = 2;
 
 /** A line holds what the API server takes in one request, 3 MiB, with room to spare. More is none of ours. */
 export const maxLineLength = 8 * 1024 * 1024;
@@ -114,8 +114,8 @@ export interface Manifest {
 }
 
 /** The manifest.json of an encrypted archive. Only `sealed` is authentic; the rest is for people and their tools. */
-export interface SealedManifest {
-  readonly formatVersion: typeof sealedFormatVersion;
+export interface EncryptedManifest {
+  readonly formatVersion: typeof encryptedFormatVersion;
   readonly keyId: string;
   readonly parts: readonly Pick<Part, "file" | "size" | "sha256">[];
   /** The manifest, compressed and then sealed, in base64. */

@@ -13,7 +13,7 @@ const outputSize = 256 * 1024;
 const maxWindowLog = 23;
 
 /** What makes the stored bytes compressed ones again: nothing, or decryption. */
-export type Opening = (stored: AsyncIterable<Buffer>, file: string) => AsyncIterable<Buffer>;
+export type Decrypt = (stored: AsyncIterable<Buffer>, file: string) => AsyncIterable<Buffer>;
 
 /**
  * A part's objects, in order, as the bytes that were archived. Streams: memory does not grow with the part, nor with what it
@@ -24,7 +24,7 @@ export async function* readPart(
   storage: Pick<ArchiveStorage, "read">,
   folder: string,
   part: Part,
-  opening: Opening,
+  decrypt: Decrypt,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
   const file = `${folder}/${part.file}`;
@@ -38,7 +38,7 @@ export async function* readPart(
       chunkSize: outputSize,
       params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog },
     });
-    const unpacked = through(opening(proven(stored, part, damaged), file), decompressor, signal);
+    const unpacked = through(decrypt(proven(stored, part, damaged), file), decompressor, signal);
     for await (const line of lines(bounded(unpacked, part, damaged), maxLineLength, damaged)) {
       if (++count > part.objects) damaged(`it holds more than the manifest's ${part.objects} objects`);
       yield line;

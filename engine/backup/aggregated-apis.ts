@@ -3,7 +3,7 @@ import type { Discovery } from "../kubernetes/discovery.ts";
 import { isSavedResource } from "../objects/object-selection.ts";
 
 /** Warns of what does not answer, so that nobody knows which objects of it there are. */
-export function tellUnavailable(discovery: Discovery, namespaces: readonly string[], { warn }: JobContext): void {
+export function reportUnavailable(discovery: Discovery, namespaces: readonly string[], { warn }: JobContext): void {
   for (const apiVersion of discovery.unavailable) {
     const own = ownServer(discovery, namespaces, apiVersion);
     if (own === undefined)
@@ -18,7 +18,7 @@ export function tellUnavailable(discovery: Discovery, namespaces: readonly strin
 }
 
 /** Tells of the kinds that what is saved serves itself. */
-export function tellOwn(discovery: Discovery, namespaces: readonly string[], { info }: JobContext): void {
+export function reportOwn(discovery: Discovery, namespaces: readonly string[], { info }: JobContext): void {
   for (const apiVersion of new Set(discovery.resources.filter(isSavedResource).map((kind) => kind.apiVersion))) {
     const own = ownServer(discovery, namespaces, apiVersion);
     if (own !== undefined)

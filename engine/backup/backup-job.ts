@@ -6,7 +6,7 @@ import { abandonSnapshots } from "../volumes/abandon-snapshots.ts";
 import { csiSnapshots } from "../volumes/csi-snapshots.ts";
 import { savedVolumes } from "../volumes/take-snapshots.ts";
 import { savedObjects, validated } from "./backup-checkpoints.ts";
-import type { BackupParts } from "./backup-parts.ts";
+import type { BackupDeps } from "./backup-deps.ts";
 import { creatingSnapshots, saveRequest } from "./creating-snapshots.ts";
 import { resumeApplications } from "./hooks.ts";
 import { preValidation } from "./pre-validation.ts";
@@ -16,27 +16,27 @@ import { savingObjects } from "./saving-objects.ts";
  * A backup: what is there is saved, nothing in the namespaces is changed, and it is a backup from the moment its manifest
  * is written. One that fails leaves neither snapshots nor an archive.
  */
-export function backupJob(parts: BackupParts): JobDefinition {
+export function backupJob(deps: BackupDeps): JobDefinition {
   return {
-    phases: [preValidation(parts), savingObjects(parts), creatingSnapshots(parts)],
+    phases: [preValidation(deps), savingObjects(deps), creatingSnapshots(deps)],
     async finish(context) {
-      await csiSnapshots.keep(context, saveRequest(parts, context));
-      await writeManifest(parts, context);
+      await csiSnapshots.keep(context, saveRequest(deps, context));
+      await writeManifest(deps, context);
     },
     async fail(context) {
-      await resumeApplications(parts, context, context.error);
-      await abandonSnapshots(context, { ...parts, namespaces: parts.parameters.namespaces });
-      await parts.archives.writer(backupFolder(context.job.uuid)).delete(context.signal);
+      await resumeApplications(deps, context, context.error);
+      await abandonSnapshots(context, { ...deps, namespaces: deps.parameters.namespaces });
+      await deps.archives.writer(backupFolder(context.job.uuid)).delete(context.signal);
     },
-    givenUp: (context, why) => ({
+    abandoned: (context, why) => ({
       id: "DRS-B007",
-      text: `the backup was not cleaned up: ${why}. ${whatMayBeLeft(parts, context)}`,
+      text: `the backup was not cleaned up: ${why}. ${whatMayBeLeft(deps, context)}`,
     }),
   };
 }
 
 /** For a person who cleans up after a backup that could not do it. */
-function whatMayBeLeft({ storage }: BackupParts, context: JobContext): string {
+function whatMayBeLeft({ storage }: BackupDeps, context: JobContext): string {
   const { uuid } = context.job;
   const stored = savedVolumes(context).flatMap(({ namespace, claim, data }) =>
     data.map(({ snapshotHandle }) => `${snapshotHandle} of ${namespace}/${claim}`),
@@ -48,7 +48,7 @@ function whatMayBeLeft({ storage }: BackupParts, context: JobContext): string {
   );
 }
 
-async function writeManifest({ archives }: BackupParts, context: JobContext): Promise<void> {
+async function writeManifest({ archives }: BackupDeps, context: JobContext): Promise<void> {
   const { job } = context;
   const { namespaces, kubernetesVersion } = validated.read(context);
   const { parts, unavailable } = savedObjects.read(context);

@@ -4,7 +4,7 @@ import { type KubernetesObject, type ResourceType, resourceName } from "../kuber
 import { findBelongings } from "../objects/belongings.ts";
 import { bindingsElsewhere } from "../objects/bindings-elsewhere.ts";
 import { listed } from "../objects/listed.ts";
-import type { BackupParts } from "./backup-parts.ts";
+import type { BackupDeps } from "./backup-deps.ts";
 
 /** Kinds that are looked through at once, beside those that are being saved. */
 const kindsAtOnce = 8;
@@ -14,7 +14,7 @@ const kindsAtOnce = 8;
  * could not look, and what it was told to save and has not found.
  */
 export function lookForBelongings(
-  { cluster, parameters: { furtherObjects: further } }: BackupParts,
+  { cluster, parameters: { furtherObjects: further } }: BackupDeps,
   { signal, info, warn }: JobContext,
   discovery: Discovery,
   namespaces: readonly string[],

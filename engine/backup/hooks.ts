@@ -6,7 +6,7 @@ import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { StillRunningError } from "../kubernetes/pod-exec.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-import type { BackupParts } from "./backup-parts.ts";
+import type { BackupDeps } from "./backup-deps.ts";
 
 /** A command that a pod asks to be run in it. Velero's annotations: https://velero.io/docs/main/backup-hooks/ */
 interface Hook {
@@ -20,7 +20,7 @@ interface Hook {
 
 /** A post hook that is due. Once it was given up it is tried no more than once in a later run. */
 interface HeldHook extends Hook {
-  readonly isGivenUp?: boolean;
+  readonly isAbandoned?: boolean;
   /** The pre hook that may still run when this one has let the application go. */
   readonly unfinished?: Hook;
 }
@@ -50,11 +50,11 @@ export async function hasHooks(cluster: Cluster, namespaces: readonly string[], 
  * this is UNAVAILABLE, all others have been let go, and it may be called again.
  */
 export async function quiesceApplications(
-  parts: BackupParts,
+  deps: BackupDeps,
   context: JobContext,
   namespaces: readonly string[],
 ): Promise<void> {
-  const { cluster, limits } = parts;
+  const { cluster, limits } = deps;
   const { notes, signal } = context;
   const asking: { readonly key: string; readonly before?: Hook | undefined; readonly after?: Hook | undefined }[] = [];
   for (const namespace of namespaces)
@@ -68,7 +68,7 @@ export async function quiesceApplications(
     await forEachInFlight(asking, hooksAtOnce, async ({ key, before, after }) => {
       if (after) notes.set(key, after);
       if (before)
-        await quiesce(parts, context, before, (unfinished) => after && notes.set(key, { ...after, unfinished }));
+        await quiesce(deps, context, before, (unfinished) => after && notes.set(key, { ...after, unfinished }));
     });
   } catch (error) {
     if (error instanceof DrsError && error.code === "UNAVAILABLE") await runHeld(cluster, context);
@@ -77,7 +77,7 @@ export async function quiesceApplications(
 }
 
 async function quiesce(
-  { cluster, limits }: BackupParts,
+  { cluster, limits }: BackupDeps,
   context: JobContext,
   hook: Hook,
   onUnfinished: (hook: Hook) => void,
@@ -128,9 +128,9 @@ async function answers(cluster: Cluster, signal: AbortSignal): Promise<boolean> 
  * run and hold its application after that. Until then the log says what fails.
  */
 export async function resumeApplications(
-  { cluster, limits }: Pick<BackupParts, "cluster" | "limits">,
+  { cluster, limits }: Pick<BackupDeps, "cluster" | "limits">,
   context: JobContext,
-  tell: JobContext["warn"] = context.warn,
+  report: JobContext["warn"] = context.warn,
 ): Promise<void> {
   const { notes, signal } = context;
   const start = Date.now();
@@ -138,11 +138,11 @@ export async function resumeApplications(
   let reminderMs = 0;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
     const elapsed = Date.now() - start;
-    const failed = await runHeld(cluster, context, tell);
-    const left = failed.filter(({ hook }) => hook.isGivenUp !== true && elapsed < patienceMs);
+    const failed = await runHeld(cluster, context, report);
+    const left = failed.filter(({ hook }) => hook.isAbandoned !== true && elapsed < patienceMs);
     for (const { key, hook, reason } of failed.filter((one) => !left.includes(one))) {
-      notes.set(key, { ...hook, isGivenUp: true });
-      tell("DRS-B018", hook.namespace, `the post hook of pod ${hook.pod} failed: ${reason}. ${howToResume(hook)}`);
+      notes.set(key, { ...hook, isAbandoned: true });
+      report("DRS-B018", hook.namespace, `the post hook of pod ${hook.pod} failed: ${reason}. ${howToResume(hook)}`);
     }
     if (left.length === 0) return;
     if (elapsed >= reminderMs) {
@@ -168,7 +168,7 @@ interface FailedHook {
 async function runHeld(
   cluster: Cluster,
   context: JobContext,
-  tell: JobContext["warn"] = context.warn,
+  report: JobContext["warn"] = context.warn,
 ): Promise<readonly FailedHook[]> {
   const { notes } = context;
   const failed: FailedHook[] = [];
@@ -178,7 +178,7 @@ async function runHeld(
       failed.push({ key, hook, reason });
       return;
     }
-    if (hook.unfinished) tell("DRS-B019", hook.namespace, mayStillRun(hook.unfinished, hook));
+    if (hook.unfinished) report("DRS-B019", hook.namespace, mayStillRun(hook.unfinished, hook));
     notes.clear(key);
   });
   return failed;

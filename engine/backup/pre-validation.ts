@@ -1,39 +1,39 @@
 import type { FurtherObjects } from "../config.ts";
 import { DrsError } from "../errors.ts";
 import type { JobContext, Phase } from "../jobs/phase.ts";
-import type { AccessQuestion } from "../kubernetes/cluster.ts";
+import type { ResourceRight } from "../kubernetes/cluster.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { resourceName } from "../kubernetes/kubernetes-object.ts";
-import { checkPermissions } from "../kubernetes/permissions.ts";
+import { checkRights } from "../kubernetes/rights.ts";
 import { mayBelong } from "../objects/belongings.ts";
 import { existingNamespaces, isTerminating, namespaces as namespaceType } from "../objects/entities.ts";
 import { backupRights, hookRights } from "../objects/rights-needed.ts";
 import { surveyClaims } from "../volumes/claims.ts";
-import { tellOwn, tellUnavailable } from "./aggregated-apis.ts";
+import { reportOwn, reportUnavailable } from "./aggregated-apis.ts";
 import { validated } from "./backup-checkpoints.ts";
-import type { BackupParts } from "./backup-parts.ts";
+import type { BackupDeps } from "./backup-deps.ts";
 import { hasHooks } from "./hooks.ts";
 
 /**
  * Makes sure that the backup can be made: the API server answers, the namespaces are there and stay, the service's rights
  * suffice, archives can be written. Tells of each claim whose data no snapshot can hold.
  */
-export function preValidation(parts: BackupParts): Phase {
-  const { cluster, storage, limits } = parts;
+export function preValidation(deps: BackupDeps): Phase {
+  const { cluster, storage, limits } = deps;
   return {
     name: "PRE_VALIDATION",
     async run(context) {
       const { signal } = context;
       const version = await cluster.version(signal);
-      const included = await includedNamespaces(parts, context);
+      const included = await includedNamespaces(deps, context);
       context.setIncludedNamespaces(included);
       context.info(`cluster is Kubernetes ${version}; namespaces: ${included.join(", ")}`);
       const discovery = await cluster.discover(signal);
-      tellUnavailable(discovery, included, context);
-      tellOwn(discovery, included, context);
-      const mayDo = (rights: readonly AccessQuestion[]) =>
-        checkPermissions(cluster, "a backup", rights, limits.clusterConcurrency, signal);
-      const { furtherObjects: further } = parts.parameters;
+      reportUnavailable(discovery, included, context);
+      reportOwn(discovery, included, context);
+      const mayDo = (rights: readonly ResourceRight[]) =>
+        checkRights(cluster, "a backup", rights, limits.clusterConcurrency, signal);
+      const { furtherObjects: further } = deps.parameters;
       furtherMayBeSaved(further, discovery);
       await mayDo(backupRights(discovery, included, further));
       if (await hasHooks(cluster, included, signal)) await mayDo(hookRights(included));
@@ -74,7 +74,7 @@ export function preValidation(parts: BackupParts): Phase {
 }
 
 async function includedNamespaces(
-  { cluster, parameters: { namespaces } }: BackupParts,
+  { cluster, parameters: { namespaces } }: BackupDeps,
   { signal }: JobContext,
 ): Promise<readonly string[]> {
   const included = await existingNamespaces(cluster, namespaces, signal);

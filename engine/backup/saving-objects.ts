@@ -4,22 +4,22 @@ import { type KubernetesObject, type ResourceType, resourceName } from "../kuber
 import type { Phase } from "../jobs/phase.ts";
 import { saveNamespaces } from "../objects/namespace-saver.ts";
 import { listed } from "../objects/listed.ts";
-import { tellUnavailable } from "./aggregated-apis.ts";
+import { reportUnavailable } from "./aggregated-apis.ts";
 import { mixedByHand } from "../kinds/apps/roll-out-status.ts";
 import { savedObjects, validated } from "./backup-checkpoints.ts";
-import type { BackupParts } from "./backup-parts.ts";
+import type { BackupDeps } from "./backup-deps.ts";
 import { lookForBelongings } from "./belongings.ts";
 
 /** Streams the namespaces' objects, and those that they need, into the archive. Runs again from its start. */
-export function savingObjects(parts: BackupParts): Phase {
-  const { cluster, archives } = parts;
+export function savingObjects(deps: BackupDeps): Phase {
+  const { cluster, archives } = deps;
   return {
     name: "SAVING_OBJECTS",
     async run(context) {
       const { job, signal } = context;
       const { namespaces, classes } = validated.read(context);
       const discovery = await cluster.discover(signal);
-      tellUnavailable(discovery, namespaces, context);
+      reportUnavailable(discovery, namespaces, context);
       const leftOut = new Map<string, number>();
       const going = new Map<string, string[]>();
       const saved = await saveNamespaces({
@@ -27,7 +27,7 @@ export function savingObjects(parts: BackupParts): Phase {
         discovery,
         writer: archives.writer(backupFolder(job.uuid)),
         namespaces,
-        further: furtherOf(lookForBelongings(parts, context, discovery, namespaces), classes),
+        further: furtherOf(lookForBelongings(deps, context, discovery, namespaces), classes),
         signal,
         onLeftOut: (type) => leftOut.set(resourceName(type), (leftOut.get(resourceName(type)) ?? 0) + 1),
         onGoing: (type, { metadata: { namespace = "", name } }) => {

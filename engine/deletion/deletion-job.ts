@@ -4,7 +4,7 @@ import type { Manifest, SavedVolume } from "../archive/format.ts";
 import { validated } from "../backup/backup-checkpoints.ts";
 import { uuidOf } from "../crn.ts";
 import { DrsError } from "../errors.ts";
-import type { JobParts } from "../jobs/parts.ts";
+import type { JobDeps } from "../jobs/deps.ts";
 import type { JobContext, JobDefinition, Phase } from "../jobs/phase.ts";
 import { volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
@@ -17,22 +17,22 @@ import { discardData } from "../volumes/saved-data.ts";
  * The job behind deleteBackup. The snapshots go first and the archive, which knows them, only when all of them are gone:
  * so a deletion that failed can be repeated. The backup's row goes with the job's end.
  */
-export function deletionJob(parts: JobParts): JobDefinition {
+export function deletionJob(deps: JobDeps): JobDefinition {
   return {
-    phases: [deletingSnapshots(parts), deletingArchive(parts)],
+    phases: [deletingSnapshots(deps), deletingArchive(deps)],
     async finish() {},
     async fail() {},
   };
 }
 
-function deletingSnapshots(parts: JobParts): Phase {
-  const { cluster, archives, limits } = parts;
+function deletingSnapshots(deps: JobDeps): Phase {
+  const { cluster, archives, limits } = deps;
   return {
     name: "DELETING_SNAPSHOTS",
     async run(context) {
       const { signal } = context;
       const volumes = await snapshotsOf(archives, context);
-      if (volumes === undefined) return deleteLabelled(parts, context);
+      if (volumes === undefined) return deleteLabelled(deps, context);
       if (volumes.length === 0) {
         context.info("the backup has no snapshots");
         return;
@@ -66,7 +66,7 @@ function someRemain(): DrsError {
  * them any more: the archive is damaged, and of another service.
  */
 async function snapshotsOf(
-  archives: JobParts["archives"],
+  archives: JobDeps["archives"],
   context: JobContext,
 ): Promise<readonly SavedVolume[] | undefined> {
   try {
@@ -80,7 +80,7 @@ async function snapshotsOf(
 }
 
 /** Deletes what the cluster still has of the backup's snapshots, and warns that the storage system may have others. */
-async function deleteLabelled({ cluster, limits }: JobParts, context: JobContext): Promise<void> {
+async function deleteLabelled({ cluster, limits }: JobDeps, context: JobContext): Promise<void> {
   const { job, signal } = context;
   const uuid = uuidOf(job.backupCrn);
   let areLeft = false;
@@ -105,7 +105,7 @@ async function deleteLabelled({ cluster, limits }: JobParts, context: JobContext
   );
 }
 
-function deletingArchive({ storage, archives }: JobParts): Phase {
+function deletingArchive({ storage, archives }: JobDeps): Phase {
   return {
     name: "DELETING_ARCHIVE",
     async run(context) {
@@ -116,7 +116,7 @@ function deletingArchive({ storage, archives }: JobParts): Phase {
 }
 
 /** A backup that was cancelled, or that failed, has no archive. */
-async function readManifest(archives: JobParts["archives"], context: JobContext): Promise<Manifest | undefined> {
+async function readManifest(archives: JobDeps["archives"], context: JobContext): Promise<Manifest | undefined> {
   try {
     return (await archives.open(backupFolder(uuidOf(context.job.backupCrn)), context.signal)).manifest;
   } catch (error) {

@@ -5,14 +5,14 @@ export const nonceLength = 12;
 const tagLength = 16;
 
 /** What a box has more bytes than what is in it. */
-export const boxOverhead = nonceLength + tagLength;
+export const envelopeOverhead = nonceLength + tagLength;
 
 /**
  * Encrypts and authenticates: the nonce, the ciphertext and the tag, one after the other, in pieces, as the content may be.
  * A nonce must not be used twice with one key. `context` is authenticated too, and not stored.
  * https://csrc.nist.gov/pubs/sp/800/38/d/final
  */
-export function closeBox(key: KeyObject, nonce: Buffer, content: readonly Buffer[], context: Buffer): Buffer[] {
+export function encrypt(key: KeyObject, nonce: Buffer, content: readonly Buffer[], context: Buffer): Buffer[] {
   const cipher = createCipheriv(algorithm, key, nonce, { authTagLength: tagLength });
   cipher.setAAD(context);
   const ciphertext = content.map((piece) => cipher.update(piece));
@@ -21,17 +21,17 @@ export function closeBox(key: KeyObject, nonce: Buffer, content: readonly Buffer
 }
 
 /** What is in a box, if it was closed with this key and context, and with this nonce where one is given. */
-export function openBox(
+export function decrypt(
   key: KeyObject,
-  box: Buffer,
+  envelope: Buffer,
   context: Buffer,
-  nonce: Buffer = box.subarray(0, nonceLength),
+  nonce: Buffer = envelope.subarray(0, nonceLength),
 ): Buffer | undefined {
-  if (box.length < boxOverhead) return undefined;
+  if (envelope.length < envelopeOverhead) return undefined;
   const decipher = createDecipheriv(algorithm, key, nonce, { authTagLength: tagLength });
   decipher.setAAD(context);
-  decipher.setAuthTag(box.subarray(box.length - tagLength));
-  const content = decipher.update(box.subarray(nonceLength, box.length - tagLength));
+  decipher.setAuthTag(envelope.subarray(envelope.length - tagLength));
+  const content = decipher.update(envelope.subarray(nonceLength, envelope.length - tagLength));
   try {
     decipher.final();
     return content;

@@ -1,5 +1,5 @@
 import { createSecretKey, hkdfSync, type KeyObject, randomBytes } from "node:crypto";
-import { closeBox, nonceLength, openBox } from "./aes-gcm.ts";
+import { encrypt, nonceLength, decrypt } from "./aes-gcm.ts";
 
 export const keyLength = 32;
 
@@ -22,12 +22,12 @@ export class EncryptionKey {
 
   /** A file's own key as it may lie beside the file; it is unwrapped for the same file only. */
   wrap(dataKey: Buffer, file: string): Buffer {
-    return Buffer.concat(closeBox(this.#wrapping, randomBytes(nonceLength), [dataKey], Buffer.from(file)));
+    return Buffer.concat(encrypt(this.#wrapping, randomBytes(nonceLength), [dataKey], Buffer.from(file)));
   }
 
   /** Undefined when this key did not wrap it, or for another file. */
   unwrap(wrapped: Buffer, file: string): Buffer | undefined {
-    const dataKey = openBox(this.#wrapping, wrapped, Buffer.from(file));
+    const dataKey = decrypt(this.#wrapping, wrapped, Buffer.from(file));
     return dataKey?.length === keyLength ? dataKey : undefined;
   }
 }

@@ -26,7 +26,7 @@ const defaultTimes: LeaseTimes = {
   patienceMs: 30_000,
 };
 
-export interface LeaseParts {
+export interface LeaseDeps {
   /** Of its own: renewals must not queue behind a job's requests. */
   readonly cluster: Cluster;
   readonly namespace: string;
@@ -63,7 +63,7 @@ export class LeaseLapsedError extends DrsError {
  * nothing more afterwards, every write asks right before it is sent whether the last renewal is recent enough.
  */
 export class ControlPlaneLease {
-  readonly #parts: LeaseParts;
+  readonly #deps: LeaseDeps;
   readonly #times: LeaseTimes;
   readonly #closing = new AbortController();
   #jobs = 0;
@@ -79,9 +79,9 @@ export class ControlPlaneLease {
   #looked = Promise.withResolvers<void>();
   #hurry = new AbortController();
 
-  constructor(parts: LeaseParts) {
-    this.#parts = parts;
-    this.#times = parts.times ?? defaultTimes;
+  constructor(deps: LeaseDeps) {
+    this.#deps = deps;
+    this.#times = deps.times ?? defaultTimes;
   }
 
   /** A job begins to work. It still has to ask for the lease with `hold`. */
@@ -102,16 +102,16 @@ export class ControlPlaneLease {
    */
   async hold(signal: AbortSignal, onWaiting: (holder: string) => void): Promise<Holding> {
     this.#waiting += 1;
-    let told: string | undefined;
+    let reported: string | undefined;
     try {
       for (;;) {
         signal.throwIfAborted();
-        if (this.#isValid() && this.#mine) return { term: this.#mine.term, hasWaited: told !== undefined };
+        if (this.#isValid() && this.#mine) return { term: this.#mine.term, hasWaited: reported !== undefined };
         await this.#look(signal);
         if (this.#failure !== undefined && !this.#isValid()) throw this.#failure;
-        if (this.#other === undefined || this.#other === told) continue;
-        told = this.#other;
-        onWaiting(told);
+        if (this.#other === undefined || this.#other === reported) continue;
+        reported = this.#other;
+        onWaiting(reported);
       }
     } finally {
       this.#waiting -= 1;
@@ -165,7 +165,7 @@ export class ControlPlaneLease {
   }
 
   #lapsed(): LeaseLapsedError {
-    const { namespace, name } = this.#parts;
+    const { namespace, name } = this.#deps;
     const text =
       this.#other === undefined
         ? `the lease ${namespace}/${name} of the control plane was not renewed in time, so nothing is written`
@@ -207,7 +207,7 @@ export class ControlPlaneLease {
   }
 
   async #attempt(): Promise<void> {
-    const { namespace, name, logger } = this.#parts;
+    const { namespace, name, logger } = this.#deps;
     try {
       await this.#renewOrTake();
       this.#failure = undefined;
@@ -222,7 +222,7 @@ export class ControlPlaneLease {
   }
 
   async #renewOrTake(): Promise<void> {
-    const { cluster, namespace, name, holder } = this.#parts;
+    const { cluster, namespace, name, holder } = this.#deps;
     const signal = this.#limit();
     const found = await cluster.get(leases, namespace, name, signal);
     const lease = found && readLease(found);
@@ -257,7 +257,7 @@ export class ControlPlaneLease {
     { term, transitions, version }: Pick<LeaseRecord, "term" | "transitions" | "version">,
     signal: AbortSignal,
   ): Promise<void> {
-    const { cluster, namespace, name, holder } = this.#parts;
+    const { cluster, namespace, name, holder } = this.#deps;
     const { durationMs } = this.#times;
     const now = new Date();
     const next: Mine = { term, transitions, steady: performance.now(), wall: now.getTime() };
@@ -274,7 +274,7 @@ export class ControlPlaneLease {
   }
 
   async #release(): Promise<void> {
-    const { cluster, namespace, name, holder, logger } = this.#parts;
+    const { cluster, namespace, name, holder, logger } = this.#deps;
     const isHeld = this.#mine !== undefined && this.#other === undefined;
     if (!isHeld || this.#keepsAtEnd || this.#closing.signal.aborted) return;
     this.#mine = undefined;

@@ -8,7 +8,7 @@ import type { Repeat } from "../store/job-store.ts";
 import type { Store } from "../store/store.ts";
 import { type ParameterFlags, parametersFrom } from "./parameters.ts";
 
-export interface IntakeParts {
+export interface IntakeDeps {
   readonly store: Store;
   /** Called after a job was recorded. */
   readonly wakeRunner: () => void;
@@ -43,32 +43,32 @@ const namePrefixOf: Readonly<Record<JobKind, string>> = { backup: "backup", rest
 
 /** Records jobs, whoever asks for them: the only place where a job begins. */
 export class Intake {
-  readonly #parts: IntakeParts;
+  readonly #deps: IntakeDeps;
 
-  constructor(parts: IntakeParts) {
-    this.#parts = parts;
+  constructor(deps: IntakeDeps) {
+    this.#deps = deps;
   }
 
   /** Decides on a job in one transaction, then wakes the runner. Gives the job's CRN. */
   record(decide: () => JobRecord): string {
-    const { crn } = this.#parts.store.database.transaction(decide);
-    this.#parts.wakeRunner();
+    const { crn } = this.#deps.store.database.transaction(decide);
+    this.#deps.wakeRunner();
     return crn;
   }
 
   /** The job that this request has recorded before: by its id, or within a minute as one that has not started. */
   findRepeated(repeat: Repeat): JobRecord | undefined {
-    return this.findByRequest(repeat) ?? this.#parts.store.jobs.findWaiting(repeat, this.#ago(retryWindow));
+    return this.findByRequest(repeat) ?? this.#deps.store.jobs.findWaiting(repeat, this.#ago(retryWindow));
   }
 
   /** The job that a request of this id has recorded before. */
   findByRequest(repeat: Repeat): JobRecord | undefined {
-    return this.#parts.store.jobs.findByRequest(repeat, this.#ago(requestIdLife));
+    return this.#deps.store.jobs.findByRequest(repeat, this.#ago(requestIdLife));
   }
 
   /** Records a job that waits for its turn; part of the transaction that decides on it. RESOURCE_EXHAUSTED when too many wait. */
   enqueue(wanted: Wanted): JobRecord {
-    const { queuedJobs, store } = this.#parts;
+    const { queuedJobs, store } = this.#deps;
     if (store.queue.length >= queuedJobs) {
       throw new DrsError(
         "RESOURCE_EXHAUSTED",
@@ -81,13 +81,13 @@ export class Intake {
   /** Records a job that has nothing to do, and is over at once; the log says why. Part of the transaction that decides on it. */
   recordFinished(wanted: Wanted, why: string): JobRecord {
     const job = this.#insert(wanted, { state: "COMPLETED", phase: "FINISHED" });
-    this.#parts.store.logs.add(job.seq, { time: job.createdAt, level: "info", phase: "FINISHED", text: why });
+    this.#deps.store.logs.add(job.seq, { time: job.createdAt, level: "info", phase: "FINISHED", text: why });
     return job;
   }
 
   #insert({ plan, ...wanted }: Wanted, beginning: Pick<NewJob, "state" | "phase">): JobRecord {
-    const { store, clock, flags } = this.#parts;
-    const crn = makeCrn(crnTypeOf[wanted.kind], this.#parts.crn);
+    const { store, clock, flags } = this.#deps;
+    const crn = makeCrn(crnTypeOf[wanted.kind], this.#deps.crn);
     const now = clock();
     const job = store.jobs.insert({
       ...wanted,
@@ -104,6 +104,6 @@ export class Intake {
   }
 
   #ago(milliseconds: number): Date {
-    return new Date(this.#parts.clock().getTime() - milliseconds);
+    return new Date(this.#deps.clock().getTime() - milliseconds);
   }
 }

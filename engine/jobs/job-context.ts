@@ -12,29 +12,23 @@ const maxTextLength = 8_192;
 /** Rows count from 1. */
 const noJob = 0;
 
-export interface JobContextParts {
+export interface JobContextDeps {
   readonly store: Store;
   readonly logger: Logger;
   readonly clock: () => Date;
 }
 
 /** Writes a line of the job's log, and the same to the process's log, which tells whose it is. */
-export function logJob(
-  parts: JobContextParts,
-  job: JobRecord,
-  level: LogLevel,
-  text: string,
-  code?: MessageCode,
-): void {
+export function logJob(deps: JobContextDeps, job: JobRecord, level: LogLevel, text: string, code?: MessageCode): void {
   const { crn, phase } = job;
   const line = cut(text);
-  parts.store.logs.add(job.seq, { time: parts.clock(), level, phase, code, text: line });
-  parts.logger[level === "warning" ? "warn" : level]({ crn, phase, code }, line);
+  deps.store.logs.add(job.seq, { time: deps.clock(), level, phase, code, text: line });
+  deps.logger[level === "warning" ? "warn" : level]({ crn, phase, code }, line);
 }
 
 /** Records a warning or error and its line of the log, both or neither; nothing when the job has it already. */
 export function recordMessage(
-  parts: JobContextParts,
+  deps: JobContextDeps,
   job: JobRecord,
   message: {
     readonly level: "warning" | "error";
@@ -43,24 +37,24 @@ export function recordMessage(
     readonly code: MessageCode | undefined;
   },
 ): void {
-  const { store, clock } = parts;
+  const { store, clock } = deps;
   const { level, namespace, code } = message;
   const text = cut(message.text);
   store.database.transaction(() => {
     if (!store.messages.add(job.seq, { level, namespace, text, code, time: clock() })) return;
     store.queue.touch(job.seq, clock());
-    logJob(parts, job, level, namespace === "" ? text : `${namespace}: ${text}`, code);
+    logJob(deps, job, level, namespace === "" ? text : `${namespace}: ${text}`, code);
   });
 }
 
 /** What one step of a job works with; see `JobContext`. Its functions need no `this`. */
 export function createJobContext(
-  parts: JobContextParts,
+  deps: JobContextDeps,
   job: JobRecord,
   signal: AbortSignal,
   { progressed, claimControlPlane }: Pick<JobContext, "progressed" | "claimControlPlane">,
 ): JobContext {
-  const { store, clock } = parts;
+  const { store, clock } = deps;
   const { notes } = store;
   const backup = () => store.jobs.get(job.backupCrn)?.seq ?? noJob;
   return {
@@ -78,11 +72,11 @@ export function createJobContext(
       get: (key) => notes.get(backup(), key),
       entries: (prefix) => notes.entries(backup(), prefix),
     },
-    info: (text, code) => logJob(parts, job, "info", text, code),
+    info: (text, code) => logJob(deps, job, "info", text, code),
     progressed,
     claimControlPlane,
-    warn: (code, namespace, text) => recordMessage(parts, job, { level: "warning", namespace, text, code }),
-    error: (code, namespace, text) => recordMessage(parts, job, { level: "error", namespace, text, code }),
+    warn: (code, namespace, text) => recordMessage(deps, job, { level: "warning", namespace, text, code }),
+    error: (code, namespace, text) => recordMessage(deps, job, { level: "error", namespace, text, code }),
     messages: () => store.messages.list(job.seq),
     setIncludedNamespaces: (namespaces) => store.queue.setIncludedNamespaces(job.seq, namespaces, clock()),
   };

@@ -105,7 +105,7 @@ export interface JobDefinition {
    */
   fail(context: JobContext): Promise<void>;
   /** Whether things are in between until `fail` is done: then these are tried again without end, and all else many times. */
-  isInBetween?(context: JobContext): boolean;
+  needsRollback?(context: JobContext): boolean;
   /**
    * For work that may take hours and holds up nothing, as it changes nothing that is the control plane's: it runs beside the
    * control plane's jobs, one at a time, and does not keep other services from the control plane. A restore that it is in the
@@ -115,11 +115,11 @@ export interface JobDefinition {
     isInTheWayOf(job: Job, restore: Job): boolean;
   };
   /** The message when `fail` is given up for this reason: what is left for a person to do. Undefined when nothing is. */
-  givenUp?(context: JobContext, why: string): GivenUp | undefined;
+  abandoned?(context: JobContext, why: string): Abandoned | undefined;
 }
 
 /** The last message of a job whose clean-up was given up. */
-export interface GivenUp {
+export interface Abandoned {
   readonly id: MessageCode;
   readonly text: string;
 }

@@ -1,6 +1,6 @@
 import type { JobRecord } from "../store/job-record.ts";
 import { logJob } from "./job-context.ts";
-import type { JobContextParts } from "./job-context.ts";
+import type { JobContextDeps } from "./job-context.ts";
 
 /**
  * What a start does with unfinished jobs: none is declared failed. Each one's restart is counted and logged, durably,
@@ -8,15 +8,15 @@ import type { JobContextParts } from "./job-context.ts";
  * background work stands aside first.
  */
 export function recover(
-  parts: JobContextParts,
+  deps: JobContextDeps,
   isBackground: (job: JobRecord) => boolean = () => false,
 ): readonly JobRecord[] {
-  const { database, queue } = parts.store;
+  const { database, queue } = deps.store;
   return database.transaction(() => {
     const jobs = queue.recover();
     for (const job of jobs.filter(isBackground)) queue.setAside(job.seq);
     const others = jobs.filter((job) => !isBackground(job));
-    for (const job of others) logJob(parts, job, "info", `continued after a restart in ${whereOf(job)}`);
+    for (const job of others) logJob(deps, job, "info", `continued after a restart in ${whereOf(job)}`);
     return others;
   });
 }

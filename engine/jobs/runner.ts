@@ -1,12 +1,12 @@
 import type { JobKind } from "../model.ts";
 import type { JobRecord } from "../store/job-record.ts";
 import { asJob, logJob } from "./job-context.ts";
-import { walk } from "./job-walk.ts";
-import type { WalkParts, WalkSettings } from "./job-walk.ts";
+import { runJob } from "./job-run.ts";
+import type { JobRunDeps, JobRunSettings } from "./job-run.ts";
 import type { JobDefinition } from "./phase.ts";
 import { recover, whereOf } from "./recovery.ts";
 
-export interface RunnerSettings extends WalkSettings {
+export interface RunnerSettings extends JobRunSettings {
   /** How many jobs, of different entities, run at once in each lane. */
   readonly maxRunning: number;
 }
@@ -20,7 +20,7 @@ export const defaultRunnerSettings: RunnerSettings = {
   maxRunning: 4,
 };
 
-export interface RunnerParts extends WalkParts {
+export interface RunnerDeps extends JobRunDeps {
   readonly definitions: Readonly<Record<JobKind, JobDefinition>>;
   readonly settings: RunnerSettings;
 }
@@ -45,7 +45,7 @@ interface Run {
  * polled: whoever records a job calls `wake`.
  */
 export class JobRunner {
-  readonly #parts: RunnerParts;
+  readonly #deps: RunnerDeps;
   readonly #closing = new AbortController();
   /** By CRN. */
   readonly #running = new Map<string, Run>();
@@ -53,16 +53,16 @@ export class JobRunner {
   readonly #backgroundKinds: readonly JobKind[];
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(parts: RunnerParts) {
-    this.#parts = parts;
-    const kinds = Object.keys(parts.definitions) as JobKind[];
-    this.#controlPlaneKinds = kinds.filter((kind) => parts.definitions[kind].background === undefined);
-    this.#backgroundKinds = kinds.filter((kind) => parts.definitions[kind].background !== undefined);
+  constructor(deps: RunnerDeps) {
+    this.#deps = deps;
+    const kinds = Object.keys(deps.definitions) as JobKind[];
+    this.#controlPlaneKinds = kinds.filter((kind) => deps.definitions[kind].background === undefined);
+    this.#backgroundKinds = kinds.filter((kind) => deps.definitions[kind].background !== undefined);
   }
 
   /** Continues what an earlier process left unfinished, then takes up waiting jobs. Call it once. */
   start(): void {
-    for (const job of recover(this.#parts, ({ kind }) => this.#backgroundKinds.includes(kind))) this.#launch(job);
+    for (const job of recover(this.#deps, ({ kind }) => this.#backgroundKinds.includes(kind))) this.#launch(job);
     this.wake();
   }
 
@@ -73,7 +73,7 @@ export class JobRunner {
       this.#fill(this.#controlPlaneKinds, () => this.#claim());
       this.#fill(this.#backgroundKinds, () => this.#claimBackground());
     } catch (error) {
-      this.#parts.logger.error({ err: error }, "waiting jobs cannot be started");
+      this.#deps.logger.error({ err: error }, "waiting jobs cannot be started");
       if (!this.#closing.signal.aborted) this.#retry = setTimeout(() => this.wake(), retryDelay).unref();
     }
   }
@@ -89,16 +89,16 @@ export class JobRunner {
     clearTimeout(this.#retry);
     await Promise.all([...this.#running.values()].map(async ({ ended }) => ended));
     try {
-      this.#parts.store.queue.park();
+      this.#deps.store.queue.park();
     } catch (error) {
-      this.#parts.logger.warn({ err: error }, "the next start will count this one as a crash");
+      this.#deps.logger.warn({ err: error }, "the next start will count this one as a crash");
     }
   }
 
   #fill(kinds: readonly JobKind[], claim: () => JobRecord | undefined): void {
-    const isFull = () => this.#runs(kinds).length >= this.#parts.settings.maxRunning;
+    const isFull = () => this.#runs(kinds).length >= this.#deps.settings.maxRunning;
     while (!this.#closing.signal.aborted && !isFull()) {
-      const job = this.#parts.store.database.transaction(claim);
+      const job = this.#deps.store.database.transaction(claim);
       if (job === undefined) return;
       this.#launch(job);
     }
@@ -109,7 +109,7 @@ export class JobRunner {
   }
 
   #claim(): JobRecord | undefined {
-    const next = this.#parts.store.queue.next(this.#controlPlaneKinds);
+    const next = this.#deps.store.queue.next(this.#controlPlaneKinds);
     if (next === undefined || this.#clearTheWayOf(next)) return undefined;
     return this.#start(next);
   }
@@ -120,7 +120,7 @@ export class JobRunner {
     for (const run of inTheWay) {
       if (run.restore !== undefined) continue;
       run.restore = next;
-      logJob(this.#parts, next, "info", `waits until ${run.job.kind} ${run.job.crn} stands aside`);
+      logJob(this.#deps, next, "info", `waits until ${run.job.kind} ${run.job.crn} stands aside`);
       run.standingAside.abort();
     }
     return inTheWay.length > 0;
@@ -128,7 +128,7 @@ export class JobRunner {
 
   /** What stands aside goes on before another one begins. */
   #claimBackground(): JobRecord | undefined {
-    const { queue } = this.#parts.store;
+    const { queue } = this.#deps.store;
     const next = queue.next(this.#controlPlaneKinds);
     const ahead = [...this.#runs(this.#controlPlaneKinds).map(({ job }) => job), ...(next ? [next] : [])];
     const isFree = (job: JobRecord) => !ahead.some((other) => this.#isInTheWay(job, other));
@@ -137,7 +137,7 @@ export class JobRunner {
       .find((job) => this.#backgroundKinds.includes(job.kind) && !this.#running.has(job.crn) && isFree(job));
     if (aside !== undefined) {
       queue.resume(aside.seq);
-      logJob(this.#parts, aside, "info", `goes on in ${whereOf(aside)}`);
+      logJob(this.#deps, aside, "info", `goes on in ${whereOf(aside)}`);
       return aside;
     }
     const waiting = queue.next(this.#backgroundKinds);
@@ -146,15 +146,15 @@ export class JobRunner {
 
   #isInTheWay(job: JobRecord, restore: JobRecord): boolean {
     if (restore.kind !== "restore" || restore.entity !== job.entity) return false;
-    return this.#parts.definitions[job.kind].background?.isInTheWayOf(asJob(job), asJob(restore)) === true;
+    return this.#deps.definitions[job.kind].background?.isInTheWayOf(asJob(job), asJob(restore)) === true;
   }
 
   #start(waiting: JobRecord): JobRecord {
-    const { store, clock, definitions } = this.#parts;
+    const { store, clock, definitions } = this.#deps;
     const [first] = definitions[waiting.kind].phases;
     if (first === undefined) throw new Error(`a ${waiting.kind} has no phases`);
     const job = store.queue.start(waiting, first.name, clock());
-    logJob(this.#parts, job, "info", "phase started");
+    logJob(this.#deps, job, "info", "phase started");
     return job;
   }
 
@@ -162,12 +162,12 @@ export class JobRunner {
     const run: Run = { job, cancelling: new AbortController(), standingAside: new AbortController() };
     this.#running.set(job.crn, run);
     const closing = AbortSignal.any([this.#closing.signal, run.standingAside.signal]);
-    run.ended = walk(this.#parts, this.#parts.definitions[job.kind], job, {
+    run.ended = runJob(this.#deps, this.#deps.definitions[job.kind], job, {
       closing,
       cancelling: run.cancelling.signal,
     })
       .then(() => this.#cameToRest(run))
-      .catch((error: unknown) => this.#parts.logger.error({ err: error, crn: job.crn }, "the job was left where it is"))
+      .catch((error: unknown) => this.#deps.logger.error({ err: error, crn: job.crn }, "the job was left where it is"))
       .finally(() => {
         this.#running.delete(job.crn);
         this.wake();
@@ -175,9 +175,9 @@ export class JobRunner {
   }
 
   #cameToRest({ job, restore }: Run): void {
-    const { store } = this.#parts;
+    const { store } = this.#deps;
     if (restore === undefined || this.#closing.signal.aborted || !store.queue.setAside(job.seq)) return;
     const now = store.jobs.get(job.crn) ?? job;
-    logJob(this.#parts, now, "info", `stands aside for restore ${restore.crn}`);
+    logJob(this.#deps, now, "info", `stands aside for restore ${restore.crn}`);
   }
 }

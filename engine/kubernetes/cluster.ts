@@ -9,9 +9,9 @@ import { type ListOptions, listObjects } from "./object-list.ts";
 import { type Sighting, watchObjects } from "./object-watch.ts";
 import { type PodCommand, execInPod } from "./pod-exec.ts";
 import { RawObject } from "./raw-object.ts";
-import { type AccessQuestion, review, reviewAccess, reviewToken } from "./reviews.ts";
+import { type ResourceRight, review, isAuthorized, authenticateToken } from "./auth.ts";
 
-export type { AccessQuestion };
+export type { ResourceRight };
 
 type Type = Pick<ResourceType, "apiVersion" | "resource">;
 
@@ -241,18 +241,18 @@ export class Cluster {
   }
 
   /** Whether the service's own account may. */
-  async isAllowed(question: AccessQuestion, signal: AbortSignal): Promise<boolean> {
-    return reviewAccess(this.#connection, question, undefined, signal);
+  async isAllowed(question: ResourceRight, signal: AbortSignal): Promise<boolean> {
+    return isAuthorized(this.#connection, question, undefined, signal);
   }
 
-  /** Whether a user of the cluster may; see `reviewAccess`. */
-  async isAllowedTo(user: User, question: AccessQuestion, signal: AbortSignal): Promise<boolean> {
-    return reviewAccess(this.#connection, question, user, signal);
+  /** Whether a user of the cluster may; see `isAuthorized`. */
+  async isAllowedTo(user: User, question: ResourceRight, signal: AbortSignal): Promise<boolean> {
+    return isAuthorized(this.#connection, question, user, signal);
   }
 
-  /** Whose token it is; see `reviewToken`. */
-  async reviewToken(token: string, audiences: readonly string[], signal: AbortSignal): Promise<User | undefined> {
-    return reviewToken(this.#connection, token, audiences, signal);
+  /** Whose token it is; see `authenticateToken`. */
+  async authenticateToken(token: string, audiences: readonly string[], signal: AbortSignal): Promise<User | undefined> {
+    return authenticateToken(this.#connection, token, audiences, signal);
   }
 
   /**

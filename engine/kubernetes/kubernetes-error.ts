@@ -94,11 +94,11 @@ export function isAllocationRefusal(error: unknown): error is KubernetesError {
 
 /** Whether the service's own account may not do what it asked, whatever the object. */
 export function lacksRights(error: unknown): boolean {
-  return hasStatus(error, 401) || (hasStatus(error, 403) && tellsOfRights(error.detail));
+  return hasStatus(error, 401) || (hasStatus(error, 403) && concernsRights(error.detail));
 }
 
 /** The authorizer's words name the user and what is asked, and no value. */
-function tellsOfRights(message: string): boolean {
+function concernsRights(message: string): boolean {
   return /^(\S+( "[^"]*")? is )?forbidden: User "[^"]*" cannot /.test(message);
 }
 
@@ -110,7 +110,7 @@ function codeOf(status: number, { reason, message = "" }: Status): ErrorCode {
     case 401:
       return "PERMISSION_DENIED";
     case 403: // else it is a policy or a quota, which would say the same to everybody
-      return tellsOfRights(message) ? "PERMISSION_DENIED" : "FAILED_PRECONDITION";
+      return concernsRights(message) ? "PERMISSION_DENIED" : "FAILED_PRECONDITION";
     case 404:
       return "NOT_FOUND";
     case 409:
@@ -132,7 +132,7 @@ function codeOf(status: number, { reason, message = "" }: Status): ErrorCode {
  */
 function describe(request: string, answer: Status, body: string): string {
   if (answer.message === undefined) return /secrets/.test(request) ? "" : body.slice(0, 300);
-  const holdsNoValue = !/\/secrets(\/|\?|$)/.test(request) || tellsOfRights(answer.message);
+  const holdsNoValue = !/\/secrets(\/|\?|$)/.test(request) || concernsRights(answer.message);
   if (holdsNoValue) return answer.message.slice(0, 1000);
   const fields = (answer.details?.causes ?? []).map((cause) => `${cause.reason ?? ""} ${cause.field ?? ""}`.trim());
   const causes = [/failed calling webhook "[^"]+"/, denial, dryRunUnknown, quotaRefusal].map(

@@ -101,12 +101,12 @@ interface Progress {
 
 class BrokenPageError extends DrsError {}
 
-/** `tellNext` is told where the next page begins as soon as this one says so: lists of built-in kinds say it first. */
+/** `onNext` is told where the next page begins as soon as this one says so: lists of built-in kinds say it first. */
 async function* page(
   asked: AskedPage,
   path: string,
   progress: Progress,
-  tellNext: (token: string) => void,
+  onNext: (token: string) => void,
 ): AsyncGenerator<readonly Buffer[], ListHead> {
   const body = await asked;
   const splitter = new ListSplitter();
@@ -119,7 +119,7 @@ async function* page(
       if (start === undefined) {
         start = splitter.start() as ListHead | undefined;
         const next = start?.metadata?.continue ?? "";
-        if (next !== "") tellNext(next);
+        if (next !== "") onNext(next);
       }
       if (passing && known !== undefined) {
         const fresh = items.findIndex((item) => Buffer.compare(keyOf(item), known) > 0);

@@ -5,7 +5,7 @@ import type { Cluster } from "../kubernetes/cluster.ts";
 import type { DiscoveredResource } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { rightsOn } from "../kubernetes/permissions.ts";
+import { rightsOn } from "../kubernetes/rights.ts";
 import { verbsOfNeeds } from "./cluster-scoped-needs.ts";
 
 /** Whether objects of a kind may belong to a control plane though nothing in its namespaces names them. */

@@ -14,10 +14,10 @@ import {
   volumeSnapshots,
 } from "../kubernetes/built-in-kinds.ts";
 import { leaseNamespace, leases } from "../jobs/lease-record.ts";
-import type { AccessQuestion } from "../kubernetes/cluster.ts";
+import type { ResourceRight } from "../kubernetes/cluster.ts";
 import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
 import { type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { rightsOn } from "../kubernetes/permissions.ts";
+import { rightsOn } from "../kubernetes/rights.ts";
 import { rulesOf } from "../kinds/kinds.ts";
 import { verbsOfNeed } from "./cluster-scoped-needs.ts";
 import { webhookConfigurations } from "../kinds/extensions/webhooks.ts";
@@ -33,7 +33,7 @@ const looking = ["get", "list", "watch"];
 const writing = ["create", "update", "patch", "delete"];
 
 /** Snapshots are taken, brought into a namespace, and deleted; what holds a claim for none any more is taken from it. */
-function snapshotRights(namespaces: readonly string[]): readonly AccessQuestion[] {
+function snapshotRights(namespaces: readonly string[]): readonly ResourceRight[] {
   return [
     ...namespaces.flatMap((namespace) => rightsOn(volumeSnapshots, [...looking, "create", "delete"], namespace)),
     ...namespaces.flatMap((namespace) => rightsOn(persistentVolumeClaims, ["get", "patch"], namespace)),
@@ -51,7 +51,7 @@ export function backupRights(
   discovery: Pick<Discovery, "resources" | "serverOf">,
   namespaces: readonly string[],
   further: readonly FurtherObjects[] = [],
-): readonly AccessQuestion[] {
+): readonly ResourceRight[] {
   const { resources } = discovery;
   const kinds = savedResources(discovery, namespaces);
   const isFurther = (kind: ResourceType) => further.some(({ resource }) => resource === resourceName(kind));
@@ -65,7 +65,7 @@ export function backupRights(
 }
 
 /** What a hook takes: `get` opens the connection to the pod, `create` is asked for it by Kubernetes 1.35 and newer. */
-export function hookRights(namespaces: readonly string[]): readonly AccessQuestion[] {
+export function hookRights(namespaces: readonly string[]): readonly ResourceRight[] {
   return namespaces.flatMap((namespace) => rightsOn(pods, ["get", "create"], namespace, "exec"));
 }
 
@@ -81,7 +81,7 @@ export interface RestoreRights {
 }
 
 /** What a restore does, whether it goes to its end or back. */
-export function restoreRights({ saved, namespaces, statusOf, ...discovery }: RestoreRights): readonly AccessQuestion[] {
+export function restoreRights({ saved, namespaces, statusOf, ...discovery }: RestoreRights): readonly ResourceRight[] {
   const kinds = savedResources(discovery, namespaces);
   const known = new Set(kinds.map(resourceName));
   const coming = saved.filter((kind) => kind.namespaced && !known.has(resourceName(kind)));
@@ -108,7 +108,7 @@ export function restoreRights({ saved, namespaces, statusOf, ...discovery }: Res
 }
 
 /** What a scratch restore does, and its removal. */
-export function scratchRights(needed: RestoreRights): readonly AccessQuestion[] {
+export function scratchRights(needed: RestoreRights): readonly ResourceRight[] {
   return [
     ...restoreRights(needed),
     ...rightsOn(namespaceType, ["delete"], ""),
@@ -117,7 +117,7 @@ export function scratchRights(needed: RestoreRights): readonly AccessQuestion[] 
 }
 
 /** What filling volumes while the applications run takes: claims are made, filled from snapshots, and given up in one namespace. */
-export function fillRights(namespace: string): readonly AccessQuestion[] {
+export function fillRights(namespace: string): readonly ResourceRight[] {
   return [
     ...rightsOn(persistentVolumeClaims, [...looking, "create", "patch", "delete"], namespace),
     ...rightsOn(volumeSnapshots, [...looking, "create", "patch", "delete"], namespace),

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Access } from "../access.ts";
+import type { Auth } from "../cluster-auth.ts";
 import { parseCrn } from "../crn.ts";
 import type { BackupFilter, Engine, RestoreFilter, RestoreRequest } from "../engine.ts";
 import { DrsError } from "../errors.ts";
@@ -28,7 +28,7 @@ import type { MessageRecord } from "../store/message-store.ts";
 import type { Store } from "../store/store.ts";
 import { backupSummary, backupView, restoreSummary, restoreView } from "./views.ts";
 
-export interface OperationsParts {
+export interface OperationsDeps {
   readonly store: Store;
   readonly intake: Intake;
   /** Cancels a job that waits or runs a phase; part of the transaction that has found it so. */
@@ -39,7 +39,7 @@ export interface OperationsParts {
   readonly controlPlane: string;
   readonly clock: () => Date;
   readonly excludedResources: readonly string[];
-  readonly access: Access;
+  readonly auth: Auth;
   listEntities(): Promise<readonly string[]>;
   close(): Promise<void>;
 }
@@ -51,21 +51,21 @@ const takenOut = "the backup had not started: it was taken out of the queue, and
 
 /** The service's operations on the bookkeeping: each is one transaction, then the runner is woken. See `Engine`. */
 export class Operations implements Engine {
-  readonly #parts: OperationsParts;
+  readonly #deps: OperationsDeps;
   readonly #store: Store;
   readonly #intake: Intake;
   readonly #answers: KeptAnswers;
 
-  constructor(parts: OperationsParts) {
-    this.#parts = parts;
-    this.#store = parts.store;
-    this.#intake = parts.intake;
-    this.#answers = new KeptAnswers(parts.store.database);
+  constructor(deps: OperationsDeps) {
+    this.#deps = deps;
+    this.#store = deps.store;
+    this.#intake = deps.intake;
+    this.#answers = new KeptAnswers(deps.store.database);
   }
 
   async createBackup(request: { backupName: string; itemName: string; caller: Caller }): Promise<string> {
     const { backupName: requestedName, caller } = request;
-    const entity = this.#parts.controlPlane;
+    const entity = this.#deps.controlPlane;
     const itemName = request.itemName === entity ? "" : request.itemName;
     checkName(requestedName, "the backup's name");
     checkName(itemName, "the item's name");
@@ -77,7 +77,7 @@ export class Operations implements Engine {
     return this.#intake.record(() => {
       const first = this.#intake.findRepeated(repeat);
       if (first !== undefined) return first;
-      const displayName = requestedName === "" ? nameFromTime(this.#parts.clock()) : requestedName;
+      const displayName = requestedName === "" ? nameFromTime(this.#deps.clock()) : requestedName;
       const includedNamespaces = [itemName === "" ? entity : itemName];
       return this.#intake.enqueue({ ...repeat, origin, displayName, entity, includedNamespaces });
     });
@@ -151,7 +151,7 @@ export class Operations implements Engine {
           { id: "DRS-C022" },
         );
       }
-      jobs.terminate(backupCrn, this.#parts.clock());
+      jobs.terminate(backupCrn, this.#deps.clock());
       return this.#intake.enqueue(wanted);
     });
   }
@@ -163,9 +163,9 @@ export class Operations implements Engine {
       const why = whyNotCancelled(job);
       if (why !== undefined)
         throw new DrsError("FAILED_PRECONDITION", `${job.kind} ${crn} cannot be cancelled: ${why}`, { id: "DRS-C023" });
-      this.#parts.cancel(job, caller);
+      this.#deps.cancel(job, caller);
     });
-    this.#parts.stopCancelled(crn);
+    this.#deps.stopCancelled(crn);
   }
 
   describeBackup(backupCrn: string): Backup {
@@ -175,7 +175,7 @@ export class Operations implements Engine {
 
   describeRestore(restoreCrn: string): Restore {
     parseCrn(restoreCrn, "restore");
-    return this.#describe(restoreCrn, (job, messages) => restoreView(job, this.#parts.excludedResources, messages));
+    return this.#describe(restoreCrn, (job, messages) => restoreView(job, this.#deps.excludedResources, messages));
   }
 
   listBackups({
@@ -193,7 +193,7 @@ export class Operations implements Engine {
   }
 
   listBackupEntities(): Promise<readonly string[]> {
-    return this.#parts.listEntities();
+    return this.#deps.listEntities();
   }
 
   getLogs(crn: string): string {
@@ -201,8 +201,8 @@ export class Operations implements Engine {
     return renderLog(this.#store.logs, this.#get(crn).seq);
   }
 
-  get access(): Access {
-    return this.#parts.access;
+  get auth(): Auth {
+    return this.#deps.auth;
   }
 
   countJobs(): readonly JobCount[] {
@@ -214,7 +214,7 @@ export class Operations implements Engine {
   }
 
   close(): Promise<void> {
-    return this.#parts.close();
+    return this.#deps.close();
   }
 
   #get(crn: string): JobRecord {
@@ -247,7 +247,7 @@ export class Operations implements Engine {
   }
 
   async #checkEntity(name: string): Promise<void> {
-    const entities = await this.#parts.listEntities();
+    const entities = await this.#deps.listEntities();
     if (entities.includes(name)) return;
     const known = entities.length === 0 ? "there are none" : `there are ${entities.join(", ")}`;
     throw new DrsError("INVALID_ARGUMENT", `item ${JSON.stringify(name.slice(0, 100))} is no backup entity: ${known}`);

@@ -1,28 +1,28 @@
 import { safetyFolder } from "../archive/archive-paths.ts";
 import { MissingCheckpointError } from "../jobs/checkpoint.ts";
-import type { JobParts } from "../jobs/parts.ts";
+import type { JobDeps } from "../jobs/deps.ts";
 import type { JobContext, JobDefinition, Phase } from "../jobs/phase.ts";
 import type { RestorePhase, RestorePlan } from "../model.ts";
 import { putApisBack } from "./objects/aggregated-apis.ts";
-import { bindIdleClaims } from "./claims/binding-idle-claims.ts";
+import { bindUnconsumedClaims } from "./claims/binding-unconsumed-claims.ts";
 import { restoreClusterScoped } from "./objects/cluster-scoped.ts";
 import { deleteClaims } from "./claims/deleting-claims.ts";
 import { deleteObjects } from "./delete/deleting-objects.ts";
-import { disown } from "./claims/disowning.ts";
+import { detachFromOwners } from "./claims/detaching.ts";
 import { cleanUp } from "./fill/clean-up.ts";
 import { discardFillers } from "./fill/discard-fillers.ts";
 import { releaseHandedOver } from "./fill/hand-over.ts";
 import { removeImported } from "./fill/imported-data.ts";
-import { goBack, whereAllLies } from "./rollback/going-back.ts";
-import { keepVolumes, keptVolumes, releaseKeptVolumes } from "./claims/kept-volumes.ts";
+import { rollBack, whereAllLies } from "./rollback/roll-back.ts";
+import { retainVolumes, retainedVolumes, releaseRetainedVolumes } from "./claims/retained-volumes.ts";
 import { letCallsIn } from "./calls/letting-calls-in.ts";
 import { restoreNamespaces } from "./objects/namespaces.ts";
-import { tellMissing } from "./objects/missing-objects.ts";
+import { reportMissing } from "./objects/missing-objects.ts";
 import { enforcePodSecurity, forgetRelaxed, relaxPodSecurity } from "./objects/pod-security.ts";
 import { OwnerLinks } from "./objects/owner-links.ts";
 import { kindsForClaims } from "../kinds/restore-order.ts";
 import { preValidation } from "./validate/pre-validation.ts";
-import { begin, hasReached, reach, wentBack } from "./source/restore-checkpoints.ts";
+import { begin, hasReached, reach, rolledBack } from "./source/restore-checkpoints.ts";
 import type { RestoreSource } from "./source/restore-source.ts";
 import { backupSource, provenSource } from "./plan/restore-sources.ts";
 import { restoreClaims, settleBoundClaims } from "./fill/restoring-claims.ts";
@@ -34,7 +34,7 @@ import { startApps } from "./start/starting-apps.ts";
 import type { SavedIndex } from "./source/saved-index.ts";
 import { stopApps } from "./stop/stopping-apps.ts";
 import { toStorageVersions } from "./source/stored-versions.ts";
-import { leftClaims } from "./claims/unsaved-claims.ts";
+import { leftClaims } from "./claims/claims-without-data.ts";
 import { removeWebhooks } from "./calls/webhooks.ts";
 
 /**
@@ -42,147 +42,147 @@ import { removeWebhooks } from "./calls/webhooks.ts";
  * will be replaced; what is replaced stays until the end, and comes back when the restore fails. `index` keeps what one phase
  * has learnt of the archive for the next.
  */
-export function restoreJob(parts: JobParts, plan: RestorePlan, index: SavedIndex): JobDefinition {
+export function restoreJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex): JobDefinition {
   const phase = (name: RestorePhase, run: (source: RestoreSource, context: JobContext) => Promise<void>): Phase => ({
     name,
     run: async (context) => {
       hasReached(context, "untouched"); // or else it stops before it does more
       const open = name === "PRE_VALIDATION" ? backupSource : provenSource;
-      await run(await open(parts, context, plan, index), context);
+      await run(await open(deps, context, plan, index), context);
     },
   });
   return {
     phases: [
       phase("PRE_VALIDATION", async (source, context) => {
-        await preValidation(source, parts, context, plan);
+        await preValidation(source, deps, context, plan);
         begin(context);
       }),
       phase("STOPPING_APPS", async (source, context) => {
         reach(context, "touched");
-        await relaxPodSecurity(parts, context, source);
-        await removeWebhooks(parts, context, source.scope.wholeNamespaces);
-        if (!hasReached(context, "stored")) await toStorageVersions(parts, context, source);
+        await relaxPodSecurity(deps, context, source);
+        await removeWebhooks(deps, context, source.scope.wholeNamespaces);
+        if (!hasReached(context, "stored")) await toStorageVersions(deps, context, source);
         reach(context, "stored");
-        await keepVolumes(parts, context, source.scope);
-        await disown(
-          parts,
+        await retainVolumes(deps, context, source.scope);
+        await detachFromOwners(
+          deps,
           context,
           source.scope.wholeNamespaces,
           leftClaims(source),
           new OwnerLinks(context, source.notesPrefix),
         );
-        await stopApps(parts, context, source.scope);
-        await relaxLimits(parts, context, source.scope.wholeNamespaces);
+        await stopApps(deps, context, source.scope);
+        await relaxLimits(deps, context, source.scope.wholeNamespaces);
       }),
       phase("DELETING_OBJECTS", async (source, context) => {
         const links = new OwnerLinks(context, source.notesPrefix);
         reach(context, "deleting");
-        await removeWebhooks(parts, context, source.scope.wholeNamespaces);
-        await disown(parts, context, source.scope.wholeNamespaces, leftClaims(source), links);
-        await deleteObjects(source, parts, context);
+        await removeWebhooks(deps, context, source.scope.wholeNamespaces);
+        await detachFromOwners(deps, context, source.scope.wholeNamespaces, leftClaims(source), links);
+        await deleteObjects(source, deps, context);
       }),
       phase("DELETING_OBJECTS_PVC", async (source, context) => {
-        await stopApps(parts, context, source.scope); // what others have made again
-        await deleteClaims(parts, context, source.scope, leftClaims(source));
+        await stopApps(deps, context, source.scope); // what others have made again
+        await deleteClaims(deps, context, source.scope, leftClaims(source));
       }),
       phase("RESTORING_PVC", async (source, context) => {
         const links = new OwnerLinks(context, source.notesPrefix);
-        await stopApps(parts, context, source.scope); // a pod may wait for a claim of a known name
-        await restoreNamespaces(parts, context, source);
-        await restoreClusterScoped(parts, context, source, links, kindsForClaims);
-        await restoreSecrets(source, parts, context, links);
-        await restoreClaims(parts, context, source, links);
+        await stopApps(deps, context, source.scope); // a pod may wait for a claim of a known name
+        await restoreNamespaces(deps, context, source);
+        await restoreClusterScoped(deps, context, source, links, kindsForClaims);
+        await restoreSecrets(source, deps, context, links);
+        await restoreClaims(deps, context, source, links);
       }),
       phase("RESTORING_OBJECTS", async (source, context) => {
-        await removeWebhooks(parts, context, source.scope.wholeNamespaces);
-        await relaxLimits(parts, context, source.scope.wholeNamespaces); // which others may have put in force again
-        await restoreFrom(source, parts, context);
+        await removeWebhooks(deps, context, source.scope.wholeNamespaces);
+        await relaxLimits(deps, context, source.scope.wholeNamespaces); // which others may have put in force again
+        await restoreFrom(source, deps, context);
       }),
       phase("STARTING_APPS", async (source, context) => {
-        await startApps(source, parts, context);
-        await bindIdleClaims(source, parts, context);
-        await tellMissing(source, parts, context);
+        await startApps(source, deps, context);
+        await bindUnconsumedClaims(source, deps, context);
+        await reportMissing(source, deps, context);
       }),
     ],
     async finish(context) {
       index.clear();
-      const source = await provenSource(parts, context, plan);
+      const source = await provenSource(deps, context, plan);
       reach(context, "restored");
-      await settleBoundClaims(parts, context, source);
+      await settleBoundClaims(deps, context, source);
       const isWhole = () => !context.messages().some(({ level }) => level === "error");
-      if (isWhole()) await releaseKeptVolumes(parts, context, leftClaims(source));
-      await letOthersJudge(source, parts, context);
+      if (isWhole()) await releaseRetainedVolumes(deps, context, leftClaims(source));
+      await letOthersJudge(source, deps, context);
       if (!isWhole()) {
         context.error(
           "DRS-R005",
           "",
-          `not all was restored. ${whereAllLies(parts, context, "Freeing what a restore has replaced")}`,
+          `not all was restored. ${whereAllLies(deps, context, "Freeing what a restore has replaced")}`,
         );
         return;
       }
-      await deleteSafetyArchive(parts, context);
+      await deleteSafetyArchive(deps, context);
     },
     async fail(context) {
       index.clear();
       if (!isKnown(context)) {
-        await putApisBack(parts, context);
+        await putApisBack(deps, context);
         context.error(
           "DRS-R055",
           "",
-          `how far the restore had come is not known any more, so nothing is undone: report it. ${whereAllLies(parts, context)}`,
+          `how far the restore had come is not known any more, so nothing is undone: report it. ${whereAllLies(deps, context)}`,
         );
         return;
       }
       if (hasReached(context, "restored")) {
-        const volumes = keptVolumes(context).map(({ persistentVolume }) => persistentVolume);
+        const volumes = retainedVolumes(context).map(({ persistentVolume }) => persistentVolume);
         const left =
           volumes.length > 0 ? `what was replaced is not all removed: volumes ${volumes.join(", ")}` : "not cleaned up";
         context.error(volumes.length > 0 ? "DRS-R007" : "DRS-R008", "", `all is restored, but ${left}`);
-        await letOthersJudge(await provenSource(parts, context, plan), parts, context);
+        await letOthersJudge(await provenSource(deps, context, plan), deps, context);
         return;
       }
       const isTouched = hasReached(context, "touched");
-      if (isTouched && !parts.restore.goBack) {
-        await putApisBack(parts, context); // they were gone before the safety archive was made
+      if (isTouched && !deps.restore.rollBack) {
+        await putApisBack(deps, context); // they were gone before the safety archive was made
         await cleanUp(
           context.error,
-          () => releaseHandedOver(parts, context),
-          () => discardFillers(parts, context),
+          () => releaseHandedOver(deps, context),
+          () => discardFillers(deps, context),
         );
-        context.error("DRS-R006", "", `going back is turned off. ${whereAllLies(parts, context)}`);
+        context.error("DRS-R006", "", `going back is turned off. ${whereAllLies(deps, context)}`);
         return;
       }
       if (!isTouched) {
         context.info("nothing in the namespaces was touched", "DRS-R001");
-        await putApisBack(parts, context);
+        await putApisBack(deps, context);
         await cleanUp(
           context.error,
-          () => discardFillers(parts, context),
-          () => removeImported(parts, context),
-          () => deleteSafetyArchive(parts, context),
+          () => discardFillers(deps, context),
+          () => removeImported(deps, context),
+          () => deleteSafetyArchive(deps, context),
         );
-      } else if (await goBack(parts, context)) await deleteSafetyArchive(parts, context);
+      } else if (await rollBack(deps, context)) await deleteSafetyArchive(deps, context);
     },
-    isInBetween,
-    givenUp: (context, why) =>
-      isInBetween(context)
-        ? { id: "DRS-R006", text: `going back failed too: ${why}. ${whereAllLies(parts, context)}` }
+    needsRollback,
+    abandoned: (context, why) =>
+      needsRollback(context)
+        ? { id: "DRS-R006", text: `going back failed too: ${why}. ${whereAllLies(deps, context)}` }
         : undefined,
   };
 }
 
 /** Puts in force what could refuse what is restored, as nothing is left to be created: Pod Security, webhooks and policies. */
-async function letOthersJudge(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
-  const enforced = await enforcePodSecurity(source, parts, context);
-  await letCallsIn(source, parts, context);
-  await tellInadmissiblePods(parts, context, enforced);
+async function letOthersJudge(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
+  const enforced = await enforcePodSecurity(source, deps, context);
+  await letCallsIn(source, deps, context);
+  await tellInadmissiblePods(deps, context, enforced);
   forgetRelaxed(context);
 }
 
 /** Whether neither what was there nor what was saved is there whole. */
-function isInBetween(context: JobContext): boolean {
+function needsRollback(context: JobContext): boolean {
   if (!isKnown(context)) return false; // nothing is undone then
-  return hasReached(context, "touched") && !hasReached(context, "restored") && wentBack.find(context) === undefined;
+  return hasReached(context, "touched") && !hasReached(context, "restored") && rolledBack.find(context) === undefined;
 }
 
 /** Whether it is noted how far the restore has come. */
@@ -196,6 +196,6 @@ function isKnown(context: JobContext): boolean {
   }
 }
 
-async function deleteSafetyArchive({ archives }: JobParts, { job, signal }: JobContext): Promise<void> {
+async function deleteSafetyArchive({ archives }: JobDeps, { job, signal }: JobContext): Promise<void> {
   await archives.writer(safetyFolder(job.uuid)).delete(signal);
 }

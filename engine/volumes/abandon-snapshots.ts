@@ -1,5 +1,5 @@
 import type { JobContext } from "../jobs/phase.ts";
-import type { JobParts } from "../jobs/parts.ts";
+import type { JobDeps } from "../jobs/deps.ts";
 import { volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { jobLabel } from "../kinds/own-labels.ts";
@@ -19,7 +19,7 @@ export async function abandonSnapshots(
     cluster,
     namespaces: all,
     limits,
-  }: Pick<JobParts, "cluster" | "limits"> & { readonly namespaces: readonly string[] },
+  }: Pick<JobDeps, "cluster" | "limits"> & { readonly namespaces: readonly string[] },
 ): Promise<void> {
   const { job, signal } = context;
   const timeoutMs = Math.max(limits.snapshotTimeout, shortestDiscardLimitMs);

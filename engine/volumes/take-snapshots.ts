@@ -43,12 +43,12 @@ export async function discardBegun({ job, signal }: JobContext, request: SaveReq
   const { cluster, claims, inFlight } = request;
   const timeoutMs = Math.max(request.timeoutMs, shortestDiscardLimitMs);
   const namespaces = new Set(claims.map(({ namespace }) => namespace));
-  const discard = { cluster, uuid: job.uuid, namespaces, timeoutMs, inFlight, signal, onHeld: giveUp };
+  const discard = { cluster, uuid: job.uuid, namespaces, timeoutMs, inFlight, signal, onHeld: abandon };
   await discardSnapshots(discard);
   await discardVolumeContents(discard);
 }
 
-function giveUp(_namespace: string, error: DrsError): never {
+function abandon(_namespace: string, error: DrsError): never {
   throw error;
 }
 
@@ -78,7 +78,7 @@ export async function keepSnapshots(context: JobContext, request: SaveRequest): 
   await detachSnapshots(kept, { cluster, uuid: job.uuid, timeoutMs, inFlight, signal });
   for (const namespace of new Set(claims.map((claim) => claim.namespace)))
     await releaseSources({ cluster, inFlight, signal }, namespace);
-  tellSpread(context);
+  reportSpread(context);
 }
 
 /** The snapshots that a job has noted, in the order of namespace and claim. */
@@ -183,7 +183,7 @@ function contentNameOf(uuid: string, claim: SnapshotableClaim, status: SnapshotS
   return status?.boundVolumeSnapshotContentName ?? "";
 }
 
-function tellSpread(context: JobContext): void {
+function reportSpread(context: JobContext): void {
   const times = savedVolumes(context).flatMap(({ data }) => data.map(({ snapshotTime }) => Date.parse(snapshotTime)));
   if (times.length === 0) return;
   context.info(`${times.length} snapshots taken within ${Math.max(...times) - Math.min(...times)} ms of one another`);

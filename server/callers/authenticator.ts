@@ -1,10 +1,10 @@
 import { DrsError } from "../../engine/errors.ts";
 import type { ServerRequest } from "../http/call.ts";
-import type { Identity, Way } from "./identity.ts";
+import type { Identity, AuthMethod } from "./identity.ts";
 
 /** One configured way. */
 export interface Authenticator {
-  readonly way: Way;
+  readonly authMethod: AuthMethod;
   /**
    * Who sent the request, from its headers and connection; its body is not read yet. Undefined when it carries nothing
    * of this way.
@@ -18,10 +18,10 @@ export interface Authenticator {
 }
 
 /** In this order they are tried, whatever order they are configured in. */
-const order: readonly Way[] = ["client certificate", "CDP signature", "bearer token"];
+const order: readonly AuthMethod[] = ["client certificate", "CDP signature", "bearer token"];
 
 export function inOrder(authenticators: readonly Authenticator[]): readonly Authenticator[] {
-  return authenticators.toSorted((a, b) => order.indexOf(a.way) - order.indexOf(b.way));
+  return authenticators.toSorted((a, b) => order.indexOf(a.authMethod) - order.indexOf(b.authMethod));
 }
 
 /**
@@ -37,6 +37,6 @@ export async function authenticate(
     const identity = await authenticator.authenticate(request, signal);
     if (identity) return identity;
   }
-  const ways = authenticators.map(({ way }) => `a ${way}`).join(" or ");
-  throw new DrsError("UNAUTHENTICATED", `who calls is not known: send ${ways}`, { id: "DRS-C001" });
+  const authMethods = authenticators.map(({ authMethod }) => `a ${authMethod}`).join(" or ");
+  throw new DrsError("UNAUTHENTICATED", `who calls is not known: send ${authMethods}`, { id: "DRS-C001" });
 }

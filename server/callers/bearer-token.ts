@@ -16,7 +16,7 @@ export interface TokenVerifier {
  */
 export function bearerTokens(verifiers: readonly TokenVerifier[]): Authenticator {
   return {
-    way: "bearer token",
+    authMethod: "bearer token",
     async authenticate({ headers }, signal) {
       const token = tokenIn(headers.authorization);
       if (token === undefined) return undefined;

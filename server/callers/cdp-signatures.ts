@@ -31,7 +31,7 @@ interface Signed {
  * A signature may come again within the window on its date: clients repeat a failed request as it was.
  */
 export class CdpSignatures implements Authenticator {
-  readonly way = "CDP signature";
+  readonly authMethod = "CDP signature";
   readonly #options: SignatureOptions;
 
   constructor(options: SignatureOptions) {
@@ -53,7 +53,7 @@ export class CdpSignatures implements Authenticator {
     // With another key in its place, an unknown one takes as long as a wrong signature.
     const candidate = isKnown ? key : this.#anyKey(signed.method);
     const isSigned = candidate !== undefined && (await this.#hasSigned(candidate, request, signed.signature));
-    if (isKnown && isSigned) return { name: key.user, groups: key.groups, provenBy: this.way };
+    if (isKnown && isSigned) return { name: key.user, groups: key.groups, provenBy: this.authMethod };
     const keyId = signed.keyId.slice(0, loggedLength);
     const reason = isKnown ? "wrong signature" : "no such key of this method";
     throw new DrsError("UNAUTHENTICATED", "the access key is not known or the signature is wrong", {

@@ -17,7 +17,7 @@ interface Proof {
  * https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates
  */
 export class ClientCertificates implements Authenticator {
-  readonly way = "client certificate";
+  readonly authMethod = "client certificate";
   /** By connection. */
   readonly #proofs = new WeakMap<object, Proof>();
 
@@ -44,7 +44,7 @@ export class ClientCertificates implements Authenticator {
     const { subject } = socket.getPeerCertificate() as { subject: { CN?: string | string[]; O?: string | string[] } };
     if (typeof subject.CN !== "string" || subject.CN === "")
       throw refusal("certificate has no common name, or several");
-    const identity = { name: subject.CN, groups: [subject.O ?? []].flat(), provenBy: this.way } as const;
+    const identity = { name: subject.CN, groups: [subject.O ?? []].flat(), provenBy: this.authMethod } as const;
     return { identity, validUntil: Date.parse(certificate.validTo) };
   }
 }

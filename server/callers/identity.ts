@@ -4,10 +4,10 @@ import type { User } from "../../engine/model.ts";
 export interface Identity {
   readonly name: string;
   readonly groups: readonly string[];
-  readonly provenBy: Way;
+  readonly provenBy: AuthMethod;
   /** The caller as the cluster knows it, where the cluster itself has said who calls. */
   readonly clusterUser?: User;
 }
 
 /** How a caller proves who it is, as messages name it. */
-export type Way = "client certificate" | "CDP signature" | "bearer token";
+export type AuthMethod = "client certificate" | "CDP signature" | "bearer token";

@@ -1,4 +1,4 @@
-import type { Access } from "../../engine/access.ts";
+import type { Auth } from "../../engine/cluster-auth.ts";
 import type { Logger } from "../../engine/logger.ts";
 import { ReloadedFiles } from "../http/reloaded-files.ts";
 import { openRights } from "../rights/open-rights.ts";
@@ -23,18 +23,18 @@ export interface OpenCallers extends Callers {
 export async function openCallers(
   config: CallersConfig,
   log: Logger,
-  access: () => Access,
+  auth: () => Auth,
 ): Promise<OpenCallers | undefined> {
   const { clientCertificates, signatures, tokens, rights } = config;
   const keys = signatures && (await openAccessKeys(signatures.accessKeysFile, log));
   const authenticators: readonly (Authenticator | undefined)[] = [
     clientCertificates ? new ClientCertificates() : undefined,
     keys && new CdpSignatures({ ...signatures, keys: () => keys.value }),
-    tokens && (await openTokens(tokens, access)),
+    tokens && (await openTokens(tokens, auth)),
   ];
   const configured = authenticators.filter((authenticator) => authenticator !== undefined);
   if (configured.length === 0) return undefined;
-  const granted = await openRights(rights, log, access);
+  const granted = await openRights(rights, log, auth);
   const close = () => {
     keys?.close();
     granted?.close();

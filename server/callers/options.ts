@@ -62,7 +62,7 @@ export function callersConfig(options: CallerOptions, program: Command): Callers
     rights,
   };
   if (rights && !knowsCallers(config)) {
-    program.error(`error: --rights are of callers who are known, and none is: set ${waysToSet}`);
+    program.error(`error: --rights are of callers who are known, and none is: set ${authMethodsToSet}`);
   }
   if (config.tokens && !rights) {
     program.error(
@@ -73,7 +73,7 @@ export function callersConfig(options: CallerOptions, program: Command): Callers
   return config;
 }
 
-const waysToSet = "--client-ca, --access-keys, --token-review-audiences or --oidc-issuer";
+const authMethodsToSet = "--client-ca, --access-keys, --token-review-audiences or --oidc-issuer";
 
 function knowsCallers({ clientCertificates, signatures, tokens }: CallersConfig): boolean {
   return clientCertificates || signatures !== undefined || tokens !== undefined;
@@ -81,13 +81,13 @@ function knowsCallers({ clientCertificates, signatures, tokens }: CallersConfig)
 
 /** The ways to know callers, for the log. */
 export function describeCallers({ clientCertificates, signatures, tokens }: CallersConfig): readonly string[] {
-  const ways = [
+  const authMethods = [
     clientCertificates && "client certificates (--client-ca)",
     signatures && "access keys (--access-keys)",
     tokens && tokens.reviewAudiences.length > 0 && "the cluster's tokens (--token-review-audiences)",
     tokens?.oidc && `tokens of ${tokens.oidc.issuer} (--oidc-issuer)`,
-  ].filter((way) => typeof way === "string");
-  return ways.length > 0 ? ways : ["anybody on this machine"];
+  ].filter((authMethod) => typeof authMethod === "string");
+  return authMethods.length > 0 ? authMethods : ["anybody on this machine"];
 }
 
 /** Who may do what, for the log. */
@@ -103,7 +103,7 @@ export function whyNotServed(callers: CallersConfig, addresses: readonly (Addres
   if (!open) return undefined;
   return (
     `${addressText(open)} can be reached from other machines, and nothing says who may call: ` +
-    `set ${waysToSet}, or listen on 127.0.0.1`
+    `set ${authMethodsToSet}, or listen on 127.0.0.1`
   );
 }
 

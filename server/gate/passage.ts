@@ -100,8 +100,8 @@ export class Passage {
   /** Once a stream is aborted, by its client or as its time is over, whatever its handler throws is no failure. */
   #translateOf(call: Call, error: unknown, { aborted, reason }: AbortSignal): ConnectError {
     if (!aborted) return this.translate(call, error);
-    const isTold = reason instanceof ConnectError;
-    return this.translate(call, isTold ? reason : new ConnectError("the client has gone", Code.Canceled));
+    const isReported = reason instanceof ConnectError;
+    return this.translate(call, isReported ? reason : new ConnectError("the client has gone", Code.Canceled));
   }
 
   #begin(call: Call, request: Message | undefined): void {

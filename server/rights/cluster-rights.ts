@@ -1,4 +1,4 @@
-import type { Access, ClusterRight } from "../../engine/access.ts";
+import type { Auth, ClusterRight } from "../../engine/cluster-auth.ts";
 import type { User } from "../../engine/model.ts";
 import type { Identity } from "../callers/identity.ts";
 import { type Authorize, denied, type Right } from "./right.ts";
@@ -30,13 +30,13 @@ const clusterRights: Readonly<Partial<Record<Right, readonly ClusterRight[]>>> =
  * Lets a caller do what the cluster's cluster roles allow it. The resources need not be served: roles may name any.
  * https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
  */
-export function clusterRightsOf(access: () => Access): Authorize {
+export function clusterRightsOf(auth: () => Auth): Authorize {
   return async (caller, right, signal) => {
     const user = clusterUser(caller);
     const all = clusterRights[right];
     if (!all) throw denied(caller, right, ", which no role of the cluster can grant");
     for (const needed of all) {
-      if (await access().isAllowed(user, needed, signal)) continue;
+      if (await auth().isAllowed(user, needed, signal)) continue;
       const resource = `${needed.resource}.${group}${needed.subresource === undefined ? "" : `/${needed.subresource}`}`;
       throw denied(caller, right, `, in the cluster: ${needed.verb} ${resource}`);
     }

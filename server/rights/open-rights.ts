@@ -1,4 +1,4 @@
-import type { Access } from "../../engine/access.ts";
+import type { Auth } from "../../engine/cluster-auth.ts";
 import { DrsError } from "../../engine/errors.ts";
 import type { Logger } from "../../engine/logger.ts";
 import { ReloadedFiles } from "../http/reloaded-files.ts";
@@ -21,7 +21,7 @@ interface Granted {
 export async function openRights(
   config: RightsConfig | undefined,
   log: Logger,
-  access: () => Access,
+  auth: () => Auth,
 ): Promise<Granted | undefined> {
   if (config === undefined) {
     log.warn(
@@ -31,7 +31,7 @@ export async function openRights(
     return undefined;
   }
   if (config === "all") return undefined;
-  if (config === "kubernetes") return { authorize: clusterRightsOf(access), close() {} };
+  if (config === "kubernetes") return { authorize: clusterRightsOf(auth), close() {} };
   const { file } = config;
   const parse = ([content]: readonly Buffer[]) => {
     try {

@@ -90,8 +90,8 @@ export function readConfig(args: readonly string[]): ServerConfig {
       },
       crn: { partition: options.crnPartition, region: options.crnRegion, account: options.crnAccount },
       restore: {
-        goBack: options.goBack === "on",
-        goBackTimeout: options.goBackTimeout,
+        rollBack: options.goBack === "on",
+        rollBackTimeout: options.goBackTimeout,
         statusOf: options.restoreStatus,
         maxRefusedObjects: options.maxRefusedObjects,
         ...(options.fillNamespace !== undefined && { fillNamespace: fillNamespace(options, program) }),

@@ -36,7 +36,7 @@ export type Intercepted =
   | "done and broken off";
 
 /** What the server works with besides the cluster. */
-export interface ServerParts {
+export interface ServerDeps {
   readonly paging: Paging;
   readonly access: AccessRules;
   /** Looks at every request first, and may answer it. */
@@ -46,9 +46,9 @@ export interface ServerParts {
 const bodyLimit = 3 * 1024 * 1024;
 
 /** An HTTP server that speaks the Kubernetes API on the cluster; the caller makes it listen. */
-export function createApiServer(cluster: Cluster, parts: ServerParts): Server {
+export function createApiServer(cluster: Cluster, deps: ServerDeps): Server {
   return createServer((request, response) => {
-    answer(cluster, parts, request, response).catch((error: unknown) => {
+    answer(cluster, deps, request, response).catch((error: unknown) => {
       if (response.headersSent) {
         response.destroy();
         return;
@@ -60,12 +60,12 @@ export function createApiServer(cluster: Cluster, parts: ServerParts): Server {
   });
 }
 
-async function answer(cluster: Cluster, parts: ServerParts, request: IncomingMessage, response: ServerResponse) {
+async function answer(cluster: Cluster, deps: ServerDeps, request: IncomingMessage, response: ServerResponse) {
   const url = new URL(`http://simulator${request.url ?? "/"}`);
   const method = request.method ?? "GET";
   const { pathname: path, searchParams: query } = url;
   const body = await readBody(request);
-  const intercepted = parts.intercept({ method, path, query, body });
+  const intercepted = deps.intercept({ method, path, query, body });
   if (intercepted === "broken off") {
     response.destroy();
     return;
@@ -88,7 +88,7 @@ async function answer(cluster: Cluster, parts: ServerParts, request: IncomingMes
   const kind = reviewResources.find(({ group, plural }) => path === `/apis/${group}/v1/${plural}`)?.kind;
   if (kind !== undefined) {
     if (method !== "POST") throw methodNotAllowed();
-    send(response, 201, printJson(review(kind, isFields(sent) ? sent : {}, parts.access)));
+    send(response, 201, printJson(review(kind, isFields(sent) ? sent : {}, deps.access)));
     return;
   }
   const target = parsePath(path, cluster.registry);
@@ -101,14 +101,14 @@ async function answer(cluster: Cluster, parts: ServerParts, request: IncomingMes
     return;
   }
   const type = (request.headers["content-type"] ?? "").split(";")[0] ?? "";
-  const reply = respond(cluster, parts, target, method, query, type, sent);
+  const reply = respond(cluster, deps, target, method, query, type, sent);
   if (intercepted === "done and broken off") response.destroy();
   else send(response, reply.status, reply.text);
 }
 
 function respond(
   cluster: Cluster,
-  { paging }: ServerParts,
+  { paging }: ServerDeps,
   target: Target,
   method: string,
   query: URLSearchParams,

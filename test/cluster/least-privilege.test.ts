@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Cluster, type AccessQuestion } from "../../engine/kubernetes/cluster.ts";
+import { Cluster, type ResourceRight } from "../../engine/kubernetes/cluster.ts";
 import type { DiscoveredResource } from "../../engine/kubernetes/discovery.ts";
 import { resourceName } from "../../engine/kubernetes/kubernetes-object.ts";
 import { verbsOfNeed, verbsOfNeeds } from "../../engine/objects/cluster-scoped-needs.ts";
@@ -157,7 +157,7 @@ async function defineGatewayClasses(): Promise<void> {
 const isServedByItself = () => undefined;
 
 /** What a backup and a restore ask whether they may, of the kinds that are in archives: every one that the service knows. */
-function allQuestions(): readonly AccessQuestion[] {
+function allQuestions(): readonly ResourceRight[] {
   const saved = resources.filter((kind) => resourceName(kind) in verbsOfNeeds);
   return [
     ...backupRights({ resources, serverOf: isServedByItself }, namespaces),
@@ -188,7 +188,7 @@ function expanded({ apiGroups, resources: names, verbs }: Rule): readonly string
   );
 }
 
-function inWords({ verb, group, resource, subresource, namespace }: AccessQuestion): string {
+function inWords({ verb, group, resource, subresource, namespace }: ResourceRight): string {
   const kind = `${resource}${group ? `.${group}` : ""}${subresource === undefined ? "" : `/${subresource}`}`;
   return `${verb} ${kind}${namespace ? ` in ${namespace}` : ""}`;
 }

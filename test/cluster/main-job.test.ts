@@ -71,7 +71,7 @@ test("a restore brings back what was changed, deleted and overwritten in the sam
 
 test("a restore brings back a control plane whose namespaces and snapshot objects are gone", async () => {
   await wreckCompletely(cluster);
-  expect(await restoreFromNothing(cluster, service)).toEqual(lostForGood);
+  expect(await restoreFromNothing(cluster, service)).toEqual(lostPermanently);
 });
 
 test("a service with an empty database and the key restores a backup of its storage into an empty cluster", async () => {
@@ -81,7 +81,7 @@ test("a service with an empty database and the key restores a backup of its stor
   try {
     const { backups } = await secondService.api("listBackups");
     expect(backups).toMatchObject([{ backupCrn, backupName: "before the upgrade", backupJobState: "COMPLETED" }]);
-    expect(await restoreFromNothing(second, secondService)).toEqual(lostForGood);
+    expect(await restoreFromNothing(second, secondService)).toEqual(lostPermanently);
   } finally {
     await secondService.stop();
     await second.stop();
@@ -89,7 +89,7 @@ test("a service with an empty database and the key restores a backup of its stor
 });
 
 /** The user's own VolumeSnapshot went with its namespace, and its storage snapshot with it; the job says so. */
-const lostForGood = ["VolumeSnapshot.snapshot.storage.k8s.io cdp/before-the-upgrade: missing"];
+const lostPermanently = ["VolumeSnapshot.snapshot.storage.k8s.io cdp/before-the-upgrade: missing"];
 
 /** Restores the backup where nothing of it is left, and gives what differs from before. */
 async function restoreFromNothing(into: TestCluster, by: TestService): Promise<readonly string[]> {
@@ -101,7 +101,7 @@ async function restoreFromNothing(into: TestCluster, by: TestService): Promise<r
   expect(JSON.stringify(restore.warnings)).toContain("before-the-upgrade");
 
   expect(await restoreLeftovers(into, restoreCrn)).toEqual([]);
-  return differencesSince(before, into, { expected: lostForGood });
+  return differencesSince(before, into, { expected: lostPermanently });
 }
 
 /** When the finished job of the control plane finished: a restore must not run it again. */

@@ -2,7 +2,7 @@ import { glob, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /** What a job can end with, or tell of one object, whose text stands where it is made. */
-const calls = /new (?:Drs|Store)Error\(\s*"(\w+)",|context\.(warn|error)\(|tellGivenUp\((?=\s*context)/g;
+const calls = /new (?:Drs|Store)Error\(\s*"(\w+)",|context\.(warn|error)\(|reportAbandoned\((?=\s*context)/g;
 /** Told to the caller, tried again, or `internal error (...)`. */
 const others = ["INVALID_ARGUMENT", "NOT_FOUND", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "INTERNAL"];
 /** Stands for what a text is given when it is made. */

@@ -37,8 +37,8 @@ export interface SceneOptions extends SimulatorOptions {
   readonly maxRefusedObjects?: number;
   /** How often a phase is tried: more where a test itself ends what it waits for. */
   readonly maxAttempts?: number;
-  readonly goBackTimeout?: number;
-  readonly goBack?: boolean;
+  readonly rollBackTimeout?: number;
+  readonly rollBack?: boolean;
   /** Where volumes are filled while the applications run: nowhere when not given. It has to exist. */
   readonly fillNamespace?: string;
   /** Whether archives are encrypted, as they are unless somebody turns it off. */
@@ -51,7 +51,7 @@ export interface Restart {
   readonly forgetful?: boolean;
   readonly flags?: Pick<
     SceneOptions,
-    "furtherNamespaces" | "furtherObjects" | "statusOf" | "maxRefusedObjects" | "goBackTimeout" | "goBack"
+    "furtherNamespaces" | "furtherObjects" | "statusOf" | "maxRefusedObjects" | "rollBackTimeout" | "rollBack"
   >;
   /** Done while no service runs. */
   readonly meanwhile?: () => void;
@@ -79,8 +79,8 @@ export class Scene {
       statusOf = [],
       maxRefusedObjects = 5,
       maxAttempts = 3,
-      goBackTimeout = 0,
-      goBack = true,
+      rollBackTimeout = 0,
+      rollBack = true,
       fillNamespace = "",
       isEncrypted = true,
       readsUnencrypted = false,
@@ -90,7 +90,7 @@ export class Scene {
     this.client = new KubernetesClient(simulator.url);
     this.#limits = limits;
     this.#further = { furtherNamespaces, furtherObjects };
-    this.#restore = { statusOf, maxRefusedObjects, goBackTimeout, goBack, fillNamespace };
+    this.#restore = { statusOf, maxRefusedObjects, rollBackTimeout, rollBack, fillNamespace };
     this.#maxAttempts = maxAttempts;
     const keyFile = join(this.folder, "encryption-keys");
     this.#encryption = isEncrypted ? { keyFile, makeKey: true, readsUnencrypted } : undefined;

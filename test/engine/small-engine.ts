@@ -22,7 +22,7 @@ export function engineConfig(folder: string): EngineConfig {
       databaseStatefulSet: "cdp-embedded-db",
     },
     crn: { partition: "altus", region: "us-west-1", account: "acme" },
-    restore: { goBack: true, goBackTimeout: 0, statusOf: [], maxRefusedObjects: 5 },
+    restore: { rollBack: true, rollBackTimeout: 0, statusOf: [], maxRefusedObjects: 5 },
     limits: {
       hookTimeout: 1_000,
       snapshotTimeout: 1_000,

@@ -1,4 +1,4 @@
-import type { Access } from "../../engine/access.ts";
+import type { Auth } from "../../engine/cluster-auth.ts";
 import { DrsError } from "../../engine/errors.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Backup, Caller, JobCount, Page, PageRequest, Restore } from "../../engine/model.ts";
@@ -19,7 +19,7 @@ export class FakeEngine implements Engine {
   readonly restores: Restore[] = [];
   readonly callers: Caller[] = [];
   healthy = true;
-  access: Access = { reviewToken: async () => undefined, isAllowed: async () => false };
+  auth: Auth = { authenticateToken: async () => undefined, isAllowed: async () => false };
   #made = 0;
   logs = "2026-11-23T17:29:44.000Z INFO PRE_VALIDATION phase started\n";
   /** Thrown by the next call of `listBackupEntities`. */

@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { putApisBack } from "../objects/aggregated-apis.ts";
 import { restoreClusterScoped } from "../objects/cluster-scoped.ts";
@@ -11,10 +11,10 @@ import { restoreWebhooks } from "./webhooks.ts";
  * Lets webhooks and aggregated APIs call into the control plane again. Whatever they could refuse has to be done before: this
  * is the last that a restore does to the cluster. May run again.
  */
-export async function letCallsIn(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+export async function letCallsIn(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
   const links = new OwnerLinks(context, source.notesPrefix);
-  await restoreClusterScoped(parts, context, source, links, ["apiservices.apiregistration.k8s.io"]);
-  await putApisBack(parts, context);
-  await restoreWebhooks(source, parts, context, links);
-  await restoreClusterScoped(parts, context, source, links, admissionPolicies);
+  await restoreClusterScoped(deps, context, source, links, ["apiservices.apiregistration.k8s.io"]);
+  await putApisBack(deps, context);
+  await restoreWebhooks(source, deps, context, links);
+  await restoreClusterScoped(deps, context, source, links, admissionPolicies);
 }

@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { isSameJson } from "../../kubernetes/exact-json.ts";
 import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
@@ -15,7 +15,7 @@ import { labelsAndAnnotations } from "../compare/labels-and-annotations.ts";
 import { insertWebhooks, mergeWebhooks } from "./merging-webhooks.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
 import type { OwnerLinks } from "../objects/owner-links.ts";
-import { tellGivenUp } from "../objects/refused-objects.ts";
+import { reportAbandoned } from "../objects/refused-objects.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
 
@@ -34,7 +34,7 @@ const maxAttempts = 10;
  * before. To be called before anything else is changed, and again where somebody may have made them anew.
  */
 export async function removeWebhooks(
-  { cluster }: Pick<JobParts, "cluster">,
+  { cluster }: Pick<JobDeps, "cluster">,
   context: JobContext,
   namespaces: readonly string[],
 ): Promise<void> {
@@ -76,7 +76,7 @@ type Kind = Pick<ResourceType, "apiVersion" | "resource">;
  */
 export async function restoreWebhooks(
   source: RestoreSource,
-  { cluster }: Pick<JobParts, "cluster">,
+  { cluster }: Pick<JobDeps, "cluster">,
   context: JobContext,
   links: OwnerLinks,
 ): Promise<void> {
@@ -100,7 +100,7 @@ function kindOf({ resource }: Kind): string {
 }
 
 interface WebhooksRestore {
-  readonly cluster: JobParts["cluster"];
+  readonly cluster: JobDeps["cluster"];
   readonly context: JobContext;
   readonly source: RestoreSource;
   readonly links: OwnerLinks;
@@ -167,17 +167,17 @@ async function putBack(
       await restoreFieldOwners(cluster, type, reference, signal);
     context.info(`restored ${type.kind} ${name}`);
   } catch (error) {
-    tellGivenUp(context, source, {
+    reportAbandoned(context, source, {
       code: "DRS-R003",
       what: `${type.kind} ${name}`,
       text: `was not restored: ${refusalOf(error)}`,
     });
   }
-  if (source.notesPrefix === "") await tellUnanswered(restore, type, name, newer);
+  if (source.notesPrefix === "") await reportUnanswered(restore, type, name, newer);
 }
 
 /** A webhook that is newer than the backup may call what is not in it, and refuse everything then. */
-async function tellUnanswered(
+async function reportUnanswered(
   { cluster, context }: WebhooksRestore,
   { kind }: ResourceType,
   configuration: string,

@@ -15,7 +15,7 @@ export function inClass(claim: KubernetesObject, storageClass: KubernetesObject 
 }
 
 /** Warns of a claim that is not in the storage class that it was saved in. */
-export function tellOtherClass(
+export function reportOtherClass(
   { warn }: Pick<JobContext, "warn">,
   volume: SavedVolume,
   storageClass: KubernetesObject | undefined,

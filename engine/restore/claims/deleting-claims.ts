@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { DrsError } from "../../errors.ts";
 import { persistentVolumeClaims } from "../../kubernetes/built-in-kinds.ts";
@@ -6,7 +6,7 @@ import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { waitUntilGone } from "../../kubernetes/waiting.ts";
 import { releaseSources } from "../../volumes/source-protection.ts";
-import { keepVolumes, type LeftClaims } from "./kept-volumes.ts";
+import { retainVolumes, type LeftClaims } from "./retained-volumes.ts";
 import type { Scope } from "../source/scope.ts";
 import { volumeOf } from "../../volumes/bound-claims.ts";
 
@@ -15,14 +15,14 @@ import { volumeOf } from "../../volumes/bound-claims.ts";
  * them only those go that somebody else has deleted, now that no pod uses them. May run again.
  */
 export async function deleteClaims(
-  parts: JobParts,
+  deps: JobDeps,
   context: JobContext,
   scope: Scope,
   isLeft: LeftClaims,
 ): Promise<void> {
-  const { cluster, limits } = parts;
+  const { cluster, limits } = deps;
   const { signal } = context;
-  await keepVolumes(parts, context, scope); // of claims that have come since, too
+  await retainVolumes(deps, context, scope); // of claims that have come since, too
   const isIn = (claim: KubernetesObject) => scope.liveReachOf(persistentVolumeClaims, claim.metadata) === "as saved";
   const goes = (claim: KubernetesObject) =>
     isIn(claim) && (!isLeft(claim) || claim.metadata.deletionTimestamp !== undefined);
@@ -40,7 +40,7 @@ export async function deleteClaims(
     });
     counts.set(namespace, count);
   }
-  await claimsGone(parts, context, scope.targetNamespaces, goes);
+  await claimsGone(deps, context, scope.targetNamespaces, goes);
   for (const [namespace, count] of counts)
     if (count > 0)
       context.info(`deleted ${count} claims of ${namespace}; their volumes are kept until the restore is over`);
@@ -51,15 +51,15 @@ export async function deleteClaims(
  * that uses them, is taken from them with a warning. FAILED_PRECONDITION names those that are there still.
  */
 export async function claimsGone(
-  parts: JobParts,
+  deps: JobDeps,
   context: JobContext,
   namespaces: Iterable<string>,
   isOurs: (claim: KubernetesObject) => boolean,
 ): Promise<void> {
-  const { clusterConcurrency, podsStopTimeout } = parts.limits;
+  const { clusterConcurrency, podsStopTimeout } = deps.limits;
   const held: string[] = [];
   await forEachInFlight(namespaces, clusterConcurrency, async (namespace) => {
-    const names = await claimsHeld(parts, context, namespace, isOurs);
+    const names = await claimsHeld(deps, context, namespace, isOurs);
     if (names.length > 0)
       held.push(
         `claims of ${namespace} are still there ${podsStopTimeout / 1000} s after their deletion: ${names.join(", ")}`,
@@ -70,14 +70,14 @@ export async function claimsGone(
 
 /** Waits as above; gives those that are there still, with what holds them. */
 async function claimsHeld(
-  parts: JobParts,
+  deps: JobDeps,
   context: JobContext,
   namespace: string,
   isOurs: (claim: KubernetesObject) => boolean,
 ): Promise<readonly string[]> {
-  const { cluster, limits } = parts;
+  const { cluster, limits } = deps;
   await releaseSources({ cluster, inFlight: limits.clusterConcurrency, signal: context.signal }, namespace);
-  await releaseClaims(parts, context, namespace, isOurs);
+  await releaseClaims(deps, context, namespace, isOurs);
   const timeoutMs = limits.podsStopTimeout;
   const wait = { type: persistentVolumeClaims, namespace, timeoutMs, signal: context.signal };
   const left = await waitUntilGone(cluster, wait, isOurs);
@@ -96,7 +96,7 @@ function foreignFinalizers({ metadata }: KubernetesObject): readonly string[] {
 
 /** Takes the finalizers from deleted claims that nobody else takes away in time. */
 async function releaseClaims(
-  { cluster, limits }: JobParts,
+  { cluster, limits }: JobDeps,
   { signal, warn }: JobContext,
   namespace: string,
   isOurs: (claim: KubernetesObject) => boolean,

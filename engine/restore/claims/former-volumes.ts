@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
-import { keptVolumes, ownMarks, ownPolicy } from "./kept-volumes.ts";
+import { retainedVolumes, ownMarks, ownPolicy } from "./retained-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 import { safetySource } from "../plan/restore-sources.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
@@ -15,32 +15,34 @@ interface VolumeSpec {
 }
 
 /** The volume that a claim had when this restore began, as it is, or, if it has gone since, as it was. */
-export async function keptVolumeOf(
-  parts: JobParts,
+export async function retainedVolumeOf(
+  deps: JobDeps,
   context: JobContext,
   namespace: string,
   claim: string,
 ): Promise<KubernetesObject | undefined> {
-  const kept = keptVolumes(context).filter((volume) => volume.namespace === namespace && volume.claim === claim);
-  const [first] = kept;
+  const retained = retainedVolumes(context).filter(
+    (volume) => volume.namespace === namespace && volume.claim === claim,
+  );
+  const [first] = retained;
   if (!first) return undefined;
   // A claim that somebody has made since under the same name had another one.
-  const former = kept.length > 1 ? await formerVolumeName(parts, context, namespace, claim) : "";
-  return keptVolume(parts, context, former === "" ? first.persistentVolume : former);
+  const former = retained.length > 1 ? await formerVolumeName(deps, context, namespace, claim) : "";
+  return retainedVolume(deps, context, former === "" ? first.persistentVolume : former);
 }
 
 /** A kept volume as it is, or, if it has gone since, as it was. */
-export async function keptVolume(
-  parts: JobParts,
+export async function retainedVolume(
+  deps: JobDeps,
   context: JobContext,
   name: string,
 ): Promise<KubernetesObject | undefined> {
-  const live = await whenNotGoing(parts, name, context.signal);
-  return live ?? archivedVolume(await safetySource(parts, context), name, context.signal);
+  const live = await whenNotGoing(deps, name, context.signal);
+  return live ?? archivedVolume(await safetySource(deps, context), name, context.signal);
 }
 
-async function formerVolumeName(parts: JobParts, context: JobContext, namespace: string, claim: string) {
-  const source = await safetySource(parts, context);
+async function formerVolumeName(deps: JobDeps, context: JobContext, namespace: string, claim: string) {
+  const source = await safetySource(deps, context);
   for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), context.signal))
     if (object.metadata.namespace === namespace && object.metadata.name === claim) return volumeOf(object);
   return "";
@@ -54,7 +56,7 @@ const pauseMs = 100;
  * https://kubernetes.io/docs/concepts/storage/persistent-volumes/#storage-object-in-use-protection
  */
 async function whenNotGoing(
-  { cluster, limits }: JobParts,
+  { cluster, limits }: JobDeps,
   name: string,
   signal: AbortSignal,
 ): Promise<KubernetesObject | undefined> {

@@ -1,5 +1,5 @@
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { DiscoveredResource } from "../../kubernetes/discovery.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
@@ -23,17 +23,17 @@ const untilHeldMs = 2_000;
  * even then.
  */
 export async function waitForDeleted(
-  parts: JobParts,
+  deps: JobDeps,
   context: JobContext,
   deleted: readonly Deleted[],
   { untilHeld }: { readonly untilHeld: boolean },
 ): Promise<readonly Deleted[]> {
-  const { limits } = parts;
+  const { limits } = deps;
   const timeoutMs = untilHeld ? Math.min(untilHeldMs, limits.finalizerTimeout) : limits.finalizerTimeout;
   const left: Deleted[] = [];
   const stuck: string[] = [];
   await forEachInFlight(deleted, limits.clusterConcurrency, async (one) => {
-    const held = await stillThere(parts, context, one, timeoutMs);
+    const held = await stillThere(deps, context, one, timeoutMs);
     if (held.length === 0) return;
     if (untilHeld) {
       left.push({ ...one, uids: new Set(held.map(({ metadata }) => metadata.uid ?? "")) });
@@ -44,8 +44,8 @@ export async function waitForDeleted(
       );
       return;
     }
-    await release(parts, context, one, held);
-    const names = (await stillThere(parts, context, one, timeoutMs)).map(({ metadata }) => metadata.name);
+    await release(deps, context, one, held);
+    const names = (await stillThere(deps, context, one, timeoutMs)).map(({ metadata }) => metadata.name);
     if (names.length > 0) stuck.push(`${resourceName(one.type)} of ${one.namespace}: ${listed(names)}`);
   });
   if (stuck.length > 0)
@@ -58,7 +58,7 @@ export async function waitForDeleted(
 }
 
 function stillThere(
-  { cluster }: JobParts,
+  { cluster }: JobDeps,
   { signal }: JobContext,
   { type, namespace, uids }: Deleted,
   timeoutMs: number,
@@ -67,7 +67,7 @@ function stillThere(
 }
 
 async function release(
-  { cluster, limits }: JobParts,
+  { cluster, limits }: JobDeps,
   { signal, warn }: JobContext,
   { type, namespace }: Deleted,
   held: readonly KubernetesObject[],

@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { DiscoveredResource, Discovery } from "../../kubernetes/discovery.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
@@ -7,10 +7,10 @@ import { resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { savedResources } from "../../objects/object-selection.ts";
 import { occupiedKinds } from "../../objects/occupied-kinds.ts";
 import { type Deleted, waitForDeleted } from "./deleted-objects.ts";
-import { secretsOfKeptVolumes } from "../claims/kept-volumes.ts";
+import { secretsOfRetainedVolumes } from "../claims/retained-volumes.ts";
 import { listed } from "../../objects/listed.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
-import { failWhenTooMany, tellGivenUp } from "../objects/refused-objects.ts";
+import { failWhenTooMany, reportAbandoned } from "../objects/refused-objects.ts";
 import { savedForSafety } from "../source/restore-checkpoints.ts";
 import { deletionWaves } from "../../kinds/restore-order.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
@@ -24,8 +24,8 @@ import { unsavedObjects } from "../source/unsaved-objects.ts";
  * What a finalizer holds for too long, as its controller is stopped, loses its finalizers, with a warning that names them; all
  * that is held is waited for together. May run again.
  */
-export async function deleteObjects(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
-  const { cluster, limits } = parts;
+export async function deleteObjects(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
+  const { cluster, limits } = deps;
   const { signal } = context;
   const { targetNamespaces: namespaces } = source;
   const discovery = await cluster.discover(signal);
@@ -38,14 +38,14 @@ export async function deleteObjects(source: RestoreSource, parts: JobParts, cont
     await forEachInFlight(wave, inFlight, async (type) => {
       const saved = await savedNames(source, type, signal);
       for (const namespace of namespaces) {
-        const uids = await deleteUnsaved(source, parts, context, { type, namespace, saved: saved.get(namespace) });
+        const uids = await deleteUnsaved(source, deps, context, { type, namespace, saved: saved.get(namespace) });
         if (uids.size > 0) deleted.push({ type, namespace, uids });
       }
     });
-    held.push(...(await waitForDeleted(parts, context, deleted, { untilHeld: true })));
+    held.push(...(await waitForDeleted(deps, context, deleted, { untilHeld: true })));
   }
-  await waitForDeleted(parts, context, held, { untilHeld: false });
-  failWhenTooMany(parts, context, source);
+  await waitForDeleted(deps, context, held, { untilHeld: false });
+  failWhenTooMany(deps, context, source);
 }
 
 /**
@@ -53,12 +53,12 @@ export async function deleteObjects(source: RestoreSource, parts: JobParts, cont
  * when the safety archive was made, which holds no copy of them.
  */
 function isUnknown(
-  { reader, isWayBack }: RestoreSource,
+  { reader, isRollback }: RestoreSource,
   context: JobContext,
   discovery: Discovery,
   kind: DiscoveredResource,
 ): boolean {
-  const unsafe = isWayBack ? [] : savedForSafety.read(context).unavailable; // the way back has it in its manifest
+  const unsafe = isRollback ? [] : savedForSafety.read(context).unavailable; // the way back has it in its manifest
   const unavailable = [...(reader.manifest.unavailable ?? []), ...unsafe];
   const name = resourceName(kind);
   return (
@@ -80,15 +80,15 @@ const deletedNotes = "deleted/";
 /** Asks for the deletion of a kind's objects that are not among the saved ones. Gives the uids of those to wait for. */
 async function deleteUnsaved(
   source: RestoreSource,
-  { cluster, limits }: JobParts,
+  { cluster, limits }: JobDeps,
   context: JobContext,
   { type, namespace, saved }: Collection,
 ): Promise<ReadonlySet<string>> {
   const { signal, notes, info, warn } = context;
   const uids = new Set<string>();
   const names: string[] = [];
-  const why = source.isWayBack ? "was not there before" : "is not in the backup";
-  const neededByVolumes = resourceName(type) === "secrets" ? secretsOfKeptVolumes(context) : new Set();
+  const why = source.isRollback ? "was not there before" : "is not in the backup";
+  const neededByVolumes = resourceName(type) === "secrets" ? secretsOfRetainedVolumes(context) : new Set();
   const unsaved = unsavedObjects(cluster, type, namespace, saved, signal);
   try {
     await forEachInFlight(unsaved, limits.clusterConcurrency, async (object) => {
@@ -106,7 +106,7 @@ async function deleteUnsaved(
         } catch (error) {
           if (hasStatus(error, 404, 405)) throw error;
           const text = `${why} and stays, as it cannot be deleted: ${refusalOf(error)}`;
-          tellGivenUp(context, source, { code: "DRS-R054", namespace, what: `${type.kind} ${name}`, text });
+          reportAbandoned(context, source, { code: "DRS-R054", namespace, what: `${type.kind} ${name}`, text });
           return;
         }
         names.push(name);

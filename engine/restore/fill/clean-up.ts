@@ -6,14 +6,14 @@ import { refusalOf } from "../objects/object-restorer.ts";
  * Does all of a clean-up, also what comes after a piece that fails. What a piece is refused is told; what may pass, such as an
  * API server that is away, is thrown when all have been tried, so that the clean-up runs again.
  */
-export async function cleanUp(tell: JobContext["error"], ...pieces: readonly (() => Promise<void>)[]): Promise<void> {
+export async function cleanUp(report: JobContext["error"], ...pieces: readonly (() => Promise<void>)[]): Promise<void> {
   const passing: unknown[] = [];
   for (const piece of pieces)
     try {
       await piece();
     } catch (error) {
       try {
-        tell(idOf(error), "", refusalOf(error));
+        report(idOf(error), "", refusalOf(error));
       } catch {
         passing.push(error);
       }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
 import { attemptEach, failureOf, throwAll } from "../../kubernetes/attempts.ts";
@@ -17,18 +17,18 @@ import { volumeOf } from "../../volumes/bound-claims.ts";
  * not go keeps no other one; the error names each, with what its claim and its volume are called.
  */
 export async function discardFillers(
-  parts: JobParts,
+  deps: JobDeps,
   context: JobContext,
   which: (filler: Filler) => boolean = () => true,
 ): Promise<void> {
-  const { limits } = parts;
+  const { limits } = deps;
   const fillers = fillersOf(context).filter(which);
   if (fillers.length === 0) return;
   const left = await attemptEach(fillers, limits.clusterConcurrency, async (filler) => {
-    const volume = await deleteFiller(parts, context, filler);
-    if (volume !== undefined) await gone(parts, context, volume);
+    const volume = await deleteFiller(deps, context, filler);
+    if (volume !== undefined) await gone(deps, context, volume);
   });
-  const unreleased = await failureOf(() => releaseData(dataRequest(parts, context), fillers.map(dataForFiller)));
+  const unreleased = await failureOf(() => releaseData(dataRequest(deps, context), fillers.map(dataForFiller)));
   if (unreleased.length === 0) for (const filler of fillers) if (!left.has(filler)) forgetFiller(context, filler);
   throwAll([...[...left].map(([filler, error]) => named(filler, error)), ...unreleased]);
 }
@@ -44,7 +44,7 @@ function named({ namespace, claim, place, name, volume }: Filler, { code, messag
 
 /** Deletes a filler. Gives the name of its volume where that has to go with it. */
 async function deleteFiller(
-  { cluster }: JobParts,
+  { cluster }: JobDeps,
   { job, signal }: JobContext,
   filler: Filler,
 ): Promise<string | undefined> {
@@ -70,7 +70,7 @@ async function deleteFiller(
 
 /** Whether the claim that the filler was for has its volume, or is about to. */
 async function isTaken(
-  cluster: JobParts["cluster"],
+  cluster: JobDeps["cluster"],
   { namespace, claim: name }: Filler,
   volume: KubernetesObject,
   signal: AbortSignal,
@@ -82,7 +82,7 @@ async function isTaken(
 const pauseMs = 200;
 
 /** FAILED_PRECONDITION when it is not gone in time. */
-async function gone({ cluster, limits }: JobParts, { signal }: JobContext, name: string): Promise<void> {
+async function gone({ cluster, limits }: JobDeps, { signal }: JobContext, name: string): Promise<void> {
   const limit = Date.now() + limits.podsStopTimeout;
   while (await cluster.get(persistentVolumes, "", name, signal)) {
     if (Date.now() >= limit)

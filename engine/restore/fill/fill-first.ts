@@ -1,5 +1,5 @@
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
@@ -19,29 +19,29 @@ import { untilBound } from "./until-bound.ts";
  */
 export async function fillFirst(
   { fillers, later }: FillPlan,
-  parts: JobParts,
+  deps: JobDeps,
   context: JobContext,
 ): Promise<readonly LaterClaim[]> {
   const planned = new Set(fillers.map(({ filler }) => filler.name));
-  await discardFillers(parts, context, ({ name }) => !planned.has(name)); // of an earlier run
+  await discardFillers(deps, context, ({ name }) => !planned.has(name)); // of an earlier run
   if (fillers.length === 0) return later;
-  const inFlight = parts.limits.clusterConcurrency;
+  const inFlight = deps.limits.clusterConcurrency;
   const refused = new Map<PlannedFiller, string>();
   const made: PlannedFiller[] = [];
   await forEachInFlight(fillers, inFlight, async (one) => {
-    if (await isFull(parts, context, one)) return;
-    const reason = await whyNotMade(parts, context, one);
+    if (await isFull(deps, context, one)) return;
+    const reason = await whyNotMade(deps, context, one);
     if (reason === undefined) made.push(one);
     else refused.set(one, reason);
   });
-  for (const [one, reason] of await untilBound(parts, context, made)) refused.set(one, reason);
+  for (const [one, reason] of await untilBound(deps, context, made)) refused.set(one, reason);
   const full = fillers.filter((one) => !refused.has(one));
-  await forEachInFlight(full, inFlight, (one) => keep(parts, context, one));
+  await forEachInFlight(full, inFlight, (one) => keep(deps, context, one));
   const needed = new Set(full.map(({ filler }) => filler.name));
-  await discardFillers(parts, context, ({ name }) => !needed.has(name));
+  await discardFillers(deps, context, ({ name }) => !needed.has(name));
   try {
     await releaseData(
-      dataRequest(parts, context),
+      dataRequest(deps, context),
       full.map(({ filler }) => dataForFiller(filler)),
     );
   } catch (error) {
@@ -52,7 +52,7 @@ export async function fillFirst(
 }
 
 /** Whether an earlier run has filled it. */
-async function isFull({ cluster }: JobParts, context: JobContext, { filler }: PlannedFiller): Promise<boolean> {
+async function isFull({ cluster }: JobDeps, context: JobContext, { filler }: PlannedFiller): Promise<boolean> {
   const { volume } = filledFor(context, filler.namespace, filler.claim) ?? {};
   if (!volume) return false;
   const found = await cluster.get(persistentVolumes, "", volume.persistentVolume, context.signal);
@@ -61,13 +61,13 @@ async function isFull({ cluster }: JobParts, context: JobContext, { filler }: Pl
 
 /** Makes a filler; gives what keeps the cluster from it. */
 async function whyNotMade(
-  parts: JobParts,
+  deps: JobDeps,
   context: JobContext,
   { filler, filling }: PlannedFiller,
 ): Promise<string | undefined> {
   noteFiller(context, filler);
   try {
-    await fillClaims(dataRequest(parts, context), [filling], async () => {});
+    await fillClaims(dataRequest(deps, context), [filling], async () => {});
     return undefined;
   } catch (error) {
     return refusalOf(error);
@@ -75,11 +75,7 @@ async function whyNotMade(
 }
 
 /** Notes a filler's volume and tells it to stay. */
-async function keep(
-  { cluster }: JobParts,
-  context: JobContext,
-  { filler, storageClass }: PlannedFiller,
-): Promise<void> {
+async function keep({ cluster }: JobDeps, context: JobContext, { filler, storageClass }: PlannedFiller): Promise<void> {
   const { job, signal } = context;
   if (filledFor(context, filler.namespace, filler.claim)) return;
   const claim = await cluster.get(persistentVolumeClaims, filler.place, filler.name, signal);

@@ -1,9 +1,9 @@
 import type { SavedData, SavedVolume } from "../../archive/format.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims } from "../../kubernetes/built-in-kinds.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
-import { rightsLacking } from "../../kubernetes/permissions.ts";
+import { rightsLacking } from "../../kubernetes/rights.ts";
 import { jobLabel } from "../../kinds/own-labels.ts";
 import { fillRights } from "../../objects/rights-needed.ts";
 import { dataFor } from "../../volumes/saved-data.ts";
@@ -43,7 +43,7 @@ export type FillSite = { readonly namespace: string } | { readonly reason: strin
  */
 export async function fillSiteOf(
   source: RestoreSource,
-  { cluster, restore, limits }: Pick<JobParts, "cluster" | "restore" | "limits">,
+  { cluster, restore, limits }: Pick<JobDeps, "cluster" | "restore" | "limits">,
   signal: AbortSignal,
 ): Promise<FillSite> {
   const namespace = restore.fillNamespace ?? (await cluster.ownNamespace(signal)) ?? "";
@@ -59,7 +59,7 @@ export async function fillSiteOf(
 export async function planFilling(
   source: RestoreSource,
   site: FillSite,
-  { cluster }: JobParts,
+  { cluster }: JobDeps,
   { job, signal }: JobContext,
 ): Promise<FillPlan> {
   const volumes = new Map(volumesOf(source).map((volume) => [`${volume.namespace}/${volume.claim}`, volume]));
@@ -94,7 +94,7 @@ export async function planFilling(
 /** Of a restore that only adds what is missing: the volumes of those claims that are not. */
 async function stayingClaims(
   { scope }: RestoreSource,
-  cluster: JobParts["cluster"],
+  cluster: JobDeps["cluster"],
   volumes: ReadonlyMap<string, SavedVolume>,
   signal: AbortSignal,
 ): Promise<readonly SavedVolume[]> {

@@ -1,5 +1,5 @@
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
@@ -23,11 +23,11 @@ export interface HandOver {
  * claims whose volume somebody has deleted meanwhile: their fillers are to be discarded. May run again.
  */
 export async function handOver<One extends HandOver>(
-  parts: JobParts,
+  deps: JobDeps,
   context: JobContext,
   wanted: readonly One[],
 ): Promise<readonly One[]> {
-  const { cluster, limits } = parts;
+  const { cluster, limits } = deps;
   const { signal } = context;
   const lost: One[] = [];
   const kept: One[] = [];
@@ -39,13 +39,13 @@ export async function handOver<One extends HandOver>(
       await cluster.delete(persistentVolumeClaims, filler.place, filler.name, signal);
     } else lost.push(one);
   });
-  await fillersGone(parts, context, kept);
-  await forEachInFlight(kept, limits.clusterConcurrency, (one) => giveVolume(parts, context, one));
+  await fillersGone(deps, context, kept);
+  await forEachInFlight(kept, limits.clusterConcurrency, (one) => giveVolume(deps, context, one));
   for (const { volume: _gone, ...filler } of lost.map((one) => one.filler)) noteFiller(context, filler);
   return lost;
 }
 
-async function fillersGone({ cluster, limits }: JobParts, { job, signal }: JobContext, wanted: readonly HandOver[]) {
+async function fillersGone({ cluster, limits }: JobDeps, { job, signal }: JobContext, wanted: readonly HandOver[]) {
   const [first] = wanted;
   if (!first) return;
   const names = new Set(wanted.map(({ filler }) => filler.name));
@@ -63,7 +63,7 @@ async function fillersGone({ cluster, limits }: JobParts, { job, signal }: JobCo
 }
 
 async function giveVolume(
-  { cluster }: JobParts,
+  { cluster }: JobDeps,
   context: JobContext,
   { filler, archived, claim }: HandOver,
 ): Promise<void> {
@@ -95,7 +95,7 @@ function sourcesOf(archived: KubernetesObject): object {
 }
 
 /** Gives the volumes that were handed over, and whose claims are bound, the reclaim policy of their class. May run again. */
-export async function releaseHandedOver({ cluster, limits }: JobParts, context: JobContext): Promise<void> {
+export async function releaseHandedOver({ cluster, limits }: JobDeps, context: JobContext): Promise<void> {
   const handed = fillersOf(context).filter(({ isHandedOver }) => isHandedOver === true);
   await forEachInFlight(handed, limits.clusterConcurrency, async ({ volume }) => {
     if (!volume) return;

@@ -1,5 +1,5 @@
 import { type FlatVolume, type SavedData, type SavedVolume, withData } from "../../archive/format.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { dataFor, releaseData } from "../../volumes/saved-data.ts";
 import type { ClaimData, DataRequest } from "../../volumes/volume-data.ts";
@@ -9,7 +9,7 @@ const importedNotes = "imported-data/";
 const formerNote = "imported";
 
 /** What a restore works with saved data with. */
-export function dataRequest({ cluster, limits }: JobParts, { job, signal }: JobContext): DataRequest {
+export function dataRequest({ cluster, limits }: JobDeps, { job, signal }: JobContext): DataRequest {
   return {
     cluster,
     uuid: job.uuid,
@@ -37,10 +37,10 @@ function importedFor({ notes }: Pick<JobContext, "notes">): readonly ClaimData<S
 }
 
 /** Removes the objects of saved data of all claims, filled or not, when the restore has failed. May run again. */
-export async function removeImported(parts: JobParts, context: JobContext): Promise<void> {
+export async function removeImported(deps: JobDeps, context: JobContext): Promise<void> {
   const { notes } = context;
   const former = notes.get<readonly (SavedVolume | FlatVolume)[]>(formerNote) ?? [];
-  await releaseData(dataRequest(parts, context), [
+  await releaseData(dataRequest(deps, context), [
     ...former.map((volume) => dataFor(withData(volume))),
     ...importedFor(context),
   ]);

@@ -1,5 +1,5 @@
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { checkData, dataFor } from "../../volumes/saved-data.ts";
 import type { ClaimData } from "../../volumes/volume-data.ts";
@@ -12,7 +12,7 @@ import { dataRequest, noteImported } from "./imported-data.ts";
 /** Proves that the data of every volume is there, for the claims that it will be filled into. DATA_LOSS names those where it is not. */
 export async function proveData(
   { fillers, later, staying }: FillPlan,
-  parts: JobParts,
+  deps: JobDeps,
   context: JobContext,
 ): Promise<void> {
   const claims = [
@@ -23,21 +23,21 @@ export async function proveData(
     })),
   ];
   if (claims.length === 0) return;
-  await prove(claims, parts, context);
+  await prove(claims, deps, context);
   context.info(`the storage has all ${claims.length} snapshots`);
 }
 
 /** Says which claims are filled when the applications have stopped, and why; proves the data of those that were planned otherwise. */
-export async function tellFilledLater(
+export async function reportFilledLater(
   later: readonly LaterClaim[],
   plan: FillPlan,
-  parts: JobParts,
+  deps: JobDeps,
   context: JobContext,
 ): Promise<void> {
   const unproven = later.filter(({ volume }) => !plan.later.some((planned) => planned.volume === volume));
   await prove(
     unproven.map(({ volume }) => ({ into: dataFor(volume), of: dataFor(volume) })),
-    parts,
+    deps,
     context,
   );
   const byReason = Map.groupBy(later, ({ reason }) => reason);
@@ -52,10 +52,10 @@ interface Proof {
   readonly of: ClaimData<SavedData>;
 }
 
-async function prove(claims: readonly Proof[], parts: JobParts, context: JobContext): Promise<void> {
+async function prove(claims: readonly Proof[], deps: JobDeps, context: JobContext): Promise<void> {
   const into = claims.map((one) => one.into);
   noteImported(context, into);
-  const faults = await checkData(dataRequest(parts, context), into);
+  const faults = await checkData(dataRequest(deps, context), into);
   const found = claims.flatMap(({ into, of }) => {
     const fault = faults.get(`${into.namespace}/${into.claim}`);
     return fault === undefined ? [] : [`${of.namespace}/${of.claim}: ${fault}`];

@@ -1,7 +1,7 @@
 import { idOf } from "../../errors.ts";
 import type { SavedVolume } from "../../archive/format.ts";
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
@@ -9,7 +9,7 @@ import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { isBound, unboundClaims } from "../../volumes/bound-claims.ts";
 import { checkData, classFor, dataFor, fillClaims, releaseData } from "../../volumes/saved-data.ts";
 import { existingClasses } from "../../volumes/storage-classes.ts";
-import { inClass, tellOtherClass } from "../claims/claim-in-class.ts";
+import { inClass, reportOtherClass } from "../claims/claim-in-class.ts";
 import { restoreFieldOwners } from "../compare/field-owners.ts";
 import { discardFillers } from "./discard-fillers.ts";
 import { type Filler, filledFor, isRestored } from "../claims/fillers.ts";
@@ -17,11 +17,11 @@ import { type HandOver, handOver, releaseHandedOver } from "./hand-over.ts";
 import { dataRequest, importedElsewhere, noteImported } from "./imported-data.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
 import type { OwnerLinks } from "../objects/owner-links.ts";
-import { ownMarks, ownPolicy } from "../claims/kept-volumes.ts";
+import { ownMarks, ownPolicy } from "../claims/retained-volumes.ts";
 import { objectsOf, partsOf, type RestoreSource, volumesOf } from "../source/restore-source.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
-import { removeUninvited } from "../claims/uninvited-claims.ts";
-import { createClaimWithoutSnapshot, remakeGoneClaims } from "../claims/unsaved-claims.ts";
+import { removeRecreated } from "../claims/recreated-claims.ts";
+import { createClaimWithoutData, recreateGoneClaims } from "../claims/claims-without-data.ts";
 
 /**
  * Makes every saved claim, those with a snapshot from it, all at once, and waits until they are bound; a claim whose
@@ -31,16 +31,16 @@ import { createClaimWithoutSnapshot, remakeGoneClaims } from "../claims/unsaved-
  * `podsStopTimeout` names those that come back for ever.
  */
 export async function restoreClaims(
-  parts: JobParts,
+  deps: JobDeps,
   context: JobContext,
   source: RestoreSource,
   links: OwnerLinks,
 ): Promise<void> {
-  const { cluster, limits } = parts;
+  const { cluster, limits } = deps;
   const { signal } = context;
-  const request = dataRequest(parts, context);
+  const request = dataRequest(deps, context);
   const volumes = [...volumesByClaim(source).values()];
-  const uninvitedOf = (existing: Claims) =>
+  const recreatedOf = (existing: Claims) =>
     volumes
       .flatMap((volume) => existing.get(keyOf(volume)) ?? [])
       .filter((claim) => !isRestored(context, claim) && !isOnlyAdded(source, claim));
@@ -48,17 +48,17 @@ export async function restoreClaims(
   let existing = await existingClaims(cluster, source, signal);
   let waitedFor: readonly SavedVolume[];
   do {
-    await removeUninvited(parts, context, source.scope, uninvitedOf(existing), limit);
-    waitedFor = await makeClaims(parts, context, source, links, existing);
+    await removeRecreated(deps, context, source.scope, recreatedOf(existing), limit);
+    waitedFor = await makeClaims(deps, context, source, links, existing);
     existing = await existingClaims(cluster, source, signal);
-  } while (uninvitedOf(existing).length > 0);
+  } while (recreatedOf(existing).length > 0);
   const inBackup = new Set<string>();
   for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal)) {
     const { namespace = "", name, uid } = object.metadata;
     links.restored(uid, existing.get(`${namespace}/${name}`)?.metadata.uid);
     inBackup.add(`${namespace}/${name}`);
   }
-  await remakeGoneClaims(parts, context, source, inBackup);
+  await recreateGoneClaims(deps, context, source, inBackup);
   const lateIn: string[] = [];
   const waitedIn = Map.groupBy(waitedFor, (volume) => volume.namespace);
   await forEachInFlight(waitedIn, limits.clusterConcurrency, async ([namespace, here]) => {
@@ -72,19 +72,19 @@ export async function restoreClaims(
     throw new DrsError("FAILED_PRECONDITION", `${lateIn.join("; ")}; their events say what the CSI driver answers`, {
       id: "DRS-R048",
     });
-  if (!source.isWayBack) await releaseHandedOver(parts, context);
+  if (!source.isRollback) await releaseHandedOver(deps, context);
   if (volumes.length > 0) context.info(`restored ${volumes.length} claims from their snapshots`);
 }
 
 /** Makes the claims that are not there, or not this restore's; gives the volumes of those that bind without a pod. */
 async function makeClaims(
-  parts: JobParts,
+  deps: JobDeps,
   context: JobContext,
   source: RestoreSource,
   links: OwnerLinks,
   existing: Claims,
 ): Promise<readonly SavedVolume[]> {
-  const { cluster, limits } = parts;
+  const { cluster, limits } = deps;
   const { signal } = context;
   const volumes = volumesByClaim(source);
   const classes = await existingClasses(cluster, signal);
@@ -100,13 +100,13 @@ async function makeClaims(
     if (owners.length > 0) claim.metadata.ownerReferences = [...owners];
     const there = existing.get(`${namespace}/${name}`);
     if (there && isOnlyAdded(source, there) && !isRestored(context, there)) return undefined;
-    if (!volume) return createClaimWithoutSnapshot(parts, context, source, object, claim);
+    if (!volume) return createClaimWithoutData(deps, context, source, object, claim);
     const storageClass = classFor(volume, classes);
     if (storageClass?.["volumeBindingMode"] !== "WaitForFirstConsumer") binding.add(volume);
     if (isRestored(context, existing.get(keyOf(volume))))
       await restoreFieldOwners(cluster, persistentVolumeClaims, object, signal); // of an earlier run
     else {
-      tellOtherClass(context, volume, storageClass);
+      reportOtherClass(context, volume, storageClass);
       const wish = { volume, archived: object, claim: inClass(claim, storageClass) };
       const filler = filledFor(context, namespace, name);
       if (filler) filled.push({ ...wish, filler });
@@ -114,19 +114,19 @@ async function makeClaims(
     }
     return undefined;
   });
-  const lost = await handOver(parts, context, filled);
+  const lost = await handOver(deps, context, filled);
   for (const { volume } of lost)
     context.info(`the volume that was filled for claim ${keyOf(volume)} is gone: another one is filled`, "DRS-R066");
-  await attempt(context, discardFillers(parts, context, isUnfilled));
+  await attempt(context, discardFillers(deps, context, isUnfilled));
   noteImported(
     context,
     lost.map(({ volume }) => dataFor(volume)),
   );
   await checkData(
-    dataRequest(parts, context),
+    dataRequest(deps, context),
     lost.map(({ volume }) => dataFor(volume)),
   );
-  await fillNow(parts, context, [...unfilled, ...lost]);
+  await fillNow(deps, context, [...unfilled, ...lost]);
   return [...volumes.values()].filter(
     (volume) => binding.has(volume) || filledFor(context, volume.namespace, volume.claim) !== undefined,
   );
@@ -139,10 +139,10 @@ interface Wish {
 }
 
 /** Makes claims that are filled when they are there. */
-async function fillNow(parts: JobParts, context: JobContext, wishes: readonly Wish[]): Promise<void> {
-  const { cluster } = parts;
+async function fillNow(deps: JobDeps, context: JobContext, wishes: readonly Wish[]): Promise<void> {
+  const { cluster } = deps;
   const { signal } = context;
-  const request = dataRequest(parts, context);
+  const request = dataRequest(deps, context);
   const wanted = wishes.map(({ volume, archived, claim }) => {
     const spec = { ...(claim["spec"] as Record<string, unknown>) };
     delete spec["selector"]; // the provisioner would refuse it
@@ -157,10 +157,10 @@ async function fillNow(parts: JobParts, context: JobContext, wishes: readonly Wi
  * Of every claim that is bound by now: gives its new volume the old one's policy, labels and annotations. Removes the snapshot
  * objects but those of claims that are yet to be filled; one that does not go is a warning that names it. May run again.
  */
-export async function settleBoundClaims(parts: JobParts, context: JobContext, source: RestoreSource): Promise<void> {
-  const { cluster, limits } = parts;
+export async function settleBoundClaims(deps: JobDeps, context: JobContext, source: RestoreSource): Promise<void> {
+  const { cluster, limits } = deps;
   const { signal } = context;
-  const request = dataRequest(parts, context);
+  const request = dataRequest(deps, context);
   const existing = await existingClaims(cluster, source, signal);
   const volumes = [...volumesByClaim(source).values()];
   // An application that is up may have deleted its claim, or made another one of its name.
@@ -177,7 +177,7 @@ export async function settleBoundClaims(parts: JobParts, context: JobContext, so
   const used = volumes.filter((volume) => !isOurs(volume) || bound.includes(volume));
   await attempt(
     context,
-    discardFillers(parts, context, ({ isHandedOver }) => isHandedOver !== true),
+    discardFillers(deps, context, ({ isHandedOver }) => isHandedOver !== true),
   );
   try {
     await releaseData(request, [...used.map(dataFor), ...importedElsewhere(context, source.targetNamespaces)]);
@@ -221,7 +221,7 @@ type Claims = ReadonlyMap<string, KubernetesObject>;
 
 /** The claims that are in the namespaces now. */
 async function existingClaims(
-  cluster: JobParts["cluster"],
+  cluster: JobDeps["cluster"],
   { targetNamespaces }: RestoreSource,
   signal: AbortSignal,
 ): Promise<Claims> {

@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims } from "../../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
@@ -7,7 +7,7 @@ import { waitFor } from "../../kubernetes/waiting.ts";
 import { jobLabel } from "../../kinds/own-labels.ts";
 import { isBound } from "../../volumes/bound-claims.ts";
 import { provisioningFailure } from "../../volumes/provisioning-failure.ts";
-import { whyNotBound } from "../claims/binding-idle-claims.ts";
+import { whyNotBound } from "../claims/binding-unconsumed-claims.ts";
 import type { PlannedFiller } from "./fill-plan.ts";
 
 /** How long no filler gets its volume before the complaints of drivers are heard. */
@@ -26,36 +26,36 @@ type Reasons = ReadonlyMap<PlannedFiller, string>;
  * `snapshotTimeout`. Gives those that get none, and why.
  */
 export async function untilBound(
-  parts: JobParts,
+  deps: JobDeps,
   context: JobContext,
   fillers: readonly PlannedFiller[],
 ): Promise<Reasons> {
   const [late, soon] = [fillers.filter(({ nodes }) => nodes), fillers.filter(({ nodes }) => !nodes)];
-  const [first, second] = await Promise.all([onNodes(parts, context, late), inTime(parts, context, soon)]);
+  const [first, second] = await Promise.all([onNodes(deps, context, late), inTime(deps, context, soon)]);
   return new Map([...first, ...second]);
 }
 
 /** Of classes that wait for a pod: a node is selected in its stead. */
-async function onNodes(parts: JobParts, context: JobContext, fillers: readonly PlannedFiller[]): Promise<Reasons> {
+async function onNodes(deps: JobDeps, context: JobContext, fillers: readonly PlannedFiller[]): Promise<Reasons> {
   const reasons = new Map<PlannedFiller, string>();
-  await forEachInFlight(fillers, parts.limits.clusterConcurrency, async (one) => {
+  await forEachInFlight(fillers, deps.limits.clusterConcurrency, async (one) => {
     const { place, name } = one.filler;
     const driver = String(one.storageClass["provisioner"]);
     const claim = { namespace: place, claim: name };
-    const reason = await whyNotBound(parts, context, claim, driver, one.nodes ?? []);
+    const reason = await whyNotBound(deps, context, claim, driver, one.nodes ?? []);
     if (reason !== undefined) reasons.set(one, reason);
     else context.progressed();
   });
   return reasons;
 }
 
-async function inTime(parts: JobParts, context: JobContext, fillers: readonly PlannedFiller[]): Promise<Reasons> {
-  const { cluster, limits } = parts;
+async function inTime(deps: JobDeps, context: JobContext, fillers: readonly PlannedFiller[]): Promise<Reasons> {
+  const { cluster, limits } = deps;
   const { job, signal, info, progressed } = context;
   const waiting = new Map(fillers.map((one) => [one.filler.name, one]));
   const seen = new Map<string, KubernetesObject>();
   const reasons = new Map<PlannedFiller, string>();
-  const giveUp = (name: string, one: PlannedFiller, reason: string) => {
+  const abandon = (name: string, one: PlannedFiller, reason: string) => {
     waiting.delete(name);
     reasons.set(one, reason);
   };
@@ -64,7 +64,7 @@ async function inTime(parts: JobParts, context: JobContext, fillers: readonly Pl
     const one = waiting.get(name);
     if (!one) return;
     seen.set(name, claim);
-    if (gone) giveUp(name, one, "somebody has deleted what is filled for it");
+    if (gone) abandon(name, one, "somebody has deleted what is filled for it");
     else if (isBound(claim)) waiting.delete(name);
   };
   const options = { labelSelector: `${jobLabel}=${job.uuid}` };
@@ -83,8 +83,8 @@ async function inTime(parts: JobParts, context: JobContext, fillers: readonly Pl
     await forEachInFlight([...waiting], limits.clusterConcurrency, async ([name, one]) => {
       const claim = seen.get(name);
       const answer = claim && (await provisioningFailure(cluster, claim, signal));
-      if (answer !== undefined && (isOver || !passing.test(answer))) giveUp(name, one, answer);
-      else if (isOver) giveUp(name, one, `its driver has made no volume within ${limits.snapshotTimeout / 1000} s`);
+      if (answer !== undefined && (isOver || !passing.test(answer))) abandon(name, one, answer);
+      else if (isOver) abandon(name, one, `its driver has made no volume within ${limits.snapshotTimeout / 1000} s`);
     });
     if (waiting.size > 0) info(`${waiting.size} of ${fillers.length} volumes are still being filled`);
   }

@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { rulesOf } from "../../kinds/kinds.ts";
 import type { ResourceType } from "../../kubernetes/kubernetes-object.ts";
@@ -31,7 +31,7 @@ export function noteAdded(
  */
 export async function removeAdded(
   source: RestoreSource,
-  { cluster }: Pick<JobParts, "cluster">,
+  { cluster }: Pick<JobDeps, "cluster">,
   context: JobContext,
 ): Promise<void> {
   const { notes, signal, info } = context;

@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
@@ -24,7 +24,7 @@ const takenNotes = "api-services/";
  * https://github.com/kubernetes/kubernetes/blob/v1.35.4/pkg/controller/namespace/deletion/namespaced_resources_deleter.go
  */
 export async function takeApisAway(
-  { cluster }: Pick<JobParts, "cluster">,
+  { cluster }: Pick<JobDeps, "cluster">,
   { notes, signal, info }: JobContext,
   namespaces: readonly string[],
   complaint: string,
@@ -43,7 +43,7 @@ export async function takeApisAway(
 
 /** Whether a message about discovery names an API that does not answer now. */
 export async function isAnyApiDead(
-  { cluster }: Pick<JobParts, "cluster">,
+  { cluster }: Pick<JobDeps, "cluster">,
   { signal }: Pick<JobContext, "signal">,
   complaint: string,
 ): Promise<boolean> {
@@ -62,7 +62,7 @@ function isNamed(apiService: KubernetesObject, complaint: string): boolean {
 
 /** Puts back the APIServices that were taken away and are not there. May run again. */
 export async function putApisBack(
-  { cluster }: Pick<JobParts, "cluster">,
+  { cluster }: Pick<JobDeps, "cluster">,
   { notes, signal, info }: JobContext,
 ): Promise<void> {
   for (const [, taken] of notes.entries<KubernetesObject>(takenNotes)) {

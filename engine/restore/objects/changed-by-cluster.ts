@@ -3,7 +3,7 @@ import { canonicalJson } from "../../kubernetes/exact-json.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { digestOf } from "../compare/comparison.ts";
 import { listed } from "../../objects/listed.ts";
-import { type RestoreSource, type Told, warnOtherwise } from "../source/restore-source.ts";
+import { type RestoreSource, type Reporter, warnOtherwise } from "../source/restore-source.ts";
 import { rulesOf } from "../../kinds/kinds.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
 import type { ServedType } from "../../kinds/served-types.ts";
@@ -34,7 +34,7 @@ export class ChangedByCluster {
     found.names.push(name);
   }
 
-  tell(context: Told, source: Pick<RestoreSource, "notesPrefix">): void {
+  report(context: Reporter, source: Pick<RestoreSource, "notesPrefix">): void {
     for (const [key, { namespace, kind, names }] of this.#found) {
       const what = key.slice(`${namespace}/${kind}/`.length);
       warnOtherwise(

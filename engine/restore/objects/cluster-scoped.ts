@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import { isSameJson } from "../../kubernetes/exact-json.ts";
@@ -9,7 +9,7 @@ import { restoreFieldOwners } from "../compare/field-owners.ts";
 import { refusedKey } from "./restoring-refused.ts";
 import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
-import { tellGivenUp } from "./refused-objects.ts";
+import { reportAbandoned } from "./refused-objects.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 import { rulesOf } from "../../kinds/kinds.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
@@ -20,7 +20,7 @@ import { inVersion, servedType } from "../../kinds/served-types.ts";
  * use it; else it stays as it is, with a warning that names it. One that the cluster refuses is an error that names it.
  */
 export async function restoreClusterScoped(
-  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  { cluster, limits }: Pick<JobDeps, "cluster" | "limits">,
   context: JobContext,
   source: RestoreSource,
   links: OwnerLinks,
@@ -63,9 +63,9 @@ export async function restoreClusterScoped(
       await rulesOf(type).whenMade?.({ cluster, type, archived, signal });
     } catch (error) {
       const refusal = refusalOf(error);
-      if (source.isWayBack) context.notes.set(refusedKey(source, type, archived), `${type.kind} ${name}: ${refusal}`);
+      if (source.isRollback) context.notes.set(refusedKey(source, type, archived), `${type.kind} ${name}: ${refusal}`);
       else
-        tellGivenUp(context, source, {
+        reportAbandoned(context, source, {
           code: "DRS-R003",
           what: `${type.kind} ${name}`,
           text: `was not restored: ${refusal}`,

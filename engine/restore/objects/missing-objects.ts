@@ -1,10 +1,10 @@
 import type { Part } from "../../archive/format.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
 import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { nameOf } from "../../objects/object-names.ts";
-import { isGivenUp } from "./refused-objects.ts";
+import { isAbandoned } from "./refused-objects.ts";
 import type { NamespacedRestore } from "./restore-object.ts";
 import { rulesOf } from "../../kinds/kinds.ts";
 import type { Wave } from "../../kinds/restoring-rules.ts";
@@ -21,8 +21,8 @@ export interface MissingObject {
 }
 
 /** Tells of what was restored and is not there any more: nothing is said to be restored that was not looked for. */
-export async function tellMissing(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
-  for (const { type, namespace, name } of await missingObjects(source, parts, context))
+export async function reportMissing(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
+  for (const { type, namespace, name } of await missingObjects(source, deps, context))
     context.warn(
       "DRS-R062",
       namespace,
@@ -33,7 +33,7 @@ export async function tellMissing(source: RestoreSource, parts: JobParts, contex
 /** The saved objects of namespaces that are not there, but for those of which a refusal is noted or told. */
 export async function missingObjects(
   source: RestoreSource,
-  { cluster }: Pick<JobParts, "cluster">,
+  { cluster }: Pick<JobDeps, "cluster">,
   context: JobContext,
 ): Promise<readonly MissingObject[]> {
   const { signal } = context;
@@ -52,7 +52,7 @@ export async function missingObjects(
         if (!hasStatus(error, 404)) throw error;
       }
       for (const name of left)
-        if (!refused.has(`${namespace}/${name}`) && !isTold(context, source, part.kind, namespace, name))
+        if (!refused.has(`${namespace}/${name}`) && !isReported(context, source, part.kind, namespace, name))
           found.push({ type: part, namespace, name });
     }
     missing.push(...(await thoseThatStay(source, part, found, signal)));
@@ -94,8 +94,8 @@ const notMadeAgain: readonly (Wave | undefined)[] = ["volumes", "quotas"];
  * collector takes what an owner had that was on its way out, before the object that is made in its place can own it.
  * https://kubernetes.io/docs/concepts/architecture/garbage-collection/
  */
-export async function noteGone({ source, parts, context }: NamespacedRestore): Promise<void> {
-  for (const { type, namespace, name } of await missingObjects(source, parts, context)) {
+export async function noteGone({ source, deps, context }: NamespacedRestore): Promise<void> {
+  for (const { type, namespace, name } of await missingObjects(source, deps, context)) {
     if (notMadeAgain.includes(rulesOf(type).wave)) continue;
     const what = nameOf(namespace, type, name);
     const { apiVersion, kind } = type;
@@ -106,9 +106,15 @@ export async function noteGone({ source, parts, context }: NamespacedRestore): P
 }
 
 /** Whether an error names the object already, as one that was not restored or not started. */
-function isTold(context: JobContext, source: RestoreSource, kind: string, namespace: string, name: string): boolean {
+function isReported(
+  context: JobContext,
+  source: RestoreSource,
+  kind: string,
+  namespace: string,
+  name: string,
+): boolean {
   return (
-    isGivenUp(context, source, namespace, `${kind} ${name}`) ||
-    isGivenUp(context, source, "", `${kind} ${namespace}/${name}`)
+    isAbandoned(context, source, namespace, `${kind} ${name}`) ||
+    isAbandoned(context, source, "", `${kind} ${namespace}/${name}`)
   );
 }

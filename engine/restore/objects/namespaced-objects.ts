@@ -6,7 +6,7 @@ import { ChangedByCluster } from "./changed-by-cluster.ts";
 import { type LiveObject, type LiveObjects, liveObjects } from "../compare/live-objects.ts";
 import { liveSince } from "../compare/live-since.ts";
 import { nameOf } from "../../objects/object-names.ts";
-import { failWhenTooMany, tellGivenUp } from "./refused-objects.ts";
+import { failWhenTooMany, reportAbandoned } from "./refused-objects.ts";
 import { leaveUntouched, type NamespacedRestore, type Outcome, restoreObject } from "./restore-object.ts";
 import { type SavedObject, savedObject, savedObjectsOf } from "../source/restore-source.ts";
 import { refusedKey } from "./restoring-refused.ts";
@@ -31,7 +31,7 @@ export async function restoreObjects(
   const changed = new ChangedByCluster();
   await forEachInFlight(
     compared(restore, parts, (part, count) => counts.add(part, "left", count)),
-    restore.parts.limits.clusterConcurrency,
+    restore.deps.limits.clusterConcurrency,
     async ({ type, part, saved, live }) => {
       const object = saved.object();
       const outcome = await restoreObject(restore, type, object, { live, started, changed });
@@ -43,8 +43,8 @@ export async function restoreObjects(
       counts.add(part, outcome);
     },
   );
-  counts.tell();
-  changed.tell(context, source);
+  counts.report();
+  changed.report(context, source);
 }
 
 interface Compared {
@@ -61,13 +61,13 @@ async function* compared(
   onUntouched: (part: Part, count: number) => void,
 ): AsyncGenerator<Compared> {
   const { context, source, discovery } = namespacedRestore;
-  const { restore } = namespacedRestore.parts;
+  const { restore } = namespacedRestore.deps;
   for (const part of parts) {
     const type = servedType(discovery, part);
     if (!type) {
       const { objects } = part;
       const text = "were not restored: the cluster serves no version of this kind";
-      tellGivenUp(context, source, { code: "DRS-R052", what: `${objects} ${resourceName(part)}`, text, objects });
+      reportAbandoned(context, source, { code: "DRS-R052", what: `${objects} ${resourceName(part)}`, text, objects });
       failWhenTooMany({ restore }, context, source);
       continue;
     }
@@ -107,8 +107,8 @@ async function differingIn(
   type: ServedType,
   onUntouched: (count: number) => void,
 ): Promise<ReadonlyMap<string, Differing>> {
-  const { source, context, parts } = namespacedRestore;
-  const { cluster, limits } = parts;
+  const { source, context, deps } = namespacedRestore;
+  const { cluster, limits } = deps;
   const { signal } = context;
   const differing = new Map<string, Differing>();
   let kept = 0;
@@ -151,7 +151,7 @@ class PartCounts {
     }
   }
 
-  tell(): void {
+  report(): void {
     for (const [part, { written, left, refused }] of this.#counts) {
       const also = [left > 0 && `${left} were as saved`, refused > 0 && `${refused} were refused`].filter(Boolean);
       this.#context.info(`restored ${[`${written} ${resourceName(part)}`, ...also].join(", ")}`);

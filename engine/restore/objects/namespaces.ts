@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { DrsError } from "../../errors.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
@@ -18,7 +18,7 @@ import { sanitize } from "../../kinds/sanitize.ts";
  * for; FAILED_PRECONDITION, with what holds it, when that takes too long.
  */
 export async function restoreNamespaces(
-  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  { cluster, limits }: Pick<JobDeps, "cluster" | "limits">,
   context: JobContext,
   source: RestoreSource,
 ): Promise<void> {
@@ -66,12 +66,12 @@ interface TerminatingNamespace {
  * namespace's controller finds that another API holds it, or none any more.
  */
 export async function notTerminating(
-  parts: Pick<JobParts, "cluster" | "limits">,
+  deps: Pick<JobDeps, "cluster" | "limits">,
   context: JobContext,
   namespaces: readonly string[],
   name: string,
 ): Promise<void> {
-  const { cluster, limits } = parts;
+  const { cluster, limits } = deps;
   const { signal } = context;
   let last: TerminatingNamespace | undefined;
   const isGone = () => last === undefined;
@@ -93,9 +93,9 @@ export async function notTerminating(
     held = apisIn(complaint);
     timeoutMs = limits.finalizerTimeout;
     if (held === "") continue;
-    await takeApisAway(parts, context, namespaces, complaint);
+    await takeApisAway(deps, context, namespaces, complaint);
     // What nobody has to complain of any more was so at the controller's latest try.
-    if (!(await isAnyApiDead(parts, context, complaint))) timeoutMs += retriedWithinMs;
+    if (!(await isAnyApiDead(deps, context, complaint))) timeoutMs += retriedWithinMs;
   }
   if (last)
     throw new DrsError(

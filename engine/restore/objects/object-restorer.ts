@@ -18,7 +18,7 @@ import { rulesOf } from "../../kinds/kinds.ts";
 const retryDelaysMs = [200, 1_000];
 const replacedTimeoutMs = 30_000;
 
-export interface ObjectRestorerParts {
+export interface ObjectRestorerDeps {
   readonly cluster: Cluster;
   readonly signal: AbortSignal;
   readonly warn: JobContext["warn"];
@@ -36,10 +36,10 @@ export interface ObjectRestorerParts {
  * Gives its metadata, with the new uid. May be repeated.
  */
 export class ObjectRestorer {
-  readonly #parts: ObjectRestorerParts;
+  readonly #deps: ObjectRestorerDeps;
 
-  constructor(parts: ObjectRestorerParts) {
-    this.#parts = parts;
+  constructor(deps: ObjectRestorerDeps) {
+    this.#deps = deps;
   }
 
   /** `seen`: the one that is there, as far as is known. Throws the API server's last refusal when it does not take the object. */
@@ -58,12 +58,12 @@ export class ObjectRestorer {
   async #beforeRetry(error: unknown, attempt: number): Promise<void> {
     const delay = retryDelaysMs[attempt];
     if (delay === undefined || !(hasStatus(error, 403, 404, 409, 500) || isDenied(error))) throw error;
-    await sleep(delay, undefined, { signal: this.#parts.signal });
+    await sleep(delay, undefined, { signal: this.#deps.signal });
   }
 
   /** Creates an object, with the same errors; undefined, and nothing done, when there is one of its name. */
   async add(type: ResourceType, object: KubernetesObject): Promise<KubernetesObject | undefined> {
-    const { cluster, signal } = this.#parts;
+    const { cluster, signal } = this.#deps;
     const { namespace = "", name } = object.metadata;
     for (let attempt = 0; ; attempt++) {
       if (await cluster.get(type, namespace, name, signal)) return undefined;
@@ -86,7 +86,7 @@ export class ObjectRestorer {
   ): Promise<KubernetesObject> {
     if (seen.isTerminating || rulesOf(type).merge) return this.#replace(type, namespace, object);
     try {
-      return await this.#parts.cluster.replace(type, namespace, inPlaceOf(seen, object), this.#parts.signal);
+      return await this.#deps.cluster.replace(type, namespace, inPlaceOf(seen, object), this.#deps.signal);
     } catch (error) {
       if (!hasStatus(error, 404, 409, 422)) throw error;
       return this.#replace(type, namespace, object);
@@ -94,7 +94,7 @@ export class ObjectRestorer {
   }
 
   async #create(type: ResourceType, namespace: string, object: KubernetesObject): Promise<KubernetesObject> {
-    const { cluster, signal } = this.#parts;
+    const { cluster, signal } = this.#deps;
     try {
       return await cluster.create(type, namespace, object, signal);
     } catch (error) {
@@ -113,7 +113,7 @@ export class ObjectRestorer {
     object: KubernetesObject,
     { detail }: KubernetesError,
   ): Promise<KubernetesObject> {
-    const { cluster, signal, warn } = this.#parts;
+    const { cluster, signal, warn } = this.#deps;
     const others = rulesOf(type).withoutAllocations?.(object) ?? object;
     const created = await cluster.create(type, namespace, others, signal);
     warn(
@@ -125,7 +125,7 @@ export class ObjectRestorer {
   }
 
   async #replace(type: ResourceType, namespace: string, object: KubernetesObject): Promise<KubernetesObject> {
-    const { cluster, signal } = this.#parts;
+    const { cluster, signal } = this.#deps;
     const { name } = object.metadata;
     const existing = await cluster.get(type, namespace, name, signal);
     if (!existing) return this.#create(type, namespace, object);
@@ -158,7 +158,7 @@ export class ObjectRestorer {
     object: KubernetesObject,
     refusal: KubernetesError,
   ): Promise<void> {
-    const { cluster, signal } = this.#parts;
+    const { cluster, signal } = this.#deps;
     try {
       await cluster.dryRun.create(type, namespace, object, signal);
     } catch (error) {
@@ -170,7 +170,7 @@ export class ObjectRestorer {
 
   /** Waits for an object that somebody has deleted; what still holds it then is told, and taken from it. */
   async #goneByItself(type: ResourceType, namespace: string, existing: KubernetesObject): Promise<void> {
-    const { cluster, signal, info, finalizerTimeout = replacedTimeoutMs } = this.#parts;
+    const { cluster, signal, info, finalizerTimeout = replacedTimeoutMs } = this.#deps;
     const { name, uid = "" } = existing.metadata;
     try {
       await isGone(cluster, type, namespace, { name, uid }, finalizerTimeout, signal);
@@ -187,11 +187,11 @@ export class ObjectRestorer {
    * be torn down; what it owns stays, but for the pods and revisions of workloads, which follow from it.
    */
   async #gone(type: ResourceType, namespace: string, { metadata }: KubernetesObject): Promise<void> {
-    const { cluster, signal } = this.#parts;
+    const { cluster, signal } = this.#deps;
     const { name, uid = "", resourceVersion, finalizers = [] } = metadata;
     if (finalizers.length > 0)
       await cluster.patch(type, namespace, name, { metadata: { resourceVersion, finalizers: null } }, signal);
-    const goesWithOwned = rulesOf(type).ownsPods === true && this.#parts.isPartial !== true;
+    const goesWithOwned = rulesOf(type).ownsPods === true && this.#deps.isPartial !== true;
     const propagation = goesWithOwned ? "Background" : "Orphan";
     await cluster.delete(type, namespace, name, signal, { uid, propagation });
     await isGone(cluster, type, namespace, { name, uid }, replacedTimeoutMs, signal);

@@ -13,7 +13,7 @@ import {
 import { isRevision } from "../../objects/object-selection.ts";
 import { ownerUids } from "../compare/live-objects.ts";
 import { refusalOf } from "./object-restorer.ts";
-import { tellGivenUp } from "./refused-objects.ts";
+import { reportAbandoned } from "./refused-objects.ts";
 import { keepsRevision } from "./roll-outs.ts";
 
 /** An object that waits for an owner which is not there yet. */
@@ -141,7 +141,7 @@ export class OwnerLinks {
       } catch (error) {
         const text = `has not all of its owners: ${refusalOf(error)}`;
         if (!last) return;
-        tellGivenUp(
+        reportAbandoned(
           this.#context,
           { notesPrefix: this.#notesPrefix },
           { code: "DRS-R003", namespace, what: `${type.kind} ${name}`, text },

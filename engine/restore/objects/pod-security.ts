@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import {
   isSameLevel,
@@ -12,7 +12,7 @@ import {
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { restoreFieldOwners } from "../compare/field-owners.ts";
 import { refusalOf } from "./object-restorer.ts";
-import { tellGivenUp } from "./refused-objects.ts";
+import { reportAbandoned } from "./refused-objects.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 
 /*
@@ -34,7 +34,7 @@ const relaxedNotes = "pod-security/";
  * stopped: it throws what the cluster has against it. May run again.
  */
 export async function relaxPodSecurity(
-  { cluster }: Pick<JobParts, "cluster">,
+  { cluster }: Pick<JobDeps, "cluster">,
   context: JobContext,
   source: RestoreSource,
 ): Promise<void> {
@@ -73,7 +73,7 @@ export function underLaxerLevel(
  */
 export async function enforcePodSecurity(
   source: RestoreSource,
-  { cluster }: Pick<JobParts, "cluster">,
+  { cluster }: Pick<JobDeps, "cluster">,
   context: JobContext,
 ): Promise<readonly KubernetesObject[]> {
   const { signal, notes, info } = context;
@@ -92,7 +92,7 @@ export async function enforcePodSecurity(
     } catch (error) {
       const [is, was] = [podSecurityOf(live), noted.final].map(levelInWords);
       const text = `has Pod Security level ${is} in place of ${was}: ${refusalOf(error)}`;
-      tellGivenUp(context, source, { code: "DRS-R089", what: `Namespace ${name}`, text });
+      reportAbandoned(context, source, { code: "DRS-R089", what: `Namespace ${name}`, text });
     }
   }
   return enforced;

@@ -1,15 +1,15 @@
 import { DrsError } from "../../errors.ts";
 import type { MessageCode } from "../../message-codes.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { silentWebhook } from "../../kubernetes/kubernetes-error.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
 
 /** Where it is noted which objects were refused and will be tried again, each with the cluster's words. */
 export const refusedNotes = "refused/";
-const givenUpNotes = "given-up/";
+const abandonedNotes = "given-up/";
 
-interface GivenUp {
+interface Abandoned {
   readonly text: string;
   readonly objects: number;
 }
@@ -24,14 +24,14 @@ interface Refusal {
 }
 
 /** Tells an error of an object that the cluster does not take, or of all of a kind, while the rest goes on. */
-export function tellGivenUp(
+export function reportAbandoned(
   context: JobContext,
   { notesPrefix }: Pick<RestoreSource, "notesPrefix">,
   { code, namespace = "", what, text, objects = 1 }: Refusal,
 ): void {
-  const givenUp: GivenUp = { text: `${what} ${text}`, objects };
-  context.notes.set(givenUpKey(notesPrefix, namespace, what), givenUp);
-  context.error(code, namespace, givenUp.text);
+  const abandoned: Abandoned = { text: `${what} ${text}`, objects };
+  context.notes.set(abandonedKey(notesPrefix, namespace, what), abandoned);
+  context.error(code, namespace, abandoned.text);
 }
 
 /**
@@ -39,15 +39,15 @@ export function tellGivenUp(
  * still go back. To be called before what was replaced goes. It names only objects that have no error of their own yet.
  */
 export function failWhenTooMany(
-  { restore }: Pick<JobParts, "restore">,
+  { restore }: Pick<JobDeps, "restore">,
   context: JobContext,
   source: RestoreSource,
 ): void {
-  const givenUp = givenUpSoFar(context, source);
-  const objects = givenUp.reduce((sum, it) => sum + it.objects, 0);
+  const abandoned = abandonedSoFar(context, source);
+  const objects = abandoned.reduce((sum, it) => sum + it.objects, 0);
   if (objects <= restore.maxRefusedObjects) return;
   const waiting = refusedSoFar(context, source);
-  const silent = silentWebhooks([...givenUp.map(({ text }) => text), ...waiting]);
+  const silent = silentWebhooks([...abandoned.map(({ text }) => text), ...waiting]);
   const cause = silent ?? (waiting.length > 0 ? causeOf(waiting) : "the errors before this one name them");
   throw new DrsError(
     "FAILED_PRECONDITION",
@@ -56,23 +56,23 @@ export function failWhenTooMany(
   );
 }
 
-function givenUpKey(notesPrefix: string, namespace: string, what: string): string {
-  return `${notesPrefix}${givenUpNotes}${namespace}/${what}`;
+function abandonedKey(notesPrefix: string, namespace: string, what: string): string {
+  return `${notesPrefix}${abandonedNotes}${namespace}/${what}`;
 }
 
 /** Whether an error was told of this object. */
-export function isGivenUp(
+export function isAbandoned(
   { notes }: JobContext,
   { notesPrefix }: Pick<RestoreSource, "notesPrefix">,
   namespace: string,
   what: string,
 ): boolean {
-  return notes.get(givenUpKey(notesPrefix, namespace, what)) !== undefined;
+  return notes.get(abandonedKey(notesPrefix, namespace, what)) !== undefined;
 }
 
 /** What an error was told of. */
-export function givenUpSoFar({ notes }: JobContext, { notesPrefix }: RestoreSource): readonly GivenUp[] {
-  return [...notes.entries<GivenUp>(notesPrefix + givenUpNotes)].map(([, it]) => it);
+export function abandonedSoFar({ notes }: JobContext, { notesPrefix }: RestoreSource): readonly Abandoned[] {
+  return [...notes.entries<Abandoned>(notesPrefix + abandonedNotes)].map(([, it]) => it);
 }
 
 /** What was refused and will be tried again, in words. */
@@ -81,12 +81,12 @@ export function refusedSoFar({ notes }: JobContext, { notesPrefix }: RestoreSour
 }
 
 /** So many refusals are told in full: they are long, and mostly the same. */
-const toldAtMost = 3;
+const reportedAtMost = 3;
 
 /** Why objects were refused: the webhooks that do not answer, if that is all, or else the first refusals. */
 export function causeOf(refusals: readonly string[]): string {
-  const more = refusals.length > toldAtMost ? "; and others" : "";
-  return silentWebhooks(refusals) ?? `${refusals.slice(0, toldAtMost).join("; ")}${more}`;
+  const more = refusals.length > reportedAtMost ? "; and others" : "";
+  return silentWebhooks(refusals) ?? `${refusals.slice(0, reportedAtMost).join("; ")}${more}`;
 }
 
 /** The webhooks that do not answer, where these alone are why objects were refused. */

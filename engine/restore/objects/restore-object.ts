@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { Discovery } from "../../kubernetes/discovery.ts";
 import {
@@ -20,7 +20,7 @@ import type { ServedType } from "../../kinds/served-types.ts";
 import { wantedObject } from "../../kinds/wanted-object.ts";
 
 export interface NamespacedRestore {
-  readonly parts: Pick<JobParts, "cluster" | "limits" | "restore">;
+  readonly deps: Pick<JobDeps, "cluster" | "limits" | "restore">;
   readonly context: JobContext;
   readonly source: RestoreSource;
   readonly discovery: Discovery;
@@ -51,10 +51,10 @@ export async function restoreObject(
   archived: KubernetesObject,
   { live, started, changed }: HowToRestore,
 ): Promise<Outcome> {
-  const { parts, context, source, links } = restore;
-  const { cluster } = parts;
+  const { deps, context, source, links } = restore;
+  const { cluster } = deps;
   const { signal, warn, info } = context;
-  const { finalizerTimeout } = parts.limits;
+  const { finalizerTimeout } = deps.limits;
   const { namespace = "", name } = archived.metadata;
   const rules = rulesOf(type);
   const isOnlyAdded = source.scope.liveReachOf(type, archived.metadata) === "if missing";
@@ -93,7 +93,7 @@ export async function restoreObject(
     changed.look(type, object, made);
     links.restored(archived.metadata.uid, metadata.uid);
     await rules.whenMade?.({ cluster, type, archived, signal });
-    const isWanted = type.hasStatus && parts.restore.statusOf.includes(resourceName(type));
+    const isWanted = type.hasStatus && deps.restore.statusOf.includes(resourceName(type));
     if (isWanted || (live !== undefined && metadata.uid === live.uid && keepsStatus(type)))
       await restoreStatus(cluster, type, archived, signal);
     await restoreFieldOwners(cluster, type, archived, signal);
@@ -118,7 +118,7 @@ function leave(
 
 /** Puts back a status that a controller would not find out again, or that tells of what is there no more. */
 async function restoreStatus(
-  cluster: JobParts["cluster"],
+  cluster: JobDeps["cluster"],
   type: ResourceType,
   { status = null, metadata }: KubernetesObject,
   signal: AbortSignal,

@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import type { ResourceType } from "../../kubernetes/kubernetes-object.ts";
@@ -23,7 +23,7 @@ const limitRanges: ResourceType = { apiVersion: "v1", kind: "LimitRange", resour
  * cluster does not let be changed is told, and left. May run again.
  */
 export async function relaxLimits(
-  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  { cluster, limits }: Pick<JobDeps, "cluster" | "limits">,
   { signal, info }: JobContext,
   namespaces: readonly string[],
 ): Promise<void> {

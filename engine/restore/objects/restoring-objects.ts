@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { Discovery } from "../../kubernetes/discovery.ts";
 import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
@@ -13,15 +13,15 @@ import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source
 import { partsInScope } from "../source/saved-names.ts";
 
 /** Makes what a source holds, but for claims and for what runs as soon as it exists. */
-export async function restoreFrom(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
-  const { cluster, limits } = parts;
+export async function restoreFrom(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
+  const { cluster, limits } = deps;
   const links = new OwnerLinks(context, source.notesPrefix);
-  await restoreClusterScoped(parts, context, source, links, clusterScopedKinds(source.reader.parts));
-  failWhenTooMany(parts, context, source);
-  const discovery = await discoverSaved(source, parts, context.signal);
-  const restore = { parts, context, source, discovery, links };
+  await restoreClusterScoped(deps, context, source, links, clusterScopedKinds(source.reader.parts));
+  failWhenTooMany(deps, context, source);
+  const discovery = await discoverSaved(source, deps, context.signal);
+  const restore = { deps, context, source, discovery, links };
   for (const wave of restoreWaves(source.reader.parts)) await restoreObjects(restore, wave);
-  await findSnapshots(source, parts, context, links);
+  await findSnapshots(source, deps, context, links);
   await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, false);
 }
 
@@ -29,7 +29,7 @@ export async function restoreFrom(source: RestoreSource, parts: JobParts, contex
 const discoveryDelayMs = 5_000;
 
 /** Discovers until all that was saved can be restored as it is, or for as long as that may take. */
-async function discoverSaved(source: RestoreSource, { cluster }: JobParts, signal: AbortSignal): Promise<Discovery> {
+async function discoverSaved(source: RestoreSource, { cluster }: JobDeps, signal: AbortSignal): Promise<Discovery> {
   const limit = Date.now() + discoveryDelayMs;
   const saved = await partsInScope(source, signal);
   for (let delay = 50; ; delay *= 2) {
@@ -46,7 +46,7 @@ async function discoverSaved(source: RestoreSource, { cluster }: JobParts, signa
  */
 async function findSnapshots(
   source: RestoreSource,
-  { cluster }: JobParts,
+  { cluster }: JobDeps,
   context: JobContext,
   links: OwnerLinks,
 ): Promise<void> {

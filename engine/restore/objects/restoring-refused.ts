@@ -4,7 +4,7 @@ import { type KubernetesObject, type ResourceType, resourceName } from "../../ku
 import { ChangedByCluster } from "./changed-by-cluster.ts";
 import { liveObject } from "../compare/live-objects.ts";
 import { nameOf } from "../../objects/object-names.ts";
-import { failWhenTooMany, refusedNotes, tellGivenUp } from "./refused-objects.ts";
+import { failWhenTooMany, refusedNotes, reportAbandoned } from "./refused-objects.ts";
 import { type NamespacedRestore, restoreObject } from "./restore-object.ts";
 import { objectsOf, type RestoreSource } from "../source/restore-source.ts";
 import { type ServedType, servedType } from "../../kinds/served-types.ts";
@@ -15,7 +15,7 @@ import { type ServedType, servedType } from "../../kinds/served-types.ts";
  * is thrown as `failWhenTooMany` says; on the way back they stay noted, to be tried again.
  */
 export async function restoreRefused(restore: NamespacedRestore): Promise<ReadonlySet<string>> {
-  const { parts, context, source, discovery } = restore;
+  const { deps, context, source, discovery } = restore;
   const { notes, signal } = context;
   const stillRefused = new Set<string>();
   const changed = new ChangedByCluster();
@@ -23,12 +23,12 @@ export async function restoreRefused(restore: NamespacedRestore): Promise<Readon
     const type = servedType(discovery, part);
     const refused = refusedNames(context, source, part);
     if (refused.size === 0 || !type) continue;
-    await forEachInFlight(objectsOf(source, [part], signal), parts.limits.clusterConcurrency, async ({ object }) => {
+    await forEachInFlight(objectsOf(source, [part], signal), deps.limits.clusterConcurrency, async ({ object }) => {
       const { namespace = "", name } = object.metadata;
       if (!refused.has(`${namespace}/${name}`)) return;
       const key = refusedKey(source, part, object);
       const known = nameOf(namespace, type, name);
-      const existing = await parts.cluster.get(type, namespace, name, signal);
+      const existing = await deps.cluster.get(type, namespace, name, signal);
       const live = existing && liveObject(type, existing);
       const outcome = await restoreObject(restore, type, object, { live, started: true, changed });
       if (outcome === "left" || outcome === "written") {
@@ -36,23 +36,23 @@ export async function restoreRefused(restore: NamespacedRestore): Promise<Readon
         return;
       }
       stillRefused.add(known);
-      if (source.isWayBack) {
+      if (source.isRollback) {
         notes.set(key, `${known}: ${outcome.refusal}`);
         return;
       }
       const what = `${type.kind} ${name}`;
       const stays = existing ? "is not as saved, and stays as it is" : "was not restored";
-      tellGivenUp(context, source, {
+      reportAbandoned(context, source, {
         code: existing ? "DRS-R053" : "DRS-R003",
         namespace,
         what,
         text: `${stays}: ${outcome.refusal}`,
       });
       notes.clear(key);
-      failWhenTooMany(parts, context, source);
+      failWhenTooMany(deps, context, source);
     });
   }
-  changed.tell(context, source);
+  changed.report(context, source);
   return stillRefused;
 }
 
@@ -70,7 +70,7 @@ export async function makeRunning(
   if (!refusedNames(context, source, type).has(`${namespace}/${name}`)) return false;
   const changed = new ChangedByCluster();
   const outcome = await restoreObject(restore, type, archived, { live: undefined, started: true, changed });
-  changed.tell(context, source);
+  changed.report(context, source);
   const isThere = outcome === "left" || outcome === "written";
   if (isThere) context.notes.clear(refusedKey(source, type, archived));
   return isThere;

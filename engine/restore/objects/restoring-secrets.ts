@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { restoreObjects } from "./namespaced-objects.ts";
 import type { OwnerLinks } from "./owner-links.ts";
@@ -10,12 +10,12 @@ import { partsOf, type RestoreSource, volumesOf } from "../source/restore-source
  */
 export async function restoreSecrets(
   source: RestoreSource,
-  parts: JobParts,
+  deps: JobDeps,
   context: JobContext,
   links: OwnerLinks,
 ): Promise<void> {
   if (volumesOf(source).length === 0) return;
-  const discovery = await parts.cluster.discover(context.signal);
-  const restore = { parts, context, source, discovery, links };
+  const discovery = await deps.cluster.discover(context.signal);
+  const restore = { deps, context, source, discovery, links };
   for (const kind of ["serviceaccounts", "secrets"]) await restoreObjects(restore, partsOf(source, [kind]));
 }

@@ -84,7 +84,7 @@ function kindOf({ apiVersion, kind }: Pick<OwnerReference, "apiVersion" | "kind"
 }
 
 /** What of the namespaces in a safety archive the restore has touched: all that it listed, but for what it has not made. */
-export function wayBackScope(namespaces: readonly string[], context: JobContext): Scope {
+export function rollbackScope(namespaces: readonly string[], context: JobContext): Scope {
   const targets = new Map(namespaces.map((name) => [name, name]));
   if (listing.find(context)?.isOfObjects !== true) return new Scope(targets);
   const reaches = new Map<string, Reach>();

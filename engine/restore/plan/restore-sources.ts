@@ -1,17 +1,17 @@
 import { backupFolder, safetyFolder } from "../../archive/archive-paths.ts";
 import type { ArchiveReader } from "../../archive/archive-reader.ts";
 import { uuidOf } from "../../crn.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { RestorePlan } from "../../model.ts";
-import { notedScope, wayBackScope } from "./resolving-scope.ts";
+import { notedScope, rollbackScope } from "./resolving-scope.ts";
 import { Scope } from "../source/scope.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
 import { SavedIndex } from "../source/saved-index.ts";
 
 /** What the restore brings back, before PRE_VALIDATION has found out all that its plan takes of it. With an `index` what one phase has learnt of the archive is known to the next. */
 export async function backupSource(
-  { archives }: Pick<JobParts, "archives">,
+  { archives }: Pick<JobDeps, "archives">,
   { job, signal }: JobContext,
   plan: RestorePlan,
   index = new SavedIndex(),
@@ -22,7 +22,7 @@ export async function backupSource(
 
 /** The same, once it has been proven that all of it is there: a storage that is away is then waited for. */
 export async function provenSource(
-  { archives }: Pick<JobParts, "archives">,
+  { archives }: Pick<JobDeps, "archives">,
   context: JobContext,
   plan: RestorePlan,
   index = new SavedIndex(),
@@ -32,14 +32,14 @@ export async function provenSource(
 }
 
 /** What was there before the restore. */
-export async function safetySource({ archives }: JobParts, context: JobContext): Promise<RestoreSource> {
+export async function safetySource({ archives }: JobDeps, context: JobContext): Promise<RestoreSource> {
   const reader = await archives.openAgain(safetyFolder(context.job.uuid), context.signal);
-  return sourceOf(reader, wayBackScope(reader.manifest.includedNamespaces, context), "back/", new SavedIndex());
+  return sourceOf(reader, rollbackScope(reader.manifest.includedNamespaces, context), "back/", new SavedIndex());
 }
 
 function sourceOf(reader: ArchiveReader, scope: Scope, notesPrefix: string, index: SavedIndex): RestoreSource {
   const { targetNamespaces } = scope;
-  return { reader, scope, targetNamespaces, isWayBack: notesPrefix !== "", notesPrefix, index };
+  return { reader, scope, targetNamespaces, isRollback: notesPrefix !== "", notesPrefix, index };
 }
 
 function folderOf(crn: string): string {

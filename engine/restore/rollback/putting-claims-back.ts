@@ -1,5 +1,5 @@
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
@@ -10,24 +10,24 @@ import { isRestored } from "../claims/fillers.ts";
 import { dataRequest } from "../fill/imported-data.ts";
 import { claimsGone } from "../claims/deleting-claims.ts";
 import { restoreFieldOwners } from "../compare/field-owners.ts";
-import { freeVolume, isProvisioned, keptVolume } from "../claims/former-volumes.ts";
-import { claimsInUse } from "../claims/idle-claims.ts";
-import { keptVolumes, releaseRestoredVolumes } from "../claims/kept-volumes.ts";
+import { freeVolume, isProvisioned, retainedVolume } from "../claims/former-volumes.ts";
+import { claimsInUse } from "../claims/unconsumed-claims.ts";
+import { retainedVolumes, releaseRestoredVolumes } from "../claims/retained-volumes.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
 import type { Scope } from "../source/scope.ts";
 import { objectsOf, partsOf, type RestoreSource, warnOtherwise } from "../source/restore-source.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
-import { deletionUndone, isMadeWithoutSnapshot } from "../claims/unsaved-claims.ts";
+import { deletionUndone, isMadeWithoutData } from "../claims/claims-without-data.ts";
 
 /**
  * Deletes the claims that the restore has made, and with them their volumes, which are copies out of snapshots; `putClaimsBack`
  * waits for them. A claim that somebody else has made meanwhile stays, with a warning, unless it is in the place of one that
  * was there before. May run again.
  */
-export async function removeNewClaims(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
-  const { cluster, limits } = parts;
+export async function removeNewClaims(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
+  const { cluster, limits } = deps;
   const { signal } = context;
-  const keptNames = new Set(keptVolumes(context).map((volume) => volume.persistentVolume));
+  const retainedNames = new Set(retainedVolumes(context).map((volume) => volume.persistentVolume));
   const before = await claimsBefore(source, signal);
   for (const namespace of source.targetNamespaces) {
     const claims = cluster.list(persistentVolumeClaims, namespace, signal);
@@ -38,11 +38,11 @@ export async function removeNewClaims(source: RestoreSource, parts: JobParts, co
       const former = before.get(`${namespace}/${name}`);
       const isThere =
         former?.metadata.uid === uid ||
-        (volumeName !== "" && (keptNames.has(volumeName) || (former && volumeOf(former) === volumeName)));
-      const isFormer = isThere || isMadeWithoutSnapshot(context, source.notesPrefix, claim); // of an earlier run
+        (volumeName !== "" && (retainedNames.has(volumeName) || (former && volumeOf(former) === volumeName)));
+      const isFormer = isThere || isMadeWithoutData(context, source.notesPrefix, claim); // of an earlier run
       // One that is being deleted has to go before it can come back.
       if ((isFormer && deletionTimestamp === undefined) || isMadeByCluster(persistentVolumeClaims, claim)) return;
-      const isOurs = isRestored(context, claim) || isMadeWithoutSnapshot(context, "", claim);
+      const isOurs = isRestored(context, claim) || isMadeWithoutData(context, "", claim);
       if (!isOurs && !isFormer && !former) {
         context.warn(
           "DRS-R077",
@@ -66,26 +66,26 @@ export async function removeNewClaims(source: RestoreSource, parts: JobParts, co
  * Gives the kept volumes to claims like those they were taken from, also to such as were being deleted: these come back as
  * claims that are not. Then it gives up the volumes that are their claims' again; every other one is kept, and named. May run again.
  */
-export async function putClaimsBack(parts: JobParts, context: JobContext, source: RestoreSource): Promise<void> {
-  const { cluster, limits } = parts;
+export async function putClaimsBack(deps: JobDeps, context: JobContext, source: RestoreSource): Promise<void> {
+  const { cluster, limits } = deps;
   const { signal } = context;
   const before = await claimsBefore(source, signal);
   // A claim that somebody has made since under the same name had another volume.
-  const formerly = keptVolumes(context).filter(({ namespace, claim, persistentVolume }) => {
+  const formerly = retainedVolumes(context).filter(({ namespace, claim, persistentVolume }) => {
     const saved = before.get(`${namespace}/${claim}`);
     return saved !== undefined && (volumeOf(saved) || persistentVolume) === persistentVolume;
   });
   await forEachInFlight(source.targetNamespaces, limits.clusterConcurrency, async (namespace) => {
     try {
-      await letGo(parts, context, source.scope, namespace);
+      await letGo(deps, context, source.scope, namespace);
     } catch (error) {
       context.info(refusalOf(error)); // it keeps no other one
     }
   });
-  const held = await heldClaims(parts, source, before, signal);
+  const held = await heldClaims(deps, source, before, signal);
   const refused = [...held].map(([key, holders]) => {
-    const kept = formerly.find(({ namespace, claim }) => `${namespace}/${claim}` === key);
-    const volume = kept ? `, whose volume is ${kept.persistentVolume}` : "";
+    const retained = formerly.find(({ namespace, claim }) => `${namespace}/${claim}` === key);
+    const volume = retained ? `, whose volume is ${retained.persistentVolume}` : "";
     return `PersistentVolumeClaim ${key}${volume}: one is still there after its deletion, held by ${holders}`;
   });
   await forEachInFlight(formerly, limits.clusterConcurrency, async ({ namespace, claim, persistentVolume }) => {
@@ -93,7 +93,7 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
     if (!saved) return;
     if (held.has(`${namespace}/${claim}`)) return;
     if (!(await cluster.get(persistentVolumeClaims, namespace, claim, signal))) {
-      const volume = await keptVolume(parts, context, persistentVolume);
+      const volume = await retainedVolume(deps, context, persistentVolume);
       if (volume) await freeVolume(cluster, volume, namespace, claim, signal);
       const wanted = sanitize(persistentVolumeClaims, saved);
       wanted["spec"] = { ...(wanted["spec"] as object), volumeName: persistentVolume };
@@ -117,16 +117,16 @@ export async function putClaimsBack(parts: JobParts, context: JobContext, source
   const formerlyIn = Map.groupBy(formerly, (volume) => volume.namespace);
   await forEachInFlight(formerlyIn, limits.clusterConcurrency, async ([namespace, here]) => {
     const names = new Set(here.map((volume) => volume.claim));
-    const late = await unboundClaims(dataRequest(parts, context), namespace, names);
+    const late = await unboundClaims(dataRequest(deps, context), namespace, names);
     if (late.length > 0) lateIn.push(`claims of ${namespace} did not bind to their old volumes: ${late.join(", ")}`);
   });
   if (lateIn.length > 0) throw new DrsError("FAILED_PRECONDITION", lateIn.join("; "), { id: "DRS-R047" });
-  await releaseRestoredVolumes(parts, context);
+  await releaseRestoredVolumes(deps, context);
 }
 
 /** Waits until the claims of a namespace are gone that are being deleted, but for those that a pod still uses: they stay. */
-async function letGo(parts: JobParts, context: JobContext, scope: Scope, namespace: string): Promise<void> {
-  const { cluster } = parts;
+async function letGo(deps: JobDeps, context: JobContext, scope: Scope, namespace: string): Promise<void> {
+  const { cluster } = deps;
   const { signal } = context;
   const going: KubernetesObject[] = [];
   for await (const claim of cluster.list(persistentVolumeClaims, namespace, signal))
@@ -135,12 +135,12 @@ async function letGo(parts: JobParts, context: JobContext, scope: Scope, namespa
   if (going.length === 0) return;
   const used = await claimsInUse(cluster, namespace, signal);
   const uids = new Set(going.filter(({ metadata }) => !used.has(metadata.name)).map(({ metadata }) => metadata.uid));
-  if (uids.size > 0) await claimsGone(parts, context, [namespace], ({ metadata }) => uids.has(metadata.uid));
+  if (uids.size > 0) await claimsGone(deps, context, [namespace], ({ metadata }) => uids.has(metadata.uid));
 }
 
 /** What holds those claims that are being deleted, unless they were so before, by namespace and name. */
 async function heldClaims(
-  { cluster, limits }: JobParts,
+  { cluster, limits }: JobDeps,
   { scope, targetNamespaces }: RestoreSource,
   before: ReadonlyMap<string, KubernetesObject>,
   signal: AbortSignal,

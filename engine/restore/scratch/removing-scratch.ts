@@ -1,5 +1,5 @@
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import {
   isBuiltInGroup,
@@ -34,8 +34,8 @@ const namespaceNotes = "scratch/namespace/";
  * with their data, and what is left of the objects of their snapshots; the snapshots stay. Custom resources lose their finalizers
  * first, as what their controllers would tear down may be production's. May run again. FAILED_PRECONDITION names what does not go.
  */
-export async function removeScratch(parts: JobParts, context: JobContext, scratch: Scratch): Promise<void> {
-  const { cluster, limits } = parts;
+export async function removeScratch(deps: JobDeps, context: JobContext, scratch: Scratch): Promise<void> {
+  const { cluster, limits } = deps;
   const { signal, info } = context;
   const { uuid } = scratch;
   const present: string[] = [];
@@ -47,11 +47,11 @@ export async function removeScratch(parts: JobParts, context: JobContext, scratc
   }
   const noted = [...context.notes.entries<string>(namespaceNotes)];
   const made = new Map(noted.map(([key, time]) => [key.slice(namespaceNotes.length), time]));
-  await removeContents(parts, context, uuid);
-  await releaseCustomResources(parts, context, present);
+  await removeContents(deps, context, uuid);
+  await releaseCustomResources(deps, context, present);
   for (const name of present) await cluster.delete(namespaceType, "", name, signal);
-  for (const name of present) await gone(parts, context, name);
-  const volumes = await volumesOfClaimsIn(parts, context, made);
+  for (const name of present) await gone(deps, context, name);
+  const volumes = await volumesOfClaimsIn(deps, context, made);
   const wait = { type: persistentVolumes, namespace: "", timeoutMs: limits.snapshotTimeout, signal };
   const left = volumes.size === 0 ? [] : await waitUntilGone(cluster, wait, (it) => volumes.has(it.metadata.name));
   const names = left.map(({ metadata }) => metadata.name).join(", ");
@@ -66,7 +66,7 @@ export async function removeScratch(parts: JobParts, context: JobContext, scratc
   );
 }
 
-async function removeContents({ cluster, limits }: JobParts, { signal }: JobContext, uuid: string): Promise<void> {
+async function removeContents({ cluster, limits }: JobDeps, { signal }: JobContext, uuid: string): Promise<void> {
   const snapshots = [];
   const options = { labelSelector: `${jobLabel}=${uuid}` };
   for await (const content of cluster.list(volumeSnapshotContents, "", signal, options)) {
@@ -86,7 +86,7 @@ interface ClaimRef {
 
 /** The volumes that were provisioned for claims of the namespaces since these were made; each is told to go, as its claim has. */
 async function volumesOfClaimsIn(
-  { cluster }: JobParts,
+  { cluster }: JobDeps,
   { signal }: JobContext,
   made: ReadonlyMap<string, string>,
 ): Promise<ReadonlySet<string>> {
@@ -107,7 +107,7 @@ async function volumesOfClaimsIn(
 }
 
 async function releaseCustomResources(
-  { cluster, limits }: JobParts,
+  { cluster, limits }: JobDeps,
   context: JobContext,
   namespaces: readonly string[],
 ): Promise<void> {
@@ -120,7 +120,7 @@ async function releaseCustomResources(
 }
 
 async function takeFinalizers(
-  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  { cluster, limits }: Pick<JobDeps, "cluster" | "limits">,
   { signal }: JobContext,
   kind: DiscoveredResource,
   namespace: string,
@@ -143,8 +143,8 @@ async function takeFinalizers(
  * Waits until a namespace is gone, for as long as its pods may take to stop and finalizers to be taken away. What has some even
  * then, but for claims that pods use, loses them with a warning.
  */
-async function gone(parts: JobParts, context: JobContext, name: string): Promise<void> {
-  const { cluster, limits } = parts;
+async function gone(deps: JobDeps, context: JobContext, name: string): Promise<void> {
+  const { cluster, limits } = deps;
   const patience = limits.podsStopTimeout + limits.finalizerTimeout;
   const wait = (finalizerTimeout: number) =>
     notTerminating({ cluster, limits: { ...limits, finalizerTimeout } }, context, [], name);
@@ -156,7 +156,7 @@ async function gone(parts: JobParts, context: JobContext, name: string): Promise
     const taken: string[] = [];
     for (const kind of savedResources(discovery, [name]))
       if (kind.resource !== persistentVolumeClaims.resource)
-        taken.push(...(await takeFinalizers(parts, context, kind, name)));
+        taken.push(...(await takeFinalizers(deps, context, kind, name)));
     if (taken.length > 0)
       context.warn(
         "DRS-R029",

@@ -1,8 +1,8 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext, JobDefinition, Phase } from "../../jobs/phase.ts";
 import type { RestorePhase, RestorePlan } from "../../model.ts";
-import { bindIdleClaims } from "../claims/binding-idle-claims.ts";
-import { tellMissing } from "../objects/missing-objects.ts";
+import { bindUnconsumedClaims } from "../claims/binding-unconsumed-claims.ts";
+import { reportMissing } from "../objects/missing-objects.ts";
 import { enforcePodSecurity } from "../objects/pod-security.ts";
 import { OwnerLinks } from "../objects/owner-links.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
@@ -30,16 +30,16 @@ const removedNote = "scratch/removed";
  * replaced or deleted, and no cluster-scoped object made but the namespaces, the volumes that are provisioned for its claims,
  * and, meanwhile, the objects of their snapshots. A failure removes all of it.
  */
-export function scratchJob(parts: JobParts, plan: RestorePlan, index: SavedIndex): JobDefinition {
+export function scratchJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex): JobDefinition {
   const phase = (name: RestorePhase, run: (source: RestoreSource, context: JobContext) => Promise<void>): Phase => ({
     name,
-    run: async (context) => run(await provenSource(parts, context, plan, index), context),
+    run: async (context) => run(await provenSource(deps, context, plan, index), context),
   });
   return {
     phases: [
       {
         name: "PRE_VALIDATION",
-        run: async (context) => validateScratch(await backupSource(parts, context, plan, index), parts, context, plan),
+        run: async (context) => validateScratch(await backupSource(deps, context, plan, index), deps, context, plan),
       },
       nothing("STOPPING_APPS"),
       nothing("DELETING_OBJECTS"),
@@ -47,23 +47,23 @@ export function scratchJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
       phase("RESTORING_PVC", async (source, context) => {
         const links = new OwnerLinks(context, source.notesPrefix);
         context.notes.set(begunNote, true);
-        await makeNamespaces(source, parts, context);
-        await restoreSecrets(source, parts, context, links);
-        await restoreClaims(parts, context, source, links);
+        await makeNamespaces(source, deps, context);
+        await restoreSecrets(source, deps, context, links);
+        await restoreClaims(deps, context, source, links);
       }),
-      phase("RESTORING_OBJECTS", (source, context) => restoreFrom(source, parts, context)),
+      phase("RESTORING_OBJECTS", (source, context) => restoreFrom(source, deps, context)),
       phase("STARTING_APPS", async (source, context) => {
-        await startApps(source, parts, context);
-        await bindIdleClaims(source, parts, context);
-        await tellMissing(source, parts, context);
+        await startApps(source, deps, context);
+        await bindUnconsumedClaims(source, deps, context);
+        await reportMissing(source, deps, context);
       }),
     ],
     async finish(context) {
       index.clear();
-      const source = await provenSource(parts, context, plan);
+      const source = await provenSource(deps, context, plan);
       context.notes.set(madeNote, true);
-      await settleBoundClaims(parts, context, source);
-      await tellInadmissiblePods(parts, context, await enforcePodSecurity(source, parts, context));
+      await settleBoundClaims(deps, context, source);
+      await tellInadmissiblePods(deps, context, await enforcePodSecurity(source, deps, context));
       context.info(`made ${source.targetNamespaces.join(", ")}, which stay until they are removed`);
     },
     async fail(context) {
@@ -76,13 +76,13 @@ export function scratchJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
         );
         return;
       }
-      await removeImported(parts, context);
+      await removeImported(deps, context);
       if (context.notes.get(begunNote) !== true) {
         context.info("nothing was made");
         return;
       }
       const targets = Object.values(plan.mapping);
-      await removeScratch(parts, context, { uuid: context.job.uuid, namespaces: targets });
+      await removeScratch(deps, context, { uuid: context.job.uuid, namespaces: targets });
       context.notes.set(removedNote, true);
       context.error(
         "DRS-R028",
@@ -90,9 +90,9 @@ export function scratchJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
         `the scratch restore failed, and what it had made in ${targets.join(", ")} is removed`,
       );
     },
-    isInBetween,
-    givenUp: (context, why) =>
-      isInBetween(context)
+    needsRollback,
+    abandoned: (context, why) =>
+      needsRollback(context)
         ? {
             id: "DRS-R026",
             text: `what the scratch restore has made is not all removed: ${why}; remove ${Object.values(plan.mapping).join(", ")} when that is fixed`,
@@ -101,6 +101,6 @@ export function scratchJob(parts: JobParts, plan: RestorePlan, index: SavedIndex
   };
 }
 
-function isInBetween({ notes }: JobContext): boolean {
+function needsRollback({ notes }: JobContext): boolean {
   return notes.get(begunNote) === true && notes.get(madeNote) !== true && notes.get(removedNote) !== true;
 }

@@ -1,5 +1,5 @@
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
@@ -39,7 +39,7 @@ export function isOf(uuid: string, { metadata }: KubernetesObject): boolean {
 /** Makes the namespaces as they were saved but for their Pod Security level, under their other names, and marks them. Errors as for `areFree`. May run again. */
 export async function makeNamespaces(
   source: RestoreSource,
-  { cluster }: Pick<JobParts, "cluster">,
+  { cluster }: Pick<JobDeps, "cluster">,
   context: JobContext,
 ): Promise<void> {
   const { job, signal, info } = context;

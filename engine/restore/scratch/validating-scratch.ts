@@ -1,11 +1,11 @@
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import type { Discovery } from "../../kubernetes/discovery.ts";
 import type { OwnerReference } from "../../kubernetes/kubernetes-object.ts";
-import { checkPermissions } from "../../kubernetes/permissions.ts";
+import { checkRights } from "../../kubernetes/rights.ts";
 import type { RestorePlan } from "../../model.ts";
 import { classOf } from "../../kinds/core/claim-class.ts";
 import { scratchRights } from "../../objects/rights-needed.ts";
@@ -13,7 +13,7 @@ import { verifyContents } from "../source/archive-contents.ts";
 import { dryRun } from "../validate/dry-run.ts";
 import { claimsCanBeFilled } from "../validate/fillable-claims.ts";
 import { listed } from "../../objects/listed.ts";
-import { tellLostRevisions } from "../validate/lost-revisions.ts";
+import { reportLostRevisions } from "../validate/lost-revisions.ts";
 import { OwnerLinks } from "../objects/owner-links.ts";
 import { LiveNames } from "../plan/live-names.ts";
 import { resolveScope } from "../plan/resolving-scope.ts";
@@ -31,11 +31,11 @@ import { areFree } from "./scratch-namespaces.ts";
  */
 export async function validateScratch(
   archive: RestoreSource,
-  parts: JobParts,
+  deps: JobDeps,
   context: JobContext,
   plan: RestorePlan,
 ): Promise<void> {
-  const { cluster, limits, controlPlane } = parts;
+  const { cluster, limits, controlPlane } = deps;
   const { job, signal } = context;
   const { reader, targetNamespaces: namespaces } = archive;
   context.setIncludedNamespaces(namespaces);
@@ -62,10 +62,10 @@ export async function validateScratch(
     ...discovery,
     saved: reader.parts.filter((part) => part.namespaced),
     namespaces,
-    statusOf: parts.restore.statusOf,
+    statusOf: deps.restore.statusOf,
   });
-  await checkPermissions(cluster, "a scratch restore", rights, limits.clusterConcurrency, signal);
-  if (await context.claimControlPlane()) return validateScratch(archive, parts, context, plan);
+  await checkRights(cluster, "a scratch restore", rights, limits.clusterConcurrency, signal);
+  if (await context.claimControlPlane()) return validateScratch(archive, deps, context, plan);
   const { asked, needed } = selected.selected();
   const scope = await resolveScope(archive, plan, { asked, needed }, { cluster, discovery }, context);
   const source = { ...archive, scope };
@@ -73,11 +73,11 @@ export async function validateScratch(
   kindsAreServed(await partsInScope(source, signal), discovery, definitions, context);
   await needsAreThere(archive, needed, { cluster, discovery }, context);
   await noVolumeIsTaken(source, cluster, signal);
-  await claimsCanBeFilled(source, parts, context);
-  await proveData({ fillers: [], later: [], staying: volumesOf(source) }, parts, context);
-  await tellLostRevisions(source, context);
+  await claimsCanBeFilled(source, deps, context);
+  await proveData({ fillers: [], later: [], staying: volumesOf(source) }, deps, context);
+  await reportLostRevisions(source, context);
   new OwnerLinks(context, source.notesPrefix).expect({ metadata: { ownerReferences: [...owners.values()] } });
-  await dryRun(source, discovery, definitions, parts, context);
+  await dryRun(source, discovery, definitions, deps, context);
 }
 
 /** What pods and claims cannot be without. */

@@ -1,6 +1,6 @@
 import type { Part } from "../../archive/format.ts";
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import { type KubernetesObject, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { RawObject } from "../../kubernetes/raw-object.ts";
 import { mayBelong } from "../../objects/belongings.ts";
@@ -91,7 +91,7 @@ function isForNobodyElse(needs: ClusterScopedNeeds, part: Part, object: Kubernet
 /** FAILED_PRECONDITION names namespaces that are not the control plane's, as a restore in place empties them. */
 export function belongToControlPlane(
   namespaces: readonly string[],
-  { namespace, vaultNamespace, furtherNamespaces }: JobParts["controlPlane"],
+  { namespace, vaultNamespace, furtherNamespaces }: JobDeps["controlPlane"],
 ): void {
   const own = [namespace, vaultNamespace, ...furtherNamespaces];
   const foreign = namespaces.filter((name) => !own.includes(name));

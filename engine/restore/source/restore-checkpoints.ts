@@ -56,4 +56,4 @@ export interface PutBack {
 }
 
 /** Nothing more is tried. If all was put back, the safety archive may be gone from then on. */
-export const wentBack = new Checkpoint<{ readonly isAsBefore: boolean }>("GOING_BACK");
+export const rolledBack = new Checkpoint<{ readonly isAsBefore: boolean }>("GOING_BACK");

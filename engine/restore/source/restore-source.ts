@@ -21,7 +21,7 @@ export interface RestoreSource {
   /** Where the objects of its namespaces go: what a restore looks at and changes in the cluster. */
   readonly targetNamespaces: readonly string[];
   /** Whether it is what was there before, and the restore goes back to it. */
-  readonly isWayBack: boolean;
+  readonly isRollback: boolean;
   /** Put before the keys of all notes. */
   readonly notesPrefix: string;
   readonly index: SavedIndex;
@@ -90,13 +90,13 @@ export function volumesOf({ reader, scope }: ScopedArchive): readonly SavedVolum
 }
 
 /** Where `warnOtherwise` tells and notes. */
-export interface Told extends Pick<JobContext, "warn"> {
+export interface Reporter extends Pick<JobContext, "warn"> {
   readonly notes: Pick<JobNotes, "set">;
 }
 
 /** Warns of something that came back otherwise than it was, and notes that there is such. */
 export function warnOtherwise(
-  { warn, notes }: Told,
+  { warn, notes }: Reporter,
   { notesPrefix }: Pick<RestoreSource, "notesPrefix">,
   code: MessageCode,
   namespace: string,

@@ -1,6 +1,6 @@
 import { safetyFolder } from "../../archive/archive-paths.ts";
 import { formatVersion } from "../../archive/format.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { Discovery } from "../../kubernetes/discovery.ts";
 import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
@@ -19,7 +19,7 @@ import { type ServedType, servedType } from "../../kinds/served-types.ts";
 export async function saveForSafety(
   source: RestoreSource,
   discovery: Discovery,
-  { cluster, storage, archives, controlPlane }: JobParts,
+  { cluster, storage, archives, controlPlane }: JobDeps,
   context: JobContext,
 ): Promise<void> {
   const { job, signal } = context;

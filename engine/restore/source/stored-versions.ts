@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { customResourceDefinitions } from "../../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
@@ -13,7 +13,7 @@ import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
  * https://kubernetes.io/docs/tasks/manage-kubernetes-objects/storage-version-migration/
  */
 export async function toStorageVersions(
-  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  { cluster, limits }: Pick<JobDeps, "cluster" | "limits">,
   { signal, info }: JobContext,
   source: RestoreSource,
 ): Promise<void> {

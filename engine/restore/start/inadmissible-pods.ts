@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { hasEnded } from "../../kinds/core/pod.ts";
 import { levelInWords, podSecurityOf } from "../../kinds/core/pod-security.ts";
@@ -15,7 +15,7 @@ const pods: ResourceType = { apiVersion: "v1", kind: "Pod", resource: "pods", na
  * down when its node fails. One pod of each is tried. May run again.
  */
 export async function tellInadmissiblePods(
-  { cluster }: Pick<JobParts, "cluster">,
+  { cluster }: Pick<JobDeps, "cluster">,
   { signal, warn }: JobContext,
   namespaces: readonly KubernetesObject[],
 ): Promise<void> {
@@ -41,7 +41,7 @@ export async function tellInadmissiblePods(
 
 /** What Pod Security says to a pod that runs; undefined when nothing. */
 async function violationOf(
-  { cluster }: Pick<JobParts, "cluster">,
+  { cluster }: Pick<JobDeps, "cluster">,
   pod: KubernetesObject,
   signal: AbortSignal,
 ): Promise<string | undefined> {

@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { events, pods } from "../../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
@@ -14,12 +14,12 @@ export interface LateApp {
 }
 
 /** What is told is for the first look: of so many workloads, pods of each, lines of a container and events of an object. */
-const toldWorkloads = 10;
-const toldPods = 2;
-const toldLines = 20;
-const toldEvents = 5;
+const reportedWorkloads = 10;
+const reportedPods = 2;
+const reportedLines = 20;
+const reportedEvents = 5;
 /** A line, or an event's message, in UTF-16 code units. */
-const toldLength = 500;
+const reportedLength = 500;
 /** A kubelet that is away is not waited for. */
 const logTimeoutMs = 5_000;
 
@@ -28,15 +28,15 @@ const logTimeoutMs = 5_000;
  * their conditions and latest events say, and the last lines of their containers that are not ready. Of what the service
  * may not read, or the cluster does not have, nothing. Gives the causes, each in a sentence.
  */
-export async function tellLate(
-  { cluster }: Pick<JobParts, "cluster">,
+export async function reportLate(
+  { cluster }: Pick<JobDeps, "cluster">,
   context: JobContext,
   late: readonly LateApp[],
 ): Promise<readonly string[]> {
   const causes: string[] = [];
-  for (const app of late.slice(0, toldWorkloads)) {
+  for (const app of late.slice(0, reportedWorkloads)) {
     try {
-      const cause = await tellOne(cluster, context, app);
+      const cause = await reportOne(cluster, context, app);
       if (cause !== undefined) causes.push(cause);
     } catch (error) {
       if (!(error instanceof KubernetesError)) throw error;
@@ -51,7 +51,7 @@ interface Condition {
   readonly message?: string;
 }
 
-async function tellOne(
+async function reportOne(
   cluster: Cluster,
   context: JobContext,
   { type, namespace, name }: LateApp,
@@ -63,18 +63,18 @@ async function tellOne(
   const { conditions = [] } = (object["status"] ?? {}) as { conditions?: readonly Condition[] };
   // https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#failed-deployment
   const failure = conditions.find((condition) => condition.type === "ReplicaFailure" && condition.status === "True");
-  const told = await eventsOf(cluster, object, type.kind, signal);
-  for (const { text } of told) info(`${what}: ${text}`);
-  const failed = told.findLast(({ reason }) => reason === "FailedCreate" || reason === "ProvisioningFailed");
+  const reported = await eventsOf(cluster, object, type.kind, signal);
+  for (const { text } of reported) info(`${what}: ${text}`);
+  const failed = reported.findLast(({ reason }) => reason === "FailedCreate" || reason === "ProvisioningFailed");
   let cause = failure?.message ?? failed?.message;
   for (const pod of await latePods(cluster, object, signal)) {
-    const why = await tellPod(cluster, context, pod);
+    const why = await reportPod(cluster, context, pod);
     cause ??= why;
   }
   return cause === undefined ? undefined : `${what}: ${cut(cause)}`;
 }
 
-interface ToldEvent {
+interface ReportedEvent {
   readonly reason: string;
   readonly message: string;
   readonly text: string;
@@ -86,7 +86,7 @@ async function eventsOf(
   { metadata: { namespace = "", name, uid } }: KubernetesObject,
   kind: string,
   signal: AbortSignal,
-): Promise<readonly ToldEvent[]> {
+): Promise<readonly ReportedEvent[]> {
   const found: KubernetesObject[] = [];
   const fieldSelector = `involvedObject.kind=${kind},involvedObject.name=${name}`;
   try {
@@ -97,7 +97,7 @@ async function eventsOf(
   } catch (error) {
     if (!(error instanceof KubernetesError)) throw error;
   }
-  const latest = found.toSorted((a, b) => timeOf(a).localeCompare(timeOf(b))).slice(-toldEvents);
+  const latest = found.toSorted((a, b) => timeOf(a).localeCompare(timeOf(b))).slice(-reportedEvents);
   return latest.map((event) => {
     const reason = String(event["reason"]);
     const message = cut(String(event["message"]));
@@ -121,7 +121,7 @@ async function latePods(
   const options = { labelSelector: labelSelectorOf(selector) };
   for await (const pod of cluster.list(pods, workload.metadata.namespace ?? "", signal, options)) {
     if (!isPodReady(pod)) found.push(pod);
-    if (found.length === toldPods) break;
+    if (found.length === reportedPods) break;
   }
   return found;
 }
@@ -137,7 +137,7 @@ interface ContainerStatus {
   };
 }
 
-async function tellPod(cluster: Cluster, context: JobContext, pod: KubernetesObject): Promise<string | undefined> {
+async function reportPod(cluster: Cluster, context: JobContext, pod: KubernetesObject): Promise<string | undefined> {
   const { signal, info } = context;
   const { namespace = "", name } = pod.metadata;
   const what = `pod ${namespace}/${name}`;
@@ -176,7 +176,7 @@ async function logOf(
   if (!(await cluster.isAllowed(question, signal))) return [];
   try {
     const soon = AbortSignal.any([signal, AbortSignal.timeout(logTimeoutMs)]);
-    return await cluster.containerLog({ namespace, pod, container, lines: toldLines, previous }, soon);
+    return await cluster.containerLog({ namespace, pod, container, lines: reportedLines, previous }, soon);
   } catch {
     signal.throwIfAborted();
     return []; // the container has not run yet, or its node is away
@@ -185,5 +185,5 @@ async function logOf(
 
 function cut(text: string): string {
   const line = text.replaceAll(/\s+/g, " ").trim();
-  return line.length > toldLength ? `${line.slice(0, toldLength)}…` : line;
+  return line.length > reportedLength ? `${line.slice(0, reportedLength)}…` : line;
 }

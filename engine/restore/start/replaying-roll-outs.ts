@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { type KubernetesObject, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../../kubernetes/waiting.ts";
@@ -17,7 +17,7 @@ import { wantedObject } from "../../kinds/wanted-object.ts";
 type Stage = "older pods" | "newest pods" | "all";
 
 interface Replay {
-  readonly parts: Pick<JobParts, "cluster" | "limits">;
+  readonly deps: Pick<JobDeps, "cluster" | "limits">;
   readonly context: JobContext;
   readonly type: ServedType;
   readonly rollOut: RollOut;
@@ -35,7 +35,7 @@ interface Replay {
  * what had served beside a roll-out that is stuck would be down. A daemon set is made by it. May run again. Errors as of `ObjectRestorer`.
  */
 export async function replayRollOut(
-  { parts, context, source }: NamespacedRestore,
+  { deps, context, source }: NamespacedRestore,
   type: ServedType,
   rollOut: RollOut,
   deadline: number,
@@ -46,12 +46,12 @@ export async function replayRollOut(
   const stage = context.notes.get<Stage>(key);
   if (stage === "all") return;
   const reached = (to: Stage) => context.notes.set(key, to);
-  const replay: Replay = { parts, context, type, rollOut, namespace, name, deadline, stage, reached };
+  const replay: Replay = { deps, context, type, rollOut, namespace, name, deadline, stage, reached };
   context.info(`${type.kind} ${namespace}/${name} was saved in a roll-out: its older pods are started first`);
   if (resourceName(type) === "deployments.apps") await replayDeployment(replay);
   else if (resourceName(type) === "statefulsets.apps") await replayStatefulSet(replay);
   else await replayDaemonSet(replay);
-  await restoreFieldOwners(parts.cluster, type, rollOut.archived, context.signal);
+  await restoreFieldOwners(deps.cluster, type, rollOut.archived, context.signal);
   reached("all");
 }
 
@@ -105,12 +105,12 @@ async function replayStatefulSet(replay: Replay): Promise<void> {
 }
 
 async function replayDaemonSet(replay: Replay): Promise<void> {
-  const { parts, context, type, rollOut, stage, reached } = replay;
+  const { deps, context, type, rollOut, stage, reached } = replay;
   if (stage === undefined) {
     const { signal, warn, info } = context;
     const object = wantedObject(type, rollOut.archived);
     object["spec"] = { ...specOf(object), template: rollOut.older };
-    await new ObjectRestorer({ cluster: parts.cluster, signal, warn, info }).restore(type, object);
+    await new ObjectRestorer({ cluster: deps.cluster, signal, warn, info }).restore(type, object);
     await isUp(replay, rollOut.olderUp);
     reached("older pods");
   }
@@ -119,19 +119,19 @@ async function replayDaemonSet(replay: Replay): Promise<void> {
 }
 
 /** Sets fields of the spec whole. */
-async function change({ parts, context, type, namespace, name }: Replay, spec: object): Promise<void> {
+async function change({ deps, context, type, namespace, name }: Replay, spec: object): Promise<void> {
   const patch = Object.entries(spec).map(([field, value]) => ({ op: "add", path: `/spec/${field}`, value }));
-  await parts.cluster.patch(type, namespace, name, patch, context.signal);
+  await deps.cluster.patch(type, namespace, name, patch, context.signal);
 }
 
 /** Waits until so many pods are up, or the time is over: what is late then is told with all else that is. */
-async function isUp({ parts, context, type, namespace, name, deadline }: Replay, pods: number): Promise<void> {
-  await notReady(parts, context, type, namespace, new Map([[name, pods]]), deadline);
+async function isUp({ deps, context, type, namespace, name, deadline }: Replay, pods: number): Promise<void> {
+  await notReady(deps, context, type, namespace, new Map([[name, pods]]), deadline);
 }
 
 /** Waits until the controller has seen the workload as it is and its status is so, or the time is over. */
 async function isSeen(
-  { parts, context, type, namespace, name, deadline }: Replay,
+  { deps, context, type, namespace, name, deadline }: Replay,
   isSo: (status: ReturnType<typeof statusOf>) => boolean,
 ): Promise<void> {
   let isDone = false;
@@ -141,7 +141,7 @@ async function isSeen(
   };
   const options = { fieldSelector: `metadata.name=${name}` };
   const timeoutMs = Math.max(deadline - Date.now(), 0);
-  await waitFor(parts.cluster, { type, namespace, options, timeoutMs, signal: context.signal }, see, () => isDone);
+  await waitFor(deps.cluster, { type, namespace, options, timeoutMs, signal: context.signal }, see, () => isDone);
 }
 
 /** The controller may answer a change of one replica set with one of the others until all fit again. */
@@ -153,8 +153,8 @@ const scalingRounds = 5;
  * https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#proportional-scaling
  */
 async function scaleAsSaved(replay: Replay): Promise<void> {
-  const { parts, context, type, rollOut, namespace, name } = replay;
-  const { cluster } = parts;
+  const { deps, context, type, rollOut, namespace, name } = replay;
+  const { cluster } = deps;
   const wanted = rollOut.revisions.map(({ type: saved, object }) => ({
     saved,
     set: object.metadata.name,

@@ -1,5 +1,5 @@
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
@@ -11,14 +11,14 @@ import { makeRunning, restoreRefused } from "../objects/restoring-refused.ts";
 import { nameOf } from "../../objects/object-names.ts";
 import { OwnerLinks } from "../objects/owner-links.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
-import { idleClaims } from "../claims/idle-claims.ts";
+import { unconsumedClaims } from "../claims/unconsumed-claims.ts";
 import { isPaused } from "../../kinds/apps/paused-deployments.ts";
 import { mayBePaused } from "./pausing-deployments.ts";
-import { type LateApp, tellLate } from "./late-apps.ts";
+import { type LateApp, reportLate } from "./late-apps.ts";
 import { listed } from "../../objects/listed.ts";
 import { noteGone } from "../objects/missing-objects.ts";
 import { savedReadiness } from "../../kinds/readiness.ts";
-import { causeOf, failWhenTooMany, refusedSoFar, tellGivenUp } from "../objects/refused-objects.ts";
+import { causeOf, failWhenTooMany, refusedSoFar, reportAbandoned } from "../objects/refused-objects.ts";
 import { scaledWorkloads, startedByCreation } from "../../kinds/restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 import { replayRollOut } from "./replaying-roll-outs.ts";
@@ -42,11 +42,11 @@ type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
  */
 export async function startApps(
   source: RestoreSource,
-  parts: JobParts,
+  deps: JobDeps,
   context: JobContext,
   onLate: (error: DrsError) => void = fail,
 ): Promise<void> {
-  const { cluster, controlPlane, limits } = parts;
+  const { cluster, controlPlane, limits } = deps;
   const deadline = Date.now() + limits.appsStartTimeout;
   const discovery = await cluster.discover(context.signal);
   const links = new OwnerLinks(context, source.notesPrefix);
@@ -56,7 +56,7 @@ export async function startApps(
     resourceName(type) === "statefulsets.apps" &&
     name === controlPlane.databaseStatefulSet;
   const isVault: Selects = (namespace) => namespace === placeOf(controlPlane.vaultNamespace);
-  const restore = { parts, context, source, discovery, links };
+  const restore = { deps, context, source, discovery, links };
   const rollOuts = await rollOutsOf(source, context.signal);
   const start = async (what: string, selects: Selects, andThen = async () => {}) => {
     const unstarted = await scaleUp(restore, selects, rollOuts, deadline);
@@ -75,16 +75,17 @@ export async function startApps(
     () => links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, false),
   );
   await noteGone(restore);
-  const told = await restoreRefused(restore);
+  const reported = await restoreRefused(restore);
   const unstarted =
     refused.size === 0 ? refused : await start("what was refused before", (...it) => refused.has(nameOf(...it)));
   for (const [what, text] of unstarted)
-    if (!told.has(what)) tellGivenUp(context, source, { code: text === missing ? "DRS-R063" : "DRS-R003", what, text });
+    if (!reported.has(what))
+      reportAbandoned(context, source, { code: text === missing ? "DRS-R063" : "DRS-R003", what, text });
   await tidyRevisions(restore);
   await restoreLimits(restore);
   await restoreRefused(restore); // of the limits
   await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
-  failWhenTooMany(parts, context, source);
+  failWhenTooMany(deps, context, source);
 }
 
 function fail(error: DrsError): never {
@@ -106,8 +107,8 @@ async function scaleUp(
   rollOuts: ReadonlyMap<string, RollOut>,
   deadline: number,
 ): Promise<Map<string, string>> {
-  const { source, discovery, parts, context } = restore;
-  const { cluster, limits } = parts;
+  const { source, discovery, deps, context } = restore;
+  const { cluster, limits } = deps;
   const { signal } = context;
   const unstarted = new Map<string, string>();
   const workloads = objectsOf(source, partsOf(source, waitedFor), signal);
@@ -133,7 +134,7 @@ async function scaleUp(
         if (!isThere) isMissing();
         return;
       }
-      if (paused) await mayBePaused(parts, context, type, object, deadline);
+      if (paused) await mayBePaused(deps, context, type, object, deadline);
       const scale = () =>
         cluster.patch(type, namespace, name, { spec: { replicas, ...(paused && { paused }) } }, signal);
       if ((await scale()) ?? ((await makeRunning(restore, type, object)) && (await scale())))
@@ -154,8 +155,8 @@ async function replay(
   unstarted: Map<string, string>,
   deadline: number,
 ): Promise<void> {
-  const { discovery, parts } = restore;
-  await forEachInFlight(rollOuts.values(), parts.limits.clusterConcurrency, async (rollOut) => {
+  const { discovery, deps } = restore;
+  await forEachInFlight(rollOuts.values(), deps.limits.clusterConcurrency, async (rollOut) => {
     const { namespace = "", name } = rollOut.archived.metadata;
     const type = servedType(discovery, rollOut.type);
     const what = nameOf(namespace, rollOut.type, name);
@@ -170,7 +171,7 @@ async function replay(
 
 /** What is waited for, each object as far as it was up when it was saved, by kind and namespace. */
 async function wantedUp(
-  { source, discovery, parts, context }: NamespacedRestore,
+  { source, discovery, deps, context }: NamespacedRestore,
   selects: Selects,
 ): Promise<readonly Wanted[]> {
   const wanted: Wanted[] = [];
@@ -187,7 +188,7 @@ async function wantedUp(
     }
     for (const [namespace, names] of counts) {
       if (resourceName(part) === "persistentvolumeclaims")
-        for (const name of await idleClaims(parts.cluster, namespace, context.signal)) names.delete(name);
+        for (const name of await unconsumedClaims(deps.cluster, namespace, context.signal)) names.delete(name);
       wanted.push({ type, namespace, names });
     }
   }
@@ -208,11 +209,11 @@ async function waitUntilReady(
   onLate: (error: DrsError) => void,
   deadline: number,
 ): Promise<void> {
-  const { source, parts, context } = restore;
+  const { source, deps, context } = restore;
   const late: LateApp[] = [];
   const wanted = await wantedUp(restore, selects);
-  await forEachInFlight(wanted, parts.limits.clusterConcurrency, async ({ type, namespace, names }) => {
-    for (const name of await notReady(parts, context, type, namespace, names, deadline))
+  await forEachInFlight(wanted, deps.limits.clusterConcurrency, async ({ type, namespace, names }) => {
+    for (const name of await notReady(deps, context, type, namespace, names, deadline))
       late.push({ type, namespace, name });
   });
   const count = wanted.reduce((sum, { names }) => sum + names.size, 0);
@@ -220,7 +221,7 @@ async function waitUntilReady(
     if (count > 0) context.info(`${what}: ${count} workloads and claims are ready`);
     return;
   }
-  const causes = await tellLate(parts, context, late);
+  const causes = await reportLate(deps, context, late);
   const refused = refusedSoFar(context, source);
   const why =
     refused.length > 0
@@ -232,7 +233,7 @@ async function waitUntilReady(
   onLate(
     new DrsError(
       "FAILED_PRECONDITION",
-      `${what} did not come up within ${parts.limits.appsStartTimeout / 1000} s: ${names.join(", ")}; ${why}`,
+      `${what} did not come up within ${deps.limits.appsStartTimeout / 1000} s: ${names.join(", ")}; ${why}`,
       { id: "DRS-R051" },
     ),
   );

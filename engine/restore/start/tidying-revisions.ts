@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import { pods } from "../../kubernetes/built-in-kinds.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
@@ -21,8 +21,8 @@ import { wantedObject } from "../../kinds/wanted-object.ts";
  * and which their controllers have counted up as they were stopped and started; those that have come since are deleted,
  * unless pods have them; those that were deleted for them, as no more than some are kept, come back. Of archives without revisions it touches none. To be called when all is up; may run again.
  */
-export async function tidyRevisions({ parts, context, source, discovery }: NamespacedRestore): Promise<void> {
-  const { cluster, limits } = parts;
+export async function tidyRevisions({ deps, context, source, discovery }: NamespacedRestore): Promise<void> {
+  const { cluster, limits } = deps;
   const { signal, info } = context;
   for (const part of partsOf(source, revisionKinds)) {
     const type = servedType(discovery, part);
@@ -48,13 +48,13 @@ export async function tidyRevisions({ parts, context, source, discovery }: Names
     try {
       await forEachInFlight(added, limits.clusterConcurrency, async (object) => {
         const { namespace = "", name, uid = "" } = object.metadata;
-        if (await isUsed(parts, discovery, object, signal)) return;
+        if (await isUsed(deps, discovery, object, signal)) return;
         await cluster.delete(type, namespace, name, signal, { uid });
         info(`deleted ${type.kind} ${namespace}/${name}, a revision that has come since`);
       });
       if (missing.size > 0)
         await forEachInFlight(objectsOf(source, [part], signal), limits.clusterConcurrency, async ({ object }) => {
-          if (missing.has(nameIn(object))) await remake(parts, context, discovery, type, object);
+          if (missing.has(nameIn(object))) await remake(deps, context, discovery, type, object);
         });
       // After that, and the older ones first: a controller gives the newest a higher number than all others have.
       for (const { namespace, name, patch } of wrong.toSorted((a, b) => a.number - b.number))
@@ -100,7 +100,7 @@ function ownerIn(object: KubernetesObject): string {
 
 /** Whether a revision is its workload's newest, or pods have it. */
 async function isUsed(
-  { cluster }: Pick<JobParts, "cluster">,
+  { cluster }: Pick<JobDeps, "cluster">,
   discovery: Discovery,
   revision: KubernetesObject,
   signal: AbortSignal,
@@ -131,7 +131,7 @@ async function liveOwner(
 
 /** Makes a saved revision whose workload is there, and keeps it. */
 async function remake(
-  { cluster }: Pick<JobParts, "cluster">,
+  { cluster }: Pick<JobDeps, "cluster">,
   { signal, warn, info }: JobContext,
   discovery: Discovery,
   type: ServedType,

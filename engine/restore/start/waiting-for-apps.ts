@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { pods } from "../../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
@@ -11,7 +11,7 @@ import { rulesOf } from "../../kinds/kinds.ts";
 import { isUp } from "../../kinds/readiness.ts";
 
 /** So often a long wait tells what it is for. */
-const tellEveryMs = 30_000;
+const reportEveryMs = 30_000;
 /** Between two looks at pods that count as ready and are on their way out. */
 const lostPauseMs = 1_000;
 
@@ -20,7 +20,7 @@ const lostPauseMs = 1_000;
  * in the job's log which are not; gives those that are not by the `deadline` (a time of `Date.now`). At least one look is taken.
  */
 export async function notReady(
-  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  { cluster, limits }: Pick<JobDeps, "cluster" | "limits">,
   { signal, info }: JobContext,
   type: Pick<ResourceType, "apiVersion" | "kind" | "resource">,
   namespace: string,
@@ -39,16 +39,16 @@ export async function notReady(
     if (gone) present.delete(name);
     else if (wanted.has(name)) present.set(name, object);
   };
-  let toldAt = Date.now();
+  let reportedAt = Date.now();
   for (;;) {
     present.clear();
-    const timeoutMs = Math.min(Math.max(deadline - Date.now(), 0), tellEveryMs, limits.appsStartTimeout / 4);
+    const timeoutMs = Math.min(Math.max(deadline - Date.now(), 0), reportEveryMs, limits.appsStartTimeout / 4);
     const done = await waitFor(cluster, { type, namespace, timeoutMs, signal }, see, () => missing().length === 0);
     const late = done ? missing(await lostPods(cluster, type, namespace, signal)) : missing();
     if (late.length === 0 || Date.now() >= deadline) return late;
     if (done) await sleep(lostPauseMs, undefined, { signal });
-    if (done && Date.now() < toldAt + tellEveryMs) continue;
-    toldAt = Date.now();
+    if (done && Date.now() < reportedAt + reportEveryMs) continue;
+    reportedAt = Date.now();
     info(`waiting for ${type.kind} ${listed(late)} of ${namespace}`);
   }
 }

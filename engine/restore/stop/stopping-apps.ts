@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
@@ -25,11 +25,11 @@ const longestPauseMs = 2_000;
  *
  * FAILED_PRECONDITION after `podsStopTimeout` names what is started again and by whom, or else the pods that stay.
  */
-export async function stopApps({ cluster, limits }: JobParts, context: JobContext, scope: Scope): Promise<void> {
+export async function stopApps({ cluster, limits }: JobDeps, context: JobContext, scope: Scope): Promise<void> {
   const { signal } = context;
   const { targetNamespaces: namespaces, wholeNamespaces } = scope;
   const limit = Date.now() + limits.podsStopTimeout;
-  const told = new Set<string>();
+  const reported = new Set<string>();
   const stopOne = async (object: KubernetesObject, type: RunningKind) => {
     try {
       return await stop(cluster, type, object, signal);
@@ -55,9 +55,9 @@ export async function stopApps({ cluster, limits }: JobParts, context: JobContex
           if (again !== undefined) started.add(again);
         });
     if (round === 1) for (const [what, count] of stopped) context.info(`stopped ${count} ${what}`);
-    const news = [...started.difference(told)];
+    const news = [...started.difference(reported)];
     if (news.length > 0) context.info(`was started again, and stopped again: ${listed(news)}`, "DRS-R038");
-    for (const name of news) told.add(name);
+    for (const name of news) reported.add(name);
     const left = new Map<string, readonly string[]>();
     for (const namespace of namespaces) {
       const timeoutMs = Math.max(limit - Date.now(), 0);

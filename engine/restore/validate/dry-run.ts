@@ -1,5 +1,5 @@
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { Discovery } from "../../kubernetes/discovery.ts";
 import { resourceName } from "../../kubernetes/kubernetes-object.ts";
@@ -32,7 +32,7 @@ export async function dryRun(
   source: RestoreSource,
   discovery: Discovery,
   definitions: Definitions,
-  { cluster, limits, restore }: Pick<JobParts, "cluster" | "limits" | "restore">,
+  { cluster, limits, restore }: Pick<JobDeps, "cluster" | "limits" | "restore">,
   context: JobContext,
 ): Promise<void> {
   const { signal } = context;
@@ -43,15 +43,15 @@ export async function dryRun(
     source,
     discovery,
     definitions,
-    parts: { cluster, limits },
+    deps: { cluster, limits },
     signal,
     namespaces: new Set(namespaces),
     refusals,
     findings,
   };
   for (const name of source.targetNamespaces)
-    if (!trial.namespaces.has(name)) findings.untold.push(`what is in namespace ${name}, which does not exist`);
-  for (const name of definitions.coming) findings.untold.push(`${name}, whose definition comes with the backup`);
+    if (!trial.namespaces.has(name)) findings.inconclusive.push(`what is in namespace ${name}, which does not exist`);
+  for (const name of definitions.coming) findings.inconclusive.push(`${name}, whose definition comes with the backup`);
   const rights = new RightsToGrant();
   await tryObjects(trial, ({ type, archived, deed }, refusal) => {
     const isOfRights = rights.note(type, archived, refusal);
@@ -63,11 +63,11 @@ export async function dryRun(
   await tryToDelete(trial);
   await tryToStart(trial);
   await tryPods(trial);
-  tell(findings, restore.maxRefusedObjects, context);
+  report(findings, restore.maxRefusedObjects, context);
 }
 
-function tell(findings: Findings, maxRefused: number, { info }: JobContext): void {
-  const { tried, same, untold, idle, oneWay } = findings;
+function report(findings: Findings, maxRefused: number, { info }: JobContext): void {
+  const { tried, same, inconclusive, idle, oneWay } = findings;
   const unstoppable = [...findings.unstoppable.keys()].toSorted();
   const lost = findings.lost.toSorted();
   const refused = findings.refused.toSorted();
@@ -88,7 +88,7 @@ function tell(findings: Findings, maxRefused: number, { info }: JobContext): voi
       `the API server would refuse objects of this backup, ${refused.length} of them, where --max-refused-objects allows ${maxRefused}: ${listed(refused, "; ")}`,
       { id: "DRS-R017" },
     );
-  if (untold.length > 0) info(`could not be tried: ${listed(untold, "; ")}`);
+  if (inconclusive.length > 0) info(`could not be tried: ${listed(inconclusive, "; ")}`);
   if (oneWay.length > 0)
     info(
       `if the restore fails, the cluster would not take back what it changes or deletes: ${listed(oneWay, "; ")}; the safety archive keeps it`,

@@ -1,6 +1,6 @@
 import type { SavedVolume } from "../../archive/format.ts";
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { secrets } from "../../kubernetes/built-in-kinds.ts";
 import { lacksRights } from "../../kubernetes/kubernetes-error.ts";
@@ -17,9 +17,9 @@ import { existingClasses } from "../../volumes/storage-classes.ts";
  * read, and that the Secrets are there, or in the backup, which its class gives the driver. FAILED_PRECONDITION names what is
  * missing. Secrets outside of the namespaces are looked for where the service may.
  */
-export async function claimsCanBeFilled(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+export async function claimsCanBeFilled(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
   const { signal } = context;
-  const classes = [...(await existingClasses(parts.cluster, signal))];
+  const classes = [...(await existingClasses(deps.cluster, signal))];
   for await (const { object } of objectsOf(source, partsOf(source, ["storageclasses.storage.k8s.io"]), signal))
     classes.push(object);
   const volumes = new Map<string, SavedVolume>();
@@ -42,7 +42,7 @@ export async function claimsCanBeFilled(source: RestoreSource, parts: JobParts, 
     needed.delete(`${object.metadata.namespace ?? ""}/${object.metadata.name}`);
   const missing: string[] = [];
   for (const [place, { namespace, name, claim, storageClass }] of needed)
-    if (source.targetNamespaces.includes(namespace) || !(await isThere(parts, context, namespace, name)))
+    if (source.targetNamespaces.includes(namespace) || !(await isThere(deps, context, namespace, name)))
       missing.push(`${place} (for claim ${claim}, by storage class ${storageClass})`);
   if (missing.length > 0)
     throw new DrsError(
@@ -78,7 +78,7 @@ function hasReadableSize(claim: string, object: KubernetesObject): void {
 
 /** Of one that the service may not look at it is believed. */
 async function isThere(
-  { cluster }: JobParts,
+  { cluster }: JobDeps,
   { signal, info }: JobContext,
   namespace: string,
   name: string,

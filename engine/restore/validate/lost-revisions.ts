@@ -7,7 +7,7 @@ import { rollOutsOf } from "../objects/roll-outs.ts";
  * Warns of what a restore cannot bring back of the roll-outs that a backup was made in: pods of an older template that the
  * archive does not hold, as archives of the first services hold none, and which pods had which template under OnDelete.
  */
-export async function tellLostRevisions(source: RestoreSource, context: JobContext): Promise<void> {
+export async function reportLostRevisions(source: RestoreSource, context: JobContext): Promise<void> {
   for (const { type, archived, older } of (await rollOutsOf(source, context.signal)).values()) {
     const { namespace = "", name } = archived.metadata;
     const mixed = mixedByHand(type, archived);

@@ -31,7 +31,7 @@ export async function missingDeviceClasses(trial: Trial): Promise<MissingDeviceC
   const type = discovery.inVersion(deviceClasses, apiVersion);
   const saved = await savedNames(source, { apiVersion: "resource.k8s.io/v1", resource: "deviceclasses" }, signal);
   for (const name of missing)
-    if (saved.get("")?.has(name) || (type && (await trial.parts.cluster.get(type, "", name, signal))))
+    if (saved.get("")?.has(name) || (type && (await trial.deps.cluster.get(type, "", name, signal))))
       missing.delete(name);
   return (workload) => {
     const { namespace = "" } = workload.metadata;

@@ -15,7 +15,7 @@ export interface Loss {
  * Tells, before anything is touched, of an object that has to be made again what cannot come back with it:
  * tokens, addresses of load balancers, how far a job had come. One that is there still keeps it all.
  */
-export async function tellNotAsSaved(
+export async function reportNotAsSaved(
   cluster: Cluster,
   { signal, info }: Pick<JobContext, "signal" | "info">,
   { type, metadata: { namespace = "", name, uid }, loss }: Loss,

@@ -1,22 +1,22 @@
 import type { Part } from "../../archive/format.ts";
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import type { Discovery } from "../../kubernetes/discovery.ts";
 import { type OwnerReference, resourceName } from "../../kubernetes/kubernetes-object.ts";
-import { checkPermissions } from "../../kubernetes/permissions.ts";
+import { checkRights } from "../../kubernetes/rights.ts";
 import type { RestorePlan } from "../../model.ts";
 import { restoreRights } from "../../objects/rights-needed.ts";
 import { belongToControlPlane, verifyContents } from "../source/archive-contents.ts";
 import { dryRun } from "./dry-run.ts";
 import { fillFirst } from "../fill/fill-first.ts";
 import { fillSiteOf, planFilling } from "../fill/fill-plan.ts";
-import { proveData, tellFilledLater } from "../fill/proving-data.ts";
+import { proveData, reportFilledLater } from "../fill/proving-data.ts";
 import { claimsCanBeFilled } from "./fillable-claims.ts";
-import { tellLostRevisions } from "./lost-revisions.ts";
+import { reportLostRevisions } from "./lost-revisions.ts";
 import { notTerminating } from "../objects/namespaces.ts";
-import { type Loss, lossOf, tellNotAsSaved } from "./not-as-saved.ts";
+import { type Loss, lossOf, reportNotAsSaved } from "./not-as-saved.ts";
 import { OwnerLinks } from "../objects/owner-links.ts";
 import { onlySelectedUse } from "../plan/claim-users.ts";
 import { isWhole, resolveScope } from "../plan/resolving-scope.ts";
@@ -27,7 +27,7 @@ import { saveForSafety } from "../source/safety-archive.ts";
 import { type Definitions, savedDefinitions } from "./saved-definitions.ts";
 import { partsInScope } from "../source/saved-names.ts";
 import { servedType } from "../../kinds/served-types.ts";
-import { tellUnreadySnapshots } from "./unready-snapshots.ts";
+import { reportUnreadySnapshots } from "./unready-snapshots.ts";
 
 /**
  * Proves that the restore can be made before anything is touched: every byte of the archive and that it holds nothing but
@@ -36,18 +36,18 @@ import { tellUnreadySnapshots } from "./unready-snapshots.ts";
  */
 export async function preValidation(
   archive: RestoreSource,
-  parts: JobParts,
+  deps: JobDeps,
   context: JobContext,
   plan: RestorePlan,
 ): Promise<void> {
-  const { cluster, limits } = parts;
+  const { cluster, limits } = deps;
   const { signal } = context;
   const { reader, targetNamespaces: namespaces } = archive;
   context.setIncludedNamespaces(namespaces);
   const owners = new Map<string, OwnerReference>();
   const losses: Loss[] = [];
   const selected = new SelectedObjects(plan, reader);
-  belongToControlPlane(namespaces, parts.controlPlane);
+  belongToControlPlane(namespaces, deps.controlPlane);
   await verifyContents(archive, signal, (type, object) => {
     if (!isWhole(plan)) selected.see(type, object);
     for (const owner of object.metadata.ownerReferences ?? []) owners.set(owner.uid, owner);
@@ -57,31 +57,31 @@ export async function preValidation(
   });
   const objects = reader.parts.reduce((sum, part) => sum + part.objects, 0);
   context.info(`the archive is whole: ${objects} objects, ${reader.manifest.volumes.length} volumes`);
-  await isElsewhere(archive, parts, signal);
-  for (const namespace of namespaces) await notTerminating(parts, context, namespaces, namespace);
+  await isElsewhere(archive, deps, signal);
+  for (const namespace of namespaces) await notTerminating(deps, context, namespaces, namespace);
   const discovery = await cluster.discover(signal);
-  const { statusOf } = parts.restore;
+  const { statusOf } = deps.restore;
   const rights = restoreRights({ ...discovery, saved: reader.parts, namespaces, statusOf });
-  await checkPermissions(cluster, "a restore", rights, limits.clusterConcurrency, signal);
-  if (await context.claimControlPlane()) return preValidation(archive, parts, context, plan);
+  await checkRights(cluster, "a restore", rights, limits.clusterConcurrency, signal);
+  if (await context.claimControlPlane()) return preValidation(archive, deps, context, plan);
   const source = isWhole(plan) ? archive : await scoped(archive, plan, selected, { cluster, discovery }, context);
   const definitions = await savedDefinitions(source, cluster, signal);
   kindsAreServed(await partsInScope(source, signal), discovery, definitions, context);
-  await claimsCanBeFilled(source, parts, context);
-  const filling = await planFilling(source, await fillSiteOf(source, parts, signal), parts, context);
-  await proveData(filling, parts, context);
-  await tellUnreadySnapshots(source, parts, context);
-  await tellLostRevisions(source, context);
+  await claimsCanBeFilled(source, deps, context);
+  const filling = await planFilling(source, await fillSiteOf(source, deps, signal), deps, context);
+  await proveData(filling, deps, context);
+  await reportUnreadySnapshots(source, deps, context);
+  await reportLostRevisions(source, context);
   new OwnerLinks(context, source.notesPrefix).expect({ metadata: { ownerReferences: [...owners.values()] } });
   for (const loss of losses)
-    if (source.scope.has(loss.type, loss.metadata)) await tellNotAsSaved(cluster, context, loss);
+    if (source.scope.has(loss.type, loss.metadata)) await reportNotAsSaved(cluster, context, loss);
   const look = async () => {
-    await saveForSafety(source, discovery, parts, context);
-    await dryRun(source, discovery, definitions, parts, context);
+    await saveForSafety(source, discovery, deps, context);
+    await dryRun(source, discovery, definitions, deps, context);
     return Date.now();
   };
   const looked = await look();
-  await tellFilledLater(await fillFirst(filling, parts, context), filling, parts, context);
+  await reportFilledLater(await fillFirst(filling, deps, context), filling, deps, context);
   if (Date.now() - looked > Math.min(freshMs, limits.snapshotTimeout)) await look();
 }
 
@@ -106,7 +106,7 @@ async function scoped(
 /** A service that is part of what it restores would stop itself halfway. */
 async function isElsewhere(
   { targetNamespaces: namespaces }: RestoreSource,
-  { cluster }: JobParts,
+  { cluster }: JobDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const own = await cluster.ownNamespace(signal);

@@ -19,7 +19,7 @@ import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source
  * What a dry run's refusal means for the restore: `held`, it will be met again; `passing`, it will not, as the restore itself
  * removes what refuses, or brings what is missing; `untold`, a webhook knows no dry runs.
  */
-export type Weight = "held" | "passing" | "untold";
+export type Weight = "held" | "passing" | "inconclusive";
 
 /** Gives the API server's refusal of a dry run, if it refuses. Thrown on is what is no answer to this one object. */
 export async function refusalIn(dryRun: () => Promise<unknown>): Promise<KubernetesError | undefined> {
@@ -55,7 +55,7 @@ export class Refusals {
   weigh(refusal: KubernetesError, namespace: string): Weight {
     const webhook = webhookIn(refusal);
     if (webhook !== undefined && this.#ownWebhooks.has(webhook)) return "passing";
-    if (knowsNoDryRun(refusal)) return "untold";
+    if (knowsNoDryRun(refusal)) return "inconclusive";
     if (isDenied(refusal)) return "held";
     const passes =
       hasStatus(refusal, 404, 409) ||

@@ -1,5 +1,5 @@
 import { DrsError } from "../../errors.ts";
-import type { AccessQuestion, Cluster } from "../../kubernetes/cluster.ts";
+import type { ResourceRight, Cluster } from "../../kubernetes/cluster.ts";
 import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, groupOf } from "../../kubernetes/kubernetes-object.ts";
 import type { RoleRef } from "../../kinds/rbac/subjects.ts";
@@ -58,7 +58,7 @@ const rbac = "rbac.authorization.k8s.io";
 
 /**
  * The right with which the service could make a role, or a binding, that the API server refused because it grants more than
- * the service's own account has; undefined for any other refusal. In words, like `checkPermissions`.
+ * the service's own account has; undefined for any other refusal. In words, like `checkRights`.
  * https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping
  */
 function rightToGrant(error: unknown, type: ResourceType, object: KubernetesObject): string | undefined {
@@ -70,9 +70,9 @@ function rightToGrant(error: unknown, type: ResourceType, object: KubernetesObje
 interface Binding {
   /** The right to make it, and the right to make its role, in words; and whether the account has them. */
   readonly bind: string;
-  readonly mayBind: AccessQuestion;
+  readonly mayBind: ResourceRight;
   readonly escalate: string;
-  readonly mayEscalate: AccessQuestion;
+  readonly mayEscalate: ResourceRight;
   readonly name: string;
   /** `ClusterRole viewer`. */
   readonly role: string;
@@ -94,7 +94,7 @@ function bindingOf(type: ResourceType, object: KubernetesObject, isWaiting: bool
   const isClusterRole = role.kind === "ClusterRole";
   const ofRole = isClusterRole ? { metadata: { name: role.name } } : object;
   const resource = isClusterRole ? "clusterroles" : "roles";
-  const question = (verb: string, { metadata: { namespace = "" } }: KubernetesObject): AccessQuestion => ({
+  const question = (verb: string, { metadata: { namespace = "" } }: KubernetesObject): ResourceRight => ({
     verb,
     group: rbac,
     resource,

@@ -1,5 +1,5 @@
 import type { MessageCode } from "../../message-codes.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { Discovery } from "../../kubernetes/discovery.ts";
 import type { KubernetesError } from "../../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
@@ -13,7 +13,7 @@ export interface Trial {
   readonly source: RestoreSource;
   readonly discovery: Discovery;
   readonly definitions: Definitions;
-  readonly parts: Pick<JobParts, "cluster" | "limits">;
+  readonly deps: Pick<JobDeps, "cluster" | "limits">;
   readonly signal: AbortSignal;
   /** Those of the namespaces that exist: nothing can be tried in the others. */
   readonly namespaces: ReadonlySet<string>;
@@ -38,7 +38,7 @@ export class Findings {
   /** Are changed or deleted, and would be refused as they are now: a restore that fails could not put them back at once. */
   readonly oneWay: string[] = [];
   /** Not known, as a webhook knows no dry runs. */
-  readonly untold: string[] = [];
+  readonly inconclusive: string[] = [];
 
   /** Takes down a refusal by its weight; `isLost` says that it would take away what is there. */
   note({ refusals }: Pick<Trial, "refusals">, what: What, refusal: KubernetesError, isLost = false): void {
@@ -46,7 +46,7 @@ export class Findings {
     const weight = refusals.weigh(refusal, namespace);
     const name = nameOf(namespace, what.type, what.object.metadata.name);
     const text = `${name}: ${refusal.message}`;
-    if (weight === "untold") this.untold.push(text);
+    if (weight === "inconclusive") this.inconclusive.push(text);
     if (weight === "held") (isLost ? this.lost : this.refused).push(text);
   }
 }

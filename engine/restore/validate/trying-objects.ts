@@ -45,11 +45,11 @@ export interface Tried {
  * not exist, or is of a kind that is yet to be defined, cannot be asked about.
  */
 export async function tryObjects(trial: Trial, onAnswer: OnAnswer): Promise<void> {
-  const { source, definitions, parts, findings } = trial;
+  const { source, definitions, deps, findings } = trial;
   const isTried = (part: Part) => !isMadeOtherwise(part) && !definitions.coming.has(resourceName(part));
   const kinds = source.reader.parts.filter(isTried);
   await forEachInFlight(kinds, kindsAtOnce, (part) =>
-    forEachInFlight(whatToTry(trial, part), parts.limits.clusterConcurrency, async (tried) => {
+    forEachInFlight(whatToTry(trial, part), deps.limits.clusterConcurrency, async (tried) => {
       findings.tried++;
       const isChange = tried.deed === "change";
       onAnswer(tried, await (isChange ? refusalOfChange(trial, tried) : refusalOfCreation(trial, tried)));
@@ -89,14 +89,14 @@ async function* whatToTry(trial: Trial, part: Part): AsyncGenerator<Tried> {
 }
 
 async function liveObjectsIn(
-  { source, parts, signal }: Trial,
+  { source, deps, signal }: Trial,
   part: Part,
   type: ServedType,
   namespace: string,
 ): Promise<LiveObjects> {
   const seen = source.index.seen.of(type, namespace);
   if (seen !== undefined) return seen;
-  return liveObjects(parts.cluster, type, namespace, await digestsFor(source, part, namespace, signal), signal);
+  return liveObjects(deps.cluster, type, namespace, await digestsFor(source, part, namespace, signal), signal);
 }
 
 /** How many objects of a part may be left alone, when that is known of all of them without reading it. */
@@ -149,7 +149,7 @@ async function deedOutside(
   archived: KubernetesObject,
 ): Promise<Tried["deed"] | "nothing"> {
   const { source, signal } = trial;
-  const { cluster } = trial.parts;
+  const { cluster } = trial.deps;
   const existing = await cluster.get(type, "", archived.metadata.name, signal);
   if (isNamespace(type)) return existing ? "change" : "make";
   const wanted = sanitize(type, archived);
@@ -159,7 +159,7 @@ async function deedOutside(
 
 /** A workload that may not be without replicas is made with them; a service that cannot have its addresses, with others. */
 async function refusalOfCreation(trial: Trial, { type, archived }: Tried): Promise<KubernetesError | undefined> {
-  const { cluster } = trial.parts;
+  const { cluster } = trial.deps;
   const { namespace = "" } = archived.metadata;
   const ask = (body: KubernetesObject) => refusalIn(() => cluster.dryRun.create(type, namespace, body, trial.signal));
   const body = wantedObject(type, archived);
@@ -178,7 +178,7 @@ const conflictsTaken = 3;
 async function refusalOfChange(trial: Trial, tried: Tried): Promise<KubernetesError | undefined> {
   const { type, archived } = tried;
   const { signal } = trial;
-  const { cluster } = trial.parts;
+  const { cluster } = trial.deps;
   const { namespace = "", name } = archived.metadata;
   for (let attempt = 1; ; attempt++) {
     const bytes = await cluster.getRaw(type, namespace, name, signal);
@@ -192,7 +192,7 @@ async function refusalOfChange(trial: Trial, tried: Tried): Promise<KubernetesEr
         : cluster.dryRun.replace(type, namespace, body, signal),
     );
     if (!refusal) {
-      if (!patch) await tellWayBack(trial, type, live);
+      if (!patch) await reportWayBack(trial, type, live);
       return undefined;
     }
     if (hasStatus(refusal, 409) && attempt < conflictsTaken) continue;
@@ -202,9 +202,9 @@ async function refusalOfChange(trial: Trial, tried: Tried): Promise<KubernetesEr
   }
 }
 
-async function tellWayBack({ parts, refusals, findings, signal }: Trial, type: ServedType, live: RawObject) {
+async function reportWayBack({ deps, refusals, findings, signal }: Trial, type: ServedType, live: RawObject) {
   const { namespace = "", name } = live.metadata;
-  const refusal = await refusalIn(() => parts.cluster.dryRun.replace(type, namespace, live, signal));
+  const refusal = await refusalIn(() => deps.cluster.dryRun.replace(type, namespace, live, signal));
   if (refusal && refusals.weigh(refusal, namespace) === "held")
     findings.oneWay.push(`${nameOf(namespace, type, name)}: ${refusal.message}`);
 }

@@ -28,12 +28,12 @@ const withPods = [...scaledWorkloads, "daemonsets.apps", "jobs.batch"];
  * now, would be the loss of it.
  */
 export async function tryPods(trial: Trial): Promise<void> {
-  const { source, parts, signal, namespaces, refusals, findings } = trial;
+  const { source, deps, signal, namespaces, refusals, findings } = trial;
   const running = await runningPods(trial);
   const relaxed = await relaxedLater(trial);
   const missingDeviceClass = await missingDeviceClasses(trial);
   const workloads = objectsOf(source, partsOf(source, withPods), signal);
-  await forEachInFlight(workloads, parts.limits.clusterConcurrency, async ({ type, object }) => {
+  await forEachInFlight(workloads, deps.limits.clusterConcurrency, async ({ type, object }) => {
     const { namespace = "", name } = object.metadata;
     if (!namespaces.has(namespace) || !makesPods(type, object)) return;
     const live = running.get(`${type.kind} ${namespace}/${name}`);
@@ -60,7 +60,7 @@ function makesPods(type: ResourceType, object: KubernetesObject): boolean {
 
 /** What the restore brings, such as a service account, is taken out of a pod that is refused for want of it. */
 async function refusalOfPod(
-  { parts: { cluster }, refusals, signal }: Trial,
+  { deps: { cluster }, refusals, signal }: Trial,
   namespace: string,
   pod: KubernetesObject,
 ): Promise<KubernetesError | undefined> {
@@ -86,7 +86,7 @@ interface RunningPod {
 
 /** One pod that is ready of each workload that has one, by `Deployment cdp/api`. */
 async function runningPods({
-  parts: { cluster, limits },
+  deps: { cluster, limits },
   namespaces,
   signal,
 }: Trial): Promise<ReadonlyMap<string, RunningPod>> {
@@ -142,16 +142,16 @@ function volumesOf(workload: KubernetesObject, volumes: unknown): readonly objec
 }
 
 /** The namespaces whose Pod Security is stricter now than it will be when pods are created: its answer is not theirs. */
-async function relaxedLater({ source, parts, signal, findings }: Trial): Promise<ReadonlySet<string>> {
+async function relaxedLater({ source, deps, signal, findings }: Trial): Promise<ReadonlySet<string>> {
   const relaxed = new Set<string>();
   for await (const { type, object } of objectsOf(source, partsOf(source, ["namespaces"]), signal)) {
     const { name } = object.metadata;
-    const live = await parts.cluster.get(namespaceType, "", name, signal);
+    const live = await deps.cluster.get(namespaceType, "", name, signal);
     if (!live || source.scope.liveReachOf(type, { name }) !== "as saved") continue;
     const [is, saved] = [podSecurityOf(live), podSecurityOf(object)] as const;
     if (isSameLevel(is, laxerOf(is, saved))) continue;
     relaxed.add(name);
-    findings.untold.push(
+    findings.inconclusive.push(
       `pods of ${name} under Pod Security level ${levelInWords(saved)}, which its labels had: it is ${levelInWords(is)} now`,
     );
   }

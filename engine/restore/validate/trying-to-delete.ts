@@ -18,8 +18,8 @@ import { unsavedObjects } from "../source/unsaved-objects.ts";
  * would let it be made again by a restore that goes back.
  */
 export async function tryToDelete(trial: Trial): Promise<void> {
-  const { source, discovery, parts, signal, namespaces, refusals, findings } = trial;
-  const { cluster, limits } = parts;
+  const { source, discovery, deps, signal, namespaces, refusals, findings } = trial;
+  const { cluster, limits } = deps;
   const inFlight = limits.clusterConcurrency;
   const saved = savedResources(discovery, [...namespaces]);
   const kinds = await occupiedKinds(cluster, saved, [...namespaces], inFlight, signal);
@@ -33,7 +33,7 @@ export async function tryToDelete(trial: Trial): Promise<void> {
         async ({ name, uid }) => {
           if (!source.scope.hasLive(type, { namespace, name })) return undefined;
           const refusal = await refusalIn(() => cluster.dryRun.delete(type, namespace, name, signal, { uid }));
-          if (!refusal) return tellWayBack(trial, type, namespace, name);
+          if (!refusal) return reportWayBack(trial, type, namespace, name);
           const text = `${nameOf(namespace, type, name)} is not in the backup and cannot be deleted: ${refusal.message}`;
           const weight = refusals.weigh(refusal, namespace);
           if (weight === "held")
@@ -41,7 +41,7 @@ export async function tryToDelete(trial: Trial): Promise<void> {
               `${text}; see to it that the cluster lets it be deleted, and restore again`,
               "DRS-R018",
             );
-          if (weight === "untold") findings.untold.push(text);
+          if (weight === "inconclusive") findings.inconclusive.push(text);
           return undefined;
         },
       );
@@ -52,8 +52,8 @@ async function* namesOf(objects: AsyncIterable<KubernetesObject>): AsyncGenerato
   for await (const { metadata } of objects) yield { name: metadata.name, uid: metadata.uid ?? "" };
 }
 
-async function tellWayBack(
-  { parts: { cluster }, refusals, findings, signal }: Trial,
+async function reportWayBack(
+  { deps: { cluster }, refusals, findings, signal }: Trial,
   type: DiscoveredResource,
   namespace: string,
   name: string,

@@ -14,8 +14,8 @@ import type { Trial } from "./trial.ts";
  * saved: what may not is known before anything is touched.
  */
 export async function tryToStop(trial: Trial): Promise<void> {
-  const { source, parts, signal, namespaces, refusals, findings } = trial;
-  const { cluster, limits } = parts;
+  const { source, deps, signal, namespaces, refusals, findings } = trial;
+  const { cluster, limits } = deps;
   const collections = [...namespaces].flatMap((namespace) => runningKinds.map((type) => ({ namespace, type })));
   const inFlight = limits.clusterConcurrency;
   await forEachInFlight(collections, inFlight, ({ namespace, type }) =>
@@ -28,7 +28,7 @@ export async function tryToStop(trial: Trial): Promise<void> {
         if (!(error instanceof DrsError && cause instanceof KubernetesError)) throw error;
         const weight = refusals.weigh(cause, namespace);
         if (weight === "held") findings.unstoppable.set(error.message, error.id);
-        if (weight === "untold") findings.untold.push(error.message);
+        if (weight === "inconclusive") findings.inconclusive.push(error.message);
       }
     }),
   );
@@ -36,8 +36,8 @@ export async function tryToStop(trial: Trial): Promise<void> {
 
 /** Asks the API server whether it lets workloads that are there have their saved replica counts. */
 export async function tryToStart(trial: Trial): Promise<void> {
-  const { source, discovery, parts, signal, namespaces, findings } = trial;
-  const { cluster, limits } = parts;
+  const { source, discovery, deps, signal, namespaces, findings } = trial;
+  const { cluster, limits } = deps;
   const workloads = objectsOf(source, partsOf(source, scaledWorkloads), signal);
   await forEachInFlight(workloads, limits.clusterConcurrency, async ({ type: saved, object }) => {
     const type = servedType(discovery, saved);

@@ -1,19 +1,19 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { volumeSnapshots } from "../../kubernetes/built-in-kinds.ts";
 import { isSavedObject } from "../../objects/object-selection.ts";
 import type { SnapshotSpec, SnapshotStatus } from "../../volumes/snapshot-objects.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
-import { leftClaims } from "../claims/unsaved-claims.ts";
+import { leftClaims } from "../claims/claims-without-data.ts";
 
 /**
  * Tells of users' VolumeSnapshots that are not ready: the snapshot controller holds their claims until they are, also those
  * that the restore deletes.
  * https://github.com/kubernetes-csi/external-snapshotter/blob/v8.7.0/pkg/common-controller/snapshot_controller.go#L1034
  */
-export async function tellUnreadySnapshots(
+export async function reportUnreadySnapshots(
   source: RestoreSource,
-  { cluster, limits }: JobParts,
+  { cluster, limits }: JobDeps,
   { signal, info }: JobContext,
 ): Promise<void> {
   const isLeft = leftClaims(source);

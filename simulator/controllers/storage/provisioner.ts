@@ -28,7 +28,7 @@ export function provision(cluster: Cluster, claim: Claim, storageClass: StorageC
   });
   const node = selectedNodeOf(claim);
   if (node !== undefined && cluster.data.fullNodes.has(node)) {
-    giveUp(cluster, claim, node);
+    abandon(cluster, claim, node);
     return;
   }
   const secret = secretFor(storageClass, claim);
@@ -92,7 +92,7 @@ export function selectedNodeOf({ metadata }: Claim): string | undefined {
 }
 
 /** Says that a node has no room, and leaves it to others to select another one. */
-function giveUp(cluster: Cluster, claim: Claim, node: string): void {
+function abandon(cluster: Cluster, claim: Claim, node: string): void {
   const { namespace, name, uid } = claim.metadata;
   createObject(cluster, events, {
     kind: "Event",

@@ -98,12 +98,12 @@ test("a restore whose API server dies while it goes back waits for it and is bac
   const before = await takePictureOf(plane);
   const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn });
   await reaches(plane, restoreCrn, "DELETING_OBJECTS");
-  const mend = await damagePart(plane.service.data, backupCrn, "core.v1.persistentvolumeclaims");
+  const fix = await damagePart(plane.service.data, backupCrn, "core.v1.persistentvolumeclaims");
   await logged(plane, restoreCrn, "going back to what was there before");
   const start = await killProgram(plane.cluster, "kube-apiserver");
   await start();
   const { errors } = await plane.service.waitForJob(restoreCrn, { state: "FAILED", timeout: patienceMs });
-  await mend();
+  await fix();
   expect(errors).toMatchObject([
     { text: expect.stringContaining("is damaged") },
     { text: "the restore failed: the control plane is as it was before it" },

@@ -52,9 +52,9 @@ test.skipIf(isMissing)(
     await plane.create(gadget);
     const before = await takePictureOf(plane);
     const restoreCrn = await startFailing(plane);
-    const mend = await damagePart(plane.service.data, restoreCrn, "core.v1.configmaps");
+    const fix = await damagePart(plane.service.data, restoreCrn, "core.v1.configmaps");
     const { errors } = await plane.service.waitForJob(restoreCrn, { state: "FAILED" });
-    await mend();
+    await fix();
     await isBroughtBack(plane, before, restoreCrn, errors, /^going back failed too: .* is damaged: /);
     expect((await plane.get("by-hand.example.com/v1/gadgets", "gadget"))["status"]).toEqual({ shards: 3 });
   },

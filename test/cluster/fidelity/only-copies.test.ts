@@ -116,9 +116,9 @@ test("claims and volumes that somebody has deleted are there with their data whe
   await plane.cluster.kubectl("delete", "--wait=false", `pv/${before.get("vault-data") ?? ""}`);
   const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn: plane.backupCrn });
   await reaches(plane, restoreCrn, "DELETING_OBJECTS_PVC");
-  const mend = await damagePart(plane.service.data, plane.backupCrn, "core.v1.persistentvolumeclaims");
+  const fix = await damagePart(plane.service.data, plane.backupCrn, "core.v1.persistentvolumeclaims");
   const { errors } = await plane.service.waitForJob(restoreCrn, { state: "FAILED", timeout: 90_000 });
-  await mend();
+  await fix();
   expect(JSON.stringify(errors)).toContain("is damaged");
   for (const name of names) {
     const { metadata, spec } = await plane.until(claims, name, isBound);

@@ -13,13 +13,13 @@ export async function makeChanges(
   changes: readonly Change[],
   cluster: TestCluster,
   scope: Scope,
-  tell: (text: string) => void,
+  report: (text: string) => void,
 ): Promise<void> {
   for (const change of changes) {
     try {
-      tell(await makeChange(change, cluster, scope));
+      report(await makeChange(change, cluster, scope));
     } catch (error) {
-      tell(`not done: ${change.what}: ${String(error).slice(0, 200)}`);
+      report(`not done: ${change.what}: ${String(error).slice(0, 200)}`);
     }
   }
 }

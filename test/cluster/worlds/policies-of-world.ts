@@ -15,16 +15,16 @@ export class PoliciesOfWorld {
   readonly #world: World;
   readonly #cluster: TestCluster;
   readonly #server: PolicyServer;
-  readonly #tell: (text: string) => void;
+  readonly #report: (text: string) => void;
   readonly #ending = new AbortController();
   readonly #made: KubernetesObject[] = [];
   readonly #changing: Promise<void>[] = [];
 
-  constructor(world: World, cluster: TestCluster, server: PolicyServer, tell: (text: string) => void) {
+  constructor(world: World, cluster: TestCluster, server: PolicyServer, report: (text: string) => void) {
     this.#world = world;
     this.#cluster = cluster;
     this.#server = server;
-    this.#tell = tell;
+    this.#report = report;
   }
 
   async appear(moment: Exclude<Moment, object>): Promise<void> {
@@ -84,13 +84,13 @@ export class PoliciesOfWorld {
         : kind === "webhook"
           ? `${answer} ${operations.join()} ${resources.join()}`
           : `${answer} ${operations.join()} ${resources.join()} ${wants}`;
-    this.#tell(`imposed ${index}: ${kind} ${detail}`);
+    this.#report(`imposed ${index}: ${kind} ${detail}`);
     const make = async (...objects: readonly KubernetesObject[]) => {
       for (const it of objects) {
         if (it.metadata.namespace !== undefined && inRestore) this.touched.add(keyOf(it));
         await kubernetes
           .create(pathOf(it, "collection"), it)
-          .catch((error: unknown) => this.#tell(String(error).slice(0, 200)));
+          .catch((error: unknown) => this.#report(String(error).slice(0, 200)));
         if (it.metadata.namespace === undefined) this.#made.push(it);
       }
     };
@@ -119,7 +119,7 @@ export class PoliciesOfWorld {
         const path = apiPath({ apiVersion: "v1", resource: "namespaces" }, undefined, world);
         await kubernetes
           .patch(path, { metadata: { labels } })
-          .catch((error: unknown) => this.#tell(String(error).slice(0, 200)));
+          .catch((error: unknown) => this.#report(String(error).slice(0, 200)));
       }
     }
   }
@@ -129,7 +129,7 @@ export class PoliciesOfWorld {
     if (policy?.changes === undefined) return;
     const { to } = policy.changes;
     const name = `${this.#world.name}-policy-${index}`;
-    this.#tell(`policy ${index} is ${to} now`);
+    this.#report(`policy ${index} is ${to} now`);
     if (policy.kind === "webhook" && to !== "gone") this.#server.answer(name, to);
     else
       for (const made of this.#made.filter(({ metadata }) => metadata.name === name)) {
@@ -143,7 +143,7 @@ export class PoliciesOfWorld {
       await sleep(afterMs, undefined, { signal: this.#ending.signal });
       await work();
     } catch (error) {
-      if (!this.#ending.signal.aborted) this.#tell(String(error));
+      if (!this.#ending.signal.aborted) this.#report(String(error));
     }
   }
 }

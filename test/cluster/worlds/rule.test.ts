@@ -52,11 +52,11 @@ function restored(
     copies: { inBackup: everything, snapshots: new Set(["w/data"]), inSafetyArchive: undefined },
     ignored: new Set(),
     ...rest,
-    outcome: { state: "COMPLETED", messages: [], wentBack: false, uuid: "u1", ...outcome },
+    outcome: { state: "COMPLETED", messages: [], rolledBack: false, uuid: "u1", ...outcome },
   });
 }
 
-const failed = (...messages: RestoreOutcome["messages"]) => ({ state: "FAILED", wentBack: true, messages });
+const failed = (...messages: RestoreOutcome["messages"]) => ({ state: "FAILED", rolledBack: true, messages });
 const before = state({ objects: [config("2"), claim, web], file: "2" });
 
 describe("the rule is kept", () => {
@@ -66,7 +66,7 @@ describe("the rule is kept", () => {
       "by one that leaves what is cluster-scoped, and in no backup, as it was",
       { saved: state({ objects: [config("1"), claim, web, object("v1", "PriorityClass", "w-unused", undefined)] }) },
     ],
-    ["by one that failed and touched nothing", { after: before, outcome: { ...failed(isBack), wentBack: false } }],
+    ["by one that failed and touched nothing", { after: before, outcome: { ...failed(isBack), rolledBack: false } }],
     ["by one that went back to what was there", { after: before, outcome: failed(isBack) }],
     [
       "by one that names what was refused, and the backup has it",

@@ -6,7 +6,7 @@ export interface RestoreOutcome {
   readonly state: string;
   readonly messages: readonly { readonly namespace: string; readonly text: string }[];
   /** Whether it went back, as its log says. */
-  readonly wentBack: boolean;
+  readonly rolledBack: boolean;
   readonly uuid: string;
 }
 
@@ -43,7 +43,7 @@ export interface Restored {
  */
 export function breaches(restored: Restored): readonly string[] {
   const { before, after, outcome, saved, ignored } = restored;
-  const goal = outcome.wentBack ? before : saved;
+  const goal = outcome.rolledBack ? before : saved;
   const keys = [...new Set([...saved.objects.keys(), ...before.objects.keys(), ...after.objects.keys()])].filter(
     (key) => !ignored.has(key) && !isOfNewNamespace(key, before),
   );
@@ -54,7 +54,7 @@ export function breaches(restored: Restored): readonly string[] {
     ...keys.flatMap((key) => runningDifference(key, state, after)),
   ];
   // What is cluster-scoped, and nothing in the namespaces needed, is in no backup.
-  const isBackedUp = (key: string) => key.includes("/") || outcome.wentBack || restored.copies.inBackup.has(key);
+  const isBackedUp = (key: string) => key.includes("/") || outcome.rolledBack || restored.copies.inBackup.has(key);
   const fromGoal = differencesFrom(goal).filter(({ key }) => isBackedUp(key));
   const fromBefore = differencesFrom(before);
   const isAsBefore = fromBefore.length === 0;
@@ -149,8 +149,8 @@ function lostObject(key: string, restored: Restored): readonly string[] {
   const fromSaved = difference(key, saved.objects.get(key), is);
   if (fromSaved.length === 0 || difference(key, was, is).length === 0) return [];
   if (was?.metadata["deletionTimestamp"] !== undefined && is === undefined) return []; // it was on its way out
-  const inSafety = copies.inSafetyArchive?.has(key) === true && tells(outcome, `safety/${outcome.uuid}`);
-  const hasCopy = outcome.wentBack ? was === undefined || inSafety : copies.inBackup.has(key) || inSafety;
+  const inSafety = copies.inSafetyArchive?.has(key) === true && reports(outcome, `safety/${outcome.uuid}`);
+  const hasCopy = outcome.rolledBack ? was === undefined || inSafety : copies.inBackup.has(key) || inSafety;
   if (hasCopy) return isNamedIn(restored, key) ? [] : [`changed and not named: ${fromSaved.join()}`];
   return [`no copy that is told: ${fromSaved.join()}`];
 }
@@ -160,10 +160,10 @@ function lostData(claim: string, { saved, before, after, outcome, copies }: Rest
   const isSaved = copies.snapshots.has(claim);
   if (was.size === 0 || areSame(was, is)) return [];
   if (isSaved && areSame(filesOf(saved, claim), is)) return [];
-  if (!saved.objects.has(claimKey(claim)) && !after.objects.has(claimKey(claim)) && !outcome.wentBack) return []; // as saved
+  if (!saved.objects.has(claimKey(claim)) && !after.objects.has(claimKey(claim)) && !outcome.rolledBack) return []; // as saved
   const volume = before.volumeOf.get(claim) ?? "";
-  if (areSame(was, after.volumes.get(volume)?.files ?? new Map()) && tells(outcome, volume)) return [];
-  if (isSaved && !outcome.wentBack && isNamed(outcome, claimKey(claim))) return [];
+  if (areSame(was, after.volumes.get(volume)?.files ?? new Map()) && reports(outcome, volume)) return [];
+  if (isSaved && !outcome.rolledBack && isNamed(outcome, claimKey(claim))) return [];
   return [`data lost: ${claim} had ${shown(was)} on ${volume}, has ${shown(is)}`];
 }
 
@@ -195,7 +195,7 @@ function strayVolumes({ before, after, outcome }: Restored): readonly string[] {
     const was = before.volumes.get(name);
     const isStray = after.volumeOf.get(claim) !== name;
     const wasStray = was !== undefined && before.volumeOf.get(claim) !== name;
-    if (!isStray || wasStray || was?.policy === "Retain" || tells(outcome, name)) return [];
+    if (!isStray || wasStray || was?.policy === "Retain" || reports(outcome, name)) return [];
     return [`stray volume ${name} of ${claim}`];
   });
 }
@@ -232,7 +232,7 @@ function isNamedIn({ outcome, after }: Restored, key: string): boolean {
   const namespace = after.objects.get(key)?.metadata.namespace ?? "";
   return (
     isNamed(outcome, key) ||
-    (volume !== undefined && tells(outcome, volume)) ||
+    (volume !== undefined && reports(outcome, volume)) ||
     (owner !== undefined && isNamed(outcome, `Deployment.apps ${namespace}/${owner.name}`))
   );
 }
@@ -255,7 +255,7 @@ export function isNamed(outcome: Pick<RestoreOutcome, "messages">, key: string):
   });
 }
 
-function tells({ messages }: RestoreOutcome, what: string): boolean {
+function reports({ messages }: RestoreOutcome, what: string): boolean {
   return messages.some(({ text }) => hasWord(text, what));
 }
 

@@ -52,7 +52,7 @@ class Run {
   constructor(world: World, cluster: TestCluster, policyServer: PolicyServer) {
     this.#world = world;
     this.#cluster = cluster;
-    this.#policies = new PoliciesOfWorld(world, cluster, policyServer, (text) => this.#tell(text));
+    this.#policies = new PoliciesOfWorld(world, cluster, policyServer, (text) => this.#report(text));
     const { name, namespaces, objects } = world;
     const hasDefinition = objects.some(({ kind }) => kind === "CustomResourceDefinition");
     this.#scope = { name, namespaces, hasDefinition };
@@ -61,7 +61,7 @@ class Run {
   async happen(): Promise<WorldOutcome> {
     const { changes, restores } = this.#world;
     await makeWorld(this.#world, this.#cluster, this.#scope);
-    this.#tell("made");
+    this.#report("made");
     await this.#change(changes.beforeBackup);
     await this.#policies.appear("before backup");
     const saved = await whenQuiet(this.#cluster, this.#scope);
@@ -71,12 +71,12 @@ class Run {
     const backupCrn = await this.#service.backUp();
     const backup = await this.#ended(this.#service, backupCrn);
     if (backup.state === "FAILED") return this.#failedBackup(backup);
-    this.#tell(`backup ${backup.state}: ${backup.messages.map(({ text }) => text).join("; ")}`);
+    this.#report(`backup ${backup.state}: ${backup.messages.map(({ text }) => text).join("; ")}`);
     await this.#change(changes.beforeRestore);
     await this.#policies.standAside(() => wreck(this.#world, this.#cluster));
     await this.#policies.appear("before restore");
     let before = await whenQuiet(this.#cluster, this.#scope);
-    this.#tell("damage done");
+    this.#report("damage done");
     const archive = await openArchive(this.#service, `backups/${uuidOf(backupCrn)}`);
     const copiesInIt = {
       inBackup: archive?.keys ?? new Set<string>(),
@@ -97,7 +97,7 @@ class Run {
   }
 
   #change(changes: readonly Change[]): Promise<void> {
-    return makeChanges(changes, this.#cluster, this.#scope, (text) => this.#tell(text));
+    return makeChanges(changes, this.#cluster, this.#scope, (text) => this.#report(text));
   }
 
   async #restore(
@@ -108,7 +108,7 @@ class Run {
     const crn = await service.restore(backupCrn);
     const { deaths } = this.#world;
     if (isFirst) {
-      void this.#dieOff(service, crn, deaths).catch((error: unknown) => this.#tell(`not dead: ${String(error)}`));
+      void this.#dieOff(service, crn, deaths).catch((error: unknown) => this.#report(`not dead: ${String(error)}`));
       void this.#policies.followRestore(() => service.describe(crn));
     }
     const ended = await this.#ended(service, crn);
@@ -116,12 +116,12 @@ class Run {
     const outcome: RestoreOutcome = {
       state: ended.state,
       messages: ended.messages,
-      wentBack: /going back to what was there/.test(log),
+      rolledBack: /going back to what was there/.test(log),
       uuid: uuidOf(crn),
     };
-    this.#endings.push(`restore ${ended.state}${outcome.wentBack ? ", went back" : ""}`);
-    this.#tell(this.#endings.at(-1) ?? "");
-    for (const { namespace, text } of ended.messages) this.#tell(`  ${namespace}: ${text}`);
+    this.#endings.push(`restore ${ended.state}${outcome.rolledBack ? ", went back" : ""}`);
+    this.#report(this.#endings.at(-1) ?? "");
+    for (const { namespace, text } of ended.messages) this.#report(`  ${namespace}: ${text}`);
     const [backup, safety] = await Promise.all([
       openArchive(service, `backups/${uuidOf(backupCrn)}`),
       openArchive(service, `safety/${outcome.uuid}`),
@@ -139,8 +139,8 @@ class Run {
         ...(await this.#leftFillers(outcome)),
       ];
       if (found.length === 0 || Date.now() > end) {
-        this.#tell("looked at");
-        if (found.length > 0) this.#tell(log);
+        this.#report("looked at");
+        if (found.length > 0) this.#report(log);
         return { breaches: found };
       }
       await sleep(1_000);
@@ -166,12 +166,12 @@ class Run {
       await sleep(deaths.killedAfterMs);
       if (await isOver()) return;
       await service.die(0);
-      this.#tell("killed");
+      this.#report("killed");
       return;
     }
     for (const writes of deaths.atWrites) {
       await service.die(writes);
-      this.#tell(`died at write ${writes}`);
+      this.#report(`died at write ${writes}`);
     }
   }
 
@@ -193,7 +193,7 @@ class Run {
   /** Others may forbid a backup; then it says so. */
   #failedBackup({ messages }: JobStatus): WorldOutcome {
     this.#endings.push("backup FAILED");
-    this.#tell(`backup FAILED: ${messages.map(({ text }) => text).join("; ")}`);
+    this.#report(`backup FAILED: ${messages.map(({ text }) => text).join("; ")}`);
     const isForbidden = this.#world.policies.some(({ appears }) => appears === "before backup");
     return {
       breaches: isForbidden ? [] : ["a backup failed that nobody forbade"],
@@ -202,7 +202,7 @@ class Run {
     };
   }
 
-  #tell(text: string): void {
+  #report(text: string): void {
     this.#story.push(`${((performance.now() - this.#began) / 1_000).toFixed(1)} s: ${text}`);
   }
 }

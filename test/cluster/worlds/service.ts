@@ -131,8 +131,8 @@ export class EngineService implements WorldService {
         },
         crn: { partition: "altus", region: "us-west-1", account: "worlds" },
         restore: {
-          goBack: true,
-          goBackTimeout: 4_000,
+          rollBack: true,
+          rollBackTimeout: 4_000,
           statusOf: [],
           maxRefusedObjects: 5,
           ...(this.#fillNamespace !== undefined && { fillNamespace: this.#fillNamespace }),

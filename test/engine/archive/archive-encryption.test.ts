@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { ArchiveReader } from "../../../engine/archive/archive-reader.ts";
 import { ArchiveWriter } from "../../../engine/archive/archive-writer.ts";
 import type { Manifest, Part } from "../../../engine/archive/format.ts";
-import { seal, unseal } from "../../../engine/archive/sealed-file.ts";
+import { encryptFile, decryptFile } from "../../../engine/archive/encrypted-file.ts";
 import { configMaps, encryptionWith, keyOf, manifestOf, stream, writeArchive } from "./archive-fixture.ts";
 import { temporaryStorage } from "./temporary-storage.ts";
 
@@ -71,12 +71,12 @@ test("content of any length around a chunk's comes back", async () => {
   const chunk = 64 * 1024;
   for (const length of [0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, 3 * chunk + 5]) {
     const content = Buffer.alloc(length, "content");
-    const sealed = Buffer.concat(await Array.fromAsync(seal(stream([content]), "backups/x/file", a)));
+    const sealed = Buffer.concat(await Array.fromAsync(encryptFile(stream([content]), "backups/x/file", a)));
     for (const size of [1_000, chunk, sealed.length]) {
       const pieces = Array.from({ length: Math.ceil(sealed.length / size) }, (_, i) =>
         sealed.subarray(i * size, (i + 1) * size),
       );
-      const opened = await Array.fromAsync(unseal(stream(pieces), "backups/x/file", encryption.keys));
+      const opened = await Array.fromAsync(decryptFile(stream(pieces), "backups/x/file", encryption.keys));
       expect(Buffer.concat(opened).equals(content)).toBe(true);
     }
   }
@@ -141,7 +141,7 @@ test("chunks that are cut off, exchanged, repeated or another file's are refused
     [[], "is damaged"],
   ];
   const name = "backups/x/objects/core.v1.configmaps.ndjson.zst.enc";
-  const open = (pieces: Buffer[]) => Array.fromAsync(unseal(stream([header, ...pieces]), name, encryption.keys));
+  const open = (pieces: Buffer[]) => Array.fromAsync(decryptFile(stream([header, ...pieces]), name, encryption.keys));
   expect(await open(chunks)).toHaveLength(chunks.length);
   for (const [pieces, message] of cases)
     await expect(open(pieces)).rejects.toMatchObject({ code: "DATA_LOSS", message: expect.stringContaining(message) });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { quiesceApplications, resumeApplications } from "../../../engine/backup/hooks.ts";
 import { DrsError } from "../../../engine/errors.ts";
-import type { BackupParts } from "../../../engine/backup/backup-parts.ts";
+import type { BackupDeps } from "../../../engine/backup/backup-deps.ts";
 import type { JobContext } from "../../../engine/jobs/phase.ts";
 import { type PodCommand, StillRunningError } from "../../../engine/kubernetes/pod-exec.ts";
 
@@ -57,12 +57,12 @@ function applications(names: readonly string[], run: (what: string) => Promise<s
     info: (text: string) => said.push(`info ${text}`),
     warn: (_code: string, _namespace: string, text: string) => said.push(`warning ${text}`),
   } as unknown as JobContext;
-  const parts = { cluster, limits: { hookTimeout: 30_000 } } as unknown as BackupParts;
+  const deps = { cluster, limits: { hookTimeout: 30_000 } } as unknown as BackupDeps;
   return {
     ran,
     said,
-    quiesce: () => quiesceApplications(parts, context, ["cdp"]),
-    resume: () => resumeApplications(parts, context),
+    quiesce: () => quiesceApplications(deps, context, ["cdp"]),
+    resume: () => resumeApplications(deps, context),
   };
 }
 

@@ -34,8 +34,8 @@ async function aService(holder: string, more: Partial<LeaseTimes> = {}) {
       return (target[name] as () => unknown).bind(target);
     },
   });
-  const parts = { cluster: reachable, namespace: "kube-system", name: "control-plane", holder, logger: silentLogger };
-  const lease = new ControlPlaneLease({ ...parts, times: { ...times, ...more } });
+  const deps = { cluster: reachable, namespace: "kube-system", name: "control-plane", holder, logger: silentLogger };
+  const lease = new ControlPlaneLease({ ...deps, times: { ...times, ...more } });
   onTestFinished(async () => {
     await lease.close();
     await cluster.delete(leases, "kube-system", "control-plane", signal);
@@ -131,7 +131,7 @@ test("a lease that somebody deletes is made again, in the same term", async () =
 });
 
 /** Runs a backup that is cut off in SAVING_OBJECTS until another service has worked on the control plane, and goes on then. */
-async function takenOver(more: { isInBetween?: boolean }) {
+async function takenOver(more: { needsRollback?: boolean }) {
   const store = temporaryStore();
   const [first, second] = [await aService("a/one/1"), await aService("b/two/1")];
   const [began, mayGoOn] = [gate(), gate()];
@@ -147,8 +147,8 @@ async function takenOver(more: { isInBetween?: boolean }) {
       },
       fail: () => first.lease.guard(async () => void seen.push("cleaned up")),
     }),
-    isInBetween: () => more.isInBetween === true,
-    givenUp: (_: JobContext, why: string) => ({ id: "DRS-R006" as const, text: `all lies there: ${why}` }),
+    needsRollback: () => more.needsRollback === true,
+    abandoned: (_: JobContext, why: string) => ({ id: "DRS-R006" as const, text: `all lies there: ${why}` }),
   };
   const runner = createRunner(store, { backup: definition }, { lease: first.lease });
   store.jobs.insert(newBackup(1));
@@ -175,7 +175,7 @@ test("a job whose control plane another service has worked on meanwhile fails, a
 });
 
 test("a job that has left things in between then touches nothing more, and says where all lies", async () => {
-  const { seen, errors } = await takenOver({ isInBetween: true });
+  const { seen, errors } = await takenOver({ needsRollback: true });
   expect(seen).toEqual(["phase"]);
   expect(errors).toEqual([expect.stringMatching(/^all lies there: b\/two\/1 has worked on the control plane since/)]);
 });

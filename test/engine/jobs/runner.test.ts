@@ -143,22 +143,22 @@ test("a phase that came further each time is tried more often than one that does
 });
 
 /** A backup whose clean-up leaves things in between until it succeeds. */
-const inBetween = (fail: () => void) => ({
+const needingRollback = (fail: () => void) => ({
   ...job({
     SAVING_OBJECTS: () => {
       throw new DrsError("FAILED_PRECONDITION", "it cannot be", { id: "DRS-B001" });
     },
     fail,
   }),
-  isInBetween: () => true,
-  givenUp: (_: unknown, why: string) => ({ id: "DRS-R006" as const, text: `things are in between: ${why}` }),
+  needsRollback: () => true,
+  abandoned: (_: unknown, why: string) => ({ id: "DRS-R006" as const, text: `things are in between: ${why}` }),
 });
 
 test("a clean-up that finds its archive damaged again and again is given up soon, and says what is left", async () => {
   const store = temporaryStore();
   let cleanUps = 0;
   const runner = createRunner(store, {
-    backup: inBetween(() => {
+    backup: needingRollback(() => {
       cleanUps += 1;
       throw new DrsError("DATA_LOSS", "its checksum is not the manifest's", { id: "DRS-A002" });
     }),
@@ -177,7 +177,7 @@ test("a clean-up without which things are in between is tried without end while 
   const store = temporaryStore();
   let cleanUps = 0;
   const runner = createRunner(store, {
-    backup: inBetween(() => {
+    backup: needingRollback(() => {
       cleanUps += 1;
       if (cleanUps <= 60) throw unavailable();
       if (cleanUps <= 70) throw new DrsError("FAILED_PRECONDITION", "claims are not bound", { id: "DRS-R047" });
@@ -200,7 +200,7 @@ test("a clean-up that is given up while things are in between says what is left 
   const store = temporaryStore();
   let cleanUps = 0;
   const runner = createRunner(store, {
-    backup: inBetween(() => {
+    backup: needingRollback(() => {
       cleanUps += 1;
       throw new TypeError("of hunter2");
     }),
@@ -308,13 +308,13 @@ test("a clean-up whose own words fail is given up all the same", async () => {
   const store = temporaryStore();
   const runner = createRunner(store, {
     backup: {
-      ...inBetween(() => {
+      ...needingRollback(() => {
         throw new TypeError("of hunter2");
       }),
-      isInBetween: () => {
+      needsRollback: () => {
         throw new RangeError("of hunter2");
       },
-      givenUp: () => {
+      abandoned: () => {
         throw new RangeError("of hunter2");
       },
     },

@@ -3,7 +3,7 @@ import { CrashPoints } from "../../../engine/crash-points.ts";
 import { silentLogger } from "../../../engine/logger.ts";
 import type { JobContext, JobDefinition } from "../../../engine/jobs/phase.ts";
 import { defaultRunnerSettings, JobRunner } from "../../../engine/jobs/runner.ts";
-import type { RunnerParts, RunnerSettings } from "../../../engine/jobs/runner.ts";
+import type { RunnerDeps, RunnerSettings } from "../../../engine/jobs/runner.ts";
 import type { JobKind, JobPhase } from "../../../engine/model.ts";
 import type { Store } from "../../../engine/store/store.ts";
 
@@ -28,7 +28,7 @@ export const fastSettings: RunnerSettings = { ...defaultRunnerSettings, backoff:
 export function createRunner(
   store: Store,
   definitions: Partial<Record<JobKind, JobDefinition>>,
-  more: Partial<RunnerParts> = {},
+  more: Partial<RunnerDeps> = {},
 ): JobRunner {
   const runner = new JobRunner({
     store,

@@ -26,7 +26,7 @@ function warnings(...looks: readonly (readonly [ReturnType<typeof kind>, object,
     warn: (_code: string | undefined, namespace: string, text: string) => told.push(`${namespace}: ${text}`),
     notes: { set() {} },
   };
-  changed.tell(context, { notesPrefix: "" });
+  changed.report(context, { notesPrefix: "" });
   return told;
 }
 

@@ -107,7 +107,7 @@ test("what a policy does not let be deleted stays, is named, and holds up nothin
 });
 
 /** A restore that goes back as a daemon set is refused, and cannot put back a config map that it has deleted until `isOver`. */
-async function goingBack(scene: Scene, isOver: (log: string) => boolean) {
+async function rollingBack(scene: Scene, isOver: (log: string) => boolean) {
   const backup = await scene.backup();
   await scene.create(configMaps, { metadata: { name: "later" }, data: { a: "1" } });
   await scene.lose(daemonSets);
@@ -123,8 +123,8 @@ async function goingBack(scene: Scene, isOver: (log: string) => boolean) {
 }
 
 test("a restore that goes back tries again what is refused, until it is taken", async () => {
-  const scene = await Scene.open({ maxRefusedObjects: 0, goBackTimeout: 60_000 });
-  const { errors, before } = await goingBack(scene, (log) => log.includes("going back: 1 objects are refused still"));
+  const scene = await Scene.open({ maxRefusedObjects: 0, rollBackTimeout: 60_000 });
+  const { errors, before } = await rollingBack(scene, (log) => log.includes("going back: 1 objects are refused still"));
   expect(texts(errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
   expect(differences(before, await scene.picture()).filter((line) => !line.includes("annotations"))).toEqual([]);
   expect(scene.archives("safety")).toEqual([]);
@@ -132,7 +132,7 @@ test("a restore that goes back tries again what is refused, until it is taken", 
 
 test("a restore that cannot go back whole says which objects are missing, and keeps them", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0 });
-  const { errors } = await goingBack(scene, () => false);
+  const { errors } = await rollingBack(scene, () => false);
   expect(texts(errors).slice(-2)).toEqual([
     expect.stringMatching(/^going back: is not as it was before: ConfigMap cdp\/later: POST .*not by our policy/),
     expect.stringMatching(

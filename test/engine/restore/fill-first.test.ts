@@ -316,7 +316,7 @@ test.each([
 ])(
   "a restore that may not go back and ends %s leaves no filler, and a claim or a kept volume of each",
   async (_when, mark) => {
-    const scene = await sceneWithPlace({ controllerDelay: 4, goBack: false });
+    const scene = await sceneWithPlace({ controllerDelay: 4, rollBack: false });
     const backup = await scene.backup("vault-system");
     const crn = await scene.startRestore(backup.crn);
     await scene.until(() => log(scene, crn).includes(mark));
@@ -334,7 +334,7 @@ test.each([
 );
 
 test("a restore that may not go back and is refused a claim on its way leaves no filler, and the data is where it was", async () => {
-  const scene = await sceneWithPlace({ goBack: false });
+  const scene = await sceneWithPlace({ rollBack: false });
   const backup = await scene.backup("vault-system");
   const snapshots = scene.simulator.volumes.snapshotHandles();
   const handles = scene.simulator.volumes.volumeHandles();

@@ -3,7 +3,7 @@ import type { JobContext } from "../../../engine/jobs/phase.ts";
 import { Cluster, type ContainerLog } from "../../../engine/kubernetes/cluster.ts";
 import { KubernetesError } from "../../../engine/kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../../../engine/kubernetes/kubernetes-object.ts";
-import { tellLate } from "../../../engine/restore/start/late-apps.ts";
+import { reportLate } from "../../../engine/restore/start/late-apps.ts";
 
 const type = { apiVersion: "apps/v1", kind: "Deployment", resource: "deployments", namespaced: true };
 const app = { type, namespace: "cdp", name: "web" };
@@ -82,6 +82,6 @@ async function told({ objects, ...more }: Fake): Promise<{ causes: readonly stri
     ...more,
   } as unknown as Cluster;
   const context = { signal: new AbortController().signal, info: (line: string) => lines.push(line) };
-  const causes = await tellLate({ cluster }, context as unknown as JobContext, [app]);
+  const causes = await reportLate({ cluster }, context as unknown as JobContext, [app]);
   return { causes, lines };
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { JobContext } from "../../../engine/jobs/phase.ts";
 import type { Cluster } from "../../../engine/kubernetes/cluster.ts";
-import { lossOf, tellNotAsSaved } from "../../../engine/restore/validate/not-as-saved.ts";
+import { lossOf, reportNotAsSaved } from "../../../engine/restore/validate/not-as-saved.ts";
 
 const type = (apiVersion: string, kind: string) => ({
   apiVersion,
@@ -45,6 +45,6 @@ test.each([
   } as unknown as JobContext;
   const cluster = { get: async () => live && { metadata: { name: "it", uid: live } } } as unknown as Cluster;
   const metadata = { name: "it", namespace: "n", uid: "same" };
-  await tellNotAsSaved(cluster, context, { type: secrets, metadata, loss: "it gets a new token" });
+  await reportNotAsSaved(cluster, context, { type: secrets, metadata, loss: "it gets a new token" });
   expect(lines).toHaveLength(told);
 });

@@ -82,7 +82,7 @@ test.each([
   ["passing", 404, 'namespaces "cdp" not found'],
   ["passing", 409, 'pods "x" already exists'],
   ["passing", 422, 'Service "x" is invalid: spec.clusterIPs: failed to allocate IP: provided IP is already allocated'],
-  ["untold", 400, 'admission webhook "other.example.com" does not support dry run'],
+  ["inconclusive", 400, 'admission webhook "other.example.com" does not support dry run'],
   ["passing", 400, 'admission webhook "own.example.com" does not support dry run'],
 ] as const)("a refusal is %s: %d %s", async (weight, status, message) => {
   const source = archiveOf(
@@ -123,7 +123,7 @@ test("a device class that nobody has is found by the pods that need it, through 
     versionsOf: () => ["resource.k8s.io/v1"],
     inVersion: () => ({ apiVersion: "resource.k8s.io/v1", resource: "deviceclasses" }),
   } as unknown as Discovery;
-  const trial = { source, discovery, parts: { cluster }, signal } as unknown as Trial;
+  const trial = { source, discovery, deps: { cluster }, signal } as unknown as Trial;
   const missing = await missingDeviceClasses(trial);
   const workload = (reference: object) =>
     object("w", { template: { spec: { containers: [], resourceClaims: [{ name: "r", ...reference }] } } });

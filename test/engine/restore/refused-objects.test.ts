@@ -5,7 +5,7 @@ import { Scene, texts } from "../simulated-control-plane.ts";
 
 const deployments = "/apis/apps/v1/namespaces/cdp/deployments";
 const daemonSets = "/apis/apps/v1/namespaces/cdp/daemonsets";
-const wentBack = "the restore failed: the control plane is as it was before it";
+const rolledBack = "the restore failed: the control plane is as it was before it";
 /** Claims that are given a volume have no note of a provisioner. */
 const left = (before: Picture, after: Picture) =>
   differences(before, after).filter((line) => !/^PersistentVolumeClaim \S+: metadata.annotations differs$/.test(line));
@@ -34,7 +34,7 @@ test("a restore of which the cluster refuses nearly everything goes back, and na
   const collections = /\/(?!persistentvolumeclaims|volumesnapshots|selfsubject)[a-z]+$/;
   const restore = await refusing(scene, backup.crn, collections, 500, silent);
   expect(restore.state).toBe("FAILED");
-  expect(texts(restore.errors).at(-1)).toBe(wentBack);
+  expect(texts(restore.errors).at(-1)).toBe(rolledBack);
   expect(texts(restore.errors).at(-2)).toMatch(
     /^the cluster refuses \d\d objects, more than a restore may be without \(--max-refused-objects 5\): nobody answers for webhook validate.kyverno.svc-fail$/,
   );
@@ -54,7 +54,7 @@ test("where no object may be refused, a restore goes back for a single one and s
   expect(texts(restore.errors)).toEqual([
     expect.stringMatching(`^cdp: DaemonSet cdp-log-agent was not restored: .*${policy}`),
     "the cluster refuses 1 objects, more than a restore may be without (--max-refused-objects 0): the errors before this one name them",
-    wentBack,
+    rolledBack,
   ]);
   expect(left(before, await scene.picture())).toEqual([]);
 });
@@ -119,7 +119,7 @@ test("what may not be stopped fails the restore before anything is deleted, and 
   const restore = await scene.restore(backup.crn);
   expect(texts(restore.errors)).toEqual([
     expect.stringMatching(`^Deployment cdp/cdp-api cannot be stopped: PATCH .*${policy}; see to it`),
-    wentBack,
+    rolledBack,
   ]);
   expect(scene.engine.getLogs(restore.crn)).not.toContain("DELETING_OBJECTS phase started");
   expect(left(before, await scene.picture())).toEqual([]);

@@ -65,7 +65,7 @@ class Scene {
       },
     } as unknown as Cluster;
     const context = { signal: new AbortController().signal, notes, info() {} };
-    const restore = { parts: { cluster, limits: { appsStartTimeout: 1_000 } }, context, source: { notesPrefix: "" } };
+    const restore = { deps: { cluster, limits: { appsStartTimeout: 1_000 } }, context, source: { notesPrefix: "" } };
     await replayRollOut(
       restore as unknown as NamespacedRestore,
       { ...type, hasStatus: true },

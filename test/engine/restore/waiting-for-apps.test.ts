@@ -39,6 +39,6 @@ test.each([
     get: async () => pods[0],
   } as unknown as Cluster;
   const context = { signal: new AbortController().signal, info() {} } as unknown as JobContext;
-  const parts = { cluster, limits: { appsStartTimeout: 100 } } as unknown as Parameters<typeof notReady>[0];
-  expect(await notReady(parts, context, type, "cdp", new Map([["db", 2]]), Date.now())).toEqual(late);
+  const deps = { cluster, limits: { appsStartTimeout: 100 } } as unknown as Parameters<typeof notReady>[0];
+  expect(await notReady(deps, context, type, "cdp", new Map([["db", 2]]), Date.now())).toEqual(late);
 });

@@ -11,7 +11,7 @@ const configMaps = "/api/v1/namespaces/cdp/configmaps";
 const volumes = "/api/v1/persistentvolumes";
 const snapshots = "/apis/snapshot.storage.k8s.io/v1/namespaces/cdp/volumesnapshots";
 const classes = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses";
-const wentBack = "the restore failed: the control plane is as it was before it";
+const rolledBack = "the restore failed: the control plane is as it was before it";
 const isStarting = (log: string) => log.includes("STARTING_APPS phase started") && !log.includes("going back");
 const busy = { status: 503 };
 
@@ -199,7 +199,7 @@ test("users' snapshots outlast a restore that goes back, and are their owners' a
   );
   const { errors } = await scene.restored(crn);
   await scene.simulator.settled();
-  expect(texts(errors).at(-1)).toBe(wentBack);
+  expect(texts(errors).at(-1)).toBe(rolledBack);
   expect(await uidOf(scene, snapshot)).toBe(uid);
   expect(await ownersOf(scene, snapshot)).toEqual([await uidOf(scene, environment)]);
 });

@@ -18,7 +18,7 @@ test("a snapshot that does not tell of its content yet leaves none behind, thoug
   const cluster = await Cluster.open({ server: scene.simulator.url }, 4);
   // As it is when the controller has made the content and dies, or is about to write the status.
   const list: Cluster["list"] = async function* (...question) {
-    for await (const { status: _, ...untold } of cluster.list(...question)) yield untold;
+    for await (const { status: _, ...inconclusive } of cluster.list(...question)) yield inconclusive;
   };
   const behind = new Proxy(cluster, {
     get: (target, name) => {

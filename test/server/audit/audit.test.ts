@@ -21,7 +21,7 @@ import { startTestServer, type TestServer, type TestServerOptions } from "../../
 const credulous: Callers = {
   authenticators: [
     {
-      way: "bearer token",
+      authMethod: "bearer token",
       authenticate: ({ headers: { authorization: name } }) =>
         Promise.resolve(name ? { name, groups: [], provenBy: "bearer token" } : undefined),
     },

@@ -7,7 +7,7 @@ import { DrscpService } from "../../../gen/drscp/v1/drscp_pb.ts";
 import { Health, HealthCheckResponse_ServingStatus } from "../../../gen/health/v1/health_pb.ts";
 import { ServerReflection } from "../../../gen/grpc/reflection/v1/reflection_pb.ts";
 import type { Authenticator } from "../../../server/callers/authenticator.ts";
-import type { Way } from "../../../server/callers/identity.ts";
+import type { AuthMethod } from "../../../server/callers/identity.ts";
 import type { Callers } from "../../../server/callers/authentication.ts";
 import { grpcJsClient } from "../../support/api-client.ts";
 import { FakeEngine } from "../../support/fake-engine.ts";
@@ -26,13 +26,14 @@ async function start(callers: Callers): Promise<TestServer> {
 }
 
 /** Takes the name that a header says; `wrong` is one that is refused. */
-function byHeader(header: string, way: Way): Authenticator {
+function byHeader(header: string, authMethod: AuthMethod): Authenticator {
   return {
-    way,
+    authMethod,
     async authenticate({ headers }) {
       const name = headers[header];
-      if (name === "wrong") throw new DrsError("UNAUTHENTICATED", `the ${way} is not accepted`, { id: "DRS-C002" });
-      return typeof name === "string" ? { name, groups: ["operators"], provenBy: way } : undefined;
+      if (name === "wrong")
+        throw new DrsError("UNAUTHENTICATED", `the ${authMethod} is not accepted`, { id: "DRS-C002" });
+      return typeof name === "string" ? { name, groups: ["operators"], provenBy: authMethod } : undefined;
     },
   };
 }
@@ -111,7 +112,7 @@ test("a way that cannot be asked now is UNAVAILABLE, which a client repeats", as
   const { url } = await start({
     authenticators: [
       {
-        way: "bearer token",
+        authMethod: "bearer token",
         authenticate: () => Promise.reject(new DrsError("UNAVAILABLE", "the cluster does not answer")),
       },
     ],

@@ -50,11 +50,7 @@ afterEach(async () => {
 
 async function start(pathPrefix = ""): Promise<void> {
   const signatures = { accessKeysFile, window: 300_000, pathPrefix };
-  callers = await openCallers(
-    { clientCertificates: false, signatures },
-    { ...silentLogger, error },
-    () => engine.access,
-  );
+  callers = await openCallers({ clientCertificates: false, signatures }, { ...silentLogger, error }, () => engine.auth);
   running = await startTestServer(engine, { callers, pathPrefix, log: { ...silentLogger, warn } });
 }
 
@@ -266,7 +262,7 @@ describe("the file of access keys", () => {
     await writeFile(accessKeysFile, content);
     const signatures = { accessKeysFile, window: 300_000, pathPrefix: "" };
     await expect(
-      openCallers({ clientCertificates: false, signatures }, silentLogger, () => engine.access),
+      openCallers({ clientCertificates: false, signatures }, silentLogger, () => engine.auth),
     ).rejects.toThrow(expect.objectContaining({ message: expect.stringContaining(message) }));
   });
 });

@@ -32,7 +32,7 @@ beforeEach(async () => {
   const callers = await openCallers(
     { clientCertificates: true, signatures: undefined },
     silentLogger,
-    () => engine.access,
+    () => engine.auth,
   );
   running = await startTestServer(engine, {
     callers: callers && { ...callers, authorize: async (caller) => void seen.push(caller) },

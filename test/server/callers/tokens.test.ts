@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { ClusterAccess } from "../../../engine/access.ts";
+import { ClusterAuth } from "../../../engine/cluster-auth.ts";
 import { Cluster } from "../../../engine/kubernetes/cluster.ts";
 import { silentLogger } from "../../../engine/logger.ts";
 import { openCallers } from "../../../server/callers/open-callers.ts";
@@ -17,12 +17,13 @@ let engine: FakeEngine;
 let running: TestServer;
 beforeEach(async () => {
   engine = new FakeEngine();
-  engine.access = {
-    reviewToken: async (token, audiences) => (token === "good" && audiences.includes("drs") ? nightly : undefined),
+  engine.auth = {
+    authenticateToken: async (token, audiences) =>
+      token === "good" && audiences.includes("drs") ? nightly : undefined,
     isAllowed: async () => false,
   };
   const { callers: config } = readConfig(["--token-review-audiences=other,drs", "--rights=all"]);
-  const callers = await openCallers(config, silentLogger, () => engine.access);
+  const callers = await openCallers(config, silentLogger, () => engine.auth);
   warn.mockReset();
   running = await startTestServer(engine, { callers, log: { ...silentLogger, warn } });
 });
@@ -56,7 +57,7 @@ describe.each(protocols)("over %s", (protocol) => {
 
 test("a cluster that does not answer is no refusal, on any protocol, and the log has no token", async () => {
   const cluster = await Cluster.open({ server: "http://127.0.0.1:1" }, 1);
-  engine.access = new ClusterAccess(cluster, () => new Date());
+  engine.auth = new ClusterAuth(cluster, () => new Date());
   const answers = protocols.map((protocol) =>
     clientOf(protocol, running.url, { authorization: "Bearer of-a-secret" })("listBackups", {}),
   );

@@ -46,7 +46,7 @@ test("nor one that has its reader's browser send a client certificate along", as
   const callers = await openCallers(
     { clientCertificates: true, signatures: undefined },
     silentLogger,
-    () => engine.access,
+    () => engine.auth,
   );
   running = await startTestServer(engine, { callers, tls: { clientCaFile: file("authority.pem") } });
   const shown = { cert: readFileSync(file("alice.pem")), key: readFileSync(file("client-key.pem")), ca: certificate };

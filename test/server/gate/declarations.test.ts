@@ -40,7 +40,7 @@ test("every method that the service registers declares who may call it", () => {
 });
 
 test("every right that a method asks for can be granted, by a file and by the cluster", async () => {
-  const granted = clusterRightsOf(() => ({ reviewToken: async () => undefined, isAllowed: async () => true }));
+  const granted = clusterRightsOf(() => ({ authenticateToken: async () => undefined, isAllowed: async () => true }));
   const { signal } = new AbortController();
   for (const { callers, right } of registered().values()) {
     if (callers !== "granted") continue;
@@ -98,7 +98,7 @@ const methods: readonly OddMethod[] = [
 
 test.each([
   ["where nobody is asked who calls", undefined],
-  ["who is known", { authenticators: [{ way: "bearer token", authenticate: async () => alice } as const] }],
+  ["who is known", { authenticators: [{ authMethod: "bearer token", authenticate: async () => alice } as const] }],
 ])("a method without a declaration is refused to everybody, %s, on every protocol, and audited", async (_, callers) => {
   const folder = mkdtempSync(join(tmpdir(), "drs-gate-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));

@@ -290,7 +290,7 @@ test("callers who are not known yet do not keep others out", async () => {
   onTestFinished(() => asks.resolve());
   let asked = 0;
   const slow: Authenticator = {
-    way: "bearer token",
+    authMethod: "bearer token",
     async authenticate({ headers: { authorization: name = "" } }) {
       asked += 1;
       if (name !== "alice") await asks.promise;
@@ -314,7 +314,7 @@ test("callers who are not known yet do not keep others out", async () => {
 test("a call of reflection has no more time than others while it is not known who calls", async () => {
   const asks = Promise.withResolvers<undefined>();
   onTestFinished(() => asks.resolve(undefined));
-  const callers: Callers = { authenticators: [{ way: "bearer token", authenticate: () => asks.promise }] };
+  const callers: Callers = { authenticators: [{ authMethod: "bearer token", authenticate: () => asks.promise }] };
   const running = await startTestServer(new FakeEngine(), { limits: { receiveTimeout: 200 }, callers });
   onTestFinished(() => running.server.close());
   const session = await openHttp2(running, "clear text");

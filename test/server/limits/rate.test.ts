@@ -15,7 +15,7 @@ import { startTestServer, type TestServer } from "../../support/test-server.ts";
 const credulous: Callers = {
   authenticators: [
     {
-      way: "bearer token",
+      authMethod: "bearer token",
       authenticate: ({ headers: { authorization: name = "" } }) =>
         name === "nobody"
           ? Promise.reject(new DrsError("UNAUTHENTICATED", "the token is not valid", { id: "DRS-C005" }))
@@ -96,7 +96,7 @@ test("of very many who come at once only so many are asked who they are, and who
   let asked = 0;
   const { promise: answers, resolve: resume } = Promise.withResolvers<void>();
   const slow: Authenticator = {
-    way: "bearer token",
+    authMethod: "bearer token",
     async authenticate({ headers: { authorization: name = "" } }) {
       asked += 1;
       await answers;

@@ -2,7 +2,7 @@ import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import type { ClusterRight } from "../../../engine/access.ts";
+import type { ClusterRight } from "../../../engine/cluster-auth.ts";
 import { type Logger, silentLogger } from "../../../engine/logger.ts";
 import type { User } from "../../../engine/model.ts";
 import type { Identity } from "../../../server/callers/identity.ts";
@@ -35,8 +35,8 @@ beforeEach(async () => {
   logged = errors;
   log = { ...silentLogger, error: (fields) => void errors.push(fields as { err: Error }) };
   engine = new FakeEngine();
-  engine.access = {
-    reviewToken: async (name) => ({ username: name, groups: groupsOf[name] ?? [] }),
+  engine.auth = {
+    authenticateToken: async (name) => ({ username: name, groups: groupsOf[name] ?? [] }),
     isAllowed: async () => false,
   };
 });
@@ -51,7 +51,7 @@ const open = async (rights: string) => {
     "--token-review-audiences=drs",
     ...(rights === "" ? [] : [`--rights=${rights}`]),
   ]);
-  const callers = await openCallers(config, log, () => engine.access);
+  const callers = await openCallers(config, log, () => engine.auth);
   if (callers) onTestFinished(() => callers.close());
   return callers;
 };
@@ -196,8 +196,8 @@ describe("by the cluster's roles", () => {
   let asked: [User, ClusterRight][];
   beforeEach(() => {
     asked = [];
-    engine.access = {
-      ...engine.access,
+    engine.auth = {
+      ...engine.auth,
       isAllowed: async (user, right) => {
         asked.push([user, right]);
         return user.username === "alice" && right.resource === "backups";
@@ -243,7 +243,7 @@ describe("by the cluster's roles", () => {
   });
 
   test("only the cluster's own word makes anybody what begins with system:", async () => {
-    const authorize = clusterRightsOf(() => engine.access);
+    const authorize = clusterRightsOf(() => engine.auth);
     const noSignal = new AbortController().signal;
     const userOf = async (identity: Omit<Identity, "provenBy">) => {
       asked = [];
@@ -268,7 +268,7 @@ describe("by the cluster's roles", () => {
 async function started(...args: readonly string[]) {
   const warnings: string[] = [];
   const warn = (_fields: object, text: string) => void warnings.push(text);
-  const callers = await openCallers(readConfig(args).callers, { ...silentLogger, warn }, () => engine.access);
+  const callers = await openCallers(readConfig(args).callers, { ...silentLogger, warn }, () => engine.auth);
   if (callers) onTestFinished(() => callers.close());
   running = await startTestServer(engine, { callers });
   return warnings;

@@ -27,7 +27,9 @@ async function services(service: typeof ServerReflection | typeof ServerReflecti
 }
 
 const versions = [ServerReflection, ServerReflectionV1Alpha];
-const nobodyIsKnown: Callers = { authenticators: [{ way: "bearer token", authenticate: async () => undefined }] };
+const nobodyIsKnown: Callers = {
+  authenticators: [{ authMethod: "bearer token", authenticate: async () => undefined }],
+};
 
 test("the server tells what it serves", async () => {
   running = await startTestServer(new FakeEngine());

@@ -53,7 +53,7 @@ test("without settings it serves this machine only and keeps everything in .drs"
         furtherObjects: [],
         databaseStatefulSet: "cdp-embedded-db",
       },
-      restore: { goBack: true, statusOf: [], maxRefusedObjects: 5 },
+      restore: { rollBack: true, statusOf: [], maxRefusedObjects: 5 },
       limits: { hookTimeout: 30_000, appsStartTimeout: 600_000, clusterConcurrency: 32, queuedJobs: 100 },
     },
   });

@@ -1,7 +1,7 @@
 import { DrsError } from "../errors.ts";
 
 /** Turns to ask the cluster something: so many at once, and so many who wait for theirs, first come, first served. */
-export class Turns {
+export class Semaphore {
   readonly #maxWaiting: number;
   readonly #waiting = new Set<() => void>();
   #free: number;
@@ -12,7 +12,7 @@ export class Turns {
   }
 
   /** Resolves when it is the caller's turn, which `end` ends. Throws UNAVAILABLE when that is too far, or `signal` is aborted. */
-  async take(signal: AbortSignal): Promise<void> {
+  async acquire(signal: AbortSignal): Promise<void> {
     if (this.#free > 0) {
       this.#free -= 1;
       return;
@@ -22,21 +22,21 @@ export class Turns {
     }
     await new Promise<void>((resolve, reject) => {
       const begin = () => {
-        signal.removeEventListener("abort", giveUp);
+        signal.removeEventListener("abort", abandon);
         resolve();
       };
-      const giveUp = () => {
+      const abandon = () => {
         this.#waiting.delete(begin);
         reject(
           new DrsError("UNAVAILABLE", "the cluster does not answer who may call: try again later", { id: "DRS-C007" }),
         );
       };
       this.#waiting.add(begin);
-      signal.addEventListener("abort", giveUp, { once: true });
+      signal.addEventListener("abort", abandon, { once: true });
     });
   }
 
-  end(): void {
+  release(): void {
     const [next] = this.#waiting;
     if (next) {
       this.#waiting.delete(next);

@@ -1,7 +1,7 @@
 import type { BackupParameters } from "../jobs/parameters.ts";
-import type { JobParts } from "../jobs/parts.ts";
+import type { JobDeps } from "../jobs/deps.ts";
 
 /** What the phases of a backup work with. */
-export interface BackupParts extends Omit<JobParts, "controlPlane" | "restore"> {
+export interface BackupDeps extends Omit<JobDeps, "controlPlane" | "restore"> {
   readonly parameters: BackupParameters;
 }

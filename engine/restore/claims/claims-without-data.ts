@@ -1,12 +1,12 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { isMadeByCluster } from "../../objects/object-selection.ts";
 import { noteAdded } from "../objects/added-objects.ts";
 import { restoreFieldOwners } from "../compare/field-owners.ts";
-import { archivedVolume, freeVolume, isProvisioned, keptVolumeOf, releasedVolume } from "./former-volumes.ts";
-import { type LeftClaims, keptVolumes } from "./kept-volumes.ts";
+import { archivedVolume, freeVolume, isProvisioned, retainedVolumeOf, releasedVolume } from "./former-volumes.ts";
+import { type LeftClaims, retainedVolumes } from "./retained-volumes.ts";
 import { labelsAndAnnotations } from "../compare/labels-and-annotations.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
 import { objectsOf, partsOf, type RestoreSource, type ScopedArchive, volumesOf } from "../source/restore-source.ts";
@@ -23,14 +23,14 @@ export const deletionUndone = "it was being deleted, and is not any more: delete
  * made again: on its old volume when that has its data still, as a static one does, such as a network share, one that says
  * Retain, or one that was taken from it while this restore runs, and kept; empty otherwise, with a warning.
  */
-export async function createClaimWithoutSnapshot(
-  parts: JobParts,
+export async function createClaimWithoutData(
+  deps: JobDeps,
   context: JobContext,
   source: RestoreSource,
   archived: KubernetesObject,
   claim: KubernetesObject,
 ): Promise<void> {
-  const { cluster } = parts;
+  const { cluster } = deps;
   const { signal } = context;
   const { namespace = "", name } = claim.metadata;
   const existing = await cluster.get(persistentVolumeClaims, namespace, name, signal);
@@ -45,7 +45,7 @@ export async function createClaimWithoutSnapshot(
   }
   const formerName = volumeOf(archived);
   const former =
-    (await keptVolumeOf(parts, context, namespace, name)) ??
+    (await retainedVolumeOf(deps, context, namespace, name)) ??
     (await releasedVolume(cluster, formerName, namespace, name, signal));
   const volume = former ?? (await staticVolume(source, formerName, signal));
   if (volume) {
@@ -70,7 +70,7 @@ export async function createClaimWithoutSnapshot(
 
 /** Gives a claim that stays the labels and annotations that were saved; those of its binding are the cluster's. */
 async function relabel(
-  cluster: JobParts["cluster"],
+  cluster: JobDeps["cluster"],
   { signal, warn }: JobContext,
   existing: KubernetesObject,
   saved: KubernetesObject,
@@ -93,11 +93,7 @@ function madeNote(notesPrefix: string, namespace: string, claim: string): string
 }
 
 /** Whether a restore has made a claim without data to fill it: of its backup, or when it went back, as the notes' prefix says. */
-export function isMadeWithoutSnapshot(
-  { notes }: JobContext,
-  notesPrefix: string,
-  { metadata }: KubernetesObject,
-): boolean {
+export function isMadeWithoutData({ notes }: JobContext, notesPrefix: string, { metadata }: KubernetesObject): boolean {
   return notes.get(madeNote(notesPrefix, metadata.namespace ?? "", metadata.name)) === metadata.uid;
 }
 
@@ -115,26 +111,26 @@ async function staticVolume(
  * Makes claims again that were there when this restore began, are in no backup, and have gone since, as those do that somebody
  * has deleted when their pods stop: on their volumes, which are kept, with a warning. May run again.
  */
-export async function remakeGoneClaims(
-  parts: JobParts,
+export async function recreateGoneClaims(
+  deps: JobDeps,
   context: JobContext,
   source: RestoreSource,
   inBackup: ReadonlySet<string>,
 ): Promise<void> {
-  const { cluster } = parts;
+  const { cluster } = deps;
   const { signal } = context;
   const gone = new Set<string>();
-  for (const { namespace, claim, isEphemeral } of keptVolumes(context)) {
+  for (const { namespace, claim, isEphemeral } of retainedVolumes(context)) {
     const key = `${namespace}/${claim}`;
     if (isEphemeral === true || inBackup.has(key)) continue;
     if (!(await cluster.get(persistentVolumeClaims, namespace, claim, signal))) gone.add(key);
   }
   if (gone.size === 0) return;
-  const safety = await safetySource(parts, context);
+  const safety = await safetySource(deps, context);
   for await (const { object } of objectsOf(safety, partsOf(safety, ["persistentvolumeclaims"]), signal)) {
     const { namespace = "", name } = object.metadata;
     if (!gone.has(`${namespace}/${name}`)) continue;
-    await createClaimWithoutSnapshot(parts, context, source, object, sanitize(persistentVolumeClaims, object));
+    await createClaimWithoutData(deps, context, source, object, sanitize(persistentVolumeClaims, object));
   }
 }
 

@@ -9,12 +9,12 @@ import { cancellationOf } from "./cancelling.ts";
 import { claimControlPlane, needsControlPlane, TakenOverError } from "./claiming-the-control-plane.ts";
 import type { ControlPlaneLease } from "./control-plane-lease.ts";
 import { createJobContext, logJob, recordMessage } from "./job-context.ts";
-import type { JobContextParts } from "./job-context.ts";
+import type { JobContextDeps } from "./job-context.ts";
 import { finalState } from "./phase.ts";
 import type { JobContext, JobDefinition } from "./phase.ts";
 import { maxDamages, mayPass, messageCode, messageText, restartedTooOften } from "./step-failures.ts";
 
-export interface WalkSettings {
+export interface JobRunSettings {
   /** How often in a row a step is tried when it reports what may pass. */
   readonly maxAttempts: number;
   /**
@@ -28,15 +28,15 @@ export interface WalkSettings {
   readonly maxRecoveries: number;
 }
 
-export interface WalkParts extends JobContextParts {
+export interface JobRunDeps extends JobContextDeps {
   readonly random: () => number;
   readonly crashPoints: CrashPoints;
-  readonly settings: WalkSettings;
+  readonly settings: JobRunSettings;
   /** Keeps other services from the control plane while a job works on it. */
   readonly lease?: ControlPlaneLease;
 }
 
-export interface WalkSignals {
+export interface JobRunSignals {
   /** Aborted when the service shuts down, or the job stands aside. */
   readonly closing: AbortSignal;
   /** Aborted when the job was cancelled, which its row says, too. */
@@ -52,38 +52,38 @@ const storeBackoff: Backoff = { firstDelay: 1_000, maxDelay: 60_000 };
  * IN_PROGRESS while nobody runs it: a step whose end cannot be recorded is taken up again from the row, and fails when
  * that happens too often, which takes a failed restore to its way back.
  */
-export async function walk(
-  { lease, ...parts }: WalkParts,
+export async function runJob(
+  { lease, ...deps }: JobRunDeps,
   definition: JobDefinition,
   job: JobRecord,
-  signals: WalkSignals,
+  signals: JobRunSignals,
 ): Promise<void> {
-  if (lease === undefined || definition.background !== undefined) return walkOn(parts, definition, job, signals);
+  if (lease === undefined || definition.background !== undefined) return runSteps(deps, definition, job, signals);
   lease.enter();
   try {
-    await walkOn({ ...parts, lease }, definition, job, signals);
+    await runSteps({ ...deps, lease }, definition, job, signals);
   } finally {
     lease.leave({ goesOn: signals.closing.aborted });
   }
 }
 
-async function walkOn(
-  parts: WalkParts,
+async function runSteps(
+  deps: JobRunDeps,
   definition: JobDefinition,
   job: JobRecord,
-  signals: WalkSignals,
+  signals: JobRunSignals,
 ): Promise<void> {
   const signal = signals.closing;
-  const steps = new Walk(parts, definition, signals);
+  const steps = new JobRun(deps, definition, signals);
   let current: JobRecord | undefined = job;
   let failures = 0;
   let surprises = 0;
   let surprise: unknown;
   while (current !== undefined && !signal.aborted) {
     try {
-      if (surprise !== undefined) current = asRecorded(parts, current);
+      if (surprise !== undefined) current = asRecorded(deps, current);
       if (current === undefined) return;
-      current = surprises < parts.settings.maxAttempts ? await steps.step(current) : steps.giveUp(current, surprise);
+      current = surprises < deps.settings.maxAttempts ? await steps.step(current) : steps.abandon(current, surprise);
       failures = 0;
       surprises = 0;
       surprise = undefined;
@@ -95,14 +95,14 @@ async function walkOn(
         surprise = error;
       }
       const text = isStore ? "the job waits for the database" : "the job is taken up again after an unexpected error";
-      parts.logger.error({ err: error, crn: job.crn }, text);
-      await pause(delayAfter(failures, isStore ? storeBackoff : parts.settings.backoff, parts.random), signal);
+      deps.logger.error({ err: error, crn: job.crn }, text);
+      await pause(delayAfter(failures, isStore ? storeBackoff : deps.settings.backoff, deps.random), signal);
     }
   }
 }
 
 /** The job as its row says; undefined when it is finished or gone, and so nobody's any more. */
-function asRecorded({ store }: WalkParts, { crn }: JobRecord): JobRecord | undefined {
+function asRecorded({ store }: JobRunDeps, { crn }: JobRecord): JobRecord | undefined {
   const job = store.jobs.get(crn);
   return job?.state === "IN_PROGRESS" ? job : undefined;
 }
@@ -113,13 +113,13 @@ interface Failure {
   readonly isFinal?: boolean;
 }
 
-class Walk {
-  readonly #parts: WalkParts;
+class JobRun {
+  readonly #deps: JobRunDeps;
   readonly #definition: JobDefinition;
-  readonly #signals: WalkSignals;
+  readonly #signals: JobRunSignals;
 
-  constructor(parts: WalkParts, definition: JobDefinition, signals: WalkSignals) {
-    this.#parts = parts;
+  constructor(deps: JobRunDeps, definition: JobDefinition, signals: JobRunSignals) {
+    this.#deps = deps;
     this.#definition = definition;
     this.#signals = signals;
   }
@@ -127,26 +127,26 @@ class Walk {
   /** Runs the job's next step and records its end. Returns undefined when there is nothing more to do. */
   async step(job: JobRecord): Promise<JobRecord | undefined> {
     const started = performance.now();
-    this.#parts.crashPoints.enter(job.kind, job.phase, job.step);
+    this.#deps.crashPoints.enter(job.kind, job.phase, job.step);
     const outcome = await this.#attempt(job);
     if (outcome === "stopped") return undefined;
-    this.#parts.crashPoints.reached("end");
+    this.#deps.crashPoints.reached("end");
     const seconds = `${((performance.now() - started) / 1_000).toFixed(1)} s`;
-    return this.#parts.store.database.transaction(() =>
+    return this.#deps.store.database.transaction(() =>
       outcome === "done" ? this.#succeed(job, seconds) : this.#fail(job, seconds, outcome),
     );
   }
 
   /** Fails the job's step without running it. Returns what `step` does. */
-  giveUp(job: JobRecord, error: unknown): JobRecord | undefined {
+  abandon(job: JobRecord, error: unknown): JobRecord | undefined {
     const context = this.#context(job, () => {});
     const left = job.step === "FAIL" ? this.#leftBy(context, job, messageText(error, job), error) : undefined;
     const failure = { error: left ?? error };
-    return this.#parts.store.database.transaction(() => this.#fail(job, "unexpected errors", failure));
+    return this.#deps.store.database.transaction(() => this.#fail(job, "unexpected errors", failure));
   }
 
   async #attempt(job: JobRecord): Promise<"done" | "stopped" | Failure> {
-    const { settings, random } = this.#parts;
+    const { settings, random } = this.#deps;
     let failures = 0;
     let refusals = 0;
     let damages = 0;
@@ -162,7 +162,7 @@ class Walk {
     }
     for (;;) {
       if (this.#signals.closing.aborted) return "stopped";
-      const cancelled = cancellationOf(this.#parts, job);
+      const cancelled = cancellationOf(this.#deps, job);
       if (cancelled !== undefined) return { error: cancelled };
       try {
         if (needsControlPlane(job, context)) await context.claimControlPlane();
@@ -172,41 +172,41 @@ class Walk {
         if (this.#signals.closing.aborted) return "stopped";
         if (error instanceof StoreError) throw error;
         if (error instanceof TakenOverError) return this.#takenOver(job, context, error);
-        if (cancellationOf(this.#parts, job) !== undefined) {
+        if (cancellationOf(this.#deps, job) !== undefined) {
           // What was under way has time to arrive before the clean-up looks at what there is.
           await pause(settings.backoff.firstDelay, this.#signals.closing);
           continue;
         }
         const passes = error instanceof DrsError && mayPass(error, job);
         const why = messageText(error, job);
-        const isInBetween = job.step === "FAIL" && this.#isInBetween(context, job);
+        const needsRollback = job.step === "FAIL" && this.#needsRollback(context, job);
         failures += 1;
         if (!passes) refusals += 1;
         if (error instanceof DrsError && error.code === "DATA_LOSS") damages += 1;
         const isHopeless = refusals >= settings.maxCleanUps || damages >= maxDamages;
-        if (isInBetween ? isHopeless : !passes || failures >= settings.maxAttempts)
+        if (needsRollback ? isHopeless : !passes || failures >= settings.maxAttempts)
           return { error: leftBy(why, error) ?? error };
         const { crn, phase, step } = job;
-        this.#parts.logger.warn({ err: error, crn, phase, step }, "a step of the job is tried again");
+        this.#deps.logger.warn({ err: error, crn, phase, step }, "a step of the job is tried again");
         const delay = delayAfter(failures, settings.backoff, random);
-        const attempt = isInBetween ? failures : `${failures} of ${settings.maxAttempts}`;
+        const attempt = needsRollback ? failures : `${failures} of ${settings.maxAttempts}`;
         const next = `trying again in ${(delay / 1_000).toFixed(1)} s`;
-        logJob(this.#parts, job, "warning", `attempt ${attempt}: ${why}; ${next}`, "DRS-J005");
+        logJob(this.#deps, job, "warning", `attempt ${attempt}: ${why}; ${next}`, "DRS-J005");
         await pause(delay, context.signal);
       }
     }
   }
 
   #context(job: JobRecord, progressed: () => void): JobContext {
-    const { lease } = this.#parts;
+    const { lease } = this.#deps;
     const { closing, cancelling } = this.#signals;
     const signal = job.step === "PHASE" ? AbortSignal.any([closing, cancelling]) : closing;
-    const context: JobContext = createJobContext(this.#parts, job, signal, {
+    const context: JobContext = createJobContext(this.#deps, job, signal, {
       progressed,
       claimControlPlane: async () => {
         if (lease === undefined) return false;
-        const startsAnew = job.kind === "deletion" || (job.step === "PHASE" && job.phase === "PRE_VALIDATION");
-        const goesOn = startsAnew || (job.step !== "PHASE" && !this.#isInBetween(context, job));
+        const startsOver = job.kind === "deletion" || (job.step === "PHASE" && job.phase === "PRE_VALIDATION");
+        const goesOn = startsOver || (job.step !== "PHASE" && !this.#needsRollback(context, job));
         return claimControlPlane(lease, context, { goesOn });
       },
     });
@@ -215,29 +215,29 @@ class Walk {
 
   /** A job that would go on, or back, from what is not there any more touches nothing: it says where all lies. */
   #takenOver(job: JobRecord, context: JobContext, error: TakenOverError): Failure {
-    if (!this.#isInBetween(context, job)) return { error };
+    if (!this.#needsRollback(context, job)) return { error };
     return { error: this.#leftBy(context, job, error.message, error) ?? error, isFinal: true };
   }
 
   /** What is told when a clean-up is given up, also when its own description fails. */
   #leftBy(context: JobContext, job: JobRecord, why: string, cause?: unknown): DrsError | undefined {
     try {
-      const left = this.#definition.givenUp?.(context, why);
+      const left = this.#definition.abandoned?.(context, why);
       return left && new DrsError("INTERNAL", left.text, { id: left.id, cause });
     } catch (error) {
       if (error instanceof StoreError) throw error;
-      this.#parts.logger.error({ err: error, crn: job.crn }, "what a clean-up leaves cannot be told");
+      this.#deps.logger.error({ err: error, crn: job.crn }, "what a clean-up leaves cannot be told");
       return undefined;
     }
   }
 
   /** In doubt things are in between: then the clean-up is tried for longer. */
-  #isInBetween(context: JobContext, job: JobRecord): boolean {
+  #needsRollback(context: JobContext, job: JobRecord): boolean {
     try {
-      return this.#definition.isInBetween?.(context) === true;
+      return this.#definition.needsRollback?.(context) === true;
     } catch (error) {
       if (error instanceof StoreError) throw error;
-      this.#parts.logger.error({ err: error, crn: job.crn }, "whether things are in between cannot be told");
+      this.#deps.logger.error({ err: error, crn: job.crn }, "whether things are in between cannot be told");
       return true;
     }
   }
@@ -252,43 +252,43 @@ class Walk {
 
   #succeed(job: JobRecord, seconds: string): JobRecord | undefined {
     if (job.step !== "PHASE") return this.#end(job);
-    const cancelled = cancellationOf(this.#parts, job);
+    const cancelled = cancellationOf(this.#deps, job);
     if (cancelled !== undefined) return this.#fail(job, seconds, { error: cancelled });
-    logJob(this.#parts, job, "info", `phase finished after ${seconds}`);
+    logJob(this.#deps, job, "info", `phase finished after ${seconds}`);
     const { phases } = this.#definition;
     const next = phases[phases.findIndex(({ name }) => name === job.phase) + 1];
     if (next === undefined) {
-      logJob(this.#parts, job, "info", "completing the job");
+      logJob(this.#deps, job, "info", "completing the job");
       return this.#move(job, { phase: job.phase, step: "FINISH" });
     }
     const moved = this.#move(job, { phase: next.name, step: "PHASE" });
-    logJob(this.#parts, moved, "info", "phase started");
+    logJob(this.#deps, moved, "info", "phase started");
     return moved;
   }
 
   #fail(job: JobRecord, seconds: string, { error, isFinal = false }: Failure): JobRecord | undefined {
     const { crn, phase, step } = job;
-    this.#parts.logger.error({ err: error, crn, phase, step }, "a step of the job failed");
-    recordMessage(this.#parts, job, {
+    this.#deps.logger.error({ err: error, crn, phase, step }, "a step of the job failed");
+    recordMessage(this.#deps, job, {
       level: "error",
       namespace: "",
       text: messageText(error, job),
       code: messageCode(error),
     });
     if (step === "FAIL" || isFinal) return this.#end(job, true);
-    logJob(this.#parts, job, "error", `phase failed after ${seconds}, cleaning up`);
+    logJob(this.#deps, job, "error", `phase failed after ${seconds}, cleaning up`);
     return this.#move(job, { phase, step: "FAIL" });
   }
 
   #move(job: JobRecord, to: Pick<JobRecord, "phase" | "step">): JobRecord {
-    return this.#parts.store.queue.move(job, to, this.#parts.clock());
+    return this.#deps.store.queue.move(job, to, this.#deps.clock());
   }
 
   #end(job: JobRecord, hasFailed = job.step === "FAIL"): undefined {
-    const { store, clock } = this.#parts;
+    const { store, clock } = this.#deps;
     const state = finalState(store.messages.list(job.seq), hasFailed);
     store.queue.finish(job, state, clock());
-    logJob(this.#parts, { ...job, phase: "FINISHED" }, "info", `job ended ${state}`);
+    logJob(this.#deps, { ...job, phase: "FINISHED" }, "info", `job ended ${state}`);
     conclude(store, { ...job, state, updatedAt: clock() }, state);
   }
 }

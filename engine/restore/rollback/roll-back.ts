@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { safetyFolder } from "../../archive/archive-paths.ts";
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { removeAdded } from "../objects/added-objects.ts";
 import { deleteObjects } from "../delete/deleting-objects.ts";
-import { disown } from "../claims/disowning.ts";
+import { detachFromOwners } from "../claims/detaching.ts";
 import { cleanUp } from "../fill/clean-up.ts";
 import { discardFillers } from "../fill/discard-fillers.ts";
 import { removeImported } from "../fill/imported-data.ts";
-import { keptVolumes } from "../claims/kept-volumes.ts";
+import { retainedVolumes } from "../claims/retained-volumes.ts";
 import { letCallsIn } from "../calls/letting-calls-in.ts";
 import { missingObjects } from "../objects/missing-objects.ts";
 import { restoreRefused } from "../objects/restoring-refused.ts";
@@ -18,9 +18,9 @@ import { restoreNamespaces } from "../objects/namespaces.ts";
 import { enforcePodSecurity, forgetRelaxed, relaxedNamespaces } from "../objects/pod-security.ts";
 import { OwnerLinks } from "../objects/owner-links.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
-import { causeOf, givenUpSoFar, refusedSoFar } from "../objects/refused-objects.ts";
+import { causeOf, abandonedSoFar, refusedSoFar } from "../objects/refused-objects.ts";
 import { userSnapshots } from "../../kinds/restore-order.ts";
-import { type PutBack, cleared, hasReached, putBack, wentBack } from "../source/restore-checkpoints.ts";
+import { type PutBack, cleared, hasReached, putBack, rolledBack } from "../source/restore-checkpoints.ts";
 import { objectsOf, partsOf, isOtherwise, type RestoreSource } from "../source/restore-source.ts";
 import { safetySource } from "../plan/restore-sources.ts";
 import { restoreClaims } from "../fill/restoring-claims.ts";
@@ -32,17 +32,17 @@ import { removeWebhooks } from "../calls/webhooks.ts";
 /**
  * Brings a control plane back to what it was before a restore that failed, by the safety archive and the volumes that were
  * kept: what is as it was stays where it is. It waits for a cluster, a storage or rights that are gone, and tries what is
- * refused again for `goBackTimeout`. An application that does not come up is told, and holds up no other one. Gives whether
+ * refused again for `rollBackTimeout`. An application that does not come up is told, and holds up no other one. Gives whether
  * all is as it was; what is not is an error that names it, and stays in the safety archive. May run again.
  */
-export async function goBack(parts: JobParts, context: JobContext): Promise<boolean> {
-  const before = wentBack.find(context);
+export async function rollBack(deps: JobDeps, context: JobContext): Promise<boolean> {
+  const before = rolledBack.find(context);
   if (before !== undefined) return before.isAsBefore;
   // There is nothing else to go back to.
-  const all = { ...parts, restore: { ...parts.restore, maxRefusedObjects: Number.POSITIVE_INFINITY } };
+  const all = { ...deps, restore: { ...deps.restore, maxRefusedObjects: Number.POSITIVE_INFINITY } };
   context.info("going back to what was there before this restore");
-  const back = wayBack(context);
-  const source = await safetySource(parts, back);
+  const back = rollbackContext(context);
+  const source = await safetySource(deps, back);
   if (putBack.find(context) === undefined) putBack.write(context, await putAllBack(source, all, back));
   await letCallsIn(source, all, back);
   await tryRefusedAgain(source, all, back);
@@ -50,10 +50,10 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<bool
   forgetRelaxed(back);
   const { late } = putBack.read(context);
   for (const text of late) back.error("DRS-R051", "", text);
-  const isWhole = await tellWhatIsMissing(source, parts, back);
+  const isWhole = await reportNotRestored(source, deps, back);
   const but = late.length === 0 ? "" : ", but not all of its applications run";
   const isAsBefore = isWhole && !isOtherwise(back, source);
-  const lies = whereAllLies(parts, context);
+  const lies = whereAllLies(deps, context);
   if (isAsBefore) context.error("DRS-R002", "", `the restore failed: the control plane is as it was before it${but}`);
   else if (isWhole)
     context.error(
@@ -62,12 +62,12 @@ export async function goBack(parts: JobParts, context: JobContext): Promise<bool
       `the restore failed: the control plane is as it was before it, but not in what its warnings name${but}. ${lies}`,
     );
   else context.error("DRS-R004", "", `the restore failed, and going back has not brought back all${but}. ${lies}`);
-  wentBack.write(context, { isAsBefore });
+  rolledBack.write(context, { isAsBefore });
   return isAsBefore;
 }
 
 /** Lines of the log have the name of the phase that failed, and an error may have the words of the way there. */
-function wayBack(context: JobContext): JobContext {
+function rollbackContext(context: JobContext): JobContext {
   const { info, warn, error } = context;
   return {
     ...context,
@@ -78,70 +78,70 @@ function wayBack(context: JobContext): JobContext {
 }
 
 /** Puts back all but webhooks. */
-async function putAllBack(source: RestoreSource, parts: JobParts, context: JobContext): Promise<PutBack> {
+async function putAllBack(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<PutBack> {
   if (hasReached(context, "deleting") && cleared.find(context) === undefined) {
-    await clearAway(source, parts, context);
+    await clearAway(source, deps, context);
     cleared.write(context, { isCleared: true });
   }
-  await restoreNamespaces(parts, context, source);
-  const ofClaims = await putBackClaims(source, parts, context);
-  await restoreFrom(source, parts, context);
-  const late = await start(source, parts, context);
+  await restoreNamespaces(deps, context, source);
+  const ofClaims = await putBackClaims(source, deps, context);
+  await restoreFrom(source, deps, context);
+  const late = await start(source, deps, context);
   await cleanUp(
     context.error,
-    () => discardFillers(parts, context),
-    () => removeImported(parts, context),
+    () => discardFillers(deps, context),
+    () => removeImported(deps, context),
   );
   return { ofClaims, late };
 }
 
 /** Starts the applications. Gives what is to be told of those that do not come up: they hold up no other one. */
-async function start(source: RestoreSource, parts: JobParts, context: JobContext): Promise<readonly string[]> {
+async function start(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<readonly string[]> {
   const late: string[] = [];
-  await startApps(source, parts, context, ({ message }) => late.push(message));
+  await startApps(source, deps, context, ({ message }) => late.push(message));
   return late;
 }
 
 /** Puts the claims back. Gives what keeps some of them from it: it holds up no other ones. */
-async function putBackClaims(source: RestoreSource, parts: JobParts, context: JobContext): Promise<string> {
+async function putBackClaims(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<string> {
   const { signal } = context;
   const links = new OwnerLinks(context, source.notesPrefix);
   for await (const { object } of objectsOf(source, source.reader.parts, signal)) links.expect(object);
   // They are there still, but may have lost their owners.
   const staying = partsOf(source, ["persistentvolumeclaims", ...userSnapshots]);
   for await (const { type, object } of objectsOf(source, staying, signal)) links.relink(type, object);
-  if (hasReached(context, "deleting")) await removeNewClaims(source, parts, context);
+  if (hasReached(context, "deleting")) await removeNewClaims(source, deps, context);
   const refusals: string[] = [];
   const attempt = (work: Promise<void>) => work.catch((error: unknown) => void refusals.push(refusalOf(error)));
-  await attempt(putClaimsBack(parts, context, source));
+  await attempt(putClaimsBack(deps, context, source));
   // It would make those that are missing without their data.
-  if (refusals.length === 0) await attempt(restoreClaims(parts, context, source, links));
+  if (refusals.length === 0) await attempt(restoreClaims(deps, context, source, links));
   return refusals.join("; ");
 }
 
 /** Stops what the restore has made, and deletes what was not there before, but for claims. */
-async function clearAway(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
+async function clearAway(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
   const { scope } = source;
-  await removeWebhooks(parts, context, scope.wholeNamespaces);
+  await removeWebhooks(deps, context, scope.wholeNamespaces);
   try {
-    await stopApps(parts, context, scope);
+    await stopApps(deps, context, scope);
   } catch (error) {
     // The cluster keeps claims that are in use: to go on takes away no data, to stop would leave everything in between.
     if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
     context.warn(error.id, "", error.message);
   }
-  await disown(parts, context, scope.wholeNamespaces, () => true);
-  await deleteObjects(source, parts, context);
-  await removeAdded(source, parts, context);
+  await detachFromOwners(deps, context, scope.wholeNamespaces, () => true);
+  await deleteObjects(source, deps, context);
+  await removeAdded(source, deps, context);
 }
 
 const firstPauseMs = 1_000;
 const longestPauseMs = 60_000;
 
 /** A policy that refuses what was there before may be changed, or what it asks for may come. */
-async function tryRefusedAgain(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
-  const { cluster, restore, limits } = parts;
-  const limit = Date.now() + restore.goBackTimeout;
+async function tryRefusedAgain(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
+  const { cluster, restore, limits } = deps;
+  const limit = Date.now() + restore.rollBackTimeout;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
     const refused = refusedSoFar(context, source);
     const { ofClaims } = putBack.read(context);
@@ -153,28 +153,28 @@ async function tryRefusedAgain(source: RestoreSource, parts: JobParts, context: 
       context.info(`${refused.length} objects are refused still, and ${again}: ${causeOf(refused)}`);
     await sleep(pause, undefined, { signal: context.signal });
     if (ofClaims !== "") {
-      const left = await putBackClaims(source, parts, context);
+      const left = await putBackClaims(source, deps, context);
       // What waited for them comes up now.
-      const late = left === "" ? await start(source, parts, context) : putBack.read(context).late;
+      const late = left === "" ? await start(source, deps, context) : putBack.read(context).late;
       putBack.write(context, { ofClaims: left, late });
     }
     const discovery = await cluster.discover(context.signal);
     const links = new OwnerLinks(context, source.notesPrefix);
-    await restoreRefused({ parts, context, source, discovery, links });
+    await restoreRefused({ deps, context, source, discovery, links });
     await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
   }
 }
 
 /** Looks whether all is there that was there before. Tells of each object that is not, or is otherwise; gives whether none is. */
-async function tellWhatIsMissing(source: RestoreSource, parts: JobParts, context: JobContext): Promise<boolean> {
+async function reportNotRestored(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<boolean> {
   const { ofClaims } = putBack.read(context);
-  let isWhole = givenUpSoFar(context, source).length === 0 && ofClaims === "";
+  let isWhole = abandonedSoFar(context, source).length === 0 && ofClaims === "";
   if (ofClaims !== "") context.error("DRS-R056", "", ofClaims);
   for (const text of refusedSoFar(context, source)) {
     isWhole = false;
     context.error("DRS-R057", "", `is not as it was before: ${text}`);
   }
-  for (const { namespace, type, name } of await missingObjects(source, parts, context)) {
+  for (const { namespace, type, name } of await missingObjects(source, deps, context)) {
     isWhole = false;
     context.error("DRS-R057", namespace, `${type.kind} ${name} is not there`);
   }
@@ -182,8 +182,10 @@ async function tellWhatIsMissing(source: RestoreSource, parts: JobParts, context
 }
 
 /** Where a person finds what a restore has replaced. */
-export function whereAllLies({ storage }: JobParts, context: JobContext, section = "When going back fails"): string {
-  const volumes = keptVolumes(context).map((kept) => `${kept.persistentVolume} of ${kept.namespace}/${kept.claim}`);
+export function whereAllLies({ storage }: JobDeps, context: JobContext, section = "When going back fails"): string {
+  const volumes = retainedVolumes(context).map(
+    (retained) => `${retained.persistentVolume} of ${retained.namespace}/${retained.claim}`,
+  );
   const data = volumes.length === 0 ? "in the claims as they are" : `in the persistent volumes ${volumes.join(", ")}`;
   const relaxed = relaxedNamespaces(context);
   const levels =

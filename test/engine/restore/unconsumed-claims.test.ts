@@ -6,7 +6,7 @@ const selectedNode = "volume.kubernetes.io/selected-node";
 const bytes = "that no pod reads now";
 
 /** A control plane with a claim that no pod uses, of a class that waits for one, and a second node. */
-async function sceneWithIdleClaim(): Promise<Scene> {
+async function sceneWithUnconsumedClaim(): Promise<Scene> {
   const scene = await Scene.open({ limits: { snapshotTimeout: 3_000 } });
   const { status } = await scene.get("/api/v1/nodes/sim-node-1");
   await scene.create("/api/v1/nodes", { metadata: { name: "sim-node-2" }, spec: {}, status });
@@ -25,7 +25,7 @@ async function sceneWithIdleClaim(): Promise<Scene> {
 const warningsOf = (messages: Parameters<typeof texts>[0]) => texts(messages).filter((text) => text.includes("idle"));
 
 test("a claim that no pod uses has its volume for another node when the first is full", async () => {
-  const scene = await sceneWithIdleClaim();
+  const scene = await sceneWithUnconsumedClaim();
   const backup = await scene.backup();
   scene.simulator.volumes.fillNode("sim-node-1");
   const restore = await scene.restore(backup.crn);
@@ -36,7 +36,7 @@ test("a claim that no pod uses has its volume for another node when the first is
 });
 
 test("a claim for which no node has room stays unbound, and a warning tells what the driver says", async () => {
-  const scene = await sceneWithIdleClaim();
+  const scene = await sceneWithUnconsumedClaim();
   const backup = await scene.backup();
   scene.simulator.volumes.fillNode("sim-node-1");
   scene.simulator.volumes.fillNode("sim-node-2");
@@ -59,7 +59,7 @@ test("a claim for which no node has room stays unbound, and a warning tells what
 });
 
 test("a restore whose service is restarted while a node is selected binds the claim", async () => {
-  const scene = await sceneWithIdleClaim();
+  const scene = await sceneWithUnconsumedClaim();
   const backup = await scene.backup();
   let selections = 0;
   scene.simulator.intercept(({ method, path }) => {

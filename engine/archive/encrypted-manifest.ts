@@ -1,19 +1,19 @@
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import type { EncryptionKey, KeyRing } from "../encryption/key-ring.ts";
 import { damage } from "./damage.ts";
-import { maxManifestLength, type Part, type SealedManifest, sealedFormatVersion } from "./format.ts";
-import { seal, unseal } from "./sealed-file.ts";
+import { maxManifestLength, type Part, type EncryptedManifest, encryptedFormatVersion } from "./format.ts";
+import { encryptFile, decryptFile } from "./encrypted-file.ts";
 
 /** The bytes of an encrypted archive's manifest.json. */
-export async function sealManifest(
+export async function encryptManifest(
   manifest: Buffer,
   parts: readonly Part[],
   file: string,
   key: EncryptionKey,
 ): Promise<Buffer> {
-  const sealed = await Array.fromAsync(seal(once(zstdCompressSync(manifest)), file, key));
-  const envelope: SealedManifest = {
-    formatVersion: sealedFormatVersion,
+  const sealed = await Array.fromAsync(encryptFile(once(zstdCompressSync(manifest)), file, key));
+  const envelope: EncryptedManifest = {
+    formatVersion: encryptedFormatVersion,
     keyId: key.id,
     parts: parts.map(({ file, size, sha256 }) => ({ file, size, sha256 })),
     sealed: Buffer.concat(sealed).toString("base64"),
@@ -22,10 +22,10 @@ export async function sealManifest(
 }
 
 /** The manifest that was sealed; of the envelope nothing else is believed. Errors as `unseal`. */
-export async function unsealManifest(envelope: object, file: string, keys: KeyRing | undefined): Promise<Buffer> {
+export async function decryptManifest(envelope: object, file: string, keys: KeyRing | undefined): Promise<Buffer> {
   const { sealed } = envelope as { readonly sealed?: unknown };
   if (typeof sealed !== "string") throw damage(file, "what is sealed is not in it");
-  const compressed = await Array.fromAsync(unseal(once(Buffer.from(sealed, "base64")), file, keys));
+  const compressed = await Array.fromAsync(decryptFile(once(Buffer.from(sealed, "base64")), file, keys));
   return zstdDecompressSync(Buffer.concat(compressed), { maxOutputLength: maxManifestLength });
 }
 

@@ -1,5 +1,5 @@
 import type { SavedVolume } from "../../archive/format.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims } from "../../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
@@ -9,8 +9,8 @@ import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../../kubernetes/waiting.ts";
 import { clusterNodes, nodesForVolume } from "../../volumes/nodes-for-volume.ts";
 import { provisioningFailure } from "../../volumes/provisioning-failure.ts";
-import { idleClaims } from "./idle-claims.ts";
-import { keptVolumes } from "./kept-volumes.ts";
+import { unconsumedClaims } from "./unconsumed-claims.ts";
+import { retainedVolumes } from "./retained-volumes.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
 import { isReady } from "../../kinds/readiness.ts";
 import { objectsOf, partsOf, type RestoreSource, volumesOf } from "../source/restore-source.ts";
@@ -29,21 +29,21 @@ const selectedNode = "volume.kubernetes.io/selected-node";
  * the only place of their data. A node is selected as the scheduler would; claims that pods use are left to it. A claim that
  * gets no volume in time is a warning that says why. To be called when the applications are up; may run again.
  */
-export async function bindIdleClaims(source: RestoreSource, parts: JobParts, context: JobContext): Promise<void> {
-  const { cluster, limits } = parts;
+export async function bindUnconsumedClaims(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
+  const { cluster, limits } = deps;
   const { signal } = context;
-  const idle = await idleVolumes(source, cluster, signal);
-  if (idle.length === 0) return;
+  const unconsumed = await unconsumedVolumes(source, cluster, signal);
+  if (unconsumed.length === 0) return;
   const nodes = await clusterNodes(cluster, signal);
   const classes = await existingClasses(cluster, signal);
-  const formerVolumes = await savedVolumes(source, idle, signal);
-  await forEachInFlight(idle, limits.clusterConcurrency, async (volume) => {
+  const formerVolumes = await savedVolumes(source, unconsumed, signal);
+  await forEachInFlight(unconsumed, limits.clusterConcurrency, async (volume) => {
     const { namespace, claim, persistentVolume } = volume;
     const storageClass = classFor(volume, classes);
     const driver = driverFor(volume) ?? String(storageClass?.["provisioner"]);
     const formerVolume = formerVolumes.get(persistentVolume);
     const candidates = nodesForVolume(nodes, { driver, storageClass, formerVolume });
-    const reason = await whyNotBound(parts, context, volume, driver, candidates);
+    const reason = await whyNotBound(deps, context, volume, driver, candidates);
     if (reason === undefined) context.info(`claim ${namespace}/${claim}, which no pod uses, has its volume`);
     else
       context.warn(
@@ -56,21 +56,23 @@ export async function bindIdleClaims(source: RestoreSource, parts: JobParts, con
 
 /** What a claim held before this restore is kept as long as it has no volume. */
 function whereFormerData(context: JobContext, { namespace, claim }: SavedVolume): string {
-  const former = keptVolumes(context).find((kept) => kept.namespace === namespace && kept.claim === claim);
+  const former = retainedVolumes(context).find(
+    (retained) => retained.namespace === namespace && retained.claim === claim,
+  );
   return former ? ` What it held before is on volume ${former.persistentVolume}, kept by the policy Retain.` : "";
 }
 
-async function idleVolumes(
+async function unconsumedVolumes(
   source: RestoreSource,
   cluster: Cluster,
   signal: AbortSignal,
 ): Promise<readonly SavedVolume[]> {
-  const idle: SavedVolume[] = [];
+  const unconsumed: SavedVolume[] = [];
   for (const namespace of source.targetNamespaces) {
-    const names = await idleClaims(cluster, namespace, signal);
-    idle.push(...volumesOf(source).filter((volume) => volume.namespace === namespace && names.has(volume.claim)));
+    const names = await unconsumedClaims(cluster, namespace, signal);
+    unconsumed.push(...volumesOf(source).filter((volume) => volume.namespace === namespace && names.has(volume.claim)));
   }
-  return idle;
+  return unconsumed;
 }
 
 async function savedVolumes(
@@ -87,7 +89,7 @@ async function savedVolumes(
 
 /** Selects one node after the other until the claim is bound; else gives the reason. May run again. */
 export async function whyNotBound(
-  { cluster, limits }: JobParts,
+  { cluster, limits }: JobDeps,
   { signal }: JobContext,
   { namespace, claim: name }: Pick<SavedVolume, "namespace" | "claim">,
   driver: string,

@@ -8,9 +8,9 @@ interface PodSpec {
 
 /**
  * The claims of a namespace that bind when a pod first uses them, and that none uses now: a cron job's, or those of an
- * application without replicas. To wait for them would be in vain; `bindIdleClaims` sees to those that have data.
+ * application without replicas. To wait for them would be in vain; `bindUnconsumedClaims` sees to those that have data.
  */
-export async function idleClaims(
+export async function unconsumedClaims(
   cluster: Cluster,
   namespace: string,
   signal: AbortSignal,
@@ -19,13 +19,13 @@ export async function idleClaims(
   const late = new Set<string>();
   for await (const { metadata, ...storageClass } of cluster.list(storageClasses, "", signal))
     if (storageClass["volumeBindingMode"] === "WaitForFirstConsumer") late.add(metadata.name);
-  const idle = new Set<string>();
+  const unconsumed = new Set<string>();
   for await (const claim of cluster.list(persistentVolumeClaims, namespace, signal)) {
     const { name } = claim.metadata;
     const { phase } = (claim["status"] ?? {}) as { phase?: string };
-    if (phase === "Pending" && late.has(classOf(claim)) && !used.has(name)) idle.add(name);
+    if (phase === "Pending" && late.has(classOf(claim)) && !used.has(name)) unconsumed.add(name);
   }
-  return idle;
+  return unconsumed;
 }
 
 /** The claims of a namespace that its pods name. */

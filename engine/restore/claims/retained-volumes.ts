@@ -1,4 +1,4 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
@@ -13,7 +13,7 @@ import type { Scope } from "../source/scope.ts";
 export type LeftClaims = (claim: Pick<KubernetesObject, "metadata">) => boolean;
 
 /** A volume that a restore may take its claim from, and that is kept until the restore is over. */
-export interface KeptVolume {
+export interface RetainedVolume {
   readonly persistentVolume: string;
   readonly namespace: string;
   readonly claim: string;
@@ -25,30 +25,30 @@ export interface KeptVolume {
   readonly secrets?: readonly string[];
 }
 
-const keptNotes = "kept/";
+const retainedNotes = "kept/";
 
 /** On the PersistentVolumes that a restore keeps: its uuid. */
-const keptByLabel = "drs.cloudera.com/kept-by";
+const retainedByLabel = "drs.cloudera.com/kept-by";
 /** On the same: the reclaim policy that they had before. */
 const formerPolicyAnnotation = "drs.cloudera.com/former-policy";
 
 const howToFree = 'see "Freeing what a restore has replaced" in docs/operations.md';
 
 /** The volumes kept so far. */
-export function keptVolumes({ notes }: Pick<JobContext, "notes">): readonly KeptVolume[] {
-  return [...notes.entries<KeptVolume>(keptNotes)].map(([, volume]) => volume);
+export function retainedVolumes({ notes }: Pick<JobContext, "notes">): readonly RetainedVolume[] {
+  return [...notes.entries<RetainedVolume>(retainedNotes)].map(([, volume]) => volume);
 }
 
 /** The Secrets without which the kept volumes are of no use, as `namespace/name`. */
-export function secretsOfKeptVolumes(context: Pick<JobContext, "notes">): ReadonlySet<string> {
-  return new Set(keptVolumes(context).flatMap(({ secrets = [] }) => secrets));
+export function secretsOfRetainedVolumes(context: Pick<JobContext, "notes">): ReadonlySet<string> {
+  return new Set(retainedVolumes(context).flatMap(({ secrets = [] }) => secrets));
 }
 
 /**
  * Notes the volume of every claim that the restore may replace and tells it to stay, whatever becomes of its claim: claims go with
  * their owners, so this comes before the first object is stopped or deleted. May run again.
  */
-export async function keepVolumes({ cluster, limits }: JobParts, context: JobContext, scope: Scope): Promise<void> {
+export async function retainVolumes({ cluster, limits }: JobDeps, context: JobContext, scope: Scope): Promise<void> {
   const { signal } = context;
   for (const namespace of scope.targetNamespaces) {
     const claims = cluster.list(persistentVolumeClaims, namespace, signal);
@@ -56,21 +56,21 @@ export async function keepVolumes({ cluster, limits }: JobParts, context: JobCon
       if (scope.liveReachOf(persistentVolumeClaims, claim.metadata) !== "as saved") return;
       const volumeName = volumeOf(claim);
       const volume = volumeName === "" ? undefined : await cluster.get(persistentVolumes, "", volumeName, signal);
-      if (volume) await keepVolume(cluster, context, claim, volume);
+      if (volume) await retainVolume(cluster, context, claim, volume);
     });
   }
 }
 
 /** Notes a claim's volume and tells it to stay. */
-async function keepVolume(
-  cluster: JobParts["cluster"],
+async function retainVolume(
+  cluster: JobDeps["cluster"],
   { job, notes, signal }: JobContext,
   claim: KubernetesObject,
   volume: KubernetesObject,
 ): Promise<void> {
   const { name } = volume.metadata;
   const reclaimPolicy = ownPolicy(volume);
-  const kept: KeptVolume = {
+  const retained: RetainedVolume = {
     persistentVolume: name,
     namespace: claim.metadata.namespace ?? "",
     claim: claim.metadata.name,
@@ -78,9 +78,9 @@ async function keepVolume(
     ...(isMadeByCluster(persistentVolumeClaims, claim) && { isEphemeral: true }),
     secrets: secretsOfVolume(volume).map((secret) => `${secret.namespace}/${secret.name}`),
   };
-  if (notes.get(noteOf(name)) === undefined) notes.set(noteOf(name), kept);
+  if (notes.get(noteOf(name)) === undefined) notes.set(noteOf(name), retained);
   const metadata = {
-    labels: { [keptByLabel]: job.uuid },
+    labels: { [retainedByLabel]: job.uuid },
     annotations: { [formerPolicyAnnotation]: reclaimPolicy },
   };
   await cluster.patch(
@@ -102,7 +102,7 @@ export function ownPolicy({ metadata, ...volume }: KubernetesObject): string {
 
 /** A volume's labels or annotations, without those of a restore that keeps it. */
 export function ownMarks(marks: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const { [keptByLabel]: _label, [formerPolicyAnnotation]: _annotation, ...own } = marks;
+  const { [retainedByLabel]: _label, [formerPolicyAnnotation]: _annotation, ...own } = marks;
   return own;
 }
 
@@ -111,12 +111,12 @@ export function ownMarks(marks: Readonly<Record<string, string>> = {}): Record<s
  * claim has another volume now with the data of the backup. Every other one stays, with a warning that names it, as its data
  * may be nowhere else. May run again.
  */
-export async function releaseKeptVolumes(parts: JobParts, context: JobContext, isLeft: LeftClaims): Promise<void> {
+export async function releaseRetainedVolumes(deps: JobDeps, context: JobContext, isLeft: LeftClaims): Promise<void> {
   const { info, warn } = context;
   let replaced = 0;
-  await releaseThose(parts, context, (kept, claim) => {
-    const { persistentVolume, namespace, claim: name, reclaimPolicy } = kept;
-    if (isOn(kept, claim)) return true;
+  await releaseThose(deps, context, (retained, claim) => {
+    const { persistentVolume, namespace, claim: name, reclaimPolicy } = retained;
+    if (isOn(retained, claim)) return true;
     const isOurs = isRestored(context, claim) && !isLeft({ metadata: { namespace, name } });
     if (isOurs && isBound(claim)) {
       replaced++;
@@ -130,7 +130,7 @@ export async function releaseKeptVolumes(parts: JobParts, context: JobContext, i
         namespace,
         `volume ${persistentVolume} is not claim ${name}'s any more, and has the only copy of its data: it is kept by the policy Retain`,
       );
-    return false; // a claim that is ours and waits for a pod is told by `bindIdleClaims`
+    return false; // a claim that is ours and waits for a pod is told by `bindUnconsumedClaims`
   });
   if (replaced > 0) info(`${replaced} replaced volumes were given back to their reclaim policies`);
 }
@@ -139,10 +139,10 @@ export async function releaseKeptVolumes(parts: JobParts, context: JobContext, i
  * Gives up those of the kept volumes that are their claims' again when the restore has gone back. Every other one stays, with
  * a warning that names it. May run again.
  */
-export async function releaseRestoredVolumes(parts: JobParts, context: JobContext): Promise<void> {
-  await releaseThose(parts, context, (kept, claim) => {
-    if (isOn(kept, claim)) return true;
-    const { namespace, claim: name, persistentVolume } = kept;
+export async function releaseRestoredVolumes(deps: JobDeps, context: JobContext): Promise<void> {
+  await releaseThose(deps, context, (retained, claim) => {
+    if (isOn(retained, claim)) return true;
+    const { namespace, claim: name, persistentVolume } = retained;
     context.warn(
       "DRS-R075",
       namespace,
@@ -154,18 +154,18 @@ export async function releaseRestoredVolumes(parts: JobParts, context: JobContex
 
 /** Gives back its own policy to each kept volume of which this may be done; of ephemeral ones always. */
 async function releaseThose(
-  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  { cluster, limits }: Pick<JobDeps, "cluster" | "limits">,
   context: JobContext,
-  mayGo: (kept: KeptVolume, claim: KubernetesObject | undefined) => boolean,
+  mayGo: (retained: RetainedVolume, claim: KubernetesObject | undefined) => boolean,
 ): Promise<void> {
   const { signal, notes, warn } = context;
   const released: string[] = [];
   await untilBound({ cluster, limits }, context);
-  await forEachInFlight(keptVolumes(context), limits.clusterConcurrency, async (kept) => {
-    const { persistentVolume, namespace, claim: name, reclaimPolicy, isEphemeral } = kept;
+  await forEachInFlight(retainedVolumes(context), limits.clusterConcurrency, async (retained) => {
+    const { persistentVolume, namespace, claim: name, reclaimPolicy, isEphemeral } = retained;
     const volume = await cluster.get(persistentVolumes, "", persistentVolume, signal);
     const claim = await cluster.get(persistentVolumeClaims, namespace, name, signal);
-    if (volume && isEphemeral !== true && !mayGo(kept, claim)) return;
+    if (volume && isEphemeral !== true && !mayGo(retained, claim)) return;
     if (!volume && isEphemeral !== true)
       warn(
         "DRS-R076",
@@ -173,7 +173,7 @@ async function releaseThose(
         `volume ${persistentVolume}, which claim ${name} had before, is gone from the cluster, as somebody has deleted it: the storage may have its data still`,
       );
     released.push(persistentVolume);
-    const metadata = { labels: { [keptByLabel]: null }, annotations: { [formerPolicyAnnotation]: null } };
+    const metadata = { labels: { [retainedByLabel]: null }, annotations: { [formerPolicyAnnotation]: null } };
     const spec = { persistentVolumeReclaimPolicy: reclaimPolicy };
     await cluster.patch(persistentVolumes, "", persistentVolume, { metadata, spec }, signal);
   });
@@ -182,15 +182,15 @@ async function releaseThose(
 
 /** Waits for the claims that were put on their volumes again: a busy cluster takes its time to bind them. */
 async function untilBound(
-  { cluster, limits }: Pick<JobParts, "cluster" | "limits">,
+  { cluster, limits }: Pick<JobDeps, "cluster" | "limits">,
   context: JobContext,
 ): Promise<void> {
   const { signal } = context;
   const waitedFor = new Map<string, Set<string>>();
-  await forEachInFlight(keptVolumes(context), limits.clusterConcurrency, async (kept) => {
-    const claim = await cluster.get(persistentVolumeClaims, kept.namespace, kept.claim, signal);
-    if (!claim || isBound(claim) || volumeOf(claim) !== kept.persistentVolume) return;
-    waitedFor.set(kept.namespace, (waitedFor.get(kept.namespace) ?? new Set()).add(kept.claim));
+  await forEachInFlight(retainedVolumes(context), limits.clusterConcurrency, async (retained) => {
+    const claim = await cluster.get(persistentVolumeClaims, retained.namespace, retained.claim, signal);
+    if (!claim || isBound(claim) || volumeOf(claim) !== retained.persistentVolume) return;
+    waitedFor.set(retained.namespace, (waitedFor.get(retained.namespace) ?? new Set()).add(retained.claim));
   });
   const request = { cluster, timeoutMs: limits.snapshotTimeout, signal };
   await forEachInFlight(waitedFor, limits.clusterConcurrency, async ([namespace, names]) => {
@@ -199,11 +199,11 @@ async function untilBound(
 }
 
 /** Whether a claim has the volume that it was taken from. */
-function isOn({ persistentVolume }: KeptVolume, claim: KubernetesObject | undefined): boolean {
+function isOn({ persistentVolume }: RetainedVolume, claim: KubernetesObject | undefined): boolean {
   return claim !== undefined && isBound(claim) && volumeOf(claim) === persistentVolume;
 }
 
 /** Ends in a slash, or to clear it would clear those of longer names too. */
 function noteOf(volume: string): string {
-  return `${keptNotes}${volume}/`;
+  return `${retainedNotes}${volume}/`;
 }

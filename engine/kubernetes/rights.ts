@@ -1,5 +1,5 @@
 import { DrsError } from "../errors.ts";
-import type { AccessQuestion, Cluster } from "./cluster.ts";
+import type { ResourceRight, Cluster } from "./cluster.ts";
 import { forEachInFlight } from "./in-flight.ts";
 import { hasStatus } from "./kubernetes-error.ts";
 import { groupOf, type ResourceType } from "./kubernetes-object.ts";
@@ -8,10 +8,10 @@ import { groupOf, type ResourceType } from "./kubernetes-object.ts";
  * PERMISSION_DENIED, naming those that are missing, when the service's own account lacks rights that `what` needs: `a backup`.
  * Where a namespace does not exist, which took its role bindings along, that is said first, in place of its many rights.
  */
-export async function checkPermissions(
+export async function checkRights(
   cluster: Cluster,
   what: string,
-  questions: readonly AccessQuestion[],
+  questions: readonly ResourceRight[],
   inFlight: number,
   signal: AbortSignal,
 ): Promise<void> {
@@ -19,11 +19,11 @@ export async function checkPermissions(
   if (lack !== undefined) throw lack;
 }
 
-/** What `checkPermissions` throws for the rights that are missing; undefined when none is. */
+/** What `checkRights` throws for the rights that are missing; undefined when none is. */
 export async function rightsLacking(
   cluster: Cluster,
   what: string,
-  questions: readonly AccessQuestion[],
+  questions: readonly ResourceRight[],
   inFlight: number,
   signal: AbortSignal,
 ): Promise<DrsError | undefined> {
@@ -41,12 +41,12 @@ export async function rightsLacking(
 /** Those that the service's own account lacks. An account that may do everything is asked one question. */
 async function missingRights(
   cluster: Cluster,
-  questions: readonly AccessQuestion[],
+  questions: readonly ResourceRight[],
   inFlight: number,
   signal: AbortSignal,
-): Promise<readonly AccessQuestion[]> {
+): Promise<readonly ResourceRight[]> {
   if (await cluster.isAllowed({ verb: "*", group: "*", resource: "*", namespace: "" }, signal)) return [];
-  const missing: AccessQuestion[] = [];
+  const missing: ResourceRight[] = [];
   await forEachInFlight(questions, inFlight, async (question) => {
     if (!(await cluster.isAllowed(question, signal))) missing.push(question);
   });
@@ -59,8 +59,8 @@ async function missingRights(
  */
 async function missingNamespaces(
   cluster: Cluster,
-  questions: readonly AccessQuestion[],
-  missing: readonly AccessQuestion[],
+  questions: readonly ResourceRight[],
+  missing: readonly ResourceRight[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   const asked = Map.groupBy(questions, ({ namespace }) => namespace);
@@ -98,7 +98,7 @@ async function whatIsThere(
 }
 
 /** Rights like rules: `delete, patch configmaps, deployments.apps in cdp`. */
-function inWords(rights: readonly AccessQuestion[]): readonly string[] {
+function inWords(rights: readonly ResourceRight[]): readonly string[] {
   const byKind = Map.groupBy(rights, (question) => `${kindOf(question)}${whereOf(question)}`);
   const rules = new Map<string, { verbs: string; where: string; kinds: string[] }>();
   for (const [question, ...others] of byKind.values()) {
@@ -118,18 +118,18 @@ export function rightsOn(
   verbs: readonly string[],
   namespace: string,
   subresource?: string,
-): readonly AccessQuestion[] {
+): readonly ResourceRight[] {
   const { resource } = type;
   const group = groupOf(type.apiVersion);
   return verbs.map((verb) => ({ verb, group, resource, ...(subresource !== undefined && { subresource }), namespace }));
 }
 
-function kindOf({ group, resource, subresource }: AccessQuestion): string {
+function kindOf({ group, resource, subresource }: ResourceRight): string {
   const kind = group === "" ? resource : `${resource}.${group}`;
   return subresource === undefined ? kind : `${kind}/${subresource}`;
 }
 
-function whereOf({ namespace }: AccessQuestion): string {
+function whereOf({ namespace }: ResourceRight): string {
   return namespace === "" ? "" : ` in ${namespace}`;
 }
 

@@ -22,14 +22,14 @@ interface Header {
 }
 
 /** What the chunks of a sealed file are made and opened with. */
-export interface Sealing {
+export interface FileEncryption {
   readonly dataKey: KeyObject;
   readonly streamId: Buffer;
   /** The header's line, without its newline: each chunk is bound to it. */
   readonly line: Buffer;
 }
 
-export function writeHeader(file: string, key: EncryptionKey, dataKey: Buffer, streamId: Buffer): Sealing {
+export function writeHeader(file: string, key: EncryptionKey, dataKey: Buffer, streamId: Buffer): FileEncryption {
   const header: Header = {
     file,
     keyId: key.id,
@@ -45,7 +45,7 @@ export function writeHeader(file: string, key: EncryptionKey, dataKey: Buffer, s
  * What the header says, with the file's key unwrapped. DATA_LOSS when the header is damaged or another file's;
  * FAILED_PRECONDITION when its key is not among `keys`, or another one has its name there.
  */
-export function readHeader(line: Buffer, file: string, keys: KeyRing | undefined): Sealing {
+export function readHeader(line: Buffer, file: string, keys: KeyRing | undefined): FileEncryption {
   const { file: named, keyId, keyFingerprint, dataKey: wrapped, streamId } = parse(line, file);
   if (named !== file) throw altered(file, `it is ${named}, put in its place`);
   const key = keys?.find(keyId);

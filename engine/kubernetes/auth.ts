@@ -2,7 +2,7 @@ import type { User } from "../model.ts";
 import type { Connection } from "./connection.ts";
 
 /** What may be asked of a right: https://kubernetes.io/docs/reference/access-authn-authz/authorization/ */
-export interface AccessQuestion {
+export interface ResourceRight {
   readonly verb: string;
   readonly group: string;
   readonly resource: string;
@@ -19,7 +19,7 @@ export interface AccessQuestion {
  * An API server that knows nothing of audiences, or that says yes to its own only, names none of them: its yes is no.
  * https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-review-v1/
  */
-export async function reviewToken(
+export async function authenticateToken(
   connection: Connection,
   token: string,
   audiences: readonly string[],
@@ -41,9 +41,9 @@ export async function reviewToken(
 }
 
 /** Whether a user may; without one, whether the service's own account may. */
-export async function reviewAccess(
+export async function isAuthorized(
   connection: Connection,
-  question: AccessQuestion,
+  question: ResourceRight,
   user: User | undefined,
   signal: AbortSignal,
 ): Promise<boolean> {

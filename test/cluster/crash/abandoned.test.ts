@@ -7,7 +7,7 @@ import { failing, restoreThatFails } from "./failing-restore.ts";
 
 const all = process.env["CRASH_TESTS"] === "all";
 /** A job is found and continued ten times in one phase; the eleventh death is one too many. */
-const deathsUntilGivenUp = 11;
+const deathsUntilAbandoned = 11;
 
 /** The ends of the phases that change the control plane. A phase that has run to its end does so again. */
 const points = [
@@ -35,7 +35,7 @@ afterAll(async () => scene?.close());
 
 test.runIf(all)("a backup that kills the service each time ends FAILED and leaves nothing", async () => {
   const { crn, service, died } = await scene.backup(always("backup CREATING_SNAPSHOTS: end"));
-  expect(died).toHaveLength(deathsUntilGivenUp);
+  expect(died).toHaveLength(deathsUntilAbandoned);
   const { errors } = await service.waitForJob(crn, { state: "FAILED" });
   expect(texts(errors)).toEqual([
     expect.stringMatching(/given up: .* died 11 times in a row during CREATING_SNAPSHOTS/),
@@ -46,7 +46,7 @@ test.runIf(all)("a backup that kills the service each time ends FAILED and leave
 test("a restore that kills the service each time before it touches anything ends FAILED and leaves all as it is", async () => {
   wrecked = await scene.wreck();
   const { crn, service, died } = await scene.restore(backupCrn, always("restore PRE_VALIDATION: end"));
-  expect(died).toHaveLength(deathsUntilGivenUp);
+  expect(died).toHaveLength(deathsUntilAbandoned);
   const { errors } = await service.waitForJob(crn, { state: "FAILED" });
   expect(texts(errors)).toEqual([expect.stringMatching(/given up: .* died 11 times in a row during PRE_VALIDATION/)]);
   expect(await scene.faults([backupCrn], wrecked)).toEqual([]);
@@ -54,7 +54,7 @@ test("a restore that kills the service each time before it touches anything ends
 
 test.each(chosen)("a restore that kills the service each time at `%s` ends FAILED and goes back", async (point) => {
   const { crn, service, died } = await scene.restore(backupCrn, always(point));
-  expect(died).toHaveLength(deathsUntilGivenUp);
+  expect(died).toHaveLength(deathsUntilAbandoned);
   const { errors } = await service.waitForJob(crn, { state: "FAILED" });
   expect(texts(errors)).toEqual([
     expect.stringMatching(/given up: the service died 11 times in a row during [A-Z_]+/),
@@ -71,7 +71,7 @@ test("the same backup can be restored after all that", async () => {
 
 test.runIf(all)("a deletion that kills the service each time fails, and can be repeated", async () => {
   const first = await scene.delete(backupCrn, always("deletion DELETING_SNAPSHOTS: end"));
-  expect(first.died).toHaveLength(deathsUntilGivenUp);
+  expect(first.died).toHaveLength(deathsUntilAbandoned);
   const { backup } = await first.service.api("describeBackup", { backupCrn });
   expect(backup.backupJobState).toBe("TERMINATING");
 
@@ -83,7 +83,7 @@ test.runIf(all)("a deletion that kills the service each time fails, and can be r
 test.runIf(all)("a restore that kills the service each time as it goes back says where all lies", async () => {
   const backup = await scene.backup();
   const { crn, service, died } = await restoreThatFails(scene, backup.crn, always(failing.at).slice(1));
-  expect(died).toHaveLength(deathsUntilGivenUp);
+  expect(died).toHaveLength(deathsUntilAbandoned);
   const { errors } = await service.waitForJob(crn, { state: "FAILED" });
   expect(texts(errors)).toEqual([
     expect.stringContaining("did not come up"),
@@ -94,7 +94,7 @@ test.runIf(all)("a restore that kills the service each time as it goes back says
 });
 
 function always(at: string): readonly Death[] {
-  return Array.from({ length: deathsUntilGivenUp }, () => ({ at }));
+  return Array.from({ length: deathsUntilAbandoned }, () => ({ at }));
 }
 
 function texts(messages: readonly unknown[]): readonly string[] {

@@ -1,5 +1,5 @@
 import { DrsError } from "../../errors.ts";
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims } from "../../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
@@ -16,15 +16,15 @@ import { stopApps } from "../stop/stopping-apps.ts";
  *
  * FAILED_PRECONDITION after `limit`, a time, names them and who makes them.
  */
-export async function removeUninvited(
-  parts: JobParts,
+export async function removeRecreated(
+  deps: JobDeps,
   context: JobContext,
   scope: Scope,
   claims: readonly KubernetesObject[],
   limit: number,
 ): Promise<void> {
   if (claims.length === 0) return;
-  const { cluster, limits } = parts;
+  const { cluster, limits } = deps;
   const { signal } = context;
   const names = listed(claims.flatMap((claim) => whoStarts(persistentVolumeClaims, claim, ["spec"]) ?? []));
   if (Date.now() >= limit)
@@ -35,11 +35,11 @@ export async function removeUninvited(
       { id: "DRS-R049" },
     );
   context.info(`made by somebody else while this restore runs, and deleted: ${names}`, "DRS-R049");
-  await stopApps(parts, context, scope);
+  await stopApps(deps, context, scope);
   await forEachInFlight(claims, limits.clusterConcurrency, ({ metadata: { namespace = "", name } }) =>
     cluster.delete(persistentVolumeClaims, namespace, name, signal),
   );
   const uids = new Set(claims.map(({ metadata }) => metadata.uid));
   const theirs = new Set(claims.map(({ metadata }) => metadata.namespace ?? ""));
-  await claimsGone(parts, context, theirs, ({ metadata }) => uids.has(metadata.uid));
+  await claimsGone(deps, context, theirs, ({ metadata }) => uids.has(metadata.uid));
 }

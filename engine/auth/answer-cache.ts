@@ -1,6 +1,6 @@
-import { Turns } from "./turns.ts";
+import { Semaphore } from "./semaphore.ts";
 
-export interface ReviewCacheOptions {
+export interface AnswerCacheOptions {
   /** How long an answer counts, in milliseconds. */
   readonly lifetime: number;
   /** How many answers are kept, of those that say yes and of those that say no. */
@@ -14,7 +14,7 @@ export interface ReviewCacheOptions {
   readonly clock: () => Date;
 }
 
-interface Kept<Answer> {
+interface Answered<Answer> {
   readonly answer: Answer;
   readonly until: number;
 }
@@ -32,16 +32,16 @@ interface Question<Answer> {
  *
  * Answers that say yes (that are truthy) are kept apart from the others, so that nobody pushes them out with guesses.
  */
-export class ReviewCache<Answer> {
-  readonly #options: ReviewCacheOptions;
-  readonly #yes = new Map<string, Kept<Answer>>();
-  readonly #no = new Map<string, Kept<Answer>>();
+export class AnswerCache<Answer> {
+  readonly #options: AnswerCacheOptions;
+  readonly #yes = new Map<string, Answered<Answer>>();
+  readonly #no = new Map<string, Answered<Answer>>();
   readonly #asking = new Map<string, Question<Answer>>();
-  readonly #turns: Turns;
+  readonly #semaphore: Semaphore;
 
-  constructor(options: ReviewCacheOptions) {
+  constructor(options: AnswerCacheOptions) {
     this.#options = options;
-    this.#turns = new Turns(options);
+    this.#semaphore = new Semaphore(options);
   }
 
   /**
@@ -80,13 +80,13 @@ export class ReviewCache<Answer> {
   }
 
   async #ask(key: string, ask: (signal: AbortSignal) => Promise<Answer>, signal: AbortSignal): Promise<Answer> {
-    await this.#turns.take(signal);
+    await this.#semaphore.acquire(signal);
     try {
       const answer = await ask(signal);
       this.#keep(key, answer);
       return answer;
     } finally {
-      this.#turns.end();
+      this.#semaphore.release();
     }
   }
 

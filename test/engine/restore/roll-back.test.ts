@@ -101,8 +101,8 @@ test("a claim that is still being deleted when a restore goes back is waited for
 const artifacts = "/api/v1/namespaces/cdp/persistentvolumeclaims/cdp-artifacts";
 
 /** Begins a restore that goes back while one of the claims that it has made is held. */
-async function startHeld(goBackTimeout: number) {
-  const scene = await Scene.open({ maxRefusedObjects: 0, goBackTimeout, limits: { podsStopTimeout: 500 } });
+async function startHeld(rollBackTimeout: number) {
+  const scene = await Scene.open({ maxRefusedObjects: 0, rollBackTimeout, limits: { podsStopTimeout: 500 } });
   const backup = await scene.backup();
   scene.simulator.volumes.write("cdp", "cdp-artifacts", "newer", "than the backup");
   await scene.change("/api/v1/namespaces/cdp/configmaps/cdp-api-config", { data: { newer: "than the backup" } });
@@ -206,9 +206,9 @@ test("a storage that gives errors of its device for a while, a restore waits for
   const before = await scene.picture();
   const crn = await scene.startRestore(backup.crn);
   await scene.until(() => scene.engine.getLogs(crn).includes("RESTORING_OBJECTS phase started"));
-  const mend = breakFiles(join(scene.folder, "archives"));
+  const fix = breakFiles(join(scene.folder, "archives"));
   await scene.until(() => scene.engine.getLogs(crn).includes(" attempt 5: "));
-  mend();
+  fix();
   const restore = await scene.restored(crn);
   expect(scene.engine.getLogs(crn)).toMatch(/attempt 5: .* cannot be reached at the moment; trying again in/);
   expect(texts(restore.errors)).toEqual([

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { boxOverhead, closeBox, nonceLength, openBox } from "../encryption/aes-gcm.ts";
+import { envelopeOverhead, encrypt, nonceLength, decrypt } from "../encryption/aes-gcm.ts";
 import { type EncryptionKey, keyLength, type KeyRing } from "../encryption/key-ring.ts";
 import { type Block, blocks } from "./blocks.ts";
 import { altered, damage } from "./damage.ts";
-import { maxHeaderLength, readHeader, type Sealing, streamIdLength, writeHeader } from "./sealed-header.ts";
+import { maxHeaderLength, readHeader, type FileEncryption, streamIdLength, writeHeader } from "./encrypted-header.ts";
 
 /** Bytes of a chunk before it is encrypted; all but the last have so many. */
 const chunkSize = 64 * 1024;
@@ -14,29 +14,33 @@ const newline = 0x0a;
  * it is the last, so that chunks cannot be left out, exchanged or cut off unnoticed: the STREAM construction of
  * https://eprint.iacr.org/2015/189. `file` is the archive's folder and the file's name in it.
  */
-export async function* seal(content: AsyncIterable<Buffer>, file: string, key: EncryptionKey): AsyncGenerator<Buffer> {
-  const sealing = writeHeader(file, key, randomBytes(keyLength), randomBytes(streamIdLength));
-  yield Buffer.concat([sealing.line, Buffer.of(newline)]);
+export async function* encryptFile(
+  content: AsyncIterable<Buffer>,
+  file: string,
+  key: EncryptionKey,
+): AsyncGenerator<Buffer> {
+  const encryption = writeHeader(file, key, randomBytes(keyLength), randomBytes(streamIdLength));
+  yield Buffer.concat([encryption.line, Buffer.of(newline)]);
   let index = 0;
   for await (const { pieces, isLast } of blocks(content, chunkSize))
-    yield* closeBox(sealing.dataKey, nonceOf(sealing.streamId, index++, isLast), pieces, sealing.line);
+    yield* encrypt(encryption.dataKey, nonceOf(encryption.streamId, index++, isLast), pieces, encryption.line);
 }
 
 /**
  * The content of a sealed file. Gives out only what is authentic and in its place; that nothing is missing at the end is
  * proven when the iteration has ended. Errors as `readHeader`, and DATA_LOSS for a chunk that is damaged or misplaced.
  */
-export async function* unseal(
+export async function* decryptFile(
   stored: AsyncIterable<Buffer>,
   file: string,
   keys: KeyRing | undefined,
 ): AsyncGenerator<Buffer> {
-  let sealing: Sealing | undefined;
-  const chunks = afterHeader(stored, file, (line) => (sealing = readHeader(line, file, keys)));
+  let encryption: FileEncryption | undefined;
+  const chunks = afterHeader(stored, file, (line) => (encryption = readHeader(line, file, keys)));
   let index = 0;
-  for await (const block of blocks(chunks, chunkSize + boxOverhead)) {
-    if (sealing === undefined) throw damage(file, "its header is cut off");
-    yield openChunk(sealing, block, index++, file);
+  for await (const block of blocks(chunks, chunkSize + envelopeOverhead)) {
+    if (encryption === undefined) throw damage(file, "its header is cut off");
+    yield openChunk(encryption, block, index++, file);
   }
 }
 
@@ -63,14 +67,14 @@ async function* afterHeader(
 }
 
 function openChunk(
-  { dataKey, streamId, line }: Sealing,
+  { dataKey, streamId, line }: FileEncryption,
   { pieces, isLast }: Block,
   index: number,
   file: string,
 ): Buffer {
   const bytes = Buffer.concat(pieces);
   const expected = nonceOf(streamId, index, isLast);
-  const content = openBox(dataKey, bytes, line, expected);
+  const content = decrypt(dataKey, bytes, line, expected);
   const nonce = bytes.subarray(0, nonceLength);
   if (content && nonce.equals(expected)) return content;
   // From here on only what to say is looked for.
@@ -81,7 +85,7 @@ function openChunk(
     throw isLast
       ? damage(file, `it is cut off after chunk ${index}`)
       : altered(file, `more follows its last chunk, ${index}`);
-  if (openBox(dataKey, bytes, line)) throw altered(file, `chunk ${number} is in the place of chunk ${index}`);
+  if (decrypt(dataKey, bytes, line)) throw altered(file, `chunk ${number} is in the place of chunk ${index}`);
   throw damage(file, `chunk ${index} is damaged`);
 }
 

@@ -5,7 +5,7 @@ import type { ArchiveStorage } from "../storage/archive-storage.ts";
 import type { RestoreParameters } from "./parameters.ts";
 
 /** What every kind of job works with. What flags say of a job's meaning is here as its parameters have it. */
-export interface JobParts {
+export interface JobDeps {
   readonly cluster: Cluster;
   readonly storage: ArchiveStorage;
   readonly archives: Archives;

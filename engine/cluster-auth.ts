@@ -3,7 +3,7 @@ import { DrsError } from "./errors.ts";
 import type { Cluster } from "./kubernetes/cluster.ts";
 import { KubernetesError } from "./kubernetes/kubernetes-error.ts";
 import type { User } from "./model.ts";
-import { ReviewCache } from "./reviews/review-cache.ts";
+import { AnswerCache } from "./auth/answer-cache.ts";
 
 /** A right on a cluster-scoped resource. */
 export interface ClusterRight {
@@ -19,9 +19,9 @@ export interface ClusterRight {
  *
  * A `signal` is aborted when nobody waits for the answer any more.
  */
-export interface Access {
+export interface Auth {
   /** Whose token it is; undefined when it is nobody's, or not meant for one of the audiences. */
-  reviewToken(token: string, audiences: readonly string[], signal?: AbortSignal): Promise<User | undefined>;
+  authenticateToken(token: string, audiences: readonly string[], signal?: AbortSignal): Promise<User | undefined>;
   isAllowed(user: User, right: ClusterRight, signal?: AbortSignal): Promise<boolean>;
 }
 
@@ -39,20 +39,26 @@ const atOnce = 8;
 const waiting = 250;
 
 /** See `Access`. Of a token only its digest is kept. */
-export class ClusterAccess implements Access {
-  readonly #cluster: Pick<Cluster, "reviewToken" | "isAllowedTo">;
-  readonly #tokens: ReviewCache<User | undefined>;
-  readonly #rights: ReviewCache<boolean>;
+export class ClusterAuth implements Auth {
+  readonly #cluster: Pick<Cluster, "authenticateToken" | "isAllowedTo">;
+  readonly #tokens: AnswerCache<User | undefined>;
+  readonly #rights: AnswerCache<boolean>;
 
-  constructor(cluster: Pick<Cluster, "reviewToken" | "isAllowedTo">, clock: () => Date) {
+  constructor(cluster: Pick<Cluster, "authenticateToken" | "isAllowedTo">, clock: () => Date) {
     this.#cluster = cluster;
-    this.#tokens = new ReviewCache({ lifetime: tokenLifetime, timeout, size, atOnce, waiting, clock });
-    this.#rights = new ReviewCache({ lifetime: rightLifetime, timeout, size, atOnce, waiting, clock });
+    this.#tokens = new AnswerCache({ lifetime: tokenLifetime, timeout, size, atOnce, waiting, clock });
+    this.#rights = new AnswerCache({ lifetime: rightLifetime, timeout, size, atOnce, waiting, clock });
   }
 
-  async reviewToken(token: string, audiences: readonly string[], caller?: AbortSignal): Promise<User | undefined> {
+  async authenticateToken(
+    token: string,
+    audiences: readonly string[],
+    caller?: AbortSignal,
+  ): Promise<User | undefined> {
     const ask = (signal: AbortSignal) =>
-      translateErrors("tokenreviews.authentication.k8s.io", () => this.#cluster.reviewToken(token, audiences, signal));
+      translateErrors("tokenreviews.authentication.k8s.io", () =>
+        this.#cluster.authenticateToken(token, audiences, signal),
+      );
     return this.#tokens.get(digest([token, audiences]), ask, caller);
   }
 

@@ -1,10 +1,10 @@
-import type { JobParts } from "../../jobs/parts.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims } from "../../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import { groupOf, type OwnerReference, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { isMadeByCluster } from "../../objects/object-selection.ts";
-import type { LeftClaims } from "./kept-volumes.ts";
+import type { LeftClaims } from "./retained-volumes.ts";
 import type { OwnerLinks } from "../objects/owner-links.ts";
 import { userSnapshots } from "../../kinds/restore-order.ts";
 
@@ -13,8 +13,8 @@ import { userSnapshots } from "../../kinds/restore-order.ts";
  * with them. Owners that stay too are kept: the snapshot controller knows the members of a group by them. `links` gives the
  * others back. May run again, and has to where who still ran may have set them anew.
  */
-export async function disown(
-  { cluster, limits }: JobParts,
+export async function detachFromOwners(
+  { cluster, limits }: JobDeps,
   { signal }: JobContext,
   namespaces: readonly string[],
   isLeft: LeftClaims,
