@@ -6,7 +6,7 @@ const maxRows = 100;
 
 /**
  * Answers read from the bookkeeping, kept until something is written to it. Who follows a job asks the same thing again and
- * again, and to read it from SQLite takes a fifth to a quarter of the whole call (`npm run bench -- --only reads`).
+ * again, and to read it from SQLite takes a quarter to two fifths of the whole call as JSON (docs/performance.md).
  */
 export class KeptAnswers {
   readonly #database: Database;
