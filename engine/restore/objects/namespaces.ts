@@ -91,11 +91,10 @@ export async function notTerminating(
     if (isGone()) return;
     const complaint = discoveryFailure(last);
     held = apisIn(complaint);
-    timeoutMs = limits.finalizerTimeout;
-    if (held === "") continue;
     await takeApisAway(deps, context, namespaces, complaint);
-    // What nobody has to complain of any more was so at the controller's latest try.
-    if (!(await isAnyApiDead(deps, context, complaint))) timeoutMs += retriedWithinMs;
+    // What holds it no more held it at the controller's latest try.
+    const isHeld = await isAnyApiDead(deps, context, complaint);
+    timeoutMs = limits.finalizerTimeout + (isHeld ? 0 : retriedWithinMs);
   }
   if (last)
     throw new DrsError(
