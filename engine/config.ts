@@ -14,6 +14,8 @@ export interface EngineConfig {
   readonly crn: CrnConfig;
   readonly restore: RestoreConfig;
   readonly limits: LimitsConfig;
+  /** Where volumes' data is copied to after each backup; needs `encryption`. Without it it is not copied. */
+  readonly copies?: CopiesConfig;
 }
 
 /** Where archives lie. */
@@ -108,6 +110,35 @@ export interface RestoreConfig {
    * applications have stopped. The service's own when not given.
    */
   readonly fillNamespace?: string;
+}
+
+/** How volumes' data is copied out of the storage system: by restic, in pods ("movers") in the namespace of fillers. */
+export interface CopiesConfig {
+  /** A restic repository's URL, as `parseRepository` takes it. */
+  readonly repository: string;
+  /** The Secret beside the movers with the repository's credentials: their environment, and files under `/drs/credentials`. */
+  readonly secret: string;
+  /** Has `restic` and `sh`. */
+  readonly image: string;
+  /** Volumes that are copied at once. */
+  readonly concurrency: number;
+  /** Of one mover, requested and at most, by resource: `memory` -> `1Gi`. */
+  readonly resources: Readonly<Record<string, string>>;
+  /** Labels of the nodes that movers run on. */
+  readonly nodeSelector: Readonly<Record<string, string>>;
+  readonly tolerations: readonly Toleration[];
+  /** In which snapshots are made volumes again to be read; the saved claim's own when not given. */
+  readonly storageClass?: string;
+  /** KiB a second that one mover sends at most. */
+  readonly uploadLimit?: number;
+}
+
+/** https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/ */
+export interface Toleration {
+  readonly key: string;
+  readonly operator: "Exists" | "Equal";
+  readonly value?: string;
+  readonly effect?: string;
 }
 
 /** How long to wait, in milliseconds, before a wait is given up; and how much goes on at once. */

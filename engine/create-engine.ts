@@ -6,9 +6,11 @@ import { listArchives } from "./archive/catalog.ts";
 import { KnownArchives } from "./archive/known-archives.ts";
 import { Closers } from "./closers.ts";
 import type { EngineConfig } from "./config.ts";
+import type { CopyWork } from "./copy/copy-deps.ts";
+import { CopyPlanner } from "./copy/copy-planner.ts";
 import { CrashPoints } from "./crash-points.ts";
 import type { Engine } from "./engine.ts";
-import { openEncryption } from "./encryption/archive-encryption.ts";
+import { type ArchiveEncryption, openEncryption } from "./encryption/archive-encryption.ts";
 import { DrsError } from "./errors.ts";
 import { importArchives } from "./import-archives.ts";
 import { createJobDefinitions } from "./job-definitions.ts";
@@ -84,7 +86,14 @@ export async function createEngine(config: EngineConfig, overrides: EngineOverri
       "backs up and restores this control plane",
     );
     const archives = new Archives(storage, encryption, new KnownArchives(store.archives));
+    const backgroundCluster = await Cluster.open(config.cluster, config.limits.clusterConcurrency, {
+      around: (what, write) => crashPoints.around(what, write),
+      mayGo: () => {},
+    });
+    closers.onClose(() => backgroundCluster.close());
     return await startEngine(config, overrides, {
+      copies: copyWork(config, encryption),
+      backgroundCluster,
       store,
       storage,
       archives,
@@ -99,7 +108,19 @@ export async function createEngine(config: EngineConfig, overrides: EngineOverri
   }
 }
 
+/** FAILED_PRECONDITION without a key: the repository's password is made from it. */
+function copyWork({ copies }: EngineConfig, encryption: ArchiveEncryption | undefined): CopyWork | undefined {
+  if (copies === undefined) return undefined;
+  if (encryption === undefined)
+    throw new DrsError("FAILED_PRECONDITION", "copies need an encryption key: see --encryption-keys", {
+      id: "DRS-V001",
+    });
+  return { config: copies, passwords: encryption.keys.repositoryPasswords };
+}
+
 interface Opened {
+  readonly copies: CopyWork | undefined;
+  readonly backgroundCluster: Cluster;
   readonly store: Store;
   readonly storage: ArchiveStorage;
   readonly archives: Archives;
@@ -112,22 +133,35 @@ interface Opened {
 async function startEngine(
   { controlPlane, restore, limits, crn }: EngineConfig,
   overrides: EngineOverrides,
-  { store, storage, archives, cluster, lease, crashPoints, closers }: Opened,
+  { store, storage, archives, cluster, backgroundCluster, copies, lease, crashPoints, closers }: Opened,
 ): Promise<Engine> {
   const { clock = () => new Date(), random = Math.random, logger = silentLogger } = overrides;
   const closing = new AbortController();
   const common = { store, logger, clock, random, crashPoints };
 
   closers.onClose(() => lease.close());
+  const definitionDeps = { cluster, backgroundCluster, storage, archives, controlPlane, restore, limits, copies };
+  const intake = new Intake({
+    store,
+    wakeRunner: () => runner.wake(),
+    clock,
+    crn,
+    flags: { controlPlane, restore },
+    queuedJobs: limits.queuedJobs,
+  });
+  const planner = copies && new CopyPlanner(common, intake);
   const runner = new JobRunner({
     ...common,
+    ...(planner && { onEnd: (job, state) => planner.afterEnd(job, state) }),
     ...(overrides.definitions === undefined
-      ? { lease, definitions: createJobDefinitions({ cluster, storage, archives, controlPlane, restore, limits }) }
+      ? { lease, definitions: createJobDefinitions(definitionDeps) }
       : { definitions: overrides.definitions }),
     settings: { ...defaultRunnerSettings, ...overrides.runner },
   });
   closers.onClose(() => runner.close());
   runner.start();
+  planner?.start();
+  closers.onClose(() => planner?.stop());
 
   const firstLook = Promise.withResolvers<void>();
   const importing = importArchives(
@@ -144,15 +178,6 @@ async function startEngine(
   await Promise.race([importing, firstLook.promise, pause(importWait, closing.signal)]);
 
   let closed: Promise<void> | undefined;
-  const intake = new Intake({
-    store,
-    wakeRunner: () => runner.wake(),
-    clock,
-    crn,
-    flags: { controlPlane, restore },
-    queuedJobs: limits.queuedJobs,
-  });
-
   return new Operations({
     store,
     intake,

@@ -87,6 +87,8 @@ export interface Engine {
   readonly auth: Auth;
   /** How many jobs there are, for monitoring: one entry for each kind, state and item that has any. */
   countJobs(): readonly JobCount[];
+  /** How many volumes of backups are not copied to the repository, as far as their copies have begun; 0 when copies are off. */
+  countUncopiedVolumes(): number;
   /** Whether jobs can be accepted: the database answers. */
   isHealthy(): boolean;
   /** Stops taking jobs and waits for running ones to reach a point where the next start continues. */

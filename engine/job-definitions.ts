@@ -1,16 +1,28 @@
 import { backupJob } from "./backup/backup-job.ts";
+import type { CopyWork } from "./copy/copy-deps.ts";
+import { copyJob } from "./copy/copy-job.ts";
 import { deletionJob } from "./deletion/deletion-job.ts";
 import { type JobParameters, type ParameterFlags, parametersFrom, parametersOf } from "./jobs/parameters.ts";
 import type { JobDeps } from "./jobs/deps.ts";
 import type { Job, JobContext, JobDefinition } from "./jobs/phase.ts";
+import type { Cluster } from "./kubernetes/cluster.ts";
 import type { JobKind, RestorePlan } from "./model.ts";
 import { restoreJob } from "./restore/restore-job.ts";
 import { SavedIndex } from "./restore/source/saved-index.ts";
 import { scratchRemovalJob } from "./restore/scratch/removal-job.ts";
 import { scratchJob } from "./restore/scratch/scratch-job.ts";
 
+export interface DefinitionDeps extends JobDeps, ParameterFlags {
+  readonly controlPlane: JobDeps["controlPlane"] & ParameterFlags["controlPlane"];
+  readonly restore: JobDeps["restore"] & ParameterFlags["restore"];
+  /** Of background work: it writes though no job has the control plane. */
+  readonly backgroundCluster: Cluster;
+  /** Undefined when copies are off. */
+  readonly copies: CopyWork | undefined;
+}
+
 /** The jobs this service knows: where the phases of each kind are plugged in. Each job goes by its own parameters. */
-export function createJobDefinitions(deps: JobDeps & ParameterFlags): Readonly<Record<JobKind, JobDefinition>> {
+export function createJobDefinitions(deps: DefinitionDeps): Readonly<Record<JobKind, JobDefinition>> {
   const index = new SavedIndex();
   return {
     backup: byParameters(deps, "backup", (parameters) => backupJob({ ...deps, parameters })),
@@ -22,6 +34,7 @@ export function createJobDefinitions(deps: JobDeps & ParameterFlags): Readonly<R
       ),
     ),
     deletion: byParameters(deps, "deletion", () => deletionJob(deps)),
+    copy: byParameters(deps, "copy", () => copyJob({ ...deps, cluster: deps.backgroundCluster })),
   };
 }
 

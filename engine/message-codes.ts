@@ -188,6 +188,16 @@ export const messageCodes = [
   "DRS-D001",
   "DRS-D002",
   "DRS-D003",
+  // Of copies of volumes.
+  "DRS-V001",
+  "DRS-V002",
+  "DRS-V003",
+  "DRS-V004",
+  "DRS-V005",
+  "DRS-V006",
+  "DRS-V007",
+  "DRS-V008",
+  "DRS-V009",
 ] as const;
 export type MessageCode = (typeof messageCodes)[number];
 

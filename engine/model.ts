@@ -55,8 +55,12 @@ export type RestoreMode = "replace" | "add" | "scratch" | "remove-scratch";
 /** The API shows no deletion's phase; the log does. */
 export type DeletionPhase = "PENDING" | "DELETING_SNAPSHOTS" | "DELETING_ARCHIVE" | "FINISHED";
 
-export type JobKind = "backup" | "restore" | "deletion";
-export type JobPhase = BackupPhase | RestorePhase | DeletionPhase;
+/** The API shows no copy's phase; the log does. */
+export type CopyPhase = "PENDING" | "COPYING_VOLUMES" | "FINISHED";
+
+/** `copy`: the volumes' data of a backup is copied out of the storage system. */
+export type JobKind = "backup" | "restore" | "deletion" | "copy";
+export type JobPhase = BackupPhase | RestorePhase | DeletionPhase | CopyPhase;
 
 /** How many jobs there are of a kind, in a state, of an item: the control plane's namespace, or one that was asked for. */
 export interface JobCount {

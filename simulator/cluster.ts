@@ -1,4 +1,5 @@
 import { ObjectStore } from "./objects/object-store.ts";
+import { Programs } from "./programs.ts";
 import { Registry } from "./objects/registry.ts";
 import { VolumeData } from "./volumes/volume-data.ts";
 
@@ -7,4 +8,5 @@ export class Cluster {
   readonly store = new ObjectStore();
   readonly registry = new Registry();
   readonly data = new VolumeData();
+  readonly programs = new Programs();
 }

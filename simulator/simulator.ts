@@ -9,6 +9,7 @@ import { createAll } from "./objects/create-object.ts";
 import { createApiServer } from "./http/api-server.ts";
 import type { Intercepted, Request } from "./http/api-server.ts";
 import type { Access } from "./http/reviews.ts";
+import type { Program } from "./programs.ts";
 import { createSample } from "./sample/sample.ts";
 import { loadState, saveState } from "./saved-state.ts";
 
@@ -34,6 +35,8 @@ export interface Simulator {
   readonly url: string;
   /** The files on the volumes of claims. */
   readonly volumes: ClaimVolumes;
+  /** From now on the pods of jobs run this. */
+  runPrograms(program: Program): void;
   /** From now on every continue token handed out so far is answered with 410, as after a compaction. */
   expireContinueTokens(): void;
   /** From now on watches from a past resourceVersion are answered with 410, as after a compaction. */
@@ -75,6 +78,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     volumes,
+    runPrograms: (program) => {
+      cluster.programs.program = program;
+    },
     expireContinueTokens: () => paging.epoch++,
     compact: () => cluster.store.compact(),
     save: () => saveState(cluster),

@@ -3,6 +3,7 @@ import type { PartResource } from "./format.ts";
 /** Names inside an archive's folder; `format.ts` draws the whole. */
 export const manifestFile = "manifest.json";
 export const digestFile = "manifest.json.sha256";
+export const copiesFile = "copies.json";
 
 /** Where backups lie in the storage, each in a folder named by the last part of its CRN. */
 export const backupsFolder = "backups/";

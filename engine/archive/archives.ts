@@ -1,7 +1,9 @@
 import type { ArchiveEncryption } from "../encryption/archive-encryption.ts";
+import { DrsError } from "../errors.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
 import { ArchiveReader } from "./archive-reader.ts";
 import { ArchiveWriter } from "./archive-writer.ts";
+import { type Copies, readCopies, writeCopies } from "./copies-file.ts";
 import type { KnownArchives } from "./known-archives.ts";
 import { knownFiles } from "./known-files.ts";
 
@@ -33,5 +35,16 @@ export class Archives {
   /** The same for an archive that has been there: what is gone is away with its storage, and UNAVAILABLE. */
   openAgain(folder: string, signal: AbortSignal): Promise<ArchiveReader> {
     return ArchiveReader.open(knownFiles(this.#storage), folder, signal, this.#encryption, this.#known);
+  }
+
+  /** What copies of its volumes' data an archive has; see `readCopies`. */
+  copies(folder: string, signal: AbortSignal): Promise<Copies | undefined> {
+    return readCopies(this.#storage, folder, this.#encryption?.keys, signal);
+  }
+
+  /** See `writeCopies`. INTERNAL without encryption. */
+  async setCopies(folder: string, copies: Copies, signal: AbortSignal): Promise<void> {
+    if (!this.#encryption) throw new DrsError("INTERNAL", "copies need an encryption key");
+    await writeCopies(this.#storage, folder, copies, this.#encryption.keys, signal);
   }
 }

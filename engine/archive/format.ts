@@ -3,6 +3,7 @@
  *
  *     backups/<uuid>/objects/<part>.ndjson.zst   one resource's objects, a line each, as the API server sent them
  *     backups/<uuid>/manifest.json.sha256        `<hex>  manifest.json\n`: what sha256sum -c reads
+ *     backups/<uuid>/copies.json                 where the volumes' data was copied to (`copies-file.ts`)
  *     backups/<uuid>/manifest.json               written last: without it there is no backup
  *
  * In an encrypted archive each part is a sealed file (`encrypted-file.ts`) with `.enc` after its name, and the manifest.json is

@@ -4,6 +4,8 @@ import type { Manifest, SavedVolume } from "../archive/format.ts";
 import { validated } from "../backup/backup-checkpoints.ts";
 import { uuidOf } from "../crn.ts";
 import { DrsError } from "../errors.ts";
+import type { CopyDeps } from "../copy/copy-deps.ts";
+import { forgetCopies } from "../copy/forget-copies.ts";
 import type { JobDeps } from "../jobs/deps.ts";
 import type { JobContext, JobDefinition, Phase } from "../jobs/phase.ts";
 import { volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
@@ -14,10 +16,10 @@ import { savedVolumes } from "../volumes/take-snapshots.ts";
 import { discardData } from "../volumes/saved-data.ts";
 
 /**
- * The job behind deleteBackup. The snapshots go first and the archive, which knows them, only when all of them are gone:
+ * The job behind deleteBackup. The copies and the snapshots go first and the archive, which knows them, only when all of them are gone:
  * so a deletion that failed can be repeated. The backup's row goes with the job's end.
  */
-export function deletionJob(deps: JobDeps): JobDefinition {
+export function deletionJob(deps: JobDeps & CopyDeps): JobDefinition {
   return {
     phases: [deletingSnapshots(deps), deletingArchive(deps)],
     async finish() {},
@@ -25,12 +27,13 @@ export function deletionJob(deps: JobDeps): JobDefinition {
   };
 }
 
-function deletingSnapshots(deps: JobDeps): Phase {
+function deletingSnapshots(deps: JobDeps & CopyDeps): Phase {
   const { cluster, archives, limits } = deps;
   return {
     name: "DELETING_SNAPSHOTS",
     async run(context) {
       const { signal } = context;
+      await forgetCopies(deps, context);
       const volumes = await snapshotsOf(archives, context);
       if (volumes === undefined) return deleteLabelled(deps, context);
       if (volumes.length === 0) {

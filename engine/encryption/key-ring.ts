@@ -11,13 +11,20 @@ export class EncryptionKey {
   readonly id: string;
   /** Public: tells two keys of the same id apart, and nothing about either. */
   readonly fingerprint: string;
+  readonly #repositoryPassword: string;
   readonly #wrapping: KeyObject;
 
   /** `secret` has 32 random bytes. */
   constructor(id: string, secret: Buffer) {
     this.id = id;
     this.fingerprint = derive(secret, "drs-sealed/1 fingerprint", 8).toString("hex");
+    this.#repositoryPassword = derive(secret, "drs-copies/1 repository password", keyLength).toString("base64url");
     this.#wrapping = createSecretKey(derive(secret, "drs-sealed/1 wrapping", keyLength));
+  }
+
+  /** Opens the repository of volumes' copies. It does not depend on where that is, so that it can be moved. */
+  get repositoryPassword(): string {
+    return this.#repositoryPassword;
   }
 
   /** A file's own key as it may lie beside the file; it is unwrapped for the same file only. */
@@ -49,6 +56,11 @@ export class KeyRing {
 
   get ids(): readonly string[] {
     return [...this.#byId.keys()];
+  }
+
+  /** The repository passwords of all keys, the current one's first. */
+  get repositoryPasswords(): readonly string[] {
+    return [...this.#byId.values()].map((key) => key.repositoryPassword);
   }
 
   find(id: string): EncryptionKey | undefined {

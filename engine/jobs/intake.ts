@@ -38,8 +38,14 @@ const crnTypeOf: Readonly<Record<JobKind, CrnType>> = {
   backup: "backup",
   restore: "restore",
   deletion: "deleteBackup",
+  copy: "copy",
 };
-const namePrefixOf: Readonly<Record<JobKind, string>> = { backup: "backup", restore: "restore", deletion: "delete" };
+const namePrefixOf: Readonly<Record<JobKind, string>> = {
+  backup: "backup",
+  restore: "restore",
+  deletion: "delete",
+  copy: "copy",
+};
 
 /** Records jobs, whoever asks for them: the only place where a job begins. */
 export class Intake {
@@ -66,10 +72,10 @@ export class Intake {
     return this.#deps.store.jobs.findByRequest(repeat, this.#ago(requestIdLife));
   }
 
-  /** Records a job that waits for its turn; part of the transaction that decides on it. RESOURCE_EXHAUSTED when too many wait. */
+  /** Records a job that waits for its turn; part of the transaction that decides on it. RESOURCE_EXHAUSTED when too many wait, but not for the service itself. */
   enqueue(wanted: Wanted): JobRecord {
     const { queuedJobs, store } = this.#deps;
-    if (store.queue.length >= queuedJobs) {
+    if (wanted.origin !== "service" && store.queue.length >= queuedJobs) {
       throw new DrsError(
         "RESOURCE_EXHAUSTED",
         `${queuedJobs} jobs wait already: try again when some have finished, or raise --max-queued-jobs`,

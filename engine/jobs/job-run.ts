@@ -1,5 +1,6 @@
 import type { CrashPoints } from "../crash-points.ts";
 import { DrsError } from "../errors.ts";
+import type { JobState } from "../model.ts";
 import { conclude } from "../store/conclusion.ts";
 import type { JobRecord } from "../store/job-record.ts";
 import { StoreError } from "../store/store-errors.ts";
@@ -34,6 +35,8 @@ export interface JobRunDeps extends JobContextDeps {
   readonly settings: JobRunSettings;
   /** Keeps other services from the control plane while a job works on it. */
   readonly lease?: ControlPlaneLease;
+  /** Called in the transaction that ends a job. */
+  readonly onEnd?: (job: JobRecord, state: JobState) => void;
 }
 
 export interface JobRunSignals {
@@ -290,5 +293,6 @@ class JobRun {
     store.queue.finish(job, state, clock());
     logJob(this.#deps, { ...job, phase: "FINISHED" }, "info", `job ended ${state}`);
     conclude(store, { ...job, state, updatedAt: clock() }, state);
+    this.#deps.onEnd?.(job, state);
   }
 }

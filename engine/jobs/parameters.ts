@@ -3,7 +3,7 @@ import { DrsError } from "../errors.ts";
 import type { JobKind, RestorePlan } from "../model.ts";
 
 /** Of what is written now. A program reads these and the ones before, and refuses a newer one. */
-const versions = { backup: 1, restore: 2, deletion: 1 } as const;
+const versions = { backup: 1, restore: 2, deletion: 1, copy: 1 } as const;
 
 /** What a backup saves. */
 export interface BackupParameters {
@@ -27,10 +27,16 @@ export interface DeletionParameters {
   readonly version: typeof versions.deletion;
 }
 
+/** A copy is told all by its backup. */
+export interface CopyParameters {
+  readonly version: typeof versions.copy;
+}
+
 export interface JobParameters {
   readonly backup: BackupParameters;
   readonly restore: RestoreParameters;
   readonly deletion: DeletionParameters;
+  readonly copy: CopyParameters;
 }
 
 /** The flags that say what a job means. */
@@ -68,6 +74,7 @@ export function parametersFrom(
       maxRefusedObjects: restore.maxRefusedObjects,
     },
     deletion: { version: versions.deletion },
+    copy: { version: versions.copy },
   };
 }
 

@@ -44,7 +44,7 @@ export interface JobContext {
   readonly phase: JobPhase;
   /**
    * Aborted when the service shuts down, and the job continues at the next start; when background work has to stand aside for
-   * a restore, and continues after it; and when the job was cancelled while it runs a phase, and its clean-up begins.
+   * a restore or deletion, and continues after it; and when the job was cancelled while it runs a phase, and its clean-up begins.
    */
   readonly signal: AbortSignal;
   readonly notes: JobNotes;
@@ -108,11 +108,11 @@ export interface JobDefinition {
   needsRollback?(context: JobContext): boolean;
   /**
    * For work that may take hours and holds up nothing, as it changes nothing that is the control plane's: it runs beside the
-   * control plane's jobs, one at a time, and does not keep other services from the control plane. A restore that it is in the
-   * way of waits until it stands aside: its signal is aborted as at a shutdown, and it continues when the restore is over.
+   * control plane's jobs, one at a time, and does not keep other services from the control plane. A restore or deletion that it
+   * is in the way of waits until it stands aside: its signal is aborted as at a shutdown, and it continues when that is over.
    */
   readonly background?: {
-    isInTheWayOf(job: Job, restore: Job): boolean;
+    isInTheWayOf(job: Job, other: Job): boolean;
   };
   /** The message when `fail` is given up for this reason: what is left for a person to do. Undefined when nothing is. */
   abandoned?(context: JobContext, why: string): Abandoned | undefined;

@@ -33,15 +33,15 @@ interface Run {
   readonly job: JobRecord;
   readonly cancelling: AbortController;
   readonly standingAside: AbortController;
-  /** The restore that it stands aside for. */
-  restore?: JobRecord;
+  /** The job that it stands aside for. */
+  other?: JobRecord;
   ended?: Promise<void>;
 }
 
 /**
  * Runs recorded jobs in two lanes, that of the control plane's jobs and that of background work: each in the order of
- * `JobQueue.next`, one at a time per entity, each job through its phases, from wherever its row says it is. A restore waits
- * until background work that is in its way stands aside, which goes on when no such restore runs or is next. Nothing is
+ * `JobQueue.next`, one at a time per entity, each job through its phases, from wherever its row says it is. A restore or deletion waits
+ * until background work that is in its way stands aside, which goes on when none such runs or is next. Nothing is
  * polled: whoever records a job calls `wake`.
  */
 export class JobRunner {
@@ -118,8 +118,8 @@ export class JobRunner {
   #clearTheWayOf(next: JobRecord): boolean {
     const inTheWay = this.#runs(this.#backgroundKinds).filter(({ job }) => this.#isInTheWay(job, next));
     for (const run of inTheWay) {
-      if (run.restore !== undefined) continue;
-      run.restore = next;
+      if (run.other !== undefined) continue;
+      run.other = next;
       logJob(this.#deps, next, "info", `waits until ${run.job.kind} ${run.job.crn} stands aside`);
       run.standingAside.abort();
     }
@@ -144,9 +144,9 @@ export class JobRunner {
     return waiting && isFree(waiting) ? this.#start(waiting) : undefined;
   }
 
-  #isInTheWay(job: JobRecord, restore: JobRecord): boolean {
-    if (restore.kind !== "restore" || restore.entity !== job.entity) return false;
-    return this.#deps.definitions[job.kind].background?.isInTheWayOf(asJob(job), asJob(restore)) === true;
+  #isInTheWay(job: JobRecord, other: JobRecord): boolean {
+    if ((other.kind !== "restore" && other.kind !== "deletion") || other.entity !== job.entity) return false;
+    return this.#deps.definitions[job.kind].background?.isInTheWayOf(asJob(job), asJob(other)) === true;
   }
 
   #start(waiting: JobRecord): JobRecord {
@@ -174,10 +174,10 @@ export class JobRunner {
       });
   }
 
-  #cameToRest({ job, restore }: Run): void {
+  #cameToRest({ job, other }: Run): void {
     const { store } = this.#deps;
-    if (restore === undefined || this.#closing.signal.aborted || !store.queue.setAside(job.seq)) return;
+    if (other === undefined || this.#closing.signal.aborted || !store.queue.setAside(job.seq)) return;
     const now = store.jobs.get(job.crn) ?? job;
-    logJob(this.#deps, now, "info", `stands aside for restore ${restore.crn}`);
+    logJob(this.#deps, now, "info", `stands aside for ${other.kind} ${other.crn}`);
   }
 }

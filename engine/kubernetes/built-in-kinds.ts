@@ -22,6 +22,7 @@ export const customResourceDefinitions: Kind = {
 export const events: Kind = { apiVersion: "v1", resource: "events" };
 export const csiNodes: Kind = { apiVersion: "storage.k8s.io/v1", resource: "csinodes" };
 export const jobs: Kind = { apiVersion: "batch/v1", resource: "jobs" };
+export const networkPolicies: Kind = { apiVersion: "networking.k8s.io/v1", resource: "networkpolicies" };
 export const nodes: Kind = { apiVersion: "v1", resource: "nodes" };
 export const pods: Kind = { apiVersion: "v1", resource: "pods" };
 export const secrets: Kind = { apiVersion: "v1", resource: "secrets" };

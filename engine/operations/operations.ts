@@ -135,6 +135,8 @@ export class Operations implements Engine {
       // A deletion that failed is never an answer: this call is how it is repeated.
       if (first !== undefined && first.state !== "FAILED") return first;
       const backup = this.#get(backupCrn);
+      for (const { crn, kind, state } of jobs.unfinished(backupCrn))
+        if (kind === "copy" && state === "NOT_STARTED") jobs.removeWaiting(crn); // nothing of it exists yet
       const unfinished = jobs.unfinished(backupCrn);
       const deletion = unfinished.find(({ kind }) => kind === "deletion");
       if (deletion !== undefined) return deletion;
@@ -170,7 +172,7 @@ export class Operations implements Engine {
 
   describeBackup(backupCrn: string): Backup {
     parseCrn(backupCrn, "backup");
-    return this.#describe(backupCrn, backupView);
+    return this.#describe(backupCrn, (job, messages) => backupView(job, messages, this.#messagesOfCopy(backupCrn)));
   }
 
   describeRestore(restoreCrn: string): Restore {
@@ -209,12 +211,21 @@ export class Operations implements Engine {
     return this.#store.jobs.counts();
   }
 
+  countUncopiedVolumes(): number {
+    return this.#store.copies.uncopiedVolumes();
+  }
+
   isHealthy(): boolean {
     return this.#store.database.isHealthy();
   }
 
   close(): Promise<void> {
     return this.#deps.close();
+  }
+
+  #messagesOfCopy(backupCrn: string): readonly MessageRecord[] {
+    const copy = this.#store.copies.last(backupCrn);
+    return copy === undefined ? [] : this.#store.messages.list(copy.seq);
   }
 
   #get(crn: string): JobRecord {

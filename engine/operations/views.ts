@@ -16,8 +16,15 @@ export function backupSummary({ crn, displayName: name, state, phase, createdAt 
   return { crn, name, state, phase: phase as BackupPhase, createdAt };
 }
 
-export function backupView(job: JobRecord, messages: readonly MessageRecord[]): Backup {
-  return { ...common(job), name: job.displayName, phase: job.phase as BackupPhase, ...byLevel(messages) };
+/** The backup is there, and so is what its copy tells of no more than a warning. */
+export function backupView(
+  job: JobRecord,
+  messages: readonly MessageRecord[],
+  ofCopy: readonly MessageRecord[] = [],
+): Backup {
+  const warnings = ofCopy.map((message) => ({ ...message, level: "warning" as const }));
+  const all = [...messages, ...warnings];
+  return { ...common(job), name: job.displayName, phase: job.phase as BackupPhase, ...byLevel(all) };
 }
 
 export function restoreSummary(job: ListedJob): RestoreSummary {

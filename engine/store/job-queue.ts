@@ -68,7 +68,9 @@ export class JobQueue {
       UPDATE job SET cancelled_by = @by, updated_ms = @now
       WHERE seq = @seq AND state = 'IN_PROGRESS' AND step = 'PHASE' AND cancelled_by IS NULL`);
     this.#cancelledBy = database.prepare(`SELECT cancelled_by AS by FROM job WHERE seq = @seq`);
-    this.#length = database.prepare(`SELECT count(*) AS length FROM job WHERE state = 'NOT_STARTED'`);
+    this.#length = database.prepare(
+      `SELECT count(*) AS length FROM job WHERE state = 'NOT_STARTED' AND origin <> 'service'`,
+    );
   }
 
   /**
@@ -80,7 +82,7 @@ export class JobQueue {
     return row && jobRecord(row);
   }
 
-  /** How many jobs have not started. */
+  /** How many jobs that somebody has asked for have not started. */
   get length(): number {
     return this.#length.get({})?.length ?? 0;
   }

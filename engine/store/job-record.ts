@@ -3,8 +3,8 @@ import type { Caller, JobKind, JobPhase, JobState } from "../model.ts";
 /** What of a job is running: its phase, the clean-up after the last phase, or the clean-up after a failure. */
 export type JobStep = "PHASE" | "FINISH" | "FAIL";
 
-/** Who asked for a job: a caller of the API, the tick of a policy, a custom resource. */
-export type Origin = "caller" | "policy" | "custom-resource";
+/** Who asked for a job: a caller of the API, the tick of a policy, a custom resource, the service itself. */
+export type Origin = "caller" | "policy" | "custom-resource" | "service";
 
 /** What is known of a job when it is recorded. */
 export interface NewJob {

@@ -85,7 +85,9 @@ export class JobStore {
     this.#terminate = database.prepare(`
       UPDATE job SET state = 'TERMINATING', updated_ms = @now
       WHERE backup_crn = @backupCrn AND kind IN ('backup', 'restore') AND state NOT IN ('NOT_STARTED', 'IN_PROGRESS')`);
-    this.#remove = database.prepare(`DELETE FROM job WHERE backup_crn = @backupCrn AND kind IN ('backup', 'restore')`);
+    this.#remove = database.prepare(
+      `DELETE FROM job WHERE backup_crn = @backupCrn AND kind IN ('backup', 'restore', 'copy')`,
+    );
     this.#forget = database.prepare(`
       DELETE FROM job
       WHERE kind = 'deletion' AND state IN ('COMPLETED', 'PARTIALLY_FAILED', 'FAILED')
@@ -179,7 +181,7 @@ export class JobStore {
     this.#forget.run({ before: daysAgo(30), beforeAtLeast: daysAgo(1), keep: 1_000 });
   }
 
-  /** Removes a backup and its restores with their messages, logs and notes. The rows of its deletions stay. */
+  /** Removes a backup, its restores and its copies with their messages, logs and notes. The rows of its deletions stay. */
   removeBackup(backupCrn: string): void {
     this.#remove.run({ backupCrn });
   }

@@ -1,4 +1,5 @@
 import { ArchiveStore } from "./archive-store.ts";
+import { CopyStore } from "./copy-store.ts";
 import { Database } from "./database.ts";
 import { JobQueue } from "./job-queue.ts";
 import { JobStore } from "./job-store.ts";
@@ -17,6 +18,7 @@ export interface Store {
   readonly logs: LogStore;
   readonly notes: NoteStore;
   readonly archives: ArchiveStore;
+  readonly copies: CopyStore;
 }
 
 /** Opens the bookkeeping in a file; see `Database`. */
@@ -31,5 +33,6 @@ export function openStore(file: string): Store {
     logs: new LogStore(database),
     notes: new NoteStore(database),
     archives: new ArchiveStore(database),
+    copies: new CopyStore(database),
   };
 }

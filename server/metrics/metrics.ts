@@ -12,13 +12,14 @@ const callBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10];
  * Labels come from closed sets and from what the cluster calls its namespaces: callers cannot make series without end.
  */
 export class Metrics {
-  readonly #engine: Pick<Engine, "countJobs">;
+  readonly #engine: Pick<Engine, "countJobs" | "countUncopiedVolumes">;
   readonly #registry = new Registry();
   readonly #calls: Histogram<"method" | "code">;
   readonly #jobs: Gauge<JobLabel>;
   readonly #updated: Gauge<JobLabel>;
+  readonly #uncopied: Gauge;
 
-  constructor(engine: Pick<Engine, "countJobs">) {
+  constructor(engine: Pick<Engine, "countJobs" | "countUncopiedVolumes">) {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
     this.#engine = engine;
@@ -31,7 +32,7 @@ export class Metrics {
     });
     this.#jobs = new Gauge({
       name: "drs_jobs",
-      help: "Backups, restores and deletions in the bookkeeping, by state and item.",
+      help: "Backups, restores, deletions and copies in the bookkeeping, by state and item.",
       labelNames: jobLabels,
       registers,
     });
@@ -39,6 +40,11 @@ export class Metrics {
       name: "drs_jobs_last_updated_timestamp_seconds",
       help: "When the latest of these jobs was last moved on: of COMPLETED ones, when it was finished.",
       labelNames: jobLabels,
+      registers,
+    });
+    this.#uncopied = new Gauge({
+      name: "drs_volumes_not_copied",
+      help: "Volumes of backups whose data is not copied to the repository, or not yet, as far as their copies have begun.",
       registers,
     });
   }
@@ -56,6 +62,7 @@ export class Metrics {
   async text(): Promise<string> {
     this.#jobs.reset();
     this.#updated.reset();
+    this.#uncopied.set(this.#engine.countUncopiedVolumes());
     for (const { kind, state, item, count, lastUpdated } of this.#engine.countJobs()) {
       this.#jobs.set({ kind, state, item }, count);
       this.#updated.set({ kind, state, item }, lastUpdated.getTime() / 1_000);

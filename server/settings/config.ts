@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import type { EncryptionConfig, EngineConfig, StorageConfig } from "../../engine/config.ts";
 import { type CallersConfig, callersConfig, whyNotServed } from "../callers/options.ts";
+import { copiesConfig } from "./copy-options.ts";
 import { whyNotKnown } from "./environment.ts";
 import { type ServerLimits, serverLimits } from "../limits/options.ts";
 import { describeOptions, type Options } from "./options.ts";
@@ -105,6 +106,7 @@ export function readConfig(args: readonly string[]): ServerConfig {
         clusterConcurrency: options.clusterConcurrency,
         queuedJobs: options.maxQueuedJobs,
       },
+      ...copiesConfig(options, program),
     },
   };
 }

@@ -3,6 +3,7 @@ import type { FurtherObjects, StorageConfig } from "../../engine/config.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { addCallerOptions, type CallerOptions } from "../callers/options.ts";
 import { addLimitOptions, type LimitOptions } from "../limits/options.ts";
+import { addCopyOptions, type CopyOptions } from "./copy-options.ts";
 import { duration, setting } from "./option.ts";
 import {
   type Address,
@@ -21,7 +22,7 @@ import {
 } from "./parsers.ts";
 
 /** The values of `describeOptions`, each of them parsed by itself. */
-export interface Options extends CallerOptions, LimitOptions {
+export interface Options extends CallerOptions, LimitOptions, CopyOptions {
   readonly listen: Address | "off";
   readonly tlsListen: Address | "off";
   readonly tlsCert?: string;
@@ -105,6 +106,11 @@ export function describeOptions(): Command {
     );
   addCallerOptions(program);
   addLimitOptions(program);
+  addMainOptions(program);
+  return addCopyOptions(program);
+}
+
+function addMainOptions(program: Command): Command {
   return program
     .optionsGroup("Keeping:")
     .addOption(

@@ -100,6 +100,18 @@ async function answer(cluster: Cluster, deps: ServerDeps, request: IncomingMessa
     watch(cluster, target, query, response);
     return;
   }
+  if (method === "GET" && target.subresource === "log") {
+    const lines = cluster.programs.logs.get(existing(cluster, target).metadata.uid) ?? [];
+    sendText(
+      response,
+      200,
+      lines
+        .slice(-Number(query.get("tailLines") ?? lines.length))
+        .map((line) => `${line}\n`)
+        .join(""),
+    );
+    return;
+  }
   const type = (request.headers["content-type"] ?? "").split(";")[0] ?? "";
   const reply = respond(cluster, deps, target, method, query, type, sent);
   if (intercepted === "done and broken off") response.destroy();

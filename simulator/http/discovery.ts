@@ -18,6 +18,7 @@ export const version = {
 const objectVerbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 const subresourceVerbs: Readonly<Record<string, readonly string[]>> = {
   eviction: ["create"],
+  log: ["get"],
   finalize: ["update"],
   scale: ["get", "patch", "update"],
   status: ["get", "patch", "update"],

@@ -1,6 +1,6 @@
 import type { Resource } from "./resource.ts";
 
-type Trait = "cluster" | "status" | "scale" | "generation" | "all" | "finalize" | "eviction";
+type Trait = "cluster" | "status" | "scale" | "generation" | "all" | "finalize" | "eviction" | "log";
 
 /** The built-in kinds by group and version: kind, plural, short names, traits. */
 const table: readonly (readonly [string, string, readonly (readonly [string, string, string, ...Trait[]])[]])[] = [
@@ -16,7 +16,7 @@ const table: readonly (readonly [string, string, readonly (readonly [string, str
       ["Node", "nodes", "no", "cluster", "status"],
       ["PersistentVolumeClaim", "persistentvolumeclaims", "pvc", "status"],
       ["PersistentVolume", "persistentvolumes", "pv", "cluster", "status"],
-      ["Pod", "pods", "po", "status", "all", "eviction", "generation"],
+      ["Pod", "pods", "po", "status", "all", "eviction", "log", "generation"],
       ["PodTemplate", "podtemplates", "", "generation"],
       ["ReplicationController", "replicationcontrollers", "rc", "status", "scale", "generation", "all"],
       ["ResourceQuota", "resourcequotas", "quota", "status"],
@@ -95,7 +95,7 @@ const table: readonly (readonly [string, string, readonly (readonly [string, str
   ["coordination.k8s.io", "v1", [["Lease", "leases", ""]]],
 ];
 
-const traitSubresources = ["status", "scale", "finalize", "eviction"] as const;
+const traitSubresources = ["status", "scale", "finalize", "eviction", "log"] as const;
 
 export const builtInResources: readonly Resource[] = table.flatMap(([group, version, kinds]) =>
   kinds.map(([kind, plural, shortNames, ...traits]) => ({

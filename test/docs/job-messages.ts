@@ -15,7 +15,7 @@ export interface JobMessage {
 
 /** The texts of a job's messages as the source has them. Those that are put together elsewhere are not found. */
 export async function jobMessages(root: string): Promise<readonly JobMessage[]> {
-  const rooms = "{archive,backup,deletion,encryption,jobs,kubernetes,objects,restore,storage,volumes}";
+  const rooms = "{archive,backup,copy,deletion,encryption,jobs,kubernetes,objects,restore,storage,volumes}";
   const files = await Array.fromAsync(glob(`engine/${rooms}/**/*.ts`, { cwd: root }));
   const found = await Promise.all(
     files.map(async (file) => textsIn(await readFile(join(root, file), "utf8")).map((text) => ({ file, text }))),

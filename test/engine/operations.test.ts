@@ -12,7 +12,12 @@ const request = { backupName: "nightly", itemName: "", caller: alice };
 /** An engine whose backups wait for the gate. */
 async function busyEngine(more: Parameters<typeof smallEngine>[1] = {}) {
   const backups = gate();
-  const definitions = { backup: job({ PRE_VALIDATION: () => backups.opened }), restore: idle, deletion: idle };
+  const definitions = {
+    backup: job({ PRE_VALIDATION: () => backups.opened }),
+    restore: idle,
+    deletion: idle,
+    copy: idle,
+  };
   const engine = await smallEngine(temporaryFolder(), { definitions, ...more });
   return { engine, finishBackups: () => backups.open() };
 }
@@ -132,6 +137,7 @@ test("a full queue leaves a backup as it is that could not be deleted", async ()
     backup: job({ PRE_VALIDATION: () => (names++ === 0 ? Promise.resolve() : backups.opened) }),
     restore: idle,
     deletion: idle,
+    copy: idle,
   };
   const engine = await smallEngine(temporaryFolder(), { definitions });
   const backupCrn = await finishedBackup(engine);
@@ -244,7 +250,7 @@ test("a backup that is not finished well cannot be restored, and the error says 
     },
   });
   const engine = await smallEngine(temporaryFolder(), {
-    definitions: { backup: failing, restore: idle, deletion: idle },
+    definitions: { backup: failing, restore: idle, deletion: idle, copy: idle },
   });
   const backupCrn = await engine.createBackup(request);
   await backupReaches(engine, backupCrn, "FAILED");
@@ -282,7 +288,9 @@ test("a deletion that fails leaves the backup TERMINATING with the reason, and c
       if (broken) context.error("DRS-D001", "cdp", "snapshot of claim data cannot be deleted");
     },
   });
-  const engine = await smallEngine(temporaryFolder(), { definitions: { backup: idle, restore: idle, deletion } });
+  const engine = await smallEngine(temporaryFolder(), {
+    definitions: { backup: idle, restore: idle, deletion, copy: idle },
+  });
   const backupCrn = await finishedBackup(engine);
   const first = await engine.deleteBackup({ backupCrn, caller: alice });
   expect(engine.describeBackup(backupCrn).state).toBe("TERMINATING");
@@ -319,7 +327,9 @@ test("a waiting backup is cancelled by its deletion at once; a running one canno
 test("a backup that is being restored cannot be deleted, and the error names the restore", async () => {
   const held = gate();
   const restore = job({ STOPPING_APPS: () => held.opened });
-  const engine = await smallEngine(temporaryFolder(), { definitions: { backup: idle, restore, deletion: idle } });
+  const engine = await smallEngine(temporaryFolder(), {
+    definitions: { backup: idle, restore, deletion: idle, copy: idle },
+  });
   const backupCrn = await finishedBackup(engine);
   const restoreCrn = await engine.restoreBackup({ backupCrn, caller: alice });
   await expect(engine.deleteBackup({ backupCrn, caller: alice })).rejects.toThrow(

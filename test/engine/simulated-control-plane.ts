@@ -8,6 +8,7 @@ import type { Picture } from "../../demo/picture.ts";
 import { Archives } from "../../engine/archive/archives.ts";
 import type {
   ControlPlaneConfig,
+  CopiesConfig,
   EncryptionConfig,
   FurtherObjects,
   LimitsConfig,
@@ -41,6 +42,8 @@ export interface SceneOptions extends SimulatorOptions {
   readonly rollBack?: boolean;
   /** Where volumes are filled while the applications run: nowhere when not given. It has to exist. */
   readonly fillNamespace?: string;
+  /** How volumes are copied: not at all when not given. */
+  readonly copies?: CopiesConfig;
   /** Whether archives are encrypted, as they are unless somebody turns it off. */
   readonly isEncrypted?: boolean;
   /** Whether archives that are not encrypted are read all the same. */
@@ -63,6 +66,7 @@ export class Scene {
   readonly client: KubernetesClient;
   readonly folder = temporaryFolder();
   readonly #limits: Partial<LimitsConfig>;
+  readonly #copies: CopiesConfig | undefined;
   #further: Pick<ControlPlaneConfig, "furtherNamespaces" | "furtherObjects">;
   #restore: Partial<RestoreConfig>;
   readonly #encryption: EncryptionConfig | undefined;
@@ -84,11 +88,13 @@ export class Scene {
       fillNamespace = "",
       isEncrypted = true,
       readsUnencrypted = false,
+      copies,
     }: SceneOptions,
   ) {
     this.simulator = simulator;
     this.client = new KubernetesClient(simulator.url);
     this.#limits = limits;
+    this.#copies = copies;
     this.#further = { furtherNamespaces, furtherObjects };
     this.#restore = { statusOf, maxRefusedObjects, rollBackTimeout, rollBack, fillNamespace };
     this.#maxAttempts = maxAttempts;
@@ -145,6 +151,7 @@ export class Scene {
         restore: { ...config.restore, ...this.#restore },
         ...(this.#encryption && { encryption: this.#encryption }),
         limits,
+        ...(this.#copies && { copies: this.#copies }),
       },
       { runner: { ...fastSettings, maxAttempts: this.#maxAttempts, maxCleanUps: 6 } },
     );

@@ -128,6 +128,10 @@ export class FakeEngine implements Engine {
     return this.logs;
   }
 
+  countUncopiedVolumes(): number {
+    return 0;
+  }
+
   countJobs(): readonly JobCount[] {
     return this.backups.map(({ state, updatedAt }) => ({
       kind: "backup",

@@ -18,12 +18,20 @@ export function jobController(cluster: Cluster): Controller {
     },
     reconcile(key) {
       const job = cluster.store.get<Workload>(jobs, key);
-      if (job === undefined || isDeleting(job) || isComplete(job)) return;
+      if (job === undefined || isDeleting(job) || isOver(job)) return;
       const owned = ownedObjects<Pod>(cluster, pods, job);
       const active = owned.filter(isActive);
       const succeeded = owned.filter(({ status }) => status?.phase === "Succeeded").length;
       const completions = job.spec?.completions ?? 1;
       const wanted = job.spec?.suspend ? 0 : Math.min(job.spec?.parallelism ?? 1, completions - succeeded);
+      const failed = owned.filter(({ status }) => status?.phase === "Failed").length;
+      const hasFailed = failed > ((job.spec?.["backoffLimit"] as number | undefined) ?? 6);
+      if (hasFailed) {
+        changeObject<Workload>(cluster, jobs, key, (copy) => {
+          copy.status = { ...copy.status, ...nonZero({ failed }), conditions: failedConditions(timestamp()) };
+        });
+        return;
+      }
       for (const pod of active.slice(wanted)) deleteObject(cluster, pods, keyOf(pod));
       for (let missing = wanted - active.length; missing > 0; missing--) {
         createPod(cluster, job, { generateName: `${job.metadata.name}-` });
@@ -31,7 +39,7 @@ export function jobController(cluster: Cluster): Controller {
       changeObject<Workload>(cluster, jobs, key, (copy) => {
         const now = timestamp();
         copy.status = {
-          ...nonZero({ active: Math.max(0, wanted), succeeded }),
+          ...nonZero({ active: Math.max(0, wanted), succeeded, failed }),
           ready: active.filter(isReady).length,
           ...(job.spec?.suspend ? {} : { startTime: copy.status?.["startTime"] ?? now }),
           ...(succeeded >= completions ? { completionTime: now, conditions: completed(now) } : {}),
@@ -41,8 +49,19 @@ export function jobController(cluster: Cluster): Controller {
   };
 }
 
-function isComplete({ status }: Workload): boolean {
-  return ((status?.["conditions"] ?? []) as readonly Condition[]).some(({ type }) => type === "Complete");
+function isOver({ status }: Workload): boolean {
+  const conditions = (status?.["conditions"] ?? []) as readonly Condition[];
+  return conditions.some(({ type }) => type === "Complete" || type === "Failed");
+}
+
+function failedConditions(now: string): readonly Condition[] {
+  return ["FailureTarget", "Failed"].map((type) => ({
+    type,
+    status: "True",
+    lastTransitionTime: now,
+    reason: "BackoffLimitExceeded",
+    message: "Job has reached the specified backoff limit",
+  }));
 }
 
 function completed(now: string): readonly Condition[] {

@@ -1,7 +1,7 @@
 import { nodeName } from "../../bootstrap.ts";
 import type { Cluster } from "../../cluster.ts";
 import { deleteObject } from "../../objects/delete-object.ts";
-import type { Claim, Condition, Pod } from "../../objects/kinds.ts";
+import type { Claim, Condition, Pod, Volume } from "../../objects/kinds.ts";
 import { controllerOf, isDeleting, keyOf, timestamp } from "../../objects/kubernetes-object.ts";
 import { builtIn } from "../../objects/registry.ts";
 import { changeObject } from "../../objects/update-object.ts";
@@ -9,8 +9,9 @@ import type { Controller } from "../controller.ts";
 import { isTerminated, pods } from "./owned-pods.ts";
 
 const claims = builtIn("persistentvolumeclaims");
+const volumes = builtIn("persistentvolumes");
 
-/** Scheduler and kubelet in one: pods run as soon as their claims are bound; those of jobs then end well. */
+/** Scheduler and kubelet in one: pods run as soon as their claims are bound; those of jobs run their program (`Programs`) to its end. */
 export function podController(cluster: Cluster): Controller {
   const { store } = cluster;
 
@@ -19,6 +20,20 @@ export function podController(cluster: Cluster): Controller {
       const claim = store.get<Claim>(claims, key);
       return claim?.status?.phase === "Bound" && !isDeleting(claim);
     });
+  }
+
+  /** Runs the program of a job's pod until it ends. */
+  function goOn(pod: Pod): void {
+    const { programs, data } = cluster;
+    const mounted = (pod.spec?.volumes ?? []).flatMap(({ name, persistentVolumeClaim: claim }) => {
+      const bound = claim && store.get<Claim>(claims, `${pod.metadata.namespace}/${claim.claimName}`);
+      const volume = store.get<Volume>(volumes, `/${bound?.spec?.volumeName ?? ""}`);
+      const files = data.volumes.get(volume?.spec?.csi?.volumeHandle ?? "");
+      return files ? [[name ?? "", files] as const] : [];
+    });
+    const { exitCode, log } = programs.program(pod, new Map(mounted));
+    programs.logs.set(pod.metadata.uid, log);
+    if (exitCode !== undefined) changeObject<Pod>(cluster, pods, keyOf(pod), (copy) => end(copy, exitCode));
   }
 
   return {
@@ -35,7 +50,7 @@ export function podController(cluster: Cluster): Controller {
       if (isDeleting(pod)) {
         if (pod.metadata.deletionGracePeriodSeconds) deleteObject(cluster, pods, key, { gracePeriodSeconds: 0 });
       } else if (pod.status?.phase === "Running") {
-        if (controllerOf(pod)?.kind === "Job") changeObject<Pod>(cluster, pods, key, succeed);
+        if (controllerOf(pod)?.kind === "Job") goOn(pod);
       } else {
         changeObject<Pod>(cluster, pods, key, claimsAreBound(pod) ? run : wait);
       }
@@ -81,13 +96,21 @@ function run(pod: Pod): void {
   pod.status = status;
 }
 
-function succeed(pod: Pod): void {
+function end(pod: Pod, exitCode: number): void {
   const conditions = (pod.status?.conditions ?? []).map((given) =>
     given.type === "Ready" || given.type === "ContainersReady"
       ? { ...condition(given.type, "False"), reason: "PodCompleted" }
       : given,
   );
-  pod.status = { ...pod.status, phase: "Succeeded", conditions };
+  const containerStatuses = (pod.spec?.containers ?? []).map(({ name, image }) => ({
+    name,
+    image,
+    state: { terminated: { exitCode, finishedAt: timestamp() } },
+    ready: false,
+    restartCount: 0,
+  }));
+  const ended = { phase: exitCode === 0 ? ("Succeeded" as const) : ("Failed" as const), conditions, containerStatuses };
+  pod.status = { ...pod.status, ...ended };
 }
 
 function condition(type: string, status: Condition["status"]): Condition {

@@ -16,7 +16,7 @@ async function busyEngine(): Promise<{ engine: Engine; first: string; open: () =
   const backups = gate();
   let begun = 0;
   const work = () => (begun++ === 0 ? Promise.resolve() : backups.opened);
-  const definitions = { backup: job({ PRE_VALIDATION: work }), restore: idle, deletion: idle };
+  const definitions = { backup: job({ PRE_VALIDATION: work }), restore: idle, deletion: idle, copy: idle };
   const engine = await smallEngine(temporaryFolder(), { definitions });
   const first = await engine.createBackup({ ...request, backupName: "first" });
   await backupReaches(engine, first, "COMPLETED");
@@ -76,7 +76,9 @@ test("a job that is cancelled as its last phase ends is not completed", async ()
       ended.push(crn);
     },
   });
-  const engine = await smallEngine(temporaryFolder(), { definitions: { backup: work, restore: work, deletion: idle } });
+  const engine = await smallEngine(temporaryFolder(), {
+    definitions: { backup: work, restore: work, deletion: idle, copy: idle },
+  });
   const crn = await engine.createBackup(request);
   await backupReaches(engine, crn, "FAILED");
   expect(ended).toEqual([crn]);

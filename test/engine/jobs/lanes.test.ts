@@ -11,8 +11,8 @@ import type { Store } from "../../../engine/store/store.ts";
 import { newBackup, temporaryStore } from "../store/temporary-store.ts";
 import { createRunner, gate, job, reaches, waitForAbort, type Work } from "./small-jobs.ts";
 
-/** A kind of background work that only these tests know. */
-const copy = "copy" as JobKind;
+/** A kind of background work. */
+const copy: JobKind = "copy";
 const counted = new Checkpoint<{ readonly volumes: number }>("PRE_VALIDATION");
 
 function copies(work: Work, { inTheWay = true, ...more }: { inTheWay?: boolean; fail?: Work } = {}) {

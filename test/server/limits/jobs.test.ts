@@ -15,7 +15,12 @@ const clients: [string, (running: TestServer) => ApiClient][] = [
 /** The real engine behind the real server; its backups run until they are told to end. */
 async function start() {
   const backups = gate();
-  const definitions = { backup: job({ PRE_VALIDATION: () => backups.opened }), restore: idle, deletion: idle };
+  const definitions = {
+    backup: job({ PRE_VALIDATION: () => backups.opened }),
+    restore: idle,
+    deletion: idle,
+    copy: idle,
+  };
   const engine = await smallEngine(temporaryFolder(), { definitions });
   const running = await startTestServer(engine);
   onTestFinished(() => {

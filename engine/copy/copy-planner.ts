@@ -1,0 +1,67 @@
+import type { Intake } from "../jobs/intake.ts";
+import { logJob } from "../jobs/job-context.ts";
+import type { JobContextDeps } from "../jobs/job-context.ts";
+import type { JobState } from "../model.ts";
+import type { JobRecord } from "../store/job-record.ts";
+
+/** After so long, in milliseconds, what could not be copied is tried again. */
+const retryAfterMs = 3_600_000;
+/** Between looks at what there is to try again. */
+const lookMs = 60_000;
+
+/** Records copies: of each backup when it is made, and again of those that have not copied all. */
+export class CopyPlanner {
+  readonly #deps: JobContextDeps;
+  readonly #intake: Intake;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(deps: JobContextDeps, intake: Intake) {
+    this.#deps = deps;
+    this.#intake = intake;
+  }
+
+  /** Looks for what there is to try again, now and once a minute. */
+  start(): void {
+    this.recordDue();
+    this.#timer = setInterval(() => this.recordDue(), lookMs).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** To be called in the transaction that ends a job, whatever its kind: a backup that is made gets its copy. */
+  afterEnd(job: JobRecord, state: JobState): void {
+    if (job.kind !== "backup" || (state !== "COMPLETED" && state !== "PARTIALLY_FAILED")) return;
+    const copy = this.#record(job);
+    logJob(this.#deps, job, "info", `its volumes' data is copied to the repository by ${copy.crn}`);
+  }
+
+  /** Records those copies anew that are to be tried again. */
+  recordDue(): void {
+    const { store, clock, logger } = this.#deps;
+    try {
+      for (const job of store.copies.due(new Date(clock().getTime() - retryAfterMs)))
+        this.#intake.record(() => {
+          store.copies.removeFinished(job.backupCrn);
+          return this.#record(job);
+        });
+    } catch (error) {
+      logger.warn({ err: error }, "copies cannot be tried again yet");
+    }
+  }
+
+  #record({ backupCrn, entity, itemName, displayName, includedNamespaces }: JobRecord): JobRecord {
+    return this.#intake.enqueue({
+      kind: "copy",
+      origin: "service",
+      requestedName: "",
+      caller: { name: "", requestId: "" },
+      backupCrn,
+      entity,
+      itemName,
+      displayName,
+      includedNamespaces,
+    });
+  }
+}

@@ -1,0 +1,71 @@
+import { backupFolder } from "../archive/archive-paths.ts";
+import { DamageError } from "../archive/damage.ts";
+import type { Archives } from "../archive/archives.ts";
+import { uuidOf } from "../crn.ts";
+import { DrsError } from "../errors.ts";
+import type { JobContext } from "../jobs/phase.ts";
+import { jobs } from "../kubernetes/built-in-kinds.ts";
+import { nameFor } from "../volumes/snapshot-objects.ts";
+import { type CopyDeps, moverPlace, timesOf } from "./copy-deps.ts";
+import { moverLabel } from "./mover-job.ts";
+import { forgetScript } from "./mover-scripts.ts";
+import { clearUp, layOut } from "./mover-set.ts";
+import { isOver, type MoverRequest, removeMover, runMover } from "./run-mover.ts";
+import { backupTag } from "./tags.ts";
+
+/**
+ * Forgets the copies of the backup that a deletion is of, in the repository. A repository that the service does not have any
+ * more keeps them, with a warning. FAILED_PRECONDITION when they cannot be forgotten now. May run again.
+ */
+export async function forgetCopies(deps: CopyDeps, context: JobContext): Promise<void> {
+  const { copies, limits } = deps;
+  const { job, signal } = context;
+  const backupUuid = uuidOf(job.backupCrn);
+  const repository = await repositoryOf(deps.archives, backupFolder(backupUuid), signal);
+  if (repository === undefined) return;
+  if (copies === undefined || (repository !== "unknown" && repository !== copies.config.repository)) {
+    context.warn(
+      "DRS-V009",
+      "",
+      `copies of its volumes stay in the repository ${repository}, which is not the service's: restic forget --tag ${backupTag(backupUuid)} --unsafe-allow-remove-all forgets them`,
+    );
+    return;
+  }
+  const place = await moverPlace(deps, copies, job, signal);
+  const request = { cluster: deps.cluster, place, times: timesOf(copies), signal };
+  await stopMovers(request, limits.podsStopTimeout);
+  await layOut(request, copies);
+  const name = nameFor(job.uuid, place.namespace, "/forget");
+  const mover = { name, script: forgetScript, args: ["--tag", backupTag(backupUuid)] };
+  const { failure } = await runMover(request, mover);
+  await removeMover(request, name, limits.podsStopTimeout);
+  await clearUp(request, limits.podsStopTimeout);
+  if (failure !== undefined)
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `the copies of its volumes were not forgotten: ${failure}; delete the backup again`,
+      { id: "DRS-V008" },
+    );
+  context.info("its volumes' copies are forgotten");
+}
+
+/** Where copies may be: undefined for nowhere, `unknown` where the archive cannot say it any more. */
+async function repositoryOf(archives: Archives, folder: string, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    return (await archives.copies(folder, signal))?.repository;
+  } catch (error) {
+    if (error instanceof DamageError) return "unknown";
+    throw error;
+  }
+}
+
+/**
+ * Ends the movers of the control plane, which hold locks that nothing is forgotten beside. They belong to a copy that stands
+ * aside for this deletion, and starts them anew. Of those that have ended the result is yet to be noted.
+ */
+async function stopMovers(request: MoverRequest, timeoutMs: number): Promise<void> {
+  const { cluster, place, signal } = request;
+  const ours = { labelSelector: `${moverLabel}=${place.controlPlane}` };
+  for await (const job of cluster.list(jobs, place.namespace, signal, ours))
+    if (!isOver(job)) await removeMover(request, job.metadata.name, timeoutMs);
+}

@@ -1,0 +1,39 @@
+import type { Archives } from "../archive/archives.ts";
+import { type Copies, type CopiedVolume, noCopies } from "../archive/copies-file.ts";
+
+/** The copies that an archive has, and those that come in: its file is written after each. */
+export class KnownCopies {
+  readonly #archives: Archives;
+  readonly #folder: string;
+  #copies: Copies;
+  /** One write after the other. */
+  #written: Promise<void> = Promise.resolve();
+
+  private constructor(archives: Archives, folder: string, copies: Copies) {
+    this.#archives = archives;
+    this.#folder = folder;
+    this.#copies = copies;
+  }
+
+  /** Those of another repository than this one do not count. Errors as `readCopies`. */
+  static async open(archives: Archives, folder: string, repository: string, signal: AbortSignal): Promise<KnownCopies> {
+    const found = await archives.copies(folder, signal);
+    const copies = found?.repository === repository ? found : noCopies(repository);
+    return new KnownCopies(archives, folder, copies);
+  }
+
+  has({ namespace, claim }: Pick<CopiedVolume, "namespace" | "claim">): boolean {
+    return this.#copies.volumes.some((one) => one.namespace === namespace && one.claim === claim);
+  }
+
+  async add(volume: CopiedVolume, signal: AbortSignal): Promise<void> {
+    this.#copies = { ...this.#copies, volumes: [...this.#copies.volumes, volume] };
+    await this.write(signal);
+  }
+
+  async write(signal: AbortSignal): Promise<void> {
+    const before = this.#written.catch(() => undefined);
+    this.#written = before.then(() => this.#archives.setCopies(this.#folder, this.#copies, signal));
+    await this.#written;
+  }
+}

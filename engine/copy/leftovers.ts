@@ -1,0 +1,27 @@
+import { DrsError } from "../errors.ts";
+import type { JobContext } from "../jobs/phase.ts";
+import { fillNamespaceOf } from "../volumes/fill-namespace.ts";
+import type { CopyDeps } from "./copy-deps.ts";
+import { clearAll } from "./copy-volume.ts";
+import { clearUp } from "./mover-set.ts";
+
+/** Removes all that a copy has made in the cluster: movers, clones, and what movers had in common. May run again. */
+export async function removeLeftovers(deps: CopyDeps, context: JobContext): Promise<void> {
+  const { job, signal } = context;
+  const { cluster, limits } = deps;
+  const namespace = await fillNamespaceOf(deps, signal);
+  if (namespace === undefined) return; // nothing could be made
+  const place = { namespace, uuid: job.uuid };
+  const request = { cluster, place, signal };
+  try {
+    await clearAll({ request, limits, context });
+    await clearUp(request, limits.podsStopTimeout);
+  } catch (error) {
+    if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
+    context.warn(
+      "DRS-V007",
+      "",
+      `what a copy has made in ${namespace} is not all removed, and nothing needs it any more: ${error.message}`,
+    );
+  }
+}

@@ -1,0 +1,175 @@
+import type { CopiesConfig } from "../config.ts";
+import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { jobLabel } from "../kinds/own-labels.ts";
+import { nameFor } from "../volumes/snapshot-objects.ts";
+import { credentialsFolder, devicePath, keysFolder } from "./mover-scripts.ts";
+import { parseRepository } from "../repository.ts";
+
+/** On Jobs and pods of movers: the control plane's main namespace. */
+export const moverLabel = "drs.cloudera.com/mover";
+export const moverContainer = "restic";
+
+/** Where a job's movers run, and for whom. */
+export interface MoverPlace {
+  readonly copies: CopiesConfig;
+  /** The namespace of movers. */
+  readonly namespace: string;
+  /** The job's. */
+  readonly uuid: string;
+  /** The control plane's main namespace. */
+  readonly controlPlane: string;
+}
+
+export interface Mover {
+  /** The Job's name. */
+  readonly name: string;
+  /** Of `mover-scripts.ts`, and its arguments. */
+  readonly script: string;
+  readonly args: readonly string[];
+  readonly volume?: MoverVolume;
+}
+
+/** What a mover reads. */
+export interface MoverVolume {
+  readonly claim: string;
+  readonly mode: "Filesystem" | "Block";
+  /** Where files are mounted. */
+  readonly path: string;
+}
+
+/**
+ * Reading whatever its owner and mode takes root with DAC_OVERRIDE (DAC_READ_SEARCH would do, and is not in the baseline):
+ * https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline
+ */
+const securityContext = {
+  runAsUser: 0,
+  runAsGroup: 0,
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ["ALL"], add: ["DAC_OVERRIDE"] },
+  seccompProfile: { type: "RuntimeDefault" },
+};
+
+/** The exit codes of restic that stay the same when it is tried again at once: partial read, no repository, wrong password. */
+const finalExitCodes = [3, 10, 12];
+
+/** The Job of a mover. Its pod has no token for the API server, and nothing of the host. */
+export function moverJob(place: MoverPlace, mover: Mover): KubernetesObject {
+  const { copies, namespace } = place;
+  const labels = labelsOf(place);
+  const { volume } = mover;
+  const isFile = volume?.mode === "Filesystem";
+  return {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: { name: mover.name, namespace, labels },
+    spec: {
+      backoffLimit: 2,
+      podFailurePolicy: {
+        rules: [
+          { action: "FailJob", onExitCodes: { containerName: moverContainer, operator: "In", values: finalExitCodes } },
+        ],
+      },
+      template: {
+        metadata: { labels },
+        spec: {
+          restartPolicy: "Never",
+          automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          nodeSelector: copies.nodeSelector,
+          tolerations: copies.tolerations,
+          containers: [
+            {
+              name: moverContainer,
+              image: copies.image,
+              command: ["sh", "-c", mover.script, "mover", ...mover.args],
+              env: environment(copies),
+              envFrom: [{ secretRef: { name: copies.secret } }],
+              resources: { requests: copies.resources, limits: copies.resources },
+              securityContext,
+              volumeMounts: [
+                { name: "scratch", mountPath: "/tmp" },
+                { name: "keys", mountPath: keysFolder, readOnly: true },
+                { name: "credentials", mountPath: credentialsFolder, readOnly: true },
+                ...(isFile ? [{ name: "data", mountPath: volume.path, readOnly: true }] : []),
+              ],
+              ...(volume && !isFile && { volumeDevices: [{ name: "data", devicePath }] }),
+            },
+          ],
+          volumes: [
+            { name: "scratch", emptyDir: {} },
+            { name: "keys", secret: { secretName: keysName(place), defaultMode: 0o400 } },
+            { name: "credentials", secret: { secretName: copies.secret, defaultMode: 0o400 } },
+            ...(volume ? [{ name: "data", persistentVolumeClaim: { claimName: volume.claim } }] : []),
+          ],
+        },
+      },
+    },
+  };
+}
+
+function environment({ repository }: CopiesConfig) {
+  return Object.entries({
+    RESTIC_REPOSITORY: repository,
+    RESTIC_CACHE_DIR: "/tmp/cache",
+    RESTIC_PROGRESS_FPS: "0.2",
+    HOME: "/tmp",
+    TMPDIR: "/tmp",
+    TZ: "UTC",
+  }).map(([name, value]) => ({ name, value }));
+}
+
+/** The Secret with the repository's passwords, in the order in which they are tried. */
+export function keysSecret(place: MoverPlace, passwords: readonly string[]): KubernetesObject {
+  const data = passwords.map((password, index) => [String(index).padStart(2, "0"), password]);
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: keysName(place), namespace: place.namespace, labels: labelsOf(place) },
+    type: "Opaque",
+    stringData: Object.fromEntries(data) as Record<string, string>,
+  };
+}
+
+/**
+ * Nothing reaches a job's movers, and they reach the repository and the cluster's DNS. A repository whose URL names no address
+ * may be anywhere: only its port is said. A Service's pods may listen on other ports than it does.
+ */
+export function moverPolicy(place: MoverPlace): KubernetesObject {
+  const { server, port } = parseRepository(place.copies.repository);
+  const ports = [{ protocol: "TCP", port }];
+  const dns = { ports: ["UDP", "TCP"].map((protocol) => ({ protocol, port: 53 })) };
+  const namespace = server?.serviceNamespace;
+  const repository =
+    namespace === undefined
+      ? { ports, ...(server && isAddress(server.host) && { to: [{ ipBlock: { cidr: `${server.host}/32` } }] }) }
+      : { to: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace } } }] };
+  return {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    metadata: { name: policyName(place), namespace: place.namespace, labels: labelsOf(place) },
+    spec: {
+      podSelector: { matchLabels: { [jobLabel]: place.uuid } },
+      policyTypes: ["Ingress", "Egress"],
+      egress: [dns, repository],
+    },
+  };
+}
+
+export function keysName({ uuid, namespace }: Pick<MoverPlace, "uuid" | "namespace">): string {
+  return nameFor(uuid, namespace, "/keys");
+}
+
+export function policyName({ uuid, namespace }: Pick<MoverPlace, "uuid" | "namespace">): string {
+  return nameFor(uuid, namespace, "/policy");
+}
+
+function labelsOf({ uuid, controlPlane }: MoverPlace): Record<string, string> {
+  return { [jobLabel]: uuid, [moverLabel]: controlPlane };
+}
+
+const ipv4 = /^\d+\.\d+\.\d+\.\d+$/;
+
+function isAddress(host: string): boolean {
+  return ipv4.test(host);
+}

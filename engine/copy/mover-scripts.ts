@@ -1,0 +1,54 @@
+/*
+ * What movers run, by `sh`. Whatever varies comes in as arguments or by the environment, and never becomes part of a script.
+ * The last command replaces the shell, so that it is told of the pod's end, gives its locks back, and its exit code is the
+ * container's.
+ */
+
+/** Where a mover finds the repository's passwords, the current one first in the order of their names. */
+export const keysFolder = "/drs/keys";
+/** Where it finds what the Secret of credentials holds, as files. */
+export const credentialsFolder = "/drs/credentials";
+export const currentKey = "00";
+/** Where a block volume's device is. */
+export const devicePath = "/dev/drs-volume";
+
+/** Takes the first password that opens the repository; `code` is what restic says of the last one that was tried. */
+const open = `
+for RESTIC_PASSWORD_FILE in ${keysFolder}/*; do
+  export RESTIC_PASSWORD_FILE
+  code=0
+  restic cat config --no-lock --json >/dev/null 2>/tmp/error || code=$?
+  [ "$code" = 12 ] || break
+done
+`;
+const orFail = `[ "$code" = 0 ] || { cat /tmp/error; exit "$code"; }\n`;
+
+/** Makes the repository where there is none, and adds the current password where only an older one opens it. */
+export const prepareScript = `${open}
+if [ "$code" = 10 ]; then
+  RESTIC_PASSWORD_FILE=${keysFolder}/${currentKey}
+  exec restic init --json
+fi
+${orFail}
+[ "$RESTIC_PASSWORD_FILE" = ${keysFolder}/${currentKey} ] || exec restic key add --new-password-file ${keysFolder}/${currentKey}
+`;
+
+/** Waits so long, at most, for a program that has the repository for itself, such as a prune. */
+const retryLock = "--retry-lock 30m";
+
+/** `restic backup` with the arguments. */
+export const backupFilesScript = `${open}${orFail}exec restic backup --json ${retryLock} "$@"\n`;
+
+/** The same of all bytes of a block volume. */
+export const backupDeviceScript = `${open}${orFail}exec restic backup --json ${retryLock} --stdin "$@" <${devicePath}\n`;
+
+/**
+ * Forgets the snapshots that the arguments select; none is no error. Locks of movers that died are removed before, which are
+ * those without a sign of life for 30 minutes.
+ */
+export const forgetScript = `${open}
+[ "$code" != 10 ] || exit 0
+${orFail}
+restic unlock || exit $?
+exec restic forget --json --retry-lock 2m --unsafe-allow-remove-all "$@"
+`;

@@ -1,0 +1,43 @@
+import { DrsError } from "../errors.ts";
+import { networkPolicies, secrets } from "../kubernetes/built-in-kinds.ts";
+import { nameFor } from "../volumes/snapshot-objects.ts";
+import type { CopyWork } from "./copy-deps.ts";
+import { keysName, keysSecret, moverPolicy, policyName } from "./mover-job.ts";
+import { prepareScript } from "./mover-scripts.ts";
+import { type MoverRemoval, type MoverRequest, removeMover, runMover } from "./run-mover.ts";
+
+/*
+ * What the movers of one job have in common: the Secret of the repository's passwords and the NetworkPolicy.
+ */
+
+/** Makes what movers need. May run again. */
+export async function layOut({ cluster, place, signal }: MoverRequest, { passwords }: CopyWork): Promise<void> {
+  const { namespace } = place;
+  await cluster.createOnce(networkPolicies, namespace, moverPolicy(place), signal);
+  await cluster.createOnce(secrets, namespace, keysSecret(place, passwords), signal);
+}
+
+/** Makes the repository if there is none, and proves that it opens. FAILED_PRECONDITION says why it does not. */
+export async function openRepository(request: MoverRequest, timeoutMs: number): Promise<void> {
+  const name = repositoryMover(request);
+  const { failure } = await runMover(request, { name, script: prepareScript, args: [] });
+  await removeMover(request, name, timeoutMs);
+  if (failure !== undefined)
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `the repository ${request.place.copies.repository} cannot be opened: ${failure}`,
+      { id: "DRS-V003" },
+    );
+}
+
+/** Removes what movers had in common; they are gone. May run again. */
+export async function clearUp(request: MoverRemoval, timeoutMs: number): Promise<void> {
+  const { cluster, place, signal } = request;
+  await removeMover(request, repositoryMover(request), timeoutMs);
+  await cluster.delete(secrets, place.namespace, keysName(place), signal);
+  await cluster.delete(networkPolicies, place.namespace, policyName(place), signal);
+}
+
+function repositoryMover({ place: { uuid, namespace } }: MoverRemoval): string {
+  return nameFor(uuid, namespace, "/repository");
+}

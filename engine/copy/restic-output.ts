@@ -1,0 +1,103 @@
+/** How far restic is, by its `status` lines. */
+export interface Progress {
+  readonly bytes: number;
+  readonly totalBytes: number;
+  readonly files: number;
+  readonly totalFiles: number;
+}
+
+/** What a copy amounts to, by restic's `summary` line. */
+export interface CopySummary {
+  /** The restic snapshot's id. */
+  readonly snapshotId: string;
+  readonly bytes: number;
+  readonly files: number;
+  /** What the repository has grown by. */
+  readonly addedBytes: number;
+}
+
+/** https://restic.readthedocs.io/en/v0.18.1/075_scripting.html#json-output */
+interface ResticLine {
+  readonly message_type?: string;
+  readonly bytes_done?: number;
+  readonly total_bytes?: number;
+  readonly files_done?: number;
+  readonly total_files?: number;
+  readonly snapshot_id?: string;
+  readonly total_bytes_processed?: number;
+  readonly total_files_processed?: number;
+  readonly data_added_packed?: number;
+  readonly message?: string;
+  readonly item?: string;
+}
+
+/** The last progress that some lines tell of; undefined when none does. */
+export function progressIn(lines: readonly string[]): Progress | undefined {
+  const status = lines.map(parse).findLast(({ message_type }) => message_type === "status");
+  if (status === undefined) return undefined;
+  const {
+    bytes_done: bytes = 0,
+    total_bytes: totalBytes = 0,
+    files_done: files = 0,
+    total_files: totalFiles = 0,
+  } = status;
+  return { bytes, totalBytes, files, totalFiles };
+}
+
+/** The summary of a backup that came to its end; undefined when the lines do not have it. */
+export function summaryIn(lines: readonly string[]): CopySummary | undefined {
+  const summary = lines.map(parse).findLast(({ message_type }) => message_type === "summary");
+  if (summary?.snapshot_id === undefined) return undefined;
+  return {
+    snapshotId: summary.snapshot_id,
+    bytes: summary.total_bytes_processed ?? 0,
+    files: summary.total_files_processed ?? 0,
+    addedBytes: summary.data_added_packed ?? 0,
+  };
+}
+
+/** What restic's exit codes mean, and what to do. https://restic.readthedocs.io/en/v0.18.1/075_scripting.html#exit-codes */
+const reasons: Readonly<Record<number, string>> = {
+  3: "some of its files could not be read",
+  10: "there is no repository: see --copies-repository, and whether the bucket exists",
+  11: "the repository is locked: another program works on it, or died less than 30 minutes ago; try again later",
+  12: "none of the service's encryption keys opens the repository: add the key that it was made with to --encryption-keys",
+  130: "it was interrupted",
+  137: "it was killed: raise the memory of --copies-resources if it needs more",
+};
+
+/** Why restic has failed: by its exit code, and in its own words. */
+export function failureOf(exitCode: number, lines: readonly string[]): string {
+  const known = reasons[exitCode] ?? `restic ended with exit code ${exitCode}`;
+  const said = saidIn(lines);
+  return said === "" ? known : `${known} (${said})`;
+}
+
+/** Of an error's text that much is told: one may name many files. */
+const shownLength = 500;
+
+function saidIn(lines: readonly string[]): string {
+  const parsed = lines.map(parse);
+  const unread = parsed.filter(({ message_type, item }) => message_type === "error" && item !== undefined);
+  const error = parsed.findLast(({ message_type }) => message_type === "exit_error")?.message;
+  const text = unread.length > 0 ? unread.map(({ item }) => item).join(", ") : (error ?? plainEnd(lines));
+  const line = text
+    .replace(/^Fatal: /, "")
+    .replaceAll(/\s+/g, " ")
+    .trim();
+  return line.length <= shownLength ? line : `${line.slice(0, shownLength).toWellFormed()}...`;
+}
+
+/** What was written last that is not JSON, such as the shell's own complaint. */
+function plainEnd(lines: readonly string[]): string {
+  return lines.findLast((line) => line.trim() !== "" && !line.startsWith("{")) ?? "";
+}
+
+function parse(line: string): ResticLine {
+  if (!line.startsWith("{")) return {};
+  try {
+    return JSON.parse(line) as ResticLine;
+  } catch {
+    return {}; // cut off
+  }
+}

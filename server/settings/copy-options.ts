@@ -1,0 +1,144 @@
+import { type Command, InvalidArgumentError } from "commander";
+import type { CopiesConfig, Toleration } from "../../engine/config.ts";
+import { parseRepository } from "../../engine/repository.ts";
+import { setting } from "./option.ts";
+import { parseCount, parseName } from "./parsers.ts";
+
+/** The values of `addCopyOptions`, each of them parsed by itself. */
+export interface CopyOptions {
+  readonly copies: "on" | "off";
+  readonly copiesRepository?: string;
+  readonly copiesSecret?: string;
+  readonly copiesImage: string;
+  readonly copiesConcurrency: number;
+  readonly copiesResources: Readonly<Record<string, string>>;
+  readonly copiesNodeSelector: Readonly<Record<string, string>>;
+  readonly copiesTolerations: readonly Toleration[];
+  readonly copiesStorageClass?: string;
+  readonly copiesUploadLimit?: number;
+  readonly encryptionKeys?: string;
+}
+
+/** Settings of copies of volumes' data outside of the storage system. */
+export function addCopyOptions(program: Command): Command {
+  return program
+    .optionsGroup("Copies of volumes outside of the storage system:")
+    .addOption(
+      setting("--copies <choice>", "whether the volumes of each backup are copied to a restic repository")
+        .choices(["on", "off"])
+        .default("off"),
+    )
+    .addOption(
+      setting(
+        "--copies-repository <url>",
+        'where they go, as restic names it: "s3:https://host/bucket/path", "rest:https://host/path", "azure:container:/path", "b2:bucket:path" or "gs:bucket:/path"',
+      ).argParser(parseRepositoryUrl),
+    )
+    .addOption(
+      setting(
+        "--copies-secret <name>",
+        'the Secret with its credentials in the namespace of --fill-namespace: restic\'s environment, such as AWS_ACCESS_KEY_ID; its keys are files in "/drs/credentials", too',
+      ).argParser(parseName),
+    )
+    .addOption(
+      setting("--copies-image <image>", "has restic, 0.17 or newer, and sh").default("docker.io/restic/restic:0.18.1"),
+    )
+    .addOption(setting("--copies-concurrency <n>", "volumes that are copied at once").argParser(parseCount).default(2))
+    .addOption(
+      setting(
+        "--copies-resources <resources>",
+        'what each mover requests, and gets at most, such as "cpu=1,memory=1Gi"',
+      )
+        .argParser(parsePairs)
+        .default({}, "none"),
+    )
+    .addOption(
+      setting("--copies-node-selector <labels>", 'the nodes that movers run on, such as "kubernetes.io/arch=amd64,..."')
+        .argParser(parsePairs)
+        .default({}, "any"),
+    )
+    .addOption(
+      setting("--copies-tolerations <taints>", 'taints that movers tolerate, such as "dedicated=backup:NoSchedule,..."')
+        .argParser(parseTolerations)
+        .default([], "none"),
+    )
+    .addOption(
+      setting(
+        "--copies-storage-class <name>",
+        "where snapshots are made volumes again to be read; of the same driver (default: each claim's own)",
+      ),
+    )
+    .addOption(
+      setting("--copies-upload-limit <n>", "KiB a second that each mover sends at most (default: none)").argParser(
+        parseCount,
+      ),
+    );
+}
+
+/** Fails the program when settings do not fit together. */
+export function copiesConfig(options: CopyOptions, program: Command): { readonly copies?: CopiesConfig } {
+  const { copiesRepository: repository, copiesSecret: secret } = options;
+  if (options.copies === "off") {
+    if (repository !== undefined || secret !== undefined)
+      program.error("error: --copies-repository and --copies-secret need --copies on");
+    return {};
+  }
+  if (repository === undefined || secret === undefined)
+    return program.error("error: --copies on needs --copies-repository and --copies-secret");
+  if (options.encryptionKeys === "off")
+    program.error("error: --copies on needs encryption keys, from which the repository's password is made");
+  return {
+    copies: {
+      repository,
+      secret,
+      image: options.copiesImage,
+      concurrency: options.copiesConcurrency,
+      resources: options.copiesResources,
+      nodeSelector: options.copiesNodeSelector,
+      tolerations: options.copiesTolerations,
+      ...(options.copiesStorageClass !== undefined && { storageClass: options.copiesStorageClass }),
+      ...(options.copiesUploadLimit !== undefined && { uploadLimit: options.copiesUploadLimit }),
+    },
+  };
+}
+
+function parseRepositoryUrl(text: string): string {
+  try {
+    return parseRepository(text).url;
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** `<name>=<value>`, with commas between. */
+function parsePairs(text: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    wordsOf(text).map((word) => {
+      const [, name, value] = /^([A-Za-z0-9][A-Za-z0-9._/-]*)=([A-Za-z0-9._-]*)$/.exec(word) ?? [];
+      if (name === undefined || value === undefined) throw new InvalidArgumentError(`"${word}" is not <name>=<value>.`);
+      return [name, value];
+    }),
+  );
+}
+
+const effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+
+/** `<key>[=<value>][:<effect>]`, as kubectl writes taints, with commas between. */
+function parseTolerations(text: string): readonly Toleration[] {
+  return wordsOf(text).map((word) => {
+    const [, key, value, effect] = /^([A-Za-z0-9][A-Za-z0-9._/-]*)(?:=([A-Za-z0-9._-]*))?(?::(\w+))?$/.exec(word) ?? [];
+    if (key === undefined || (effect !== undefined && !effects.includes(effect)))
+      throw new InvalidArgumentError(
+        `"${word}" is not <key>, <key>=<value> or these with :<effect>, of ${effects.join(", ")}.`,
+      );
+    const operator = value === undefined ? "Exists" : "Equal";
+    return { key, operator, ...(value !== undefined && { value }), ...(effect !== undefined && { effect }) };
+  });
+}
+
+function wordsOf(text: string): readonly string[] {
+  return text
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
+}

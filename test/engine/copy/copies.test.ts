@@ -1,0 +1,119 @@
+import { expect, test } from "vitest";
+import { uuidOf } from "../../../engine/crn.ts";
+import { copiedFiles, copyingScene, copyOf, ends, filesOf, goOn, leftovers } from "./copying-scene.ts";
+import { SimulatedRestic } from "./simulated-restic.ts";
+
+const database = "/volumes/cdp/data-cdp-embedded-db-0";
+
+test("the volumes of a backup are copied after it, and nothing that it took stays in the cluster", async () => {
+  const restic = new SimulatedRestic();
+  const scene = await copyingScene(restic);
+  const volumes = scene.simulator.volumes.volumeHandles();
+  const files = filesOf(scene);
+  const backup = await scene.backup();
+  expect(backup.state).toBe("COMPLETED");
+  const crn = copyOf(scene, backup.crn);
+  await ends(scene, crn);
+  expect(scene.engine.getLogs(crn)).toContain("job ended COMPLETED");
+  expect(copiedFiles(restic)).toEqual(files);
+  expect(restic.snapshots.map(({ host }) => host)).toEqual(["cdp", "cdp", "cdp"]);
+  expect(restic.snapshots.flatMap(({ tags }) => tags)).toContain("drs-claim:vault-system/data-vault-0");
+  expect(await leftovers(scene)).toEqual([]);
+  expect(scene.simulator.volumes.volumeHandles()).toEqual(volumes);
+  expect(scene.engine.describeBackup(backup.crn).warnings).toEqual([]);
+  expect(scene.engine.countUncopiedVolumes()).toBe(0);
+  const archives = await scene.openArchives();
+  const noted = await archives.copies(`backups/${uuidOf(backup.crn)}`, new AbortController().signal);
+  expect(noted?.volumes.map(({ snapshotId }) => snapshotId).sort()).toEqual(
+    restic.snapshots.map(({ id }) => id).sort(),
+  );
+});
+
+test("a volume that is not copied is a warning on its backup and counted, and the others are copied", async () => {
+  const restic = new SimulatedRestic();
+  const failure = '{"message_type":"exit_error","code":11,"message":"Fatal: unable to create lock"}';
+  restic.instead.set(database, { exitCode: 11, log: [failure] });
+  const scene = await copyingScene(restic);
+  const backup = await scene.backup();
+  await ends(scene, copyOf(scene, backup.crn));
+  const { state, warnings } = scene.engine.describeBackup(backup.crn);
+  expect(state).toBe("COMPLETED");
+  expect(warnings.map(({ namespace, text }) => `${namespace}: ${text}`)).toEqual([
+    expect.stringMatching(
+      /^cdp: the data of claim data-cdp-embedded-db-0 was not copied.*the repository is locked.*\(unable to create lock\)$/,
+    ),
+  ]);
+  expect(scene.engine.countUncopiedVolumes()).toBe(1);
+  expect(restic.snapshots).toHaveLength(2);
+  expect(await leftovers(scene)).toEqual([]);
+});
+
+test("a copy goes on after a restart with the movers that run, and copies nothing twice", async () => {
+  const restic = new SimulatedRestic();
+  restic.instead.set(database, { log: [] });
+  const scene = await copyingScene(restic);
+  const files = filesOf(scene);
+  const backup = await scene.backup();
+  const crn = copyOf(scene, backup.crn);
+  await scene.until(() => restic.snapshots.length === 2);
+  await scene.restart({ meanwhile: () => restic.instead.delete(database) });
+  await goOn(scene);
+  await ends(scene, crn);
+  expect(scene.engine.getLogs(crn)).toContain("job ended COMPLETED");
+  expect(copiedFiles(restic)).toEqual(files);
+  expect(restic.snapshots).toHaveLength(3);
+  expect(await leftovers(scene)).toEqual([]);
+});
+
+test("a restore does not wait for a copy, which goes on after it", async () => {
+  const restic = new SimulatedRestic();
+  restic.instead.set(database, { log: [] });
+  const scene = await copyingScene(restic);
+  const backup = await scene.backup();
+  const crn = copyOf(scene, backup.crn);
+  await scene.until(() => restic.snapshots.length === 2);
+  const restore = await scene.restore(backup.crn);
+  expect([restore.state, restore.errors]).toEqual(["COMPLETED", []]);
+  expect(scene.engine.getLogs(crn)).toContain(`stands aside for restore ${restore.crn}`);
+  expect(scene.engine.getLogs(crn)).not.toContain("job ended");
+  restic.instead.delete(database);
+  await goOn(scene);
+  await ends(scene, crn);
+  expect(restic.snapshots).toHaveLength(3);
+});
+
+test("a deletion forgets the copies of its backup only, also when an empty database has found it", async () => {
+  const restic = new SimulatedRestic();
+  const scene = await copyingScene(restic);
+  const [first, second] = [await scene.backup(), await scene.backup()];
+  for (const { crn } of [first, second]) await ends(scene, copyOf(scene, crn));
+  expect(restic.snapshots).toHaveLength(6);
+  await scene.restart({ forgetful: true });
+  const deletion = await scene.startDeletion(first.crn);
+  await ends(scene, deletion);
+  expect(scene.engine.getLogs(deletion)).toContain("job ended COMPLETED");
+  const tags = new Set(restic.snapshots.map(({ tags: [tag] }) => tag));
+  expect(tags).toEqual(new Set([`drs-backup:${uuidOf(second.crn)}`]));
+  expect(await leftovers(scene)).toEqual([]);
+  expect(scene.archives("backups")).toEqual([uuidOf(second.crn)]);
+});
+
+test("a deletion ends the movers of another backup's copy, which makes them anew after it", async () => {
+  const restic = new SimulatedRestic();
+  const scene = await copyingScene(restic);
+  const first = await scene.backup();
+  await ends(scene, copyOf(scene, first.crn));
+  restic.instead.set(database, { log: [] });
+  const second = await scene.backup();
+  const crn = copyOf(scene, second.crn);
+  await scene.until(() => restic.snapshots.length === 5);
+  const deletion = await scene.startDeletion(first.crn);
+  await ends(scene, deletion);
+  expect(scene.engine.getLogs(deletion)).toContain("job ended COMPLETED");
+  restic.instead.delete(database);
+  await goOn(scene);
+  await ends(scene, crn);
+  expect(scene.engine.getLogs(crn)).toContain("job ended COMPLETED");
+  expect(restic.snapshots).toHaveLength(3);
+  expect(await leftovers(scene)).toEqual([]);
+});

@@ -1,0 +1,71 @@
+import { expect, test } from "vitest";
+import { CopyPlanner } from "../../../engine/copy/copy-planner.ts";
+import { Intake } from "../../../engine/jobs/intake.ts";
+import { silentLogger } from "../../../engine/logger.ts";
+import type { JobState } from "../../../engine/model.ts";
+import { engineConfig } from "../small-engine.ts";
+import { newBackup, temporaryStore } from "../store/temporary-store.ts";
+
+const hour = 3_600_000;
+
+/** A store with a finished backup whose copy has ended so, and a planner whose clock can be set. */
+function planned(ended: JobState, cancelledBy?: string) {
+  const store = temporaryStore();
+  let now = new Date("2026-11-30T10:00:00Z");
+  const clock = () => now;
+  const { controlPlane, restore, crn } = engineConfig("");
+  const flags = { controlPlane, restore };
+  const intake = new Intake({ store, wakeRunner: () => {}, clock, crn, flags, queuedJobs: 1 });
+  const planner = new CopyPlanner({ store, clock, logger: silentLogger }, intake);
+  const backup = store.jobs.insert(newBackup(1, { state: "COMPLETED", phase: "FINISHED" }));
+  store.database.transaction(() => planner.afterEnd(backup, "COMPLETED"));
+  const copy = store.copies.last(backup.crn);
+  if (copy === undefined) throw new Error("no copy was recorded");
+  const started = store.queue.start(copy, "COPYING_VOLUMES", now);
+  if (cancelledBy !== undefined) store.queue.cancel(copy.seq, cancelledBy, now);
+  store.queue.finish(started, ended, now);
+  return {
+    store,
+    planner,
+    backup,
+    copy,
+    after: (milliseconds: number) => {
+      now = new Date(now.getTime() + milliseconds);
+      planner.recordDue();
+      return store.copies.last(backup.crn);
+    },
+  };
+}
+
+test.each(["PARTIALLY_FAILED", "FAILED"] as const)("a copy that ended %s is tried again after an hour", (state) => {
+  const { copy, after, store } = planned(state);
+  expect(after(hour - 1)?.crn).toBe(copy.crn);
+  const again = after(2);
+  expect([again?.state, again?.backupCrn, again?.origin]).toEqual(["NOT_STARTED", copy.backupCrn, "service"]);
+  expect(again?.crn).not.toBe(copy.crn);
+  expect(store.jobs.get(copy.crn)).toBeUndefined();
+  expect(after(2 * hour)?.crn).toBe(again?.crn); // it waits
+});
+
+test("a copy that has copied all is not made again", () => {
+  const { copy, after } = planned("COMPLETED");
+  expect(after(2 * hour)?.crn).toBe(copy.crn);
+});
+
+test("a copy that somebody has cancelled is not made again", () => {
+  const { copy, after } = planned("FAILED", "alice");
+  expect(after(2 * hour)?.crn).toBe(copy.crn);
+});
+
+test("copies that wait keep no caller from asking for a job", () => {
+  const { store, after } = planned("FAILED");
+  after(2 * hour);
+  expect(store.queue.length).toBe(0);
+});
+
+test("a backup that failed has no copy", () => {
+  const { store, planner } = planned("COMPLETED");
+  const failed = store.jobs.insert(newBackup(2, { state: "FAILED", phase: "FINISHED" }));
+  planner.afterEnd(failed, "FAILED");
+  expect(store.copies.last(failed.crn)).toBeUndefined();
+});

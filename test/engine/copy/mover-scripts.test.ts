@@ -1,0 +1,69 @@
+import { execFile } from "node:child_process";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { backupFilesScript, forgetScript, prepareScript } from "../../../engine/copy/mover-scripts.ts";
+import { temporaryFolder } from "../store/temporary-store.ts";
+
+/** A restic that notes its calls, and opens the repository with one password only; without one it has no repository. */
+const fake = `#!/bin/sh
+echo "$* with $(cat "$RESTIC_PASSWORD_FILE")" >>"$CALLS"
+[ "$1 $2" = "cat config" ] || exit 0
+[ -n "$OPENS" ] || { echo '{"code":10}' >&2; exit 10; }
+[ "$(cat "$RESTIC_PASSWORD_FILE")" = "$OPENS" ] || { echo '{"code":12}' >&2; exit 12; }
+`;
+
+async function run(script: string, { opens = "", args = [] as readonly string[] } = {}) {
+  const folder = temporaryFolder();
+  const bin = join(folder, "bin");
+  const keys = join(folder, "keys");
+  for (const one of [bin, keys]) mkdirSync(one);
+  writeFileSync(join(bin, "restic"), fake);
+  chmodSync(join(bin, "restic"), 0o755);
+  writeFileSync(join(keys, "00"), "new");
+  writeFileSync(join(keys, "01"), "old");
+  const calls = join(folder, "calls");
+  writeFileSync(calls, "");
+  const here = script.replaceAll("/drs/keys", keys).replaceAll("/tmp/error", join(folder, "error"));
+  const env = { PATH: `${bin}:/usr/bin:/bin`, CALLS: calls, OPENS: opens };
+  const { code, stdout } = await promisify(execFile)("sh", ["-c", here, "mover", ...args], { env }).then(
+    (done) => ({ code: 0, stdout: done.stdout }),
+    (error: { code: number; stdout: string }) => error,
+  );
+  const seen = readFileSync(calls, "utf8").trim().split("\n");
+  return { code, stdout, seen: seen.map((line) => line.replaceAll(keys, "KEYS")) };
+}
+
+test("a repository is made with the current password where there is none", async () => {
+  const { code, seen } = await run(prepareScript);
+  expect(code).toBe(0);
+  expect(seen.at(-1)).toBe("init --json with new");
+});
+
+test("a new key is added to a repository that only an older one opens", async () => {
+  const { code, seen } = await run(prepareScript, { opens: "old" });
+  expect(code).toBe(0);
+  expect(seen.at(-1)).toBe("key add --new-password-file KEYS/00 with old");
+});
+
+test("a repository that the current key opens is left as it is", async () => {
+  const { code, seen } = await run(prepareScript, { opens: "new" });
+  expect([code, seen]).toEqual([0, ["cat config --no-lock --json with new"]]);
+});
+
+test("a mover ends with restic's own exit code and words when no key opens the repository", async () => {
+  const { code, stdout, seen } = await run(backupFilesScript, { opens: "another's" });
+  expect([code, stdout]).toEqual([12, '{"code":12}\n']);
+  expect(seen).toHaveLength(2);
+});
+
+test("a mover hands its arguments to restic as they are", async () => {
+  const { seen } = await run(backupFilesScript, { opens: "old", args: ["--", "/volumes/cdp/a b; exit"] });
+  expect(seen.at(-1)).toBe("backup --json --retry-lock 30m -- /volumes/cdp/a b; exit with old");
+});
+
+test("there is nothing to forget where there is no repository", async () => {
+  const { code, seen } = await run(forgetScript, { args: ["--tag", "drs-backup:1"] });
+  expect([code, seen]).toEqual([0, ["cat config --no-lock --json with new"]]);
+});

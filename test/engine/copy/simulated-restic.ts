@@ -1,0 +1,59 @@
+import { createHash } from "node:crypto";
+import type { Program, ProgramState } from "../../../simulator/programs.ts";
+
+export interface ResticSnapshot {
+  readonly id: string;
+  readonly host: string;
+  readonly path: string;
+  readonly tags: readonly string[];
+  readonly files: ReadonlyMap<string, Buffer>;
+}
+
+/** What the movers' scripts do, with a repository in memory. */
+export class SimulatedRestic {
+  isThere = false;
+  snapshots: readonly ResticSnapshot[] = [];
+  /** What a backup of a path ends with instead; a state without an exit code is one of a mover that still runs. */
+  readonly instead = new Map<string, ProgramState>();
+
+  readonly program: Program = ({ spec }, volumes) => {
+    const { script, args } = commandOf(spec ?? {});
+    if (script.includes("restic init")) return this.#prepare();
+    if (script.includes("restic forget")) return this.#forget(args);
+    const path = args.at(-1) ?? "";
+    return this.instead.get(path) ?? this.#backup(args, path, volumes.get("data") ?? new Map());
+  };
+
+  #prepare(): ProgramState {
+    this.isThere = true;
+    return { exitCode: 0, log: ['{"message_type":"initialized"}'] };
+  }
+
+  #forget([, tag = ""]: readonly string[]): ProgramState {
+    this.snapshots = this.snapshots.filter(({ tags }) => !tags.includes(tag));
+    return { exitCode: 0, log: ["[]"] };
+  }
+
+  #backup(args: readonly string[], path: string, files: ReadonlyMap<string, Buffer>): ProgramState {
+    if (!this.isThere) return { exitCode: 10, log: [] };
+    const after = (flag: string) => args.filter((_, index) => args[index - 1] === flag);
+    const id = createHash("sha256").update(`${args.join()} ${this.snapshots.length}`).digest("hex");
+    const snapshot = { id, host: after("--host").join(), path, tags: after("--tag"), files: new Map(files) };
+    this.snapshots = [...this.snapshots, snapshot];
+    const bytes = [...files.values()].reduce((sum, { length }) => sum + length, 0);
+    const summary = {
+      message_type: "summary",
+      total_files_processed: files.size,
+      total_bytes_processed: bytes,
+      data_added_packed: bytes,
+      snapshot_id: id,
+    };
+    return { exitCode: 0, log: ['{"message_type":"status","percent_done":1}', JSON.stringify(summary)] };
+  }
+}
+
+function commandOf(spec: object): { readonly script: string; readonly args: readonly string[] } {
+  const { containers = [] } = spec as { containers?: readonly { command?: readonly string[] }[] };
+  const [, , script = "", , ...args] = containers[0]?.command ?? [];
+  return { script, args };
+}
