@@ -72,6 +72,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   }
   const volumes = new ClaimVolumes(cluster);
   if (options.sample) await createSample(cluster, volumes, () => manager.settled());
+  server.keepAliveTimeout = 0; // a request may else meet a connection that the server is about to close
   server.listen(options.port ?? 0, "127.0.0.1");
   await once(server, "listening");
 

@@ -165,7 +165,8 @@ export class Cluster {
     signal: AbortSignal,
   ): Promise<KubernetesObject> {
     const path = resourcePath(type, namespace);
-    return this.#write({ method: "POST", type, path, body: text(object), signal, accept: "application/json" });
+    const body = text(object);
+    return this.#write({ method: "POST", type, path, body, signal, accept: "application/json", conflictPasses: true });
   }
 
   /** Creates an object unless there is one of its name: what a step that runs again has made before. */
@@ -200,7 +201,9 @@ export class Cluster {
     const path = resourcePath(type, namespace, name, subresource);
     const contentType = Array.isArray(patch) ? jsonPatch : mergePatch;
     try {
-      return await this.#write({ method: "PATCH", type, path, body: JSON.stringify(patch), contentType, signal });
+      const body = JSON.stringify(patch);
+      const conflictPasses = !asksForVersion(patch);
+      return await this.#write({ method: "PATCH", type, path, body, contentType, signal, conflictPasses });
     } catch (error) {
       if (hasStatus(error, 404)) return undefined;
       throw error;
@@ -222,7 +225,14 @@ export class Cluster {
     try {
       const path = resourcePath(type, namespace, name);
       await this.#aroundWrite(`DELETE ${type.resource}`, () =>
-        this.#connection.request({ method: "DELETE", path, body, signal, mayGo: this.#mayGo }),
+        this.#connection.request({
+          method: "DELETE",
+          path,
+          body,
+          signal,
+          mayGo: this.#mayGo,
+          conflictPasses: uid === undefined,
+        }),
       );
     } catch (error) {
       const replaced = uid !== undefined && hasStatus(error, 409);
@@ -307,6 +317,7 @@ export class Cluster {
     contentType?: string;
     signal: AbortSignal;
     accept?: string;
+    conflictPasses?: boolean;
   }): Promise<KubernetesObject> {
     const { method, type } = request;
     const accept = (!this.#isDryRun && request.accept) || metadataOnly;
@@ -321,6 +332,11 @@ export class Cluster {
     const dryRun = this.#isDryRun && { dryRun: ["All"] }; // is not read in the query where there is a body
     return JSON.stringify({ ...deleteOptions, ...options, ...dryRun });
   }
+}
+
+/** Whether a patch may hold for one version of the object only. */
+function asksForVersion(patch: { readonly metadata?: { readonly resourceVersion?: unknown } }): boolean {
+  return Array.isArray(patch) || patch.metadata?.resourceVersion !== undefined;
 }
 
 function text(object: KubernetesObject | RawObject | string): string {

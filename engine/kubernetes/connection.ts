@@ -5,7 +5,7 @@ import { DrsError } from "../errors.ts";
 import { Agents, type Lane } from "./agents.ts";
 import { asking } from "./asking.ts";
 import { type ClusterAddress, Credentials } from "./credentials.ts";
-import { KubernetesError } from "./kubernetes-error.ts";
+import { isConflict, KubernetesError } from "./kubernetes-error.ts";
 
 export type { ClusterAddress };
 
@@ -19,6 +19,11 @@ export interface ApiRequest {
   readonly signal?: AbortSignal;
   /** A watch may be silent for minutes. */
   readonly watch?: boolean;
+  /**
+   * Whether a conflict passes: the request asks for no version of an object, so it is the API server itself that has met another
+   * write, of the object or of a quota, and says to try again.
+   */
+  readonly conflictPasses?: boolean;
   /** Called whenever the request is about to be sent, after all waiting for a connection: what it throws keeps it back. */
   readonly mayGo?: () => void;
 }
@@ -35,7 +40,7 @@ const watchTimeoutMs = 660_000;
  * HTTPS to one API server: credentials, taken anew when their files change, connections that stay open, and retries.
  *
  * A request is sent again, up to six times within about ten seconds, when the connection fails or the answer's code is
- * UNAVAILABLE: 429 (for as long as Retry-After says), 503, 504, or etcd's 500. So a POST may be told ALREADY_EXISTS about its own first try. What still
+ * UNAVAILABLE: 429 (for as long as Retry-After says), 503, 504, or etcd's 500; or it is a conflict that passes. So a POST may be told ALREADY_EXISTS about its own first try. What still
  * fails is UNAVAILABLE. Any other refusal is a KubernetesError at once.
  */
 export class Connection {
@@ -101,7 +106,7 @@ export class Connection {
         const answer = await this.#send(lane, request);
         if (answer.statusCode < 300) return await take(answer.body);
         failure = new KubernetesError(what, answer.statusCode, await answer.body.text());
-        if (failure.code !== "UNAVAILABLE") throw failure;
+        if (failure.code !== "UNAVAILABLE" && !(request.conflictPasses === true && isConflict(failure))) throw failure;
         const retryAfter = Number(answer.headers["retry-after"]);
         if (retryAfter > 0) delay = Math.max(delay, Math.min(retryAfter, 30) * 1000);
       } catch (error) {

@@ -37,6 +37,11 @@ export function hasStatus(error: unknown, ...statuses: readonly number[]): error
   return error instanceof KubernetesError && statuses.includes(error.status);
 }
 
+/** Whether it has met another write: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions */
+export function isConflict(error: unknown): boolean {
+  return hasStatus(error, 409) && error.reason === "Conflict";
+}
+
 /**
  * Who does not take an object, for a reason of its own and under whatever status, as the API server says it:
  * https://github.com/kubernetes/kubernetes/tree/v1.35.4/staging/src/k8s.io/apiserver/pkg/admission/plugin

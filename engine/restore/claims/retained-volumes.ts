@@ -23,6 +23,8 @@ export interface RetainedVolume {
   readonly isEphemeral?: boolean;
   /** The Secrets that its driver reads it with, as `namespace/name`. */
   readonly secrets?: readonly string[];
+  /** Noted right before it gets its own policy back, by which it may go. */
+  readonly isReleased?: boolean;
 }
 
 const retainedNotes = "kept/";
@@ -162,17 +164,18 @@ async function releaseThose(
   const released: string[] = [];
   await untilBound({ cluster, limits }, context);
   await forEachInFlight(retainedVolumes(context), limits.clusterConcurrency, async (retained) => {
-    const { persistentVolume, namespace, claim: name, reclaimPolicy, isEphemeral } = retained;
+    const { persistentVolume, namespace, claim: name, reclaimPolicy, isEphemeral, isReleased } = retained;
     const volume = await cluster.get(persistentVolumes, "", persistentVolume, signal);
     const claim = await cluster.get(persistentVolumeClaims, namespace, name, signal);
     if (volume && isEphemeral !== true && !mayGo(retained, claim)) return;
-    if (!volume && isEphemeral !== true)
+    if (!volume && isEphemeral !== true && isReleased !== true)
       warn(
         "DRS-R076",
         namespace,
         `volume ${persistentVolume}, which claim ${name} had before, is gone from the cluster, as somebody has deleted it: the storage may have its data still`,
       );
     released.push(persistentVolume);
+    notes.set(noteOf(persistentVolume), { ...retained, isReleased: true });
     const metadata = { labels: { [retainedByLabel]: null }, annotations: { [formerPolicyAnnotation]: null } };
     const spec = { persistentVolumeReclaimPolicy: reclaimPolicy };
     await cluster.patch(persistentVolumes, "", persistentVolume, { metadata, spec }, signal);

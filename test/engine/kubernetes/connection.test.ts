@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { DrsError } from "../../../engine/errors.ts";
+import type { Cluster } from "../../../engine/kubernetes/cluster.ts";
 import { type ClusterAddress, Connection } from "../../../engine/kubernetes/connection.ts";
 import { lacksRights } from "../../../engine/kubernetes/kubernetes-error.ts";
 import { temporaryFolder } from "../store/temporary-store.ts";
@@ -33,6 +34,30 @@ test("what etcd did not do in time is sent again, what a webhook does not answer
   const other = await apiServer((_, response) => reply(response, 500, silent));
   await expect(other.cluster.create(configMaps, "n", object, noSignal)).rejects.toMatchObject({ code: "INTERNAL" });
   expect(other.asked).toHaveLength(1);
+});
+
+test("a conflict of a write that asks for no version is sent again, of one that does it is told at once", async () => {
+  const conflict = status(409, "Conflict", "the object has been modified");
+  const once = () =>
+    apiServer((_, response, count) => (count === 1 ? reply(response, 409, conflict) : reply(response, 200, object)));
+  const patch = { metadata: { labels: { a: "b" } } };
+  for (const write of [
+    (cluster: Cluster) => cluster.create(configMaps, "n", object, noSignal),
+    (cluster: Cluster) => cluster.patch(configMaps, "n", "a", patch, noSignal),
+    (cluster: Cluster) => cluster.delete(configMaps, "n", "a", noSignal),
+  ]) {
+    const { cluster, asked } = await once();
+    await write(cluster);
+    expect(asked).toHaveLength(2);
+  }
+  for (const write of [
+    (cluster: Cluster) => cluster.replace(configMaps, "n", object, noSignal),
+    (cluster: Cluster) => cluster.patch(configMaps, "n", "a", { metadata: { resourceVersion: "1" } }, noSignal),
+  ]) {
+    const { cluster, asked } = await once();
+    await expect(write(cluster)).rejects.toMatchObject({ code: "FAILED_PRECONDITION", status: 409 });
+    expect(asked).toHaveLength(1);
+  }
 });
 
 test("a connection that is closed, or breaks in the middle of an answer, is tried again", async () => {
@@ -82,7 +107,6 @@ test("a refusal is told at once, with its own code, and is not tried again", asy
     [401, "Unauthorized", "PERMISSION_DENIED"],
     [403, "Forbidden", "FAILED_PRECONDITION"],
     [403, "Forbidden", "PERMISSION_DENIED", 'configmaps is forbidden: User "drs" cannot create resource "configmaps"'],
-    [409, "Conflict", "FAILED_PRECONDITION"],
     [409, "AlreadyExists", "ALREADY_EXISTS"],
     [422, "Invalid", "INVALID_ARGUMENT"],
   ] as const) {
