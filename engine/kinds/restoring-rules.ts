@@ -54,7 +54,7 @@ export interface RestoringRules {
  *
  * | wave | when |
  * |---|---|
- * | `namespaces`, `volumes` | in RESTORING_PVC |
+ * | `volumes` | in RESTORING_PVC: namespaces, volumes and their claims |
  * | `cluster` | first in RESTORING_OBJECTS, in the order of the table |
  * | `settings`, `secrets`, `roles`, `bindings`, `services` | then, one wave after the other |
  * | none | in the middle |
@@ -65,7 +65,6 @@ export interface RestoringRules {
  * | `snapshots` | never: users' own stay where they are, neither deleted nor made again |
  */
 export type Wave =
-  | "namespaces"
   | "volumes"
   | "cluster"
   | "settings"

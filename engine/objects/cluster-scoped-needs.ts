@@ -7,6 +7,7 @@ import type { Cluster } from "../kubernetes/cluster.ts";
 import type { Discovery } from "../kubernetes/discovery.ts";
 import { groupOf, type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
 import { referencesOf } from "./references.ts";
+import { isNamespace } from "../kinds/core/namespace.ts";
 
 /** An object as the API server sent it, and parsed to be looked at. */
 export interface SavableObject {
@@ -85,7 +86,7 @@ export class ClusterScopedNeeds {
     for (const name of [...others, ...Object.keys(verbsOfNeeds)]) {
       const verb = verbsOfNeeds[name] ?? "get";
       const type = discovery.resources.find((resource) => resourceName(resource) === name);
-      if (!type || rulesFor(name).wave === "namespaces") continue;
+      if (!type || isNamespace(type)) continue;
       const found = verb === "get" ? this.#byName(cluster, type, signal) : cluster.listRaw(type, "", signal);
       yield [type, matching(found, (object) => this.isNeeded(type, object))];
     }

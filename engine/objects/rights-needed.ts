@@ -126,6 +126,5 @@ export function fillRights(namespace: string): readonly ResourceRight[] {
 }
 
 function isReplaced(kind: ResourceType): boolean {
-  const { wave } = rulesOf(kind);
-  return !kind.namespaced && wave !== "namespaces" && wave !== "volumes";
+  return !kind.namespaced && rulesOf(kind).wave !== "volumes";
 }

@@ -9,7 +9,7 @@ export const namespace: KindRules = {
   isOfCluster: true,
   read: "get",
   isNeeded: ({ metadata }, { namespaces }) => namespaces.has(metadata.name),
-  wave: "namespaces",
+  wave: "volumes",
   strip: (object) => delete object["spec"],
   isNeverRecreated: true,
   staysWhenAdded: "nothing that the restore has made is left in it",

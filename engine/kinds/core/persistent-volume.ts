@@ -1,3 +1,4 @@
+import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import type { KindRules } from "../kind-rules.ts";
 import { classOf } from "./claim-class.ts";
 
@@ -14,3 +15,8 @@ export const persistentVolume: KindRules = {
   staysWhenAdded: "its data lies elsewhere, and stays when it is deleted",
   isNotCopied: true,
 };
+
+/** Whether a kind is that of volumes. */
+export function isVolume(type: Pick<ResourceType, "apiVersion" | "resource">): boolean {
+  return resourceName(type) === persistentVolume.name;
+}

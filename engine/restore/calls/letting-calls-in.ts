@@ -6,6 +6,7 @@ import { OwnerLinks } from "../objects/owner-links.ts";
 import { admissionPolicies } from "../../kinds/restore-order.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
 import { restoreWebhooks } from "./webhooks.ts";
+import { apiService } from "../../kinds/extensions/api-service.ts";
 
 /**
  * Lets webhooks and aggregated APIs call into the control plane again. Whatever they could refuse has to be done before: this
@@ -13,7 +14,7 @@ import { restoreWebhooks } from "./webhooks.ts";
  */
 export async function letCallsIn(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
   const links = new OwnerLinks(context, source.notesPrefix);
-  await restoreClusterScoped(deps, context, source, links, ["apiservices.apiregistration.k8s.io"]);
+  await restoreClusterScoped(deps, context, source, links, [apiService.name]);
   await putApisBack(deps, context);
   await restoreWebhooks(source, deps, context, links);
   await restoreClusterScoped(deps, context, source, links, admissionPolicies);

@@ -2,7 +2,7 @@ import type { Part } from "../../archive/format.ts";
 import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
-import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import type { ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { nameOf } from "../../objects/object-names.ts";
 import { isAbandoned } from "./refused-objects.ts";
 import type { NamespacedRestore } from "./restore-object.ts";
@@ -13,6 +13,7 @@ import { refusedKey, refusedNames } from "./restoring-refused.ts";
 import { savedNames } from "../source/saved-names.ts";
 import { isClaimLeftOut } from "../plan/left-out.ts";
 import { servedType } from "../../kinds/served-types.ts";
+import { isClaim } from "../../kinds/core/claim.ts";
 
 export interface MissingObject {
   readonly type: ResourceType;
@@ -74,7 +75,7 @@ async function thoseThatStay(
     if (!left.has(key)) continue;
     const saved = object();
     const { ttlSecondsAfterFinished } = (saved["spec"] ?? {}) as { ttlSecondsAfterFinished?: number };
-    const isLeftOut = resourceName(part) === "persistentvolumeclaims" && isClaimLeftOut(source, saved);
+    const isLeftOut = isClaim(part) && isClaimLeftOut(source, saved);
     if (ttlSecondsAfterFinished !== undefined || isLeftOut) left.delete(key);
   }
   return [...left.values()];

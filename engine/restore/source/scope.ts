@@ -7,6 +7,8 @@ import {
 } from "../../kubernetes/kubernetes-object.ts";
 import type { RestorePlan } from "../../model.ts";
 import { mapped } from "./mapping.ts";
+import { isNamespace } from "../../kinds/core/namespace.ts";
+import { isVolume } from "../../kinds/core/persistent-volume.ts";
 
 type Kind = Pick<ResourceType, "apiVersion" | "resource">;
 type Named = Pick<KubernetesObject["metadata"], "namespace" | "name">;
@@ -76,16 +78,16 @@ export class Scope {
     const kind = resourceName(type);
     const { clusterScoped, namespaced, copies } = this.#parts;
     if (copies?.leaves(kind) === true) return undefined;
-    if (kind === "persistentvolumes") return "as saved"; // looked up for what claims need of them
-    if (namespace === "" && kind !== "namespaces")
+    if (isVolume(type)) return "as saved"; // looked up for what claims need of them
+    if (namespace === "" && !isNamespace(type))
       return clusterScoped ? clusterScoped.get(objectKey(type, "", name)) : "as saved";
-    if (!this.#targets.has(kind === "namespaces" ? name : namespace)) return undefined;
+    if (!this.#targets.has(isNamespace(type) ? name : namespace)) return undefined;
     return namespaced ? namespaced.get(objectKey(type, namespace, name)) : "as saved";
   }
 
   /** The same of an object of the cluster, in the namespace that saved ones go to. */
   liveReachOf(type: Kind, { namespace = "", name }: Named): Reach | undefined {
-    if (resourceName(type) === "namespaces") return this.reachOf(type, { name: this.#saved.get(name) ?? "" });
+    if (isNamespace(type)) return this.reachOf(type, { name: this.#saved.get(name) ?? "" });
     if (namespace === "") return this.reachOf(type, { name });
     const saved = this.#saved.get(namespace);
     return saved === undefined ? undefined : this.reachOf(type, { namespace: saved, name });
@@ -113,7 +115,7 @@ export class Scope {
     const { copies } = this.#parts;
     const { namespace, name, ownerReferences } = metadata;
     const changes = {
-      ...(resourceName(type) === "namespaces" && { name: this.#targetOf(name) }),
+      ...(isNamespace(type) && { name: this.#targetOf(name) }),
       ...(namespace !== undefined && { namespace: this.#targetOf(namespace) }),
       ...(copies && ownerReferences && { ownerReferences: ownerReferences.filter(copies.keepsOwner) }),
     };

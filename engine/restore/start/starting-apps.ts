@@ -28,6 +28,7 @@ import { isClaimLeftOut } from "../plan/left-out.ts";
 import { type ServedType, servedType } from "../../kinds/served-types.ts";
 import { tidyRevisions } from "./tidying-revisions.ts";
 import { notReady } from "./waiting-for-apps.ts";
+import { isClaim } from "../../kinds/core/claim.ts";
 
 type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
 
@@ -183,11 +184,11 @@ async function wantedUp(
       const { namespace = "", name } = object.metadata;
       const count = savedReadiness(part, object);
       if (count === undefined || !selects(namespace, part, name) || isRevision(part, object)) continue;
-      if (resourceName(part) === "persistentvolumeclaims" && isClaimLeftOut(source, object)) continue;
+      if (isClaim(part) && isClaimLeftOut(source, object)) continue;
       counts.set(namespace, (counts.get(namespace) ?? new Map<string, number>()).set(name, count));
     }
     for (const [namespace, names] of counts) {
-      if (resourceName(part) === "persistentvolumeclaims")
+      if (isClaim(part))
         for (const name of await unconsumedClaims(deps.cluster, namespace, context.signal)) names.delete(name);
       wanted.push({ type, namespace, names });
     }

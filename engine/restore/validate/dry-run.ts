@@ -2,7 +2,6 @@ import { DrsError } from "../../errors.ts";
 import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { Discovery } from "../../kubernetes/discovery.ts";
-import { resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { existingNamespaces } from "../../objects/entities.ts";
 import { listed } from "../../objects/listed.ts";
 import { Refusals } from "./refusals.ts";
@@ -14,6 +13,7 @@ import { tryObjects } from "./trying-objects.ts";
 import { tryToDelete } from "./trying-to-delete.ts";
 import { tryPods } from "./trying-pods.ts";
 import { tryToStart, tryToStop } from "./trying-to-stop.ts";
+import { isNamespace } from "../../kinds/core/namespace.ts";
 
 /**
  * Asks the API server, without a change, what it would say to all that the restore will do: to stop what runs, to make or
@@ -55,7 +55,7 @@ export async function dryRun(
   const rights = new RightsToGrant();
   await tryObjects(trial, ({ type, archived, deed }, refusal) => {
     const isOfRights = rights.note(type, archived, refusal);
-    const isLost = deed === "replace" || resourceName(type) === "namespaces";
+    const isLost = deed === "replace" || isNamespace(type);
     if (refusal && !isOfRights) findings.note(trial, { type, object: archived }, refusal, isLost);
   });
   await rights.check(cluster, signal);

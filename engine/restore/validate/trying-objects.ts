@@ -19,11 +19,12 @@ import { sanitize } from "../../kinds/sanitize.ts";
 import { type ServedType, servedType } from "../../kinds/served-types.ts";
 import type { Trial } from "./trial.ts";
 import { wantedObject } from "../../kinds/wanted-object.ts";
+import { isVolume } from "../../kinds/core/persistent-volume.ts";
 
 /** Whether objects of a kind are made otherwise than by creating what was saved. */
 function isMadeOtherwise(type: ResourceType): boolean {
   const { wave } = rulesOf(type);
-  return wave === "calls" || wave === "policies" || wave === "snapshots" || (wave === "volumes" && !isClaim(type));
+  return wave === "calls" || wave === "policies" || wave === "snapshots" || isVolume(type);
 }
 
 /** Each kind that is being tried may have a list of its live objects in memory. */
