@@ -4,7 +4,7 @@ import type { JobContext } from "../jobs/phase.ts";
 import { pods } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import { StillRunningError } from "../kubernetes/pod-exec.ts";
+import { StillRunningError } from "../kubernetes/connection/pod-exec.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import type { BackupDeps } from "./backup-deps.ts";
 

@@ -1,15 +1,15 @@
 import type { User } from "../model.ts";
 import { pods } from "./built-in-kinds.ts";
-import { type ClusterAddress, Connection } from "./connection.ts";
+import { type ClusterAddress, Connection } from "./connection/connection.ts";
 import { type Discovery, discover } from "./discovery.ts";
 import { parseExact } from "./exact-json.ts";
 import { KubernetesError, hasStatus } from "./kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, resourcePath } from "./kubernetes-object.ts";
-import { type ListOptions, listObjects } from "./object-list.ts";
-import { type Sighting, watchObjects } from "./object-watch.ts";
-import { type PodCommand, execInPod } from "./pod-exec.ts";
+import { type ListOptions, listObjects } from "./connection/object-list.ts";
+import { type Sighting, watchObjects } from "./connection/object-watch.ts";
+import { type PodCommand, execInPod } from "./connection/pod-exec.ts";
 import { RawObject } from "./raw-object.ts";
-import { type ResourceRight, review, isAuthorized, authenticateToken } from "./auth.ts";
+import { type ResourceRight, review, isAuthorized, authenticateToken } from "./connection/auth.ts";
 
 export type { ResourceRight };
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { DrsError } from "../errors.ts";
 import { type ApiServer, readAggregation } from "./aggregation.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "./connection/connection.ts";
 import { hasStatus } from "./kubernetes-error.ts";
 import { type ResourceType, resourceName } from "./kubernetes-object.ts";
 

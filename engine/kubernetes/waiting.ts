@@ -1,7 +1,7 @@
 import { DrsError } from "../errors.ts";
 import type { Cluster } from "./cluster.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "./kubernetes-object.ts";
-import type { ListOptions } from "./object-list.ts";
+import type { ListOptions } from "./connection/object-list.ts";
 
 export interface Wait {
   readonly type: Pick<ResourceType, "apiVersion" | "resource">;

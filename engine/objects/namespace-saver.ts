@@ -7,7 +7,7 @@ import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus, isUnconverted, type KubernetesError } from "../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
-import { readAhead } from "../kubernetes/read-ahead.ts";
+import { readAhead } from "./read-ahead.ts";
 import { ClusterScopedNeeds, type MissingObject, type SavableObject } from "./cluster-scoped-needs.ts";
 import { rulesOf } from "../kinds/kinds.ts";
 import { namespaces as namespaceType } from "./entities.ts";

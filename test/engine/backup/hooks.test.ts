@@ -3,7 +3,7 @@ import { quiesceApplications, resumeApplications } from "../../../engine/backup/
 import { DrsError } from "../../../engine/errors.ts";
 import type { BackupDeps } from "../../../engine/backup/backup-deps.ts";
 import type { JobContext } from "../../../engine/jobs/phase.ts";
-import { type PodCommand, StillRunningError } from "../../../engine/kubernetes/pod-exec.ts";
+import { type PodCommand, StillRunningError } from "../../../engine/kubernetes/connection/pod-exec.ts";
 
 // A pause takes no time, and the clock goes on by it.
 vi.mock("node:timers/promises", () => ({

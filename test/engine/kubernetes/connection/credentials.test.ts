@@ -5,10 +5,10 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { Cluster } from "../../../engine/kubernetes/cluster.ts";
-import { file } from "../../support/test-server.ts";
-import { temporaryFolder } from "../store/temporary-store.ts";
-import { configMaps, noSignal } from "./api-server.ts";
+import { Cluster } from "../../../../engine/kubernetes/cluster.ts";
+import { file } from "../../../support/test-server.ts";
+import { temporaryFolder } from "../../store/temporary-store.ts";
+import { configMaps, noSignal } from "../api-server.ts";
 
 const base64 = async (name: string) => (await readFile(file(name))).toString("base64");
 

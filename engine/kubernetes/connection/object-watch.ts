@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Connection } from "./connection.ts";
-import { hasStatus } from "./kubernetes-error.ts";
-import type { KubernetesObject } from "./kubernetes-object.ts";
+import { hasStatus } from "../kubernetes-error.ts";
+import type { KubernetesObject } from "../kubernetes-object.ts";
 import { type ListOptions, listObjects } from "./object-list.ts";
 
 /** An object as it is now; `gone` when it is there no more. */

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
-import { Cluster } from "../../../engine/kubernetes/cluster.ts";
-import { startSimulator } from "../../../simulator/simulator.ts";
-import { apiServer, breakOff, configMaps, noSignal, reply, status } from "./api-server.ts";
+import { Cluster } from "../../../../engine/kubernetes/cluster.ts";
+import { startSimulator } from "../../../../simulator/simulator.ts";
+import { apiServer, breakOff, configMaps, noSignal, reply, status } from "../api-server.ts";
 
 async function simulated(pageLimit: number) {
   const simulator = await startSimulator({ pageLimit });

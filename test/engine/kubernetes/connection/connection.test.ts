@@ -1,12 +1,12 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { DrsError } from "../../../engine/errors.ts";
-import type { Cluster } from "../../../engine/kubernetes/cluster.ts";
-import { type ClusterAddress, Connection } from "../../../engine/kubernetes/connection.ts";
-import { lacksRights } from "../../../engine/kubernetes/kubernetes-error.ts";
-import { temporaryFolder } from "../store/temporary-store.ts";
-import { apiServer, breakOff, configMaps, noSignal, reply, status } from "./api-server.ts";
+import { DrsError } from "../../../../engine/errors.ts";
+import type { Cluster } from "../../../../engine/kubernetes/cluster.ts";
+import { type ClusterAddress, Connection } from "../../../../engine/kubernetes/connection/connection.ts";
+import { lacksRights } from "../../../../engine/kubernetes/kubernetes-error.ts";
+import { temporaryFolder } from "../../store/temporary-store.ts";
+import { apiServer, breakOff, configMaps, noSignal, reply, status } from "../api-server.ts";
 
 const object = { metadata: { name: "a", namespace: "n", uid: "u" } };
 

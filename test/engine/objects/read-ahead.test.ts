@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readAhead } from "../../../engine/kubernetes/read-ahead.ts";
+import { readAhead } from "../../../engine/objects/read-ahead.ts";
 
 /** Sources that say when they are begun and closed. */
 function sources(contents: readonly (readonly string[])[], failing = -1) {

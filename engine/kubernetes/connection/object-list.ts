@@ -1,8 +1,8 @@
 import type { Body, Connection } from "./connection.ts";
-import { hasStatus } from "./kubernetes-error.ts";
-import type { KubernetesObject } from "./kubernetes-object.ts";
+import { hasStatus } from "../kubernetes-error.ts";
+import type { KubernetesObject } from "../kubernetes-object.ts";
 import { ListSplitter } from "./list-splitter.ts";
-import { DrsError } from "../errors.ts";
+import { DrsError } from "../../errors.ts";
 
 export interface ListOptions {
   readonly labelSelector?: string;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ListSplitter } from "../../../engine/kubernetes/list-splitter.ts";
+import { ListSplitter } from "../../../../engine/kubernetes/connection/list-splitter.ts";
 
 const items = [
   '{"metadata":{"name":"plain"},"data":{"a":"1"}}',

@@ -1,6 +1,6 @@
 import { Writable } from "node:stream";
 import type { KubeConfig } from "@kubernetes/client-node";
-import { DrsError, type ErrorCode } from "../errors.ts";
+import { DrsError, type ErrorCode } from "../../errors.ts";
 
 export interface PodCommand {
   readonly namespace: string;

@@ -1,4 +1,4 @@
-import type { User } from "../model.ts";
+import type { User } from "../../model.ts";
 import type { Connection } from "./connection.ts";
 
 /** What may be asked of a right: https://kubernetes.io/docs/reference/access-authn-authz/authorization/ */

@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test, vi } from "vitest";
-import { Cluster } from "../../../engine/kubernetes/cluster.ts";
-import { waitFor, waitUntilGone } from "../../../engine/kubernetes/waiting.ts";
-import { startSimulator } from "../../../simulator/simulator.ts";
-import { apiServer, breakOff, configMaps, noSignal, reply } from "./api-server.ts";
+import { Cluster } from "../../../../engine/kubernetes/cluster.ts";
+import { waitFor, waitUntilGone } from "../../../../engine/kubernetes/waiting.ts";
+import { startSimulator } from "../../../../simulator/simulator.ts";
+import { apiServer, breakOff, configMaps, noSignal, reply } from "../api-server.ts";
 
 async function simulated(pageLimit = 500) {
   const simulator = await startSimulator({ pageLimit });

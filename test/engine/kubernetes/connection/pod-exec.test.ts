@@ -4,9 +4,9 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { expect, onTestFinished, test } from "vitest";
-import { Cluster } from "../../../engine/kubernetes/cluster.ts";
-import { StillRunningError } from "../../../engine/kubernetes/pod-exec.ts";
-import { noSignal } from "./api-server.ts";
+import { Cluster } from "../../../../engine/kubernetes/cluster.ts";
+import { StillRunningError } from "../../../../engine/kubernetes/connection/pod-exec.ts";
+import { noSignal } from "../api-server.ts";
 
 type Answer = (socket: Duplex, key: string) => void;
 

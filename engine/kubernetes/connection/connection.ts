@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { Dispatcher } from "undici";
-import { DrsError } from "../errors.ts";
+import { DrsError } from "../../errors.ts";
 import { Agents, type Lane } from "./agents.ts";
 import { asking } from "./asking.ts";
 import { type ClusterAddress, Credentials } from "./credentials.ts";
-import { isConflict, KubernetesError } from "./kubernetes-error.ts";
+import { isConflict, KubernetesError } from "../kubernetes-error.ts";
 
 export type { ClusterAddress };
 

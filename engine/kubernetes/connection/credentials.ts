@@ -1,6 +1,6 @@
 import type { RequestOptions } from "node:https";
 import type { KubeConfig } from "@kubernetes/client-node";
-import { DrsError } from "../errors.ts";
+import { DrsError } from "../../errors.ts";
 
 /** Where the cluster is and who the service is there: a server's plain URL, or a kubeconfig, or else the pod's account. */
 export interface ClusterAddress {
