@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { DrsError } from "../../errors.ts";
-import type { Cluster } from "../../kubernetes/cluster.ts";
+import type { ClusterWrites } from "../../kubernetes/cluster-writes.ts";
 import { managersOf } from "../../kubernetes/field-managers.ts";
 import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
@@ -61,7 +61,7 @@ function scalesToNone({ spec }: KubernetesObject): boolean {
  * FAILED_PRECONDITION when the cluster does not let it be stopped.
  */
 export async function stop(
-  cluster: Cluster,
+  cluster: ClusterWrites,
   type: RunningKind,
   object: KubernetesObject,
   signal: AbortSignal,

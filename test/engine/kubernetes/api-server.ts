@@ -3,7 +3,8 @@ import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { onTestFinished } from "vitest";
-import { Cluster, type WriteGuard } from "../../../engine/kubernetes/cluster.ts";
+import { Cluster } from "../../../engine/kubernetes/cluster.ts";
+import type { WriteGuard } from "../../../engine/kubernetes/cluster-writes.ts";
 
 export interface Asked {
   readonly method: string;

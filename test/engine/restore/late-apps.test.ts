@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { JobContext } from "../../../engine/jobs/phase.ts";
-import { Cluster, type ContainerLog } from "../../../engine/kubernetes/cluster.ts";
+import { Cluster } from "../../../engine/kubernetes/cluster.ts";
+import type { ContainerLog } from "../../../engine/kubernetes/cluster-reads.ts";
 import { KubernetesError } from "../../../engine/kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../../../engine/kubernetes/kubernetes-object.ts";
 import { reportLate } from "../../../engine/restore/start/late-apps.ts";
