@@ -3,6 +3,7 @@
 set -u
 [ -d "${1:-}" ] || exit 0
 dir=$(cd "$1" && pwd)
+"$(dirname "${BASH_SOURCE[0]}")/node-down.sh" "$dir"
 signal=TERM
 [ "${2:-}" = --delete ] && signal=KILL
 

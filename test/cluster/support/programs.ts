@@ -12,7 +12,9 @@ export type Program =
   | "snapshot-controller"
   | "csi-snapshotter"
   | "csi-provisioner"
-  | "csi-dir";
+  | "csi-dir"
+  | "containerd"
+  | "kubelet";
 
 /** Kills a program of the cluster, as a crash would, and gives what starts it again. */
 export async function killProgram(cluster: TestCluster, program: Program): Promise<() => Promise<void>> {

@@ -20,13 +20,14 @@ export interface S3Server {
   stop(): Promise<void>;
 }
 
-export async function startS3Server(): Promise<S3Server> {
+/** `host` is the address it listens at: of a real node's pods, the one they see this machine at. */
+export async function startS3Server(host = "127.0.0.1"): Promise<S3Server> {
   const folder = await mkdtemp(join(tmpdir(), "drs-s3-"));
   const bucket = "backups";
   const bucketFolder = join(folder, "buckets", bucket);
   await mkdir(bucketFolder, { recursive: true });
   await mkdir(join(folder, "metadata"));
-  const address = `127.0.0.1:${await freePort()}`;
+  const address = `${host}:${await freePort(host)}`;
   const credentials = { accessKeyId: "the-access-key", secretAccessKey: "the-secret-key" };
   const server = spawn(join(await buildPrograms(), "versitygw"), ["posix", join(folder, "buckets")], {
     env: {
