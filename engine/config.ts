@@ -1,7 +1,7 @@
 /**
- * All that the engine is told from outside, checked by whoever builds it. Times are milliseconds, paths are absolute or
+ * The whole configuration of the engine, checked by its builder. Times are milliseconds, paths are absolute or
  * relative to the working folder. Nothing here is read from the environment, except that S3 and a kubeconfig's own
- * credential programs use the standard variables of theirs.
+ * credential programs use their standard variables.
  */
 export interface EngineConfig {
   /** The SQLite file; its folder is made if it is missing. */
@@ -96,14 +96,14 @@ export interface CrnConfig {
 export interface RestoreConfig {
   /** Whether a restore that fails puts back what was there before. */
   readonly rollBack: boolean;
-  /** How long, in milliseconds, one that goes back tries again what the cluster refuses. */
+  /** How long, in milliseconds, a rollback retries objects that the cluster refuses. */
   readonly rollBackTimeout: number;
   /**
    * Kinds whose status is restored, as their resources' names (`widgets.example.com`): custom resources whose controllers
-   * keep what they know in it. Every other status is made anew by its controller.
+   * keep their state in it. Every other status is recreated by its controller.
    */
   readonly statusOf: readonly string[];
-  /** A restore that the cluster refuses more objects of fails, and goes back. */
+  /** A restore with more refused objects fails, and rolls back. */
   readonly maxRefusedObjects: number;
   /**
    * The namespace in which volumes are filled while the applications still run; empty for none: then they are filled when the
@@ -141,7 +141,7 @@ export interface Toleration {
   readonly effect?: string;
 }
 
-/** How long to wait, in milliseconds, before a wait is given up; and how much goes on at once. */
+/** Time limits of waits, in milliseconds; and limits of concurrency. */
 export interface LimitsConfig {
   /** A hook that states no time limit of its own. */
   readonly hookTimeout: number;

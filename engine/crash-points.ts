@@ -10,7 +10,7 @@ export class CrashPoints {
   #phase = "no job";
   readonly #onReached: (point: string) => void;
 
-  /** `onReached` is told of each point as the process comes by. */
+  /** `onReached` is called at each point that the process reaches. */
   constructor(onReached: (point: string) => void = () => {}) {
     this.#onReached = onReached;
   }

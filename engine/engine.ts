@@ -62,9 +62,9 @@ export interface Engine {
   deleteBackup(request: { backupCrn: string; caller: Caller }): Promise<string>;
   /**
    * Cancels a backup, a restore or a deletion, which ends FAILED and says so. One that waits ends at once. A backup that runs
-   * stops at its next safe point, and what it has made is deleted. A restore does that before STOPPING_APPS with nothing
-   * touched, and goes back later on. FAILED_PRECONDITION for a job that is over, or has come to its completion or clean-up,
-   * and for a deletion that runs: what it has deleted is gone. Cancelling again changes nothing.
+   * stops at its next safe point, and its snapshots and archive are deleted. A restore does that before STOPPING_APPS with nothing
+   * touched, and rolls back later on. FAILED_PRECONDITION for a job that is over, or has reached its completion or clean-up,
+   * and for a running deletion, which cannot be undone. Cancelling again changes nothing.
    */
   cancelJob(request: { crn: string; caller: Caller }): void;
   describeBackup(backupCrn: string): Backup;

@@ -24,8 +24,8 @@ const orphaned =
 const backoff = { firstDelay: 2_000, maxDelay: 300_000 };
 
 /**
- * Makes the backups known that lie in the storage and not in the database: of an earlier service, or of one elsewhere.
- * What else lies there and belongs to no job is logged.
+ * Records the backups that are in the storage and not in the database: of an earlier service, or of one elsewhere.
+ * Anything else there that belongs to no job is logged.
  * A damaged archive is logged and passed over. A storage (or database) that fails is tried again until the signal, and
  * every such failure calls `onFailure`.
  */

@@ -1,7 +1,7 @@
 import { DrsError } from "../errors.ts";
 import type { MessageCode } from "../message-codes.ts";
 
-/** Of an archive that is not what was written, by chance as far as one can tell: nothing in it looks made. */
+/** For an archive that differs from the one written, apparently by chance: nothing in it looks forged. */
 export class DamageError extends DrsError {
   override readonly name = "DamageError";
 }

@@ -67,7 +67,7 @@ export function readHeader(line: Buffer, file: string, keys: KeyRing | undefined
   return { dataKey: createSecretKey(dataKey), streamId: Buffer.from(streamId, "hex"), line };
 }
 
-/** The checksum tells damage from a header that somebody has made; what proves the header is its key. */
+/** The checksum distinguishes damage from a forged header; the key proves the header. */
 function parse(line: Buffer, file: string): Header {
   const [, sum, json = ""] = /^drs-sealed\/1 ([0-9a-f]{64}) (\{.*\})$/.exec(line.toString("latin1")) ?? [];
   if (sum === undefined || checksum(json) !== sum) throw damage(file, "its header cannot be read");

@@ -3,8 +3,8 @@ import { manifestFile } from "./archive-paths.ts";
 import { altered } from "./damage.ts";
 
 /**
- * Remembers which manifest each archive has, and with it which parts. Whoever writes to the storage can put another
- * archive into a folder at any time, also while a restore reads it: digests that fit are made by anybody.
+ * Remembers the manifest of each archive, and with it its parts. Anyone who writes to the storage can put another
+ * archive into a folder at any time, also while a restore reads it: anybody can compute fitting digests.
  */
 export class KnownArchives {
   readonly #store: ArchiveStore;
@@ -19,8 +19,8 @@ export class KnownArchives {
   }
 
   /**
-   * Whether the manifest that lies there was written here. The first one that is found in a folder is remembered;
-   * DATA_LOSS for another one than is known, unless it was only found, and now its key proves it.
+   * Whether the manifest there was written by this service. The first one found in a folder is remembered;
+   * DATA_LOSS for one other than the known one, unless that was only found, and the key proves the new one.
    */
   recognise(folder: string, sha256: string, isEncrypted: boolean): boolean {
     const known = this.#store.get(folder);

@@ -28,7 +28,7 @@ interface Question<Answer> {
 
 /**
  * Remembers the cluster's answers for a short time, and lets all who have the same question meanwhile wait for one answer.
- * Failures are not remembered. A question that nobody waits for any more is given up.
+ * Failures are not remembered. A question that nobody waits for any more is abandoned.
  *
  * Answers that say yes (that are truthy) are kept apart from the others, so that nobody pushes them out with guesses.
  */

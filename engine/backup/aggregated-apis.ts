@@ -17,7 +17,7 @@ export function reportUnavailable(discovery: Discovery, namespaces: readonly str
   }
 }
 
-/** Tells of the kinds that what is saved serves itself. */
+/** Reports the kinds that are served by the saved objects themselves. */
 export function reportOwn(discovery: Discovery, namespaces: readonly string[], { info }: JobContext): void {
   for (const apiVersion of new Set(discovery.resources.filter(isSavedResource).map((kind) => kind.apiVersion))) {
     const own = ownServer(discovery, namespaces, apiVersion);

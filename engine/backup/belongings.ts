@@ -10,8 +10,8 @@ import type { BackupDeps } from "./backup-deps.ts";
 const kindsAtOnce = 8;
 
 /**
- * What belongs to the control plane though nothing in its namespaces names it, looked for while those are saved. Tells where it
- * could not look, and what it was told to save and has not found.
+ * Objects that belong to the control plane though nothing in its namespaces names them, looked for while those are saved. Reports
+ * where it could not look, and which requested objects it has not found.
  */
 export function lookForBelongings(
   { cluster, parameters: { furtherObjects: further } }: BackupDeps,

@@ -6,8 +6,8 @@ import type { BackupDeps } from "./backup-deps.ts";
 import { quiesceApplications, resumeApplications } from "./hooks.ts";
 
 /**
- * Quiesces what asks for it, takes every volume's snapshot in one burst, and lets the applications go on. Until every one is
- * cut a run begins anew, as snapshots from before and after a pause are of different moments; from then on none is taken.
+ * Quiesces the applications that ask for it, takes every volume's snapshot in one burst, and resumes the applications. Until
+ * all are cut a run starts over, as snapshots from before and after a pause are of different moments; from then on none is taken.
  */
 export function creatingSnapshots(deps: BackupDeps): Phase {
   return {

@@ -18,7 +18,7 @@ interface Hook {
   readonly timeoutMs: number;
 }
 
-/** A post hook that is due. Once it was given up it is tried no more than once in a later run. */
+/** A post hook that is due. Once abandoned, it is tried no more than once in a later run. */
 interface HeldHook extends Hook {
   readonly isAbandoned?: boolean;
   /** The pre hook that may still run when this one has let the application go. */
@@ -32,7 +32,7 @@ const hooksAtOnce = 8;
 const patience = 10;
 const firstPauseMs = 500;
 const longestPauseMs = 15_000;
-/** What still fails is told again after twice as long each time. */
+/** A hook that still fails is reported again after twice as long each time. */
 const firstReminderMs = 15_000;
 
 /** Whether any pod of the namespaces asks for a command. */
@@ -44,10 +44,10 @@ export async function hasHooks(cluster: Cluster, namespaces: readonly string[], 
 }
 
 /**
- * Runs each pod's pre hook. What will undo it is noted before, so that a crash leaves no application held for good. A
+ * Runs each pod's pre hook. Its post hook is noted before, so that a crash leaves no application held permanently. A
  * hook that fails fails the backup (FAILED_PRECONDITION) or, when its pod says `on-error: Continue`, is a warning. One that
  * the API server or the pod's node does not run is tried for a while; then, and when the connection breaks while it runs,
- * this is UNAVAILABLE, all others have been let go, and it may be called again.
+ * this is UNAVAILABLE, all others have been released, and it may be called again.
  */
 export async function quiesceApplications(
   deps: BackupDeps,
@@ -124,7 +124,7 @@ async function answers(cluster: Cluster, signal: AbortSignal): Promise<boolean> 
 
 /**
  * Runs the post hook of every pod that is held, again and again until it has run or its pod is gone. None fails the backup
- * any more: `tell` is told of each that is given up, with the command to run by hand, and of each pre hook that may still
+ * any more: `report` gets each abandoned one, with the command to run by hand, and each pre hook that may still
  * run and hold its application after that. Until then the log says what fails.
  */
 export async function resumeApplications(

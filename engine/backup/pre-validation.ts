@@ -16,7 +16,7 @@ import { hasHooks } from "./hooks.ts";
 
 /**
  * Makes sure that the backup can be made: the API server answers, the namespaces are there and stay, the service's rights
- * suffice, archives can be written. Tells of each claim whose data no snapshot can hold.
+ * suffice, archives can be written. Reports each claim whose data no snapshot can hold.
  */
 export function preValidation(deps: BackupDeps): Phase {
   const { cluster, storage, limits } = deps;

@@ -37,7 +37,7 @@ export class CopyPlanner {
     logJob(this.#deps, job, "info", `its volumes' data is copied to the repository by ${copy.crn}`);
   }
 
-  /** Records those copies anew that are to be tried again. */
+  /** Records again the copies that are to be retried. */
   recordDue(): void {
     const { store, clock, logger } = this.#deps;
     try {

@@ -127,7 +127,7 @@ function resticTime(time: string): string {
 
 const reportEveryMs = 60_000;
 
-/** Tells the job's log once a minute how far a volume is. */
+/** Logs the progress of a volume once a minute. */
 function teller({ info, progressed }: JobContext, claim: string): (progress: Progress) => void {
   let last = Date.now();
   let before = 0;

@@ -60,8 +60,8 @@ async function repositoryOf(archives: Archives, folder: string, signal: AbortSig
 }
 
 /**
- * Ends the movers of the control plane, which hold locks that nothing is forgotten beside. They belong to a copy that stands
- * aside for this deletion, and starts them anew. Of those that have ended the result is yet to be noted.
+ * Ends the movers of the control plane, whose locks keep anything from being forgotten. They belong to a copy that yields
+ * to this deletion, and starts them again. The results of ended ones are yet to be noted.
  */
 async function stopMovers(request: MoverRequest, timeoutMs: number): Promise<void> {
   const { cluster, place, signal } = request;

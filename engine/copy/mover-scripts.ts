@@ -1,6 +1,6 @@
 /*
- * What movers run, by `sh`. Whatever varies comes in as arguments or by the environment, and never becomes part of a script.
- * The last command replaces the shell, so that it is told of the pod's end, gives its locks back, and its exit code is the
+ * Scripts of movers, run by `sh`. Variable values come in as arguments or by the environment, and never become part of a script.
+ * The last command replaces the shell, so that it gets the pod's signals, gives its locks back, and its exit code is the
  * container's.
  */
 

@@ -31,7 +31,7 @@ interface ResticLine {
   readonly item?: string;
 }
 
-/** The last progress that some lines tell of; undefined when none does. */
+/** The last progress reported in some lines; undefined when there is none. */
 export function progressIn(lines: readonly string[]): Progress | undefined {
   const status = lines.map(parse).findLast(({ message_type }) => message_type === "status");
   if (status === undefined) return undefined;
@@ -44,7 +44,7 @@ export function progressIn(lines: readonly string[]): Progress | undefined {
   return { bytes, totalBytes, files, totalFiles };
 }
 
-/** The summary of a backup that came to its end; undefined when the lines do not have it. */
+/** The summary of a completed backup; undefined when the lines do not have it. */
 export function summaryIn(lines: readonly string[]): CopySummary | undefined {
   const summary = lines.map(parse).findLast(({ message_type }) => message_type === "summary");
   if (summary?.snapshot_id === undefined) return undefined;
@@ -73,7 +73,7 @@ export function failureOf(exitCode: number, lines: readonly string[]): string {
   return said === "" ? known : `${known} (${said})`;
 }
 
-/** Of an error's text that much is told: one may name many files. */
+/** Limit of the reported text of an error: one may name many files. */
 const shownLength = 500;
 
 function saidIn(lines: readonly string[]): string {

@@ -9,7 +9,7 @@ import { failureOf, type Progress, progressIn } from "./restic-output.ts";
 export interface MoverTimes {
   /** Between looks at how far a mover is; its end is seen at once. */
   readonly lookMs: number;
-  /** A mover that comes no further for so long is given up. */
+  /** A mover without progress for so long is abandoned. */
   readonly stallMs: number;
 }
 
@@ -36,7 +36,7 @@ export interface MoverEnd {
 }
 
 /**
- * Runs a mover to its end: starts it unless an earlier run has, and waits as long as it comes further. Its Job stays until
+ * Runs a mover to completion: starts it unless an earlier run has, and waits as long as it makes progress. Its Job stays until
  * `removeMover`. May run again.
  */
 export async function runMover(

@@ -65,8 +65,8 @@ function someRemain(): DrsError {
 }
 
 /**
- * The snapshots that the archive tells of or, when that is damaged, the job that has made it. Undefined when nobody knows
- * them any more: the archive is damaged, and of another service.
+ * The snapshots named by the archive or, when that is damaged, by the job that has created it. Undefined when nobody knows
+ * them any more: the archive is damaged, and from another service.
  */
 async function snapshotsOf(
   archives: JobDeps["archives"],

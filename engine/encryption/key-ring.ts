@@ -9,7 +9,7 @@ export const keyLength = 32;
  */
 export class EncryptionKey {
   readonly id: string;
-  /** Public: tells two keys of the same id apart, and nothing about either. */
+  /** Public: distinguishes two keys of the same id, and reveals nothing about either. */
   readonly fingerprint: string;
   readonly #repositoryPassword: string;
   readonly #wrapping: KeyObject;

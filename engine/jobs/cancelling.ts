@@ -31,7 +31,7 @@ export function cancel(deps: JobContextDeps, job: JobRecord, { name: by }: Calle
   conclude(store, { ...job, state: "FAILED", updatedAt: clock() }, "FAILED");
 }
 
-/** Why a job goes no further in its phases, if somebody has cancelled it; its clean-up runs to its end all the same. */
+/** The reason to stop a job's phases, if somebody has cancelled it; its clean-up runs to completion all the same. */
 export function cancellationOf({ store }: JobContextDeps, { seq, kind, step }: JobRecord): CancelledError | undefined {
   const by = step === "PHASE" ? store.queue.cancelledBy(seq) : undefined;
   return by === undefined ? undefined : new CancelledError(kind, by);

@@ -22,7 +22,7 @@ export class Checkpoint<Record extends object> {
     this.#key = `checkpoint/${this.#name}`;
   }
 
-  /** Durable when it returns; a later run of the phase writes it anew. */
+  /** Durable when it returns; a later run of the phase overwrites it. */
   write({ notes }: { readonly notes: Pick<JobNotes, "set"> }, record: Record): void {
     notes.set(this.#key, record);
   }

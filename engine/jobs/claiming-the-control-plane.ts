@@ -18,7 +18,7 @@ export function needsControlPlane({ step, phase }: JobRecord, { notes }: JobCont
 }
 
 /**
- * Waits until this service has the control plane for itself, and tells in the job's log who has it meanwhile. True when it
+ * Waits until this service has the control plane to itself, and logs who has it meanwhile. True when it
  * has waited. TakenOverError when another service has had it since the job began, unless the job goes on all the same.
  */
 export async function claimControlPlane(

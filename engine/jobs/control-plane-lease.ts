@@ -38,7 +38,7 @@ export interface LeaseDeps {
 }
 
 export interface Holding {
-  /** The same as long as no other service has held the lease in between, also over restarts. */
+  /** The same as long as no other service has held the lease meanwhile, also across restarts. */
   readonly term: string;
   readonly hasWaited: boolean;
 }
@@ -97,7 +97,7 @@ export class ControlPlaneLease {
   }
 
   /**
-   * Waits until the service holds the lease; `onWaiting` is told who holds it meanwhile. Throws what the API server does:
+   * Waits until the service holds the lease; `onWaiting` gets its holder meanwhile. Throws the API server's errors:
    * UNAVAILABLE, PERMISSION_DENIED.
    */
   async hold(signal: AbortSignal, onWaiting: (holder: string) => void): Promise<Holding> {
@@ -246,7 +246,7 @@ export class ControlPlaneLease {
     return this.#write({ term: microTime(new Date()), transitions, version: lease?.version }, signal);
   }
 
-  /** Whether nobody holds it, or whoever did has not renewed it in time. */
+  /** Whether nobody holds it, or its holder has not renewed it in time. */
   #isFree({ holder, version, durationMs }: LeaseRecord): boolean {
     const now = performance.now();
     if (version !== this.#seen.version) this.#seen = { version, since: now };

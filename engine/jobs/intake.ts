@@ -20,7 +20,7 @@ export interface IntakeDeps {
   readonly queuedJobs: number;
 }
 
-/** What whoever asks for a job says of it. */
+/** A request for a job. */
 export interface Wanted extends Repeat, Pick<NewJob, "displayName" | "entity" | "includedNamespaces" | "origin"> {
   /** Empty for a backup, which is its own. */
   readonly backupCrn: string;
@@ -47,7 +47,7 @@ const namePrefixOf: Readonly<Record<JobKind, string>> = {
   copy: "copy",
 };
 
-/** Records jobs, whoever asks for them: the only place where a job begins. */
+/** Records jobs, whatever their origin: the only place where a job begins. */
 export class Intake {
   readonly #deps: IntakeDeps;
 

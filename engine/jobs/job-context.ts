@@ -18,7 +18,7 @@ export interface JobContextDeps {
   readonly clock: () => Date;
 }
 
-/** Writes a line of the job's log, and the same to the process's log, which tells whose it is. */
+/** Writes a line of the job's log, and the same to the process's log, with the job's name. */
 export function logJob(deps: JobContextDeps, job: JobRecord, level: LogLevel, text: string, code?: MessageCode): void {
   const { crn, phase } = job;
   const line = cut(text);

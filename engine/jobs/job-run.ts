@@ -19,13 +19,13 @@ export interface JobRunSettings {
   /** How often in a row a step is tried when it reports what may pass. */
   readonly maxAttempts: number;
   /**
-   * How often in a row a clean-up that leaves things in between is tried, whatever it reports but UNAVAILABLE: then it is
+   * How often in a row a clean-up that needs a rollback is tried, whatever it reports but UNAVAILABLE: then it is
    * tried without end.
    */
   readonly maxCleanUps: number;
   /** Between these attempts. */
   readonly backoff: Backoff;
-  /** How often in a row a start may find a job in one step before the job is given up. */
+  /** How often in a row a start may find a job in one step before the job is abandoned. */
   readonly maxRecoveries: number;
 }
 
@@ -40,7 +40,7 @@ export interface JobRunDeps extends JobContextDeps {
 }
 
 export interface JobRunSignals {
-  /** Aborted when the service shuts down, or the job stands aside. */
+  /** Aborted when the service shuts down, or the job is preempted. */
   readonly closing: AbortSignal;
   /** Aborted when the job was cancelled, which its row says, too. */
   readonly cancelling: AbortSignal;
@@ -50,10 +50,10 @@ export interface JobRunSignals {
 const storeBackoff: Backoff = { firstDelay: 1_000, maxDelay: 60_000 };
 
 /**
- * Walks a running job from where its row says it is to FINISHED. Resolves when the job is finished or its row is gone, or
- * has come to rest as the service shuts down or the job stands aside; its row then says where it continues. Never rejects, so that no job says
- * IN_PROGRESS while nobody runs it: a step whose end cannot be recorded is taken up again from the row, and fails when
- * that happens too often, which takes a failed restore to its way back.
+ * Runs a job from the step in its row to FINISHED. Resolves when the job is finished or its row is gone, or
+ * has come to rest as the service shuts down or the job is preempted; its row then says where it continues. Never rejects, so that no job says
+ * IN_PROGRESS while nobody runs it: a step whose end cannot be recorded is resumed from the row, and fails when
+ * that happens too often, which takes a failed restore to its rollback.
  */
 export async function runJob(
   { lease, ...deps }: JobRunDeps,
@@ -216,13 +216,13 @@ class JobRun {
     return context;
   }
 
-  /** A job that would go on, or back, from what is not there any more touches nothing: it says where all lies. */
+  /** A job whose starting point is gone neither continues nor rolls back, and touches nothing: it says where everything is. */
   #takenOver(job: JobRecord, context: JobContext, error: TakenOverError): Failure {
     if (!this.#needsRollback(context, job)) return { error };
     return { error: this.#leftBy(context, job, error.message, error) ?? error, isFinal: true };
   }
 
-  /** What is told when a clean-up is given up, also when its own description fails. */
+  /** The message of an abandoned clean-up, also when its own description fails. */
   #leftBy(context: JobContext, job: JobRecord, why: string, cause?: unknown): DrsError | undefined {
     try {
       const left = this.#definition.abandoned?.(context, why);
@@ -234,7 +234,7 @@ class JobRun {
     }
   }
 
-  /** In doubt things are in between: then the clean-up is tried for longer. */
+  /** In doubt a rollback is needed: then the clean-up is tried for longer. */
   #needsRollback(context: JobContext, job: JobRecord): boolean {
     try {
       return this.#definition.needsRollback?.(context) === true;

@@ -4,7 +4,7 @@ import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 export interface LeaseRecord {
   /** Empty when nobody holds it. */
   readonly holder: string;
-  /** When the holder has got it, which tells one time of holding from every other one. */
+  /** When the holder acquired it, which distinguishes one term from every other. */
   readonly term: string;
   /** How long it counts after it was seen to change. */
   readonly durationMs: number;

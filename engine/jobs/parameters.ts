@@ -22,12 +22,12 @@ export interface RestoreParameters extends Pick<RestoreConfig, "statusOf" | "max
   readonly controlPlane: Omit<ControlPlaneConfig, "furtherObjects">;
 }
 
-/** A deletion is told all by its backup. */
+/** A deletion has only its backup. */
 export interface DeletionParameters {
   readonly version: typeof versions.deletion;
 }
 
-/** A copy is told all by its backup. */
+/** A copy has only its backup. */
 export interface CopyParameters {
   readonly version: typeof versions.copy;
 }
@@ -46,9 +46,9 @@ export interface ParameterFlags {
 }
 
 /**
- * What a job is asked to do by a call and the flags of the process that records it; it stays so, whatever flags a later
- * process has that runs it. Deadlines, how much goes on at once, and whether and for how long a restore goes back are the
- * running process's: they are how an operator helps a job that is stuck.
+ * The task of a job, from a call and the flags of the process that records it; it stays so, whatever flags a later
+ * process has that runs it. Deadlines, concurrency, and whether and for how long a restore rolls back are the
+ * running process's: with them an operator helps a job that is stuck.
  */
 export function parametersFrom(
   itemName: string,

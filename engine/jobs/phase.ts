@@ -43,7 +43,7 @@ export interface JobContext {
   /** Which one runs, or was the last before a clean-up. */
   readonly phase: JobPhase;
   /**
-   * Aborted when the service shuts down, and the job continues at the next start; when background work has to stand aside for
+   * Aborted when the service shuts down, and the job continues at the next start; when background work must yield to
    * a restore or deletion, and continues after it; and when the job was cancelled while it runs a phase, and its clean-up begins.
    */
   readonly signal: AbortSignal;
@@ -52,7 +52,7 @@ export interface JobContext {
   readonly backupNotes: Pick<JobNotes, "get" | "entries">;
   /** A line of the job's log; with a code where the operations page has a row for it. */
   readonly info: (text: string, code?: MessageCode) => void;
-  /** Tells that the step has come further than any earlier run of it: how often it failed before does not count any more. */
+  /** Reports that the step has come further than any earlier run of it: earlier failures do not count any more. */
   readonly progressed: () => void;
   /**
    * Records a warning or error of one object while the rest goes on; also a line of the log. The same text for the same
@@ -104,21 +104,21 @@ export interface JobDefinition {
    * in the end, is recorded as one more error.
    */
   fail(context: JobContext): Promise<void>;
-  /** Whether things are in between until `fail` is done: then these are tried again without end, and all else many times. */
+  /** Whether the job needs a rollback by `fail`: then UNAVAILABLE is retried without end, and any other failure many times. */
   needsRollback?(context: JobContext): boolean;
   /**
-   * For work that may take hours and holds up nothing, as it changes nothing that is the control plane's: it runs beside the
+   * For work that may take hours and delays nothing, as it leaves the control plane unchanged: it runs beside the
    * control plane's jobs, one at a time, and does not keep other services from the control plane. A restore or deletion that it
-   * is in the way of waits until it stands aside: its signal is aborted as at a shutdown, and it continues when that is over.
+   * blocks waits until it yields: its signal is aborted as at a shutdown, and it continues when that is over.
    */
   readonly background?: {
     isInTheWayOf(job: Job, other: Job): boolean;
   };
-  /** The message when `fail` is given up for this reason: what is left for a person to do. Undefined when nothing is. */
+  /** The message when `fail` is abandoned for this reason: the remaining work for a person. Undefined when there is none. */
   abandoned?(context: JobContext, why: string): Abandoned | undefined;
 }
 
-/** The last message of a job whose clean-up was given up. */
+/** The last message of a job whose clean-up was abandoned. */
 export interface Abandoned {
   readonly id: MessageCode;
   readonly text: string;

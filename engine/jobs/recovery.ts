@@ -3,9 +3,9 @@ import { logJob } from "./job-context.ts";
 import type { JobContextDeps } from "./job-context.ts";
 
 /**
- * What a start does with unfinished jobs: none is declared failed. Each one's restart is counted and logged, durably,
- * before any of them runs, so that a job which kills the process every time is given up some day. Gives those to be run;
- * background work stands aside first.
+ * Recovers unfinished jobs at a start: none is declared failed. Each one's restart is counted and logged, durably,
+ * before any of them runs, so that a job that kills the process every time is finally abandoned. Returns those to be run;
+ * background work yields first.
  */
 export function recover(
   deps: JobContextDeps,

@@ -33,7 +33,7 @@ interface Run {
   readonly job: JobRecord;
   readonly cancelling: AbortController;
   readonly standingAside: AbortController;
-  /** The job that it stands aside for. */
+  /** The job that it yields to. */
   other?: JobRecord;
   ended?: Promise<void>;
 }
@@ -41,8 +41,8 @@ interface Run {
 /**
  * Runs recorded jobs in two lanes, that of the control plane's jobs and that of background work: each in the order of
  * `JobQueue.next`, one at a time per entity, each job through its phases, from wherever its row says it is. A restore or deletion waits
- * until background work that is in its way stands aside, which goes on when none such runs or is next. Nothing is
- * polled: whoever records a job calls `wake`.
+ * until background work that blocks it has yielded, which continues when none such runs or is next. Nothing is
+ * polled: the recorder of a job calls `wake`.
  */
 export class JobRunner {
   readonly #deps: RunnerDeps;
@@ -83,7 +83,7 @@ export class JobRunner {
     this.#running.get(crn)?.cancelling.abort();
   }
 
-  /** Takes up no more jobs, tells the running ones to stop, and waits until they have. The next start continues them. */
+  /** Starts no more jobs, signals the running ones to stop, and waits until they have. The next start continues them. */
   async close(): Promise<void> {
     this.#closing.abort();
     clearTimeout(this.#retry);
@@ -114,7 +114,7 @@ export class JobRunner {
     return this.#start(next);
   }
 
-  /** Has what is in the way of a job stand aside. True while there is any: `wake` is called when it has ended. */
+  /** Makes background work that blocks a job yield. True while there is any: `wake` is called when it has ended. */
   #clearTheWayOf(next: JobRecord): boolean {
     const inTheWay = this.#runs(this.#backgroundKinds).filter(({ job }) => this.#isInTheWay(job, next));
     for (const run of inTheWay) {
@@ -126,7 +126,7 @@ export class JobRunner {
     return inTheWay.length > 0;
   }
 
-  /** What stands aside goes on before another one begins. */
+  /** Preempted work continues before another job begins. */
   #claimBackground(): JobRecord | undefined {
     const { queue } = this.#deps.store;
     const next = queue.next(this.#controlPlaneKinds);

@@ -1,6 +1,6 @@
 import type { Reference } from "./saving-rules.ts";
 
-/** A reference to what has to be there. What is no name is left out by whoever reads it. */
+/** A reference to what has to be there. Its readers leave out whatever is not a name. */
 export const firmly = (resource: string, name: unknown): Reference => ({
   resource,
   name: name as string,

@@ -34,7 +34,7 @@ export const quotas = inWaves("quotas");
 /** Out of force while a restore runs, and in force again when all is up. */
 export const limitKinds = kindsThat((kind) => kind.relaxed);
 
-/** Users' own snapshots stay where they are: neither deleted nor made again. */
+/** Users' own snapshots stay where they are: neither deleted nor recreated. */
 export const userSnapshots = inWaves("snapshots");
 
 /** The revisions of workloads. */

@@ -11,7 +11,7 @@ export interface RestoringRules {
   readonly strip?: (object: KubernetesObject) => void;
   /** The body to send, of a stripped object: one that does not run, or judge others, before the restore starts it. */
   readonly make?: (stripped: KubernetesObject, archived: KubernetesObject, how: HowToMake) => KubernetesObject;
-  /** Whether an object has come to its end, and is not made again. */
+  /** Whether an object has completed or failed, and is not recreated. */
   readonly isOver?: (object: KubernetesObject) => boolean;
   /** Done when an object has been made. May run again. */
   readonly whenMade?: (written: Written) => Promise<void>;
@@ -32,13 +32,13 @@ export interface RestoringRules {
   readonly merge?: (existing: KubernetesObject, saved: KubernetesObject) => object;
   /** An object without what only one of the cluster's has at a time, for when another one has it by now. */
   readonly withoutAllocations?: (object: KubernetesObject) => KubernetesObject;
-  /** With an object goes what a restore does not make again. */
+  /** With an object goes something that a restore does not recreate. */
   readonly isNeverRecreated?: true;
   /** Why an object that a restore has added stays when it is rolled back. */
   readonly staysWhenAdded?: string;
-  /** Controllers make its objects, and delete them, as they need them: that one has gone is not told. */
+  /** Controllers make its objects, and delete them, as they need them: a missing one is not reported. */
   readonly comesAndGoes?: true;
-  /** What an object that is made again has otherwise than it was saved; undefined when nothing. */
+  /** How a recreated object differs from the saved one; undefined when it does not. */
   readonly loss?: (saved: KubernetesObject) => string | undefined;
   /** The spec with which an object judges nothing that is restored; undefined when it does not as it is. */
   readonly relaxed?: (object: KubernetesObject) => object | undefined;
@@ -62,7 +62,7 @@ export interface RestoringRules {
  * | `running` | in STARTING_APPS, as they run as soon as they exist; in the order of the table |
  * | `quotas` | when all is up, as they would count, and refuse, what is older than they are |
  * | `calls`, `policies` | when all is up, as they call into the control plane, or judge what is made |
- * | `snapshots` | never: users' own stay where they are, neither deleted nor made again |
+ * | `snapshots` | never: users' own stay where they are, neither deleted nor recreated |
  */
 export type Wave =
   | "volumes"

@@ -7,7 +7,7 @@ export interface ApiServer {
 }
 
 export interface Aggregation {
-  /** Of the groups and versions that are aggregated, as far as the API server tells. */
+  /** The aggregated groups and versions, as far as the API server reports them. */
   readonly servers: ReadonlyMap<string, ApiServer>;
   /** Those of them whose server is down: to ask them takes seconds, and is in vain. */
   readonly down: ReadonlySet<string>;

@@ -1,7 +1,7 @@
 import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import type { PodTemplate } from "../core/pod-template.ts";
 
-/** Workloads that replace pods of an older template by such of the newest. */
+/** Workloads that replace pods of an older template by those of the newest. */
 export const rollingKinds: readonly string[] = ["deployments.apps", "statefulsets.apps", "daemonsets.apps"];
 
 interface Status {
@@ -53,7 +53,7 @@ export function isInRollOut(type: ResourceType, workload: KubernetesObject): boo
 }
 
 /**
- * What a restore cannot bring back of a workload whose pods somebody deletes by hand when they shall have the newest template:
+ * What a restore cannot bring back of a workload whose pods somebody deletes by hand when they must get the newest template:
  * which of them had it. Undefined when there is no such thing.
  * https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#on-delete
  */

@@ -3,19 +3,19 @@ import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { finishedStatus, type JobStatus, withoutCriteria } from "./finished-status.ts";
 
-/** Whether a job has come to its end, one way or the other. */
+/** Whether a job has completed or failed. */
 export function isFinishedJob(job: KubernetesObject): boolean {
   const { conditions = [] } = (job["status"] ?? {}) as JobStatus;
   return conditions.some(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True");
 }
 
-/** The job as one that runs nothing until it is told to. */
+/** The job, suspended: it runs nothing until it is resumed. */
 export function suspended(job: KubernetesObject): KubernetesObject {
   return { ...job, spec: { ...(job["spec"] as object), suspend: true } };
 }
 
 /**
- * Tells the cluster that a job it has just been given, suspended, had finished before: it keeps its record and does not
+ * Reports to the cluster that a job just created, suspended, had finished before: it keeps its record and does not
  * run again. https://kubernetes.io/docs/concepts/workloads/controllers/job/#suspending-a-job
  *
  * Throws the API server's refusal when it does not take the status.

@@ -15,7 +15,7 @@ export const pod: KindRules = {
   comesAndGoes: true,
 };
 
-/** Whether a pod has come to its end: it is not run again. */
+/** Whether a pod has completed or failed: it is not run again. */
 export function hasEnded(pod: KubernetesObject): boolean {
   const { phase } = (pod["status"] ?? {}) as { phase?: string };
   return phase === "Succeeded" || phase === "Failed";
@@ -49,7 +49,7 @@ interface PodSpec extends SelectingSpec {
 /** What the scheduler, the kubelet and admission fill in, and would refuse or misread when it came from another pod. */
 const filledIn = ["nodeName", "priority", "preemptionPolicy", "ephemeralContainers", "serviceAccount", "overhead"];
 
-/** A pod on its own, to be scheduled anew. Admission mounts a fresh token, so the old one's volume goes. */
+/** A pod without an owner, to be scheduled again. Admission mounts a fresh token, so the old one's volume is stripped. */
 function sanitizePod(pod: KubernetesObject): void {
   const spec = pod["spec"] as PodSpec;
   for (const field of filledIn) delete spec[field];
