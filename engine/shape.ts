@@ -34,7 +34,7 @@ export function jsonInShape<Schema extends v.GenericSchema>(
 export const filledText = v.pipe(v.string(), v.nonEmpty());
 
 function placeOf(issue: v.BaseIssue<unknown>, top: string): string {
-  // A member that is not known is told of its object.
+  // An unknown member is reported for its object.
   const path = isUnknownMember(issue) ? issue.path?.slice(0, -1) : issue.path;
   const place = (path ?? []).map(({ key }) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`)).join("");
   return place === "" ? top : place.replace(/^\./, "");

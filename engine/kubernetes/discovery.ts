@@ -127,7 +127,7 @@ async function ready(connection: Connection, signal: AbortSignal): Promise<void>
       await connection.request({ method: "GET", path: "/readyz", signal });
       return;
     } catch (error) {
-      if (hasStatus(error, 401, 403, 404)) return; // it does not tell
+      if (hasStatus(error, 401, 403, 404)) return; // it does not reveal it
       if (!hasStatus(error, 500)) throw error;
       if (Date.now() > limit)
         throw new DrsError("UNAVAILABLE", "the API server is not ready: its /readyz?verbose says why", {

@@ -81,7 +81,7 @@ export function webhookIn({ detail }: KubernetesError): string | undefined {
   return /\bwebhook "([^"]+)"/.exec(detail)?.[1];
 }
 
-/** The webhook that nobody answered for, as an error's message tells it. */
+/** The webhook that did not answer, as named in an error's message. */
 export function silentWebhook(message: string): string | undefined {
   return /failed calling webhook "([^"]+)"/.exec(message)?.[1];
 }
@@ -132,8 +132,8 @@ function codeOf(status: number, { reason, message = "" }: Status): ErrorCode {
 }
 
 /**
- * Validation messages quote the values they complain about. Of a Secret's only the reason and the fields are told, and which
- * webhook, policy or quota does not take it, so that none gets into a log.
+ * Validation messages quote the values they complain about. Of a Secret's only the reason and the fields are reported, and which
+ * webhook, policy or quota refuses it, so that no value gets into a log.
  */
 function describe(request: string, answer: Status, body: string): string {
   if (answer.message === undefined) return /secrets/.test(request) ? "" : body.slice(0, 300);

@@ -18,7 +18,7 @@ const firstLookMs = 30_000;
 
 /**
  * Follows a collection until `isDone` says so, asked after the first whole look and after every change; false when the
- * time is up before. `see` is told of every object, of every change to one, and of each that goes, then perhaps by no more
+ * time is up before. `see` is called for every object, every change to one, and every deletion, then perhaps with no more
  * than `traceOf` keeps.
  *
  * UNAVAILABLE when the API server has not let it look even once, within the time or 30 s if that is longer.
@@ -73,7 +73,7 @@ export async function waitFor(
   }
 }
 
-/** What tells an object, and what holds it: a collection's objects may be more than memory holds. */
+/** An object's identity and its holders: a collection's objects may be more than memory holds. */
 function traceOf({ metadata, ...object }: KubernetesObject): KubernetesObject {
   const { name, namespace, uid, deletionTimestamp, finalizers } = metadata;
   const { error } = (object["status"] ?? {}) as { error?: unknown };

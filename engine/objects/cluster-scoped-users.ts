@@ -8,7 +8,7 @@ import { referencesOf } from "./references.ts";
 
 const roleBindings: Kind = { apiVersion: "rbac.authorization.k8s.io/v1", resource: "rolebindings" };
 
-/** Marks a class as the one for whoever names none, whom nobody can tell. */
+/** Marks a class as the one for objects that name none, which cannot be found. */
 const defaultAnnotations = [
   "storageclass.kubernetes.io/is-default-class",
   "snapshot.storage.kubernetes.io/is-default-class",

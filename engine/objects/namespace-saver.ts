@@ -29,9 +29,9 @@ export interface SavingRequest {
   /** Cluster-scoped objects that are saved whether these need them or not. */
   readonly further?: AsyncIterable<{ readonly type: ResourceType; readonly object: KubernetesObject }>;
   readonly signal: AbortSignal;
-  /** Told of every object in the namespaces, whether it is saved or not, with its own bytes. */
+  /** Called for every object in the namespaces, whether it is saved or not, with its own bytes. */
   readonly onListed?: (type: DiscoveredResource, namespace: string, bytes: Buffer) => void;
-  /** Told of every object in the namespaces that is saved. */
+  /** Called for every saved object in the namespaces. */
   readonly onObject?: (type: ResourceType, object: KubernetesObject) => void;
   /** Called after each kind, for the log. */
   readonly onPart: (part: Part) => void;

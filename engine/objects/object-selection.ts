@@ -4,7 +4,7 @@ import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-ob
 
 const neededVerbs = ["list", "get", "create", "delete"];
 
-/** Whether a kind belongs to a namespace's contents: it is kept by the API server and can be made again. */
+/** Whether a kind belongs to a namespace's contents: it is stored by the API server and can be recreated. */
 export function isSavedResource(resource: DiscoveredResource): boolean {
   return (
     resource.namespaced &&

@@ -80,7 +80,7 @@ export interface RestoreRights {
   readonly statusOf: readonly string[];
 }
 
-/** What a restore does, whether it goes to its end or back. */
+/** What a restore does, whether it completes or rolls back. */
 export function restoreRights({ saved, namespaces, statusOf, ...discovery }: RestoreRights): readonly ResourceRight[] {
   const kinds = savedResources(discovery, namespaces);
   const known = new Set(kinds.map(resourceName));
@@ -116,7 +116,7 @@ export function scratchRights(needed: RestoreRights): readonly ResourceRight[] {
   ];
 }
 
-/** What filling volumes while the applications run takes: claims are made, filled from snapshots, and given up in one namespace. */
+/** What filling volumes while the applications run takes: claims are created, filled from snapshots, and released in one namespace. */
 export function fillRights(namespace: string): readonly ResourceRight[] {
   return [
     ...rightsOn(persistentVolumeClaims, [...looking, "create", "patch", "delete"], namespace),

@@ -44,7 +44,7 @@ export interface OperationsDeps {
   close(): Promise<void>;
 }
 
-/** Whoever calls the API. */
+/** The caller of the API. */
 const origin = "caller";
 
 const takenOut = "the backup had not started: it was taken out of the queue, and there was nothing to remove";
@@ -248,7 +248,7 @@ export class Operations implements Engine {
   #list<Item>(filter: JobFilter, page: PageRequest, view: (job: ListedJob) => Item): Page<Item> {
     const limit = pageLimit(page);
     const read = () => {
-      // One more tells whether there is a next page.
+      // One more shows whether there is a next page.
       const jobs = this.#store.jobs.list(filter, { after: pageStart(page, filter), limit: limit + 1 });
       const items = jobs.slice(0, limit).map(view);
       const last = jobs[limit - 1];

@@ -51,7 +51,7 @@ function isInteger(value: unknown): value is number {
   return Number.isSafeInteger(value);
 }
 
-/** Enough of a digest to tell one list from another. */
+/** Enough of a digest to distinguish lists. */
 function digest({ kind, displayName, backupCrn, states }: JobFilter): string {
   const text = JSON.stringify([kind, displayName, backupCrn, [...new Set(states)].sort()]);
   return createHash("sha256").update(text).digest("base64url").slice(0, 11);

@@ -16,7 +16,7 @@ export function backupSummary({ crn, displayName: name, state, phase, createdAt 
   return { crn, name, state, phase: phase as BackupPhase, createdAt };
 }
 
-/** The backup is there, and so is what its copy tells of no more than a warning. */
+/** The backup is there, so errors of its copy are no more than warnings. */
 export function backupView(
   job: JobRecord,
   messages: readonly MessageRecord[],

@@ -11,7 +11,7 @@ export function translateFileError(error: unknown, storage: string, key: string)
 
 /** The message code of what a storage has answered. */
 export function storageMessage(code: ErrorCode): MessageCode | undefined {
-  if (code === "NOT_FOUND") return undefined; // which is for whoever looked to judge
+  if (code === "NOT_FOUND") return undefined; // which is for the caller to judge
   if (code === "UNAVAILABLE") return "DRS-A010";
   return code === "FAILED_PRECONDITION" ? "DRS-A011" : "DRS-A009";
 }

@@ -10,8 +10,8 @@ import { FilesystemArchiveStorage } from "./filesystem-archive-storage.ts";
 const openWait = 5_000;
 
 /**
- * The storage that the configuration names. FAILED_PRECONDITION when it can be none as it is: a folder that is a file, or may
- * not be written. It need not be there yet: what is away for now is tried again, and told, where it is used, and `check` proves
+ * The configured storage. FAILED_PRECONDITION when it cannot be used as it is: a folder that is a file, or may
+ * not be written. It need not be there yet: an unavailable one is retried, and logged, where it is used, and `check` proves
  * that it can be used.
  */
 export async function openStorage(config: StorageConfig): Promise<ArchiveStorage> {

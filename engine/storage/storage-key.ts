@@ -1,6 +1,6 @@
 import { DrsError } from "../errors.ts";
 
-/** Whether the text is a key: what else lies in a folder or a bucket is not ours and is not listed. */
+/** Whether the text is a key: any other file in a folder or a bucket is not ours and is not listed. */
 export function isKey(text: string): boolean {
   return text.length <= maxKeyLength && keyPattern.test(text);
 }

@@ -201,7 +201,7 @@ export class JobStore {
  * Lists the jobs of each state from the index that has them by age, and merges these lists: what is read is what is
  * returned, however many jobs there are of these or other states.
  *
- * The kind, the states and the form of the limit are no parameters as they come: SQLite would plan the statement anew
+ * The kind, the states and the form of the limit are no parameters as they come: SQLite would plan the statement again
  * each time, which takes several times as long as reading a job.
  */
 function listSql({ kind, displayName, backupCrn }: JobFilter, states: readonly JobState[]): string {

@@ -3,7 +3,7 @@ import type { ErrorCode } from "../errors.ts";
 import type { MessageCode } from "../message-codes.ts";
 
 /**
- * The bookkeeping itself failed: the disk is full, the file cannot be read. Whoever was at work knows nothing about what
+ * The bookkeeping itself failed: the disk is full, the file cannot be read. The caller knows nothing about what
  * was recorded last, and can only look again later.
  */
 export class StoreError extends DrsError {

@@ -143,8 +143,8 @@ export async function removeImportedSnapshots(
 }
 
 /**
- * Lets VolumeSnapshots go whose claims are bound or gone. The CSI provisioner holds one while it fills a claim from it, and
- * where that claim went before it was filled, until a sweep some minutes later, or for good. Gives those refused.
+ * Releases VolumeSnapshots whose claims are bound or gone. The CSI provisioner holds one while it fills a claim from it, and
+ * where that claim went before it was filled, until a sweep some minutes later, or permanently. Returns the refused ones.
  * https://github.com/kubernetes-csi/external-provisioner/blob/v6.4.0/pkg/controller/snapshot_finalizer_controller.go
  */
 async function unprotectSources(

@@ -22,7 +22,7 @@ export interface DiscardRequest {
   readonly timeoutMs: number;
   readonly inFlight: number;
   readonly signal: AbortSignal;
-  /** Told of each object that is not gone in time. */
+  /** Called for each object that is not gone in time. */
   readonly onHeld: (namespace: string, error: DrsError) => void;
 }
 
@@ -32,7 +32,7 @@ export async function discardSnapshots(request: DiscardRequest): Promise<void> {
   const ours = { labelSelector: `${jobLabel}=${uuid}` };
   await forEachInFlight(request.namespaces, inFlight, async (namespace) => {
     await forEachInFlight(cluster.list(volumeSnapshots, namespace, signal, ours), inFlight, async (snapshot) => {
-      // The controller's own name for it, as it may have made a content that the snapshot does not tell of yet.
+      // The controller's own name for it, as it may have created a content that the snapshot does not name yet.
       const content = contentOf(snapshot) ?? `snapcontent-${snapshot.metadata.uid}`;
       await whileDropping(request, content, async () => {
         if (await deleteInTime(request, volumeSnapshots, namespace, snapshot.metadata.name))
@@ -45,7 +45,7 @@ export async function discardSnapshots(request: DiscardRequest): Promise<void> {
 }
 
 const dropIntervalMs = 5_000;
-/** On contents: when they were last told to go. */
+/** On contents: when their deletion was last requested. */
 const droppedAnnotation = "drs.cloudera.com/dropped-at";
 
 /**
@@ -71,7 +71,7 @@ async function whileDropping(
   await work().finally(() => clearInterval(timer));
 }
 
-/** Deletes an object and waits until it is gone, and says whether it is; `onHeld` is told of one that is not in time. */
+/** Deletes an object and waits until it is gone, and returns whether it is; `onHeld` is called for one that is not in time. */
 export async function deleteInTime(
   { cluster, timeoutMs, signal, onHeld }: Pick<DiscardRequest, "cluster" | "timeoutMs" | "signal" | "onHeld">,
   type: ResourceType,

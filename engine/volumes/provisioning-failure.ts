@@ -4,7 +4,7 @@ import { hasStatus } from "../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor } from "../kubernetes/waiting.ts";
 
-/** An event may come a moment after what it tells of. */
+/** An event may come a moment after its cause. */
 const eventTimeoutMs = 2_000;
 
 /** What the provisioner has said last of a claim that it makes no volume for; undefined when it is silent, or the right to read events is missing. */

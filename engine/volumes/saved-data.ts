@@ -6,7 +6,7 @@ import { classOfDriver } from "./storage-classes.ts";
 import type { ClaimData, DataRequest, Faults, Filling, VolumeData } from "./volume-data.ts";
 
 /*
- * What whoever restores or deletes a backup asks of its volumes' data, whatever its kind. The contracts are those of
+ * Operations of restores and deletions on a backup's volume data, whatever its kind. The contracts are those of
  * `VolumeData`.
  */
 

@@ -10,7 +10,7 @@ export async function existingClasses(cluster: Cluster, signal: AbortSignal): Pr
 }
 
 /**
- * The class in which a claim can be made again: its own, or, as that of a volume which was made by hand provisions nothing, one
+ * The class in which a claim can be recreated: its own, or, as that of a volume created by hand provisions nothing, one
  * of the same driver, where it has to be that one, the default before others. Undefined when there is none.
  */
 export function classOfDriver(

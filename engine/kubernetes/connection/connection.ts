@@ -37,10 +37,10 @@ const firstDelayMs = 200;
 const watchTimeoutMs = 660_000;
 
 /**
- * HTTPS to one API server: credentials, taken anew when their files change, connections that stay open, and retries.
+ * HTTPS to one API server: credentials, reloaded when their files change, connections that stay open, and retries.
  *
  * A request is sent again, up to six times within about ten seconds, when the connection fails or the answer's code is
- * UNAVAILABLE: 429 (for as long as Retry-After says), 503, 504, or etcd's 500; or it is a conflict that passes. So a POST may be told ALREADY_EXISTS about its own first try. What still
+ * UNAVAILABLE: 429 (for as long as Retry-After says), 503, 504, or etcd's 500; or it is a conflict that passes. So a POST may get ALREADY_EXISTS for its own first try. A request that still
  * fails is UNAVAILABLE. Any other refusal is a KubernetesError at once.
  */
 export class Connection {
@@ -86,7 +86,7 @@ export class Connection {
     return this.read(request, async (body) => Buffer.from(await body.arrayBuffer()).subarray());
   }
 
-  /** Sends a request and gives its answer's body to read, however slowly: it must be read to its end or destroyed. */
+  /** Sends a request and returns its answer's body to read, however slowly: it must be read completely or destroyed. */
   async stream(request: ApiRequest): Promise<Body> {
     return this.#read("streams", request, async (body) => body);
   }

@@ -15,8 +15,8 @@ export interface ClusterAddress {
 const lookMs = 10_000;
 
 /**
- * Who the service is at its cluster. Certificates, keys and tokens in files, of credential programs, and in the kubeconfig
- * itself are taken anew when they change; the cluster is the one that the start has found, whatever the kubeconfig says later.
+ * The service's credentials at its cluster. Certificates, keys and tokens in files, of credential programs, and in the kubeconfig
+ * itself are reloaded when they change; the cluster is the one found at the start, whatever the kubeconfig says later.
  */
 export class Credentials {
   readonly server: string;

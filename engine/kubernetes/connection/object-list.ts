@@ -30,8 +30,8 @@ const maxInterruptions = 20;
  * asked for already.
  *
  * A page that breaks off is read again, and a continue token that has expired (410) is replaced by the one that the
- * answer offers, or else the list begins anew. Objects come in the order of their keys, so after each of these what lies
- * at or before the last one given is passed over: there are no holes and no duplicates. After an expiry the rest is as of
+ * answer offers, or else the list starts over. Objects come in the order of their keys, so after each of these every object
+ * at or before the last one given is skipped: there are no gaps and no duplicates. After an expiry the rest is as of
  * a later moment.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
  */
@@ -101,7 +101,7 @@ interface Progress {
 
 class BrokenPageError extends DrsError {}
 
-/** `onNext` is told where the next page begins as soon as this one says so: lists of built-in kinds say it first. */
+/** `onNext` gets the token of the next page as soon as it is read: lists of built-in kinds have it first. */
 async function* page(
   asked: AskedPage,
   path: string,
@@ -141,7 +141,7 @@ async function* page(
   }
 }
 
-/** Tells a failure of the connection from one of whoever takes the items. */
+/** Distinguishes a failure of the connection from one of the items' consumer. */
 async function* breakable(body: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<Uint8Array> {
   try {
     yield* body;

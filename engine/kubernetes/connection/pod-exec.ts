@@ -99,7 +99,7 @@ export async function execInPod(kubeConfig: KubeConfig, command: PodCommand, sig
 
 /**
  * Whether the API server has refused to start a command (the pod is not there, the right is missing), as the WebSocket's
- * error tells it. A node that does not answer is its 5xx, and an API server that does not answer has no status at all.
+ * error says. A node that does not answer is its 5xx, and an API server that does not answer has no status at all.
  */
 function isRefusal(message: string): boolean {
   return /Unexpected server response: 4(?!29)\d\d/.test(message);
