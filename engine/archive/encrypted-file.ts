@@ -72,7 +72,8 @@ function openChunk(
   index: number,
   file: string,
 ): Buffer {
-  const bytes = Buffer.concat(pieces);
+  const [only] = pieces;
+  const bytes = only && pieces.length === 1 ? only : Buffer.concat(pieces);
   const expected = nonceOf(streamId, index, isLast);
   const content = decrypt(dataKey, bytes, line, expected);
   const nonce = bytes.subarray(0, nonceLength);
