@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { parseExact } from "./exact-json.ts";
-import type { KubernetesObject, ObjectMeta } from "./kubernetes-object.ts";
+import type { KubernetesObject, ObjectMeta, ResourceType } from "./kubernetes-object.ts";
 
 /** The API server and the archive write an object's kind, if they do, before its metadata, and all else after that. */
 const beforeMetadata = /^\{(?:"(?:kind|apiVersion)":"[^"\\]*",)*(?="metadata":\{)/;
@@ -19,6 +19,11 @@ export class RawObject {
     this.#start = beforeMetadata.exec(bytes.toString("latin1", 0, longestStart))?.[0].length;
   }
 
+  /** Whether it says nothing of its kind, as an item of a list of a built-in kind. */
+  get isWithoutKind(): boolean {
+    return this.#start === 1;
+  }
+
   /** Of a member that is there twice the first counts. */
   get metadata(): ObjectMeta {
     return (this.#metadata ??= this.#readMetadata());
@@ -34,11 +39,21 @@ export class RawObject {
     return shortDigest(this.bytes.subarray(this.#start ?? 0));
   }
 
+  /** A copy of the bytes, which may be a view of many more, that says its kind. */
+  copyOf(type: Pick<ResourceType, "apiVersion" | "kind">): Buffer {
+    return this.isWithoutKind ? Buffer.concat([typeMeta(type), this.bytes.subarray(1)]) : Buffer.from(this.bytes);
+  }
+
   #readMetadata(): ObjectMeta {
     if (this.#start === undefined) return this.object.metadata;
     const from = this.#start + metadataKey.length;
     return JSON.parse(this.bytes.toString("utf8", from, endOfObject(this.bytes, from))) as ObjectMeta;
   }
+}
+
+/** How an object begins that says its kind: to be put before one that does not, instead of its brace. */
+export function typeMeta({ apiVersion, kind }: Pick<ResourceType, "apiVersion" | "kind">): Buffer {
+  return Buffer.from(`{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},`);
 }
 
 /** 144 bits of a SHA-256; a part of a longer text would keep that in memory. */

@@ -7,6 +7,7 @@ import type { DiscoveredResource, Discovery } from "../kubernetes/discovery.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { hasStatus, isUnconverted, type KubernetesError } from "../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";
+import { typeMeta } from "../kubernetes/raw-object.ts";
 import { readAhead } from "./read-ahead.ts";
 import { ClusterScopedNeeds, type MissingObject, type SavableObject } from "./cluster-scoped-needs.ts";
 import { rulesOf } from "../kinds/kinds.ts";
@@ -153,9 +154,8 @@ export function unreadable(kind: ResourceType, namespace: string, error: Kuberne
 
 /** Items of a list do not say their kind; a line of an archive does. Nothing else of the bytes is touched. */
 async function* linesOf(type: ResourceType, objects: AsyncIterable<SavableObject>): AsyncGenerator<Line> {
-  const typeMeta = Buffer.from(`{"kind":${JSON.stringify(type.kind)},"apiVersion":${JSON.stringify(type.apiVersion)},`);
-  for await (const { bytes, object } of objects)
-    yield object.kind === undefined ? [typeMeta, bytes.subarray(1)] : bytes;
+  const start = typeMeta(type);
+  for await (const { bytes, object } of objects) yield object.kind === undefined ? [start, bytes.subarray(1)] : bytes;
 }
 
 function describe({ apiVersion, kind, resource, namespaced }: ResourceType): ResourceType {

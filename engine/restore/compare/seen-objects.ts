@@ -7,6 +7,9 @@ import { addLive, type LiveObjects, type MutableLiveObjects } from "./live-objec
 /** Of so many objects that are not as saved in every byte it is kept what they are like, in all kinds together; and of so many that were not saved. */
 const maxOthers = 2_000;
 
+/** The bytes of those are kept up to so many, in all kinds together. */
+const maxBytes = 4 * 1_024 * 1_024;
+
 /** The saved objects of a kind in a namespace. */
 export interface SavedHere {
   /** The kind as the cluster serves it; undefined when the archive has none of it. */
@@ -30,14 +33,16 @@ export class SeenObjects {
   readonly #collections = new Map<string, MutableLiveObjects | "too many">();
   /** Likewise: what the archive does not have, and the cluster does not make itself. */
   readonly #unsaved = new Map<string, UnsavedObject[] | "too many">();
+  /** By kind, namespace and name: what differs from what was saved, as it is. */
+  readonly #bytes = new Map<string, Buffer>();
+  #bytesLeft = maxBytes;
   #others = 0;
   #unsavedCount = 0;
   #isWhole = false;
 
   /** Takes down an object of a list. */
-  see(listed: ResourceType, namespace: string, bytes: Buffer, { type, digests, names }: SavedHere): void {
+  see(listed: ResourceType, namespace: string, raw: RawObject, { type, digests, names }: SavedHere): void {
     const key = keyOf(listed, namespace);
-    const raw = new RawObject(bytes);
     const isUntouched = type !== undefined && this.#compare(key, type, raw, digests);
     if (!isUntouched && !names.has(raw.metadata.name)) this.#addUnsaved(key, listed, raw);
   }
@@ -53,6 +58,12 @@ export class SeenObjects {
     return seen === "too many" ? undefined : seen;
   }
 
+  /** An object that differs from the saved one of its name, as it was then; undefined when it is not kept. */
+  rawOf(type: ResourceType, namespace: string, name: string): RawObject | undefined {
+    const bytes = this.#bytes.get(`${keyOf(type, namespace)}/${name}`);
+    return bytes && new RawObject(bytes);
+  }
+
   /** Those that a restore deletes, as they were then; undefined when that is not known. */
   unsavedOf(type: ResourceType, namespace: string): readonly UnsavedObject[] | undefined {
     if (!this.#isWhole) return undefined;
@@ -63,6 +74,8 @@ export class SeenObjects {
   clear(): void {
     this.#collections.clear();
     this.#unsaved.clear();
+    this.#bytes.clear();
+    this.#bytesLeft = maxBytes;
     this.#others = 0;
     this.#unsavedCount = 0;
     this.#isWhole = false;
@@ -74,6 +87,10 @@ export class SeenObjects {
     if (seen === "too many") return false;
     this.#collections.set(key, seen);
     if (addLive(seen, type, raw, digests) === "untouched") return true;
+    if (raw.bytes.length <= this.#bytesLeft) {
+      this.#bytesLeft -= raw.bytes.length;
+      this.#bytes.set(`${key}/${raw.metadata.name}`, raw.copyOf(type));
+    }
     if (++this.#others > maxOthers) {
       this.#others -= seen.others.size;
       this.#collections.set(key, "too many");

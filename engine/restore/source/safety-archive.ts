@@ -4,6 +4,7 @@ import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { Discovery } from "../../kubernetes/discovery.ts";
 import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
+import { RawObject } from "../../kubernetes/raw-object.ts";
 import { saveNamespaces } from "../../objects/namespace-saver.ts";
 import { savedForSafety } from "./restore-checkpoints.ts";
 import { admissionPolicies, clusterScopedKinds } from "../../kinds/restore-order.ts";
@@ -79,7 +80,7 @@ async function seeing(
     names.set(resourceName(part), await savedNames(source, part, signal));
   }
   return (listed, namespace, bytes) =>
-    index.seen.see(listed, namespace, bytes, {
+    index.seen.see(listed, namespace, new RawObject(bytes), {
       type: types.get(keyOf(listed)),
       digests: digests.get(keyOf(listed)) ?? none,
       names: names.get(resourceName(listed))?.get(namespace) ?? none,

@@ -1,4 +1,5 @@
 import type { Part } from "../../archive/format.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import { hasStatus, isAllocationRefusal, isDenied, type KubernetesError } from "../../kubernetes/kubernetes-error.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
@@ -182,9 +183,9 @@ async function refusalOfChange(trial: Trial, tried: Tried): Promise<KubernetesEr
   const { cluster } = trial.deps;
   const { namespace = "", name } = archived.metadata;
   for (let attempt = 1; ; attempt++) {
-    const bytes = await cluster.getRaw(type, namespace, name, signal);
-    if (!bytes) return refusalOfCreation(trial, tried);
-    const live = new RawObject(bytes);
+    const seen = attempt === 1 ? trial.source.index.seen.rawOf(type, namespace, name) : undefined;
+    const live = seen ?? (await rawObject(cluster, type, namespace, name, signal));
+    if (!live) return refusalOfCreation(trial, tried);
     const body = inPlaceOf(live, wantedObject(type, archived));
     const patch = patchOf(type, live, archived, body);
     const refusal = await refusalIn(() =>
@@ -201,6 +202,11 @@ async function refusalOfChange(trial: Trial, tried: Tried): Promise<KubernetesEr
     const other = await refusalOfCreation(trial, tried);
     return other && trial.refusals.weigh(other, namespace) === "held" ? refusal : undefined;
   }
+}
+
+async function rawObject(cluster: Cluster, type: ServedType, namespace: string, name: string, signal: AbortSignal) {
+  const bytes = await cluster.getRaw(type, namespace, name, signal);
+  return bytes && new RawObject(bytes);
 }
 
 async function reportWayBack({ deps, refusals, findings, signal }: Trial, type: ServedType, live: RawObject) {
