@@ -61,12 +61,14 @@ export function restoreJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
         reach(context, "touched");
         await relaxPodSecurity(deps, context, source);
         await removeWebhooks(deps, context, source.scope.wholeNamespaces);
-        if (!hasReached(context, "stored")) await toStorageVersions(deps, context, source);
+        const discovery = await deps.cluster.discover(context.signal);
+        if (!hasReached(context, "stored")) await toStorageVersions(deps, context, source, discovery);
         reach(context, "stored");
         await retainVolumes(deps, context, source.scope);
         await detachFromOwners(
           deps,
           context,
+          discovery,
           source.scope.wholeNamespaces,
           leftClaims(source),
           new OwnerLinks(context, source.notesPrefix),
@@ -78,8 +80,9 @@ export function restoreJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
         const links = new OwnerLinks(context, source.notesPrefix);
         reach(context, "deleting");
         await removeWebhooks(deps, context, source.scope.wholeNamespaces);
-        await detachFromOwners(deps, context, source.scope.wholeNamespaces, leftClaims(source), links);
-        await deleteObjects(source, deps, context);
+        const discovery = await deps.cluster.discover(context.signal);
+        await detachFromOwners(deps, context, discovery, source.scope.wholeNamespaces, leftClaims(source), links);
+        await deleteObjects(source, deps, context, discovery);
       }),
       phase("DELETING_OBJECTS_PVC", async (source, context) => {
         await stopApps(deps, context, source.scope); // what others have made again
@@ -99,9 +102,9 @@ export function restoreJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
         await restoreFrom(source, deps, context);
       }),
       phase("STARTING_APPS", async (source, context) => {
-        await startApps(source, deps, context);
-        await bindUnconsumedClaims(source, deps, context);
-        await reportMissing(source, deps, context);
+        const { isAllSeen } = await startApps(source, deps, context);
+        const bound = await bindUnconsumedClaims(source, deps, context);
+        if (!isAllSeen || bound > 0) await reportMissing(source, deps, context);
       }),
     ],
     async finish(context) {

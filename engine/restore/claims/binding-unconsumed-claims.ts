@@ -27,13 +27,14 @@ const selectedNode = "volume.kubernetes.io/selected-node";
 /**
  * Has the volumes made of those claims that wait for a pod which is not there: without them the backup's snapshots would stay
  * the only place of their data. A node is selected as the scheduler would; claims that pods use are left to it. A claim that
- * gets no volume in time is a warning that says why. To be called when the applications are up; may run again.
+ * gets no volume in time is a warning that says why. To be called when the applications are up; may run again. Gives how many
+ * there were.
  */
-export async function bindUnconsumedClaims(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
+export async function bindUnconsumedClaims(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<number> {
   const { cluster, limits } = deps;
   const { signal } = context;
   const unconsumed = await unconsumedVolumes(source, cluster, signal);
-  if (unconsumed.length === 0) return;
+  if (unconsumed.length === 0) return 0;
   const nodes = await clusterNodes(cluster, signal);
   const classes = await existingClasses(cluster, signal);
   const formerVolumes = await savedVolumes(source, unconsumed, signal);
@@ -52,6 +53,7 @@ export async function bindUnconsumedClaims(source: RestoreSource, deps: JobDeps,
         `claim ${claim} has no volume yet, and no pod uses it: ${reason}.${whereFormerData(context, volume)} Until it is bound its data is in the backup's snapshot alone, and the backup must stay`,
       );
   });
+  return unconsumed.length;
 }
 
 /** What a claim held before this restore is kept as long as it has no volume. */

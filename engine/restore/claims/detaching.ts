@@ -1,6 +1,7 @@
 import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims } from "../../kubernetes/built-in-kinds.ts";
+import type { Discovery } from "../../kubernetes/discovery.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import { groupOf, type OwnerReference, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { isMadeByCluster } from "../../objects/object-selection.ts";
@@ -16,11 +17,11 @@ import { userSnapshots } from "../../kinds/restore-order.ts";
 export async function detachFromOwners(
   { cluster, limits }: JobDeps,
   { signal }: JobContext,
+  { resources }: Pick<Discovery, "resources">,
   namespaces: readonly string[],
   isLeft: LeftClaims,
   links?: OwnerLinks,
 ): Promise<void> {
-  const { resources } = await cluster.discover(signal);
   const snapshots = resources.filter((resource) => userSnapshots.includes(resourceName(resource)));
   const stays = (owner: OwnerReference) =>
     snapshots.some(({ apiVersion, kind }) => kind === owner.kind && groupOf(apiVersion) === groupOf(owner.apiVersion));

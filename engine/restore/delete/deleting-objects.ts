@@ -24,11 +24,15 @@ import { unsavedObjects } from "../source/unsaved-objects.ts";
  * What a finalizer holds for too long, as its controller is stopped, loses its finalizers, with a warning that names them; all
  * that is held is waited for together. May run again.
  */
-export async function deleteObjects(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
+export async function deleteObjects(
+  source: RestoreSource,
+  deps: JobDeps,
+  context: JobContext,
+  discovery: Discovery,
+): Promise<void> {
   const { cluster, limits } = deps;
   const { signal } = context;
   const { targetNamespaces: namespaces } = source;
-  const discovery = await cluster.discover(signal);
   const inFlight = limits.clusterConcurrency;
   const known = savedResources(discovery, namespaces).filter((kind) => !isUnknown(source, context, discovery, kind));
   const kinds = await occupiedKinds(cluster, known, namespaces, inFlight, signal);

@@ -4,7 +4,7 @@ import type { JobContext } from "../../jobs/phase.ts";
 import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
 import type { ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { nameOf } from "../../objects/object-names.ts";
-import { isAbandoned } from "./refused-objects.ts";
+import { isAbandoned, refusedSoFar } from "./refused-objects.ts";
 import type { NamespacedRestore } from "./restore-object.ts";
 import { rulesOf } from "../../kinds/kinds.ts";
 import type { Wave } from "../../kinds/restoring-rules.ts";
@@ -92,11 +92,14 @@ const notMadeAgain: readonly (Wave | undefined)[] = ["volumes", "quotas"];
 
 /**
  * Notes what has gone since it was restored, or was left as saved, for `restoreRefused` to make it again: the garbage
- * collector takes what an owner had that was on its way out, before the object that is made in its place can own it.
+ * collector takes what an owner had that was on its way out, before the object that is made in its place can own it. Gives whether
+ * nothing had gone, nor was refused.
  * https://kubernetes.io/docs/concepts/architecture/garbage-collection/
  */
-export async function noteGone({ source, deps, context }: NamespacedRestore): Promise<void> {
-  for (const { type, namespace, name } of await missingObjects(source, deps, context)) {
+export async function noteGone({ source, deps, context }: NamespacedRestore): Promise<boolean> {
+  const missing = await missingObjects(source, deps, context);
+  if (missing.length === 0 && refusedSoFar(context, source).length === 0) return true;
+  for (const { type, namespace, name } of missing) {
     if (notMadeAgain.includes(rulesOf(type).wave)) continue;
     const what = nameOf(namespace, type, name);
     const { apiVersion, kind } = type;
@@ -104,6 +107,7 @@ export async function noteGone({ source, deps, context }: NamespacedRestore): Pr
     context.notes.set(key, `${what}: it has gone`);
     context.info(`${what} has gone since it was there, and is made again`);
   }
+  return false;
 }
 
 /** Whether an error names the object already, as one that was not restored or not started. */

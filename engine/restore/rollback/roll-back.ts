@@ -130,8 +130,9 @@ async function clearAway(source: RestoreSource, deps: JobDeps, context: JobConte
     if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
     context.warn(error.id, "", error.message);
   }
-  await detachFromOwners(deps, context, scope.wholeNamespaces, () => true);
-  await deleteObjects(source, deps, context);
+  const discovery = await deps.cluster.discover(context.signal);
+  await detachFromOwners(deps, context, discovery, scope.wholeNamespaces, () => true);
+  await deleteObjects(source, deps, context, discovery);
   await removeAdded(source, deps, context);
 }
 

@@ -53,9 +53,9 @@ export function scratchJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
       }),
       phase("RESTORING_OBJECTS", (source, context) => restoreFrom(source, deps, context)),
       phase("STARTING_APPS", async (source, context) => {
-        await startApps(source, deps, context);
-        await bindUnconsumedClaims(source, deps, context);
-        await reportMissing(source, deps, context);
+        const { isAllSeen } = await startApps(source, deps, context);
+        const bound = await bindUnconsumedClaims(source, deps, context);
+        if (!isAllSeen || bound > 0) await reportMissing(source, deps, context);
       }),
     ],
     async finish(context) {

@@ -1,6 +1,7 @@
 import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { customResourceDefinitions } from "../../kubernetes/built-in-kinds.ts";
+import type { Discovery } from "../../kubernetes/discovery.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import { groupOf, type KubernetesObject, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { savedResources } from "../../objects/object-selection.ts";
@@ -16,13 +17,13 @@ export async function toStorageVersions(
   { cluster, limits }: Pick<JobDeps, "cluster" | "limits">,
   { signal, info }: JobContext,
   source: RestoreSource,
+  discovery: Discovery,
 ): Promise<void> {
   const namespaces = source.scope.wholeNamespaces;
   const willBeConverted = new Set<string>();
   const saved = partsOf(source, [resourceName(customResourceDefinitions)]);
   for await (const { object } of objectsOf(source, saved, signal))
     if (isConvertedIn(object, namespaces)) willBeConverted.add(object.metadata.name);
-  const discovery = await cluster.discover(signal);
   for (const kind of savedResources(discovery, namespaces)) {
     if (!groupOf(kind.apiVersion).includes(".")) continue;
     const definition = await cluster.get(customResourceDefinitions, "", resourceName(kind), signal);

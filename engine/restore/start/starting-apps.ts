@@ -19,7 +19,7 @@ import { listed } from "../../objects/listed.ts";
 import { noteGone } from "../objects/missing-objects.ts";
 import { savedReadiness } from "../../kinds/readiness.ts";
 import { causeOf, failWhenTooMany, refusedSoFar, reportAbandoned } from "../objects/refused-objects.ts";
-import { scaledWorkloads, startedByCreation } from "../../kinds/restore-order.ts";
+import { limitKinds, scaledWorkloads, startedByCreation } from "../../kinds/restore-order.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 import { replayRollOut } from "./replaying-roll-outs.ts";
 import { restoreLimits } from "../objects/restoring-limits.ts";
@@ -40,13 +40,14 @@ type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
  * `appsStartTimeout`. FAILED_PRECONDITION names what does not come up, and the job's log keeps what says why;
  * unless `onLate` takes it, and everything else is started all the same. A workload that is not there, or may not be started, is an error
  * that names it; one that was refused until the others were up is started after them. FAILED_PRECONDITION as `failWhenTooMany` says.
+ * Gives whether all that was restored was seen there when nothing was left to be restored.
  */
 export async function startApps(
   source: RestoreSource,
   deps: JobDeps,
   context: JobContext,
   onLate: (error: DrsError) => void = fail,
-): Promise<void> {
+): Promise<{ readonly isAllSeen: boolean }> {
   const { cluster, controlPlane, limits } = deps;
   const deadline = Date.now() + limits.appsStartTimeout;
   const discovery = await cluster.discover(context.signal);
@@ -75,7 +76,7 @@ export async function startApps(
     () => true,
     () => links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, false),
   );
-  await noteGone(restore);
+  const isWhole = await noteGone(restore);
   const reported = await restoreRefused(restore);
   const unstarted =
     refused.size === 0 ? refused : await start("what was refused before", (...it) => refused.has(nameOf(...it)));
@@ -87,6 +88,7 @@ export async function startApps(
   await restoreRefused(restore); // of the limits
   await links.linkPending(cluster, discovery.resources, limits.clusterConcurrency, true);
   failWhenTooMany(deps, context, source);
+  return { isAllSeen: isWhole && partsOf(source, limitKinds).length === 0 }; // which were written after that
 }
 
 function fail(error: DrsError): never {
