@@ -57,7 +57,7 @@ export function codeName(code: Code): string {
   return Code[code].replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
 }
 
-/** An error as the JSON paths tell it. */
+/** An error as the JSON paths report it. */
 export function toJsonError(error: ConnectError): {
   status: number;
   headers: OutgoingHttpHeaders;
@@ -69,7 +69,7 @@ export function toJsonError(error: ConnectError): {
   return { status, headers, body: { code, message: error.rawMessage } };
 }
 
-/** What tells clients an error's message code, beside the vendor's API: a header, or gRPC's trailer. */
+/** Carries an error's message code to clients, beside the vendor's API: a header, or gRPC's trailer. */
 const messageCodeHeader = "x-drs-message-code";
 
 /** An error of Connect's with a message code. */

@@ -12,7 +12,7 @@ const unreadable = /^(parse binary: |decompression failed$)/;
 type Writable<T> = { -readonly [Member in keyof T]: T[Member] };
 
 /**
- * Mends what Connect says of a request that it cannot read, on its own three protocols: one that is no protobuf, or not
+ * Fixes Connect's errors about requests that it cannot read, on its own three protocols: one that is not protobuf, or not
  * compressed as it says, is the client's fault, INVALID_ARGUMENT, where Connect calls it INTERNAL; and an error that repeats
  * half a character of the request, or very much of it, could not be sent.
  *

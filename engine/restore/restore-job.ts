@@ -85,7 +85,7 @@ export function restoreJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
         await deleteObjects(source, deps, context, discovery);
       }),
       phase("DELETING_OBJECTS_PVC", async (source, context) => {
-        await stopApps(deps, context, source.scope); // what others have made again
+        await stopApps(deps, context, source.scope); // objects recreated by others
         await deleteClaims(deps, context, source.scope, leftClaims(source));
       }),
       phase("RESTORING_PVC", async (source, context) => {

@@ -6,7 +6,7 @@ const newline = Buffer.from("\n");
  * A file that lines are appended to and nobody but its user can read, or standard output for the path `-`. Everything
  * throws what the file system throws.
  *
- * Writing is synchronous: lines are in the order of what they tell of, and what is told is told before it is done.
+ * Writing is synchronous: lines are in the order of their events, and each change is written before it is made.
  */
 export class AuditLog {
   readonly #path: string;

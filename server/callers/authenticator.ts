@@ -2,15 +2,15 @@ import { DrsError } from "../../engine/errors.ts";
 import type { ServerRequest } from "../http/call.ts";
 import type { Identity, AuthMethod } from "./identity.ts";
 
-/** One configured way. */
+/** One configured authentication method. */
 export interface Authenticator {
   readonly authMethod: AuthMethod;
   /**
-   * Who sent the request, from its headers and connection; its body is not read yet. Undefined when it carries nothing
-   * of this way.
+   * The sender of the request, from its headers and connection; its body is not read yet. Undefined when it carries nothing
+   * of this method.
    *
-   * Throws a `DrsError`: UNAUTHENTICATED when what it carries proves nobody, in words that help no guesser, with the
-   * reason for the log as its cause; UNAVAILABLE when whoever has to be asked does not answer.
+   * Throws a `DrsError`: UNAUTHENTICATED when its proof is wrong, in words that help no guesser, with the
+   * reason for the log as its cause; UNAVAILABLE when the authority to be asked does not answer.
    *
    * @param signal Aborted when nobody waits for the answer any more.
    */
@@ -25,8 +25,8 @@ export function inOrder(authenticators: readonly Authenticator[]): readonly Auth
 }
 
 /**
- * Who sent the request, by the first way that applies: a wrong certificate is not made good by a valid token. Throws
- * what the authenticator throws, and UNAUTHENTICATED when no way applies.
+ * The sender of the request, by the first method that applies: a valid token does not make up for a wrong certificate. Throws
+ * the authenticator's errors, and UNAUTHENTICATED when no method applies.
  */
 export async function authenticate(
   authenticators: readonly Authenticator[],

@@ -63,7 +63,7 @@ export class Oidc implements TokenVerifier {
       return this.#identity(payload);
     } catch (error) {
       if (!(error instanceof errors.JOSEError)) throw error;
-      // The signature is checked before the claims: these go to whoever had a real token.
+      // The signature is checked before the claims: these errors go to the holder of a real token.
       if (error instanceof errors.JWTExpired) throw refused("has expired: get a new one");
       if (error instanceof errors.JWTClaimValidationFailed) throw refused(`is not for this service: ${error.message}`);
       throw notValid(error.message);

@@ -16,7 +16,7 @@ export interface OpenCallers extends Callers {
 }
 
 /**
- * Makes the configured ways and rights; undefined when there is no way. Rejects when a file of theirs cannot be used.
+ * Opens the configured authentication methods and rights; undefined when there is no method. Rejects when a file of theirs cannot be used.
  *
  * @param access What the cluster knows of callers; asked for when the first of them comes.
  */

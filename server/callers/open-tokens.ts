@@ -4,7 +4,7 @@ import { bearerTokens, type TokenVerifier } from "./bearer-token.ts";
 import type { TokensConfig } from "./token-options.ts";
 import { tokenReview } from "./token-review.ts";
 
-/** The way of bearer tokens. The cluster takes any token for its own, so it comes last. */
+/** Authentication by bearer tokens. The cluster takes any token for its own, so it comes last. */
 export async function openTokens({ oidc, reviewAudiences }: TokensConfig, auth: () => Auth): Promise<Authenticator> {
   const verifiers: TokenVerifier[] = [];
   if (oidc) {

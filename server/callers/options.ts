@@ -79,7 +79,7 @@ function knowsCallers({ clientCertificates, signatures, tokens }: CallersConfig)
   return clientCertificates || signatures !== undefined || tokens !== undefined;
 }
 
-/** The ways to know callers, for the log. */
+/** The authentication methods, for the log. */
 export function describeCallers({ clientCertificates, signatures, tokens }: CallersConfig): readonly string[] {
   const authMethods = [
     clientCertificates && "client certificates (--client-ca)",
@@ -96,7 +96,7 @@ export function describeRights(rights: RightsConfig | undefined): string {
   return rights === "kubernetes" ? "as the cluster says" : "all, to each caller";
 }
 
-/** Says what to set when strangers could reach the service and nothing tells them from friends. */
+/** Says what to set when strangers could reach the service and callers are not authenticated. */
 export function whyNotServed(callers: CallersConfig, addresses: readonly (Address | undefined)[]): string | undefined {
   if (knowsCallers(callers)) return undefined;
   const open = addresses.find((address) => address && !isLoopback(address.host));

@@ -15,7 +15,7 @@ export function foreignPages(callers: Callers | undefined): Gate {
 }
 
 /**
- * Refuses a request that a browser sends for a foreign web page. For whoever needs no secret that a page would have to
+ * Refuses a request that a browser sends for a foreign web page. For authentication without a secret that a page would have to
  * know: any page can make its reader's browser reach the loopback interface, and send the client certificate along.
  *
  * Other clients send no Origin.

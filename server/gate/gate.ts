@@ -16,7 +16,7 @@ export interface Gate {
    */
   begin?(call: Call, target: Target, request: Message | undefined): void;
   /**
-   * The handler is done, well or not, and a stream has ended. Never throws. A list that is told in pieces begins and ends with each.
+   * The handler is done, well or not, and a stream has ended. Never throws. A list that is sent in pieces begins and ends with each.
    *
    * @param reply Missing when it failed, and where replies come in a stream.
    */

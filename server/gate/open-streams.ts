@@ -3,7 +3,7 @@ import { DrsError } from "../../engine/errors.ts";
 /** How long streams have to end by themselves when the service stops, in milliseconds. */
 const stopGrace = 1_000;
 
-/** The streams that are being sent: none goes on without its client, or for long after the service is told to stop. */
+/** The streams that are being sent: none goes on without its client, or for long after a shutdown has begun. */
 export class OpenStreams {
   readonly #open = new Set<AbortController>();
   #hasStopped = false;

@@ -6,7 +6,7 @@ import type { ProtocolOptions } from "../limits/protocol-options.ts";
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
-/** A server whose one port speaks HTTP/1.1 and HTTP/2 with prior knowledge: the first bytes of a connection tell which. */
+/** A server whose one port speaks HTTP/1.1 and HTTP/2 with prior knowledge: the first bytes of a connection decide. */
 export function createCleartextServer(
   onRequest: RequestListener,
   onSession: (session: ServerHttp2Session) => void,

@@ -104,7 +104,7 @@ function createReloadedServer(
   return server;
 }
 
-/** Makes an HTTP/1.1 connection end with its reply. HTTP/2 has no such header; its sessions are told to go away. */
+/** Makes an HTTP/1.1 connection end with its reply. HTTP/2 has no such header; its sessions get a GOAWAY. */
 function askToClose(response: Response): void {
   if (!("stream" in response) && !response.headersSent) response.setHeader("connection", "close");
 }

@@ -5,7 +5,7 @@ import type { Logger } from "../../engine/logger.ts";
 const interval = 1_000;
 
 /**
- * A value made of files, made anew when their content changes. A version that cannot be read or parsed is logged, once,
+ * A value parsed from files, parsed again when their content changes. A version that cannot be read or parsed is logged, once,
  * and the value stays what it was.
  *
  * The content is compared, and not times or events: that holds for a Secret's mount, whose files are links that are

@@ -2,8 +2,8 @@ import type { Readable } from "node:stream";
 import type { Response, ServerRequest } from "./call.ts";
 
 /**
- * A request's bytes as they come. Who stops before the end leaves the rest to `drainOnceAnswered`: by default Node gives up a
- * request that is not read to its end, with all that comes after it on its connection.
+ * A request's bytes as they come. A reader that stops early leaves the rest to `drainOnceAnswered`: by default Node abandons a
+ * request that is not read completely, with everything after it on its connection.
  */
 export function bodyOf(request: ServerRequest): AsyncIterable<Uint8Array> {
   return request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;

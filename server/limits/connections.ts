@@ -68,13 +68,13 @@ export class Connections {
     });
   }
 
-  /** Tells of an HTTP/2 connection, which has said hello. */
+  /** Registers an HTTP/2 connection after its preface. */
   startSession(session: ServerHttp2Session): void {
     const connection = this.#open.get(keyOf(session.socket));
     if (connection) connection.session = session;
   }
 
-  /** Tells of a request, whose headers are here. */
+  /** Registers a request whose headers are complete. */
   startCall(call: Call): void {
     const key = keyOf(call.request.socket);
     const connection = this.#open.get(key);

@@ -16,7 +16,7 @@ export function protocolOptions({ headerBytes, streams, idleTimeout }: ServerLim
     maxHeaderSize: headerBytes,
     headersTimeout: 0,
     requestTimeout: 0,
-    // Told to HTTP/1.1 clients, which then do not send a request into a connection that ends.
+    // Announced to HTTP/1.1 clients, which then do not send a request into a connection that ends.
     keepAliveTimeout: idleTimeout,
     settings: { maxConcurrentStreams: streams, maxHeaderListSize: headerBytes },
   };

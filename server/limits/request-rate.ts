@@ -7,7 +7,7 @@ const maxCallers = 10_000;
  * How often each caller may call: a token bucket for each, as the generic cell rate algorithm keeps it, one number a
  * caller (ITU-T I.371, https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm).
  *
- * Of very many callers the ones that have called last are remembered; the others begin anew.
+ * Of very many callers the ones that have called last are remembered; the others start over.
  */
 export class RequestRate {
   readonly #interval: number;

@@ -14,7 +14,7 @@ export interface MetricsServer {
   close(): Promise<void>;
 }
 
-/** Serves `GET /metrics`, and nothing else, on a port of its own to whoever reaches it. */
+/** Serves `GET /metrics`, and nothing else, on a port of its own to anyone who reaches it. */
 export async function serveMetrics(metrics: Metrics, { host, port }: Address, log: Logger): Promise<MetricsServer> {
   const server = createServer(limits, (request, response) => {
     if (request.url?.split("?", 1)[0] !== "/metrics") response.writeHead(404).end("metrics are at /metrics\n");

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { setting } from "../settings/option.ts";
 import { parseFile } from "../settings/parsers.ts";
 
-/** Who may do what: a file says it (`rights-file.ts`), or the cluster (`cluster-rights.ts`); or all, whoever is known. */
+/** The source of callers' rights: a file (`rights-file.ts`), or the cluster (`cluster-rights.ts`); or all rights for every known caller. */
 export type RightsConfig = { readonly file: string } | "kubernetes" | "all";
 
 export interface RightsOptions {

@@ -12,7 +12,7 @@ export const readingRights: readonly Right[] = allRights.filter(
 );
 
 /**
- * Throws PERMISSION_DENIED, naming the right, when the caller does not have it; UNAVAILABLE when whoever knows does not
+ * Throws PERMISSION_DENIED, naming the right, when the caller does not have it; UNAVAILABLE when the authority does not
  * answer. Asked before the request is looked at, so the answer is the same whether what it names exists or not.
  */
 export type Authorize = (caller: Identity, right: Right, signal: AbortSignal) => Promise<void>;

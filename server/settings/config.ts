@@ -9,7 +9,7 @@ import { type ServerLimits, serverLimits } from "../limits/options.ts";
 import { describeOptions, type Options } from "./options.ts";
 import type { Address } from "./parsers.ts";
 
-/** What the process is told: by flags, else by the environment, else the default. Checked. */
+/** The process's settings: from flags, else from the environment, else the defaults. Checked. */
 export interface ServerConfig {
   /** Where HTTP/1.1 and HTTP/2 are served in clear text. */
   readonly listen: Address | undefined;
@@ -21,13 +21,13 @@ export interface ServerConfig {
   readonly limits: ServerLimits;
   /** Bytes of the longest request taken. */
   readonly maxBodyBytes: number;
-  /** Where metrics are served, to whoever reaches it. */
+  /** Where metrics are served, to anyone who reaches it. */
   readonly metricsListen: Address | undefined;
   /** Whether the cluster is the simulated one, which has to be started first. */
   readonly simulated: boolean;
   /** A folder to remove at the end. */
   readonly temporaryData: string | undefined;
-  /** Whether the server tells its API's schema to those who are let in. */
+  /** Whether the server describes its API's schema to callers that are let in. */
   readonly reflection: boolean;
   readonly logLevel: string;
   /** The file that calls are audited in; `-` is standard output. */
@@ -149,7 +149,7 @@ function storageConfig(options: Options, data: string, program: Command): Storag
   };
 }
 
-/** Whoever names a file of keys says what is to be trusted; the key that is made of itself shuts nothing out. */
+/** A configured file of keys says what is to be trusted; the key that the service creates itself shuts nothing out. */
 function encryptionConfig(
   { encryptionKeys, unencryptedArchives }: Options,
   data: string,

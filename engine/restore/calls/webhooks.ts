@@ -30,8 +30,8 @@ const maxAttempts = 10;
 
 /**
  * Takes the admission webhooks that are served from the namespaces out of their configurations: they would refuse, or delay,
- * everything from here on. Configurations stay, also empty, and so do others' webhooks in them. What is taken out is noted
- * before. To be called before anything else is changed, and again where somebody may have made them anew.
+ * everything from here on. Configurations stay, also empty, and so do others' webhooks in them. Removed webhooks are noted
+ * before. To be called before anything else is changed, and again where somebody may have recreated them.
  */
 export async function removeWebhooks(
   { cluster }: Pick<JobDeps, "cluster">,
@@ -59,7 +59,7 @@ export async function removeWebhooks(
     }
 }
 
-/** The first state that is seen is the one before the restore; what is made anew counts where it was not there then. */
+/** The first state seen is the one before the restore; a recreated webhook counts where it was not there then. */
 function note({ notes }: JobContext, kind: Kind, configuration: KubernetesObject, ours: readonly Webhook[]): void {
   const key = `${takenNotes}${kind.resource}/${configuration.metadata.name}/`;
   const before = notes.get<Taken>(key)?.configuration;
@@ -204,7 +204,7 @@ function withoutType({ apiVersion: _a, kind: _k, ...rest }: KubernetesObject): o
   return rest;
 }
 
-/** Does a step again that was in the way of another change, or of another one's creation of the same object. */
+/** Repeats a step that conflicted with another change, or with another's creation of the same object. */
 async function untilUndisturbed<T>(step: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++)
     try {

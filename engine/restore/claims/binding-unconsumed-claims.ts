@@ -135,8 +135,8 @@ async function select(cluster: Cluster, claim: KubernetesObject, node: string, s
 }
 
 /**
- * What becomes of a claim with a selected node. One that is late keeps its selection: the driver may be making the volume
- * still, and only it can tell.
+ * The outcome for a claim with a selected node. A late one keeps its selection: the driver may still be creating the volume,
+ * and only it can know.
  */
 async function outcomeOf(
   cluster: Cluster,

@@ -15,13 +15,13 @@ import { sanitize } from "../../kinds/sanitize.ts";
 import { isClaimLeftOut } from "../plan/left-out.ts";
 import { volumeOf } from "../../volumes/bound-claims.ts";
 
-/** Of a claim that comes back: a deletion cannot be made again that waits for the pods that use the claim. */
+/** The warning for a claim that comes back: a deletion that waits for the claim's pods cannot be recreated. */
 export const deletionUndone = "it was being deleted, and is not any more: delete it again if that is wanted";
 
 /**
  * A claim whose data is not in the backup. One that exists is left as it is, but for its labels and annotations. Else it is
- * made again: on its old volume when that has its data still, as a static one does, such as a network share, one that says
- * Retain, or one that was taken from it while this restore runs, and kept; empty otherwise, with a warning.
+ * recreated: on its old volume when that still has its data, as a static one does, such as a network share, one with the policy
+ * Retain, or one that this restore has taken from it and retained; empty otherwise, with a warning.
  */
 export async function createClaimWithoutData(
   deps: JobDeps,
@@ -92,7 +92,7 @@ function madeNote(notesPrefix: string, namespace: string, claim: string): string
   return `${notesPrefix}made-claim/${namespace}/${claim}`;
 }
 
-/** Whether a restore has made a claim without data to fill it: of its backup, or when it went back, as the notes' prefix says. */
+/** Whether a restore has created a claim without data to fill it: from its backup, or in its rollback, as the notes' prefix says. */
 export function isMadeWithoutData({ notes }: JobContext, notesPrefix: string, { metadata }: KubernetesObject): boolean {
   return notes.get(madeNote(notesPrefix, metadata.namespace ?? "", metadata.name)) === metadata.uid;
 }

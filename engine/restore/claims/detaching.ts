@@ -10,9 +10,9 @@ import type { OwnerLinks } from "../objects/owner-links.ts";
 import { userSnapshots } from "../../kinds/restore-order.ts";
 
 /**
- * Takes their owners from the claims that are left and from users' own snapshots, or they would go with these, and their data
- * with them. Owners that stay too are kept: the snapshot controller knows the members of a group by them. `links` gives the
- * others back. May run again, and has to where who still ran may have set them anew.
+ * Removes the owners of the claims that are left and of users' own snapshots, or they would be deleted with these, and their data
+ * with them. Owners that stay too are kept: the snapshot controller knows the members of a group by them. `links` restores the
+ * others. May run again, and must where a controller that still ran may have set them again.
  */
 export async function detachFromOwners(
   { cluster, limits }: JobDeps,

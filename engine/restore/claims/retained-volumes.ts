@@ -12,7 +12,7 @@ import type { Scope } from "../source/scope.ts";
 /** Whether a claim stays as it is, as nothing could bring its data back. */
 export type LeftClaims = (claim: Pick<KubernetesObject, "metadata">) => boolean;
 
-/** A volume that a restore may take its claim from, and that is kept until the restore is over. */
+/** A volume that a restore may take its claim from, retained until the restore is over. */
 export interface RetainedVolume {
   readonly persistentVolume: string;
   readonly namespace: string;
@@ -29,25 +29,25 @@ export interface RetainedVolume {
 
 const retainedNotes = "kept/";
 
-/** On the PersistentVolumes that a restore keeps: its uuid. */
+/** On the PersistentVolumes that a restore retains: its uuid. */
 const retainedByLabel = "drs.cloudera.com/kept-by";
 /** On the same: the reclaim policy that they had before. */
 const formerPolicyAnnotation = "drs.cloudera.com/former-policy";
 
 const howToFree = 'see "Freeing what a restore has replaced" in docs/operations.md';
 
-/** The volumes kept so far. */
+/** The volumes retained so far. */
 export function retainedVolumes({ notes }: Pick<JobContext, "notes">): readonly RetainedVolume[] {
   return [...notes.entries<RetainedVolume>(retainedNotes)].map(([, volume]) => volume);
 }
 
-/** The Secrets without which the kept volumes are of no use, as `namespace/name`. */
+/** The Secrets without which the retained volumes are of no use, as `namespace/name`. */
 export function secretsOfRetainedVolumes(context: Pick<JobContext, "notes">): ReadonlySet<string> {
   return new Set(retainedVolumes(context).flatMap(({ secrets = [] }) => secrets));
 }
 
 /**
- * Notes the volume of every claim that the restore may replace and tells it to stay, whatever becomes of its claim: claims go with
+ * Notes the volume of every claim that the restore may replace and sets it to Retain, whatever becomes of its claim: claims go with
  * their owners, so this comes before the first object is stopped or deleted. May run again.
  */
 export async function retainVolumes({ cluster, limits }: JobDeps, context: JobContext, scope: Scope): Promise<void> {
@@ -63,7 +63,7 @@ export async function retainVolumes({ cluster, limits }: JobDeps, context: JobCo
   }
 }
 
-/** Notes a claim's volume and tells it to stay. */
+/** Notes a claim's volume and sets it to Retain. */
 async function retainVolume(
   cluster: JobDeps["cluster"],
   { job, notes, signal }: JobContext,
@@ -109,7 +109,7 @@ export function ownMarks(marks: Readonly<Record<string, string>> = {}): Record<s
 }
 
 /**
- * Gives up the kept volumes when all is restored: each gets its own reclaim policy back that is its claim's still, or whose
+ * Releases the retained volumes when all is restored: each gets its own reclaim policy back that is still its claim's, or whose
  * claim has another volume now with the data of the backup. Every other one stays, with a warning that names it, as its data
  * may be nowhere else. May run again.
  */
@@ -132,13 +132,13 @@ export async function releaseRetainedVolumes(deps: JobDeps, context: JobContext,
         namespace,
         `volume ${persistentVolume} is not claim ${name}'s any more, and has the only copy of its data: it is kept by the policy Retain`,
       );
-    return false; // a claim that is ours and waits for a pod is told by `bindUnconsumedClaims`
+    return false; // `bindUnconsumedClaims` reports a claim of ours that waits for a pod
   });
   if (replaced > 0) info(`${replaced} replaced volumes were given back to their reclaim policies`);
 }
 
 /**
- * Gives up those of the kept volumes that are their claims' again when the restore has gone back. Every other one stays, with
+ * Releases the retained volumes that are their claims' again after a rollback. Every other one stays, with
  * a warning that names it. May run again.
  */
 export async function releaseRestoredVolumes(deps: JobDeps, context: JobContext): Promise<void> {

@@ -13,7 +13,7 @@ export function appliersOf({ metadata }: KubernetesObject): string {
 
 /**
  * Gives an object's fields back to those who applied them on the server side; without it they would be this service's,
- * and the next apply of whoever manages the object (Argo CD, Flux, Helm) would meet a conflict. Objects that nobody
+ * and the next apply by the object's manager (Argo CD, Flux, Helm) would meet a conflict. Objects that nobody
  * applied that way need nothing. https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
  */
 export async function restoreFieldOwners(

@@ -34,15 +34,15 @@ export interface MutableLiveObjects extends LiveObjects {
   readonly others: Map<string, LiveObject>;
 }
 
-/** Says which state of an object it is: two of one name with the same are the same object, unchanged in between. */
+/** Identifies a state of an object: two of one name with the same are the same object, unchanged meanwhile. */
 export function versionOf({ uid = "", resourceVersion = "" }: Pick<ObjectMeta, "uid" | "resourceVersion">): string {
   return shortDigest(`${uid} ${resourceVersion}`);
 }
 
-/** Told of the metadata of each object that is as it was saved in every byte, maybe more than once. */
+/** Called with the metadata of each object that is as it was saved in every byte, maybe more than once. */
 export type OnUntouched = (metadata: ObjectMeta) => void;
 
-/** Adds an object as the API server gives it, and tells which of the two it is. `saved`: the digests of the archived ones. */
+/** Adds an object as the API server gives it, and returns which of the two it is. `saved`: the digests of the archived ones. */
 export function addLive(
   { untouched, others }: MutableLiveObjects,
   type: ServedType,
@@ -105,7 +105,7 @@ export function ownerUids(owners: readonly { readonly uid: string }[]): string {
 }
 
 /**
- * Whether the status of an object that stays is put back as it was saved: of a custom resource it tells what its controller
+ * Whether the status of an object that stays is put back as it was saved: a custom resource's records what its controller
  * has done, to data that is now that of the backup. Kubernetes' own controllers find theirs out again.
  */
 export function keepsStatus({ apiVersion, hasStatus }: ServedType): boolean {

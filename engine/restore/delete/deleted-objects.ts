@@ -74,7 +74,7 @@ async function release(
 ): Promise<void> {
   await forEachInFlight(held, limits.clusterConcurrency, async ({ metadata: { name, finalizers = [] } }) => {
     if (finalizers.length === 0) return;
-    // Told before, or a crash in between would leave it untold.
+    // Reported before, or a crash after the deletion would leave it unreported.
     warn(
       "DRS-R087",
       namespace,

@@ -62,7 +62,7 @@ function isUnknown(
   discovery: Discovery,
   kind: DiscoveredResource,
 ): boolean {
-  const unsafe = isRollback ? [] : savedForSafety.read(context).unavailable; // the way back has it in its manifest
+  const unsafe = isRollback ? [] : savedForSafety.read(context).unavailable; // the rollback has it in its manifest
   const unavailable = [...(reader.manifest.unavailable ?? []), ...unsafe];
   const name = resourceName(kind);
   return (

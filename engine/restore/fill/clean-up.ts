@@ -3,8 +3,8 @@ import type { JobContext } from "../../jobs/phase.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
 
 /**
- * Does all of a clean-up, also what comes after a piece that fails. What a piece is refused is told; what may pass, such as an
- * API server that is away, is thrown when all have been tried, so that the clean-up runs again.
+ * Does all of a clean-up, also the pieces after one that fails. A refusal is reported; a transient error, such as an
+ * unavailable API server, is thrown when all have been tried, so that the clean-up runs again.
  */
 export async function cleanUp(report: JobContext["error"], ...pieces: readonly (() => Promise<void>)[]): Promise<void> {
   const passing: unknown[] = [];

@@ -13,8 +13,8 @@ import { dataRequest } from "./imported-data.ts";
 import { untilBound } from "./until-bound.ts";
 
 /**
- * Makes and fills volumes while the applications run, as planned: their data has been looked at (`checkData`). Each that is full
- * is told to stay (Retain) until it is handed over. Gives the claims that get theirs later: those of the plan, and those whose
+ * Creates and fills volumes while the applications run, as planned: their data has been checked (`checkData`). Each full one
+ * is set to Retain until it is handed over. Returns the claims that get theirs later: those of the plan, and those whose
  * filler was refused, or got no volume as long as no other one did either; of these nothing stays. May run again.
  */
 export async function fillFirst(
@@ -74,7 +74,7 @@ async function whyNotMade(
   }
 }
 
-/** Notes a filler's volume and tells it to stay. */
+/** Notes a filler's volume and sets it to Retain. */
 async function keep({ cluster }: JobDeps, context: JobContext, { filler, storageClass }: PlannedFiller): Promise<void> {
   const { job, signal } = context;
   if (filledFor(context, filler.namespace, filler.claim)) return;

@@ -108,8 +108,8 @@ async function stayingClaims(
 }
 
 /**
- * The filler as it is made, but for what fills it. It has the saved claim's annotations, by which drivers are told how to make a
- * volume, and none of its labels, by which others select.
+ * The filler as it is created, without its data source. It has the saved claim's annotations, by which drivers know how to create a
+ * volume, and none of its labels, by which others select it.
  */
 function fillerClaim(uuid: string, { place, name }: Filler, saved: KubernetesObject): KubernetesObject {
   const { apiVersion, kind, metadata, ...claim } = sanitize(persistentVolumeClaims, saved);

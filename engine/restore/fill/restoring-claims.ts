@@ -24,11 +24,11 @@ import { removeRecreated } from "../claims/recreated-claims.ts";
 import { createClaimWithoutData, recreateGoneClaims } from "../claims/claims-without-data.ts";
 
 /**
- * Makes every saved claim, those with a snapshot from it, all at once, and waits until they are bound; a claim whose
+ * Creates every saved claim, those with a snapshot from it, all at once, and waits until they are bound; a claim whose
  * class waits for its first consumer binds when the applications start. May run again.
  *
- * A claim that somebody else was faster to make would stay empty: it is deleted, and made again. FAILED_PRECONDITION after
- * `podsStopTimeout` names those that come back for ever.
+ * A claim that somebody else was faster to create would stay empty: it is deleted, and recreated. FAILED_PRECONDITION after
+ * `podsStopTimeout` names those that keep coming back.
  */
 export async function restoreClaims(
   deps: JobDeps,
@@ -188,7 +188,7 @@ export async function settleBoundClaims(deps: JobDeps, context: JobContext, sour
 
 const isUnfilled = ({ volume }: Filler) => volume === undefined;
 
-/** Tells of what could not be cleaned up: it keeps nothing else. */
+/** Reports a failed clean-up: it stops nothing else. */
 async function attempt({ warn }: Pick<JobContext, "warn">, work: Promise<void>): Promise<void> {
   try {
     await work;
@@ -211,7 +211,7 @@ function carriedOver(volume: KubernetesObject): object {
   };
 }
 
-/** Whether a claim that is there by now stays as it is, whoever has made it. */
+/** Whether a claim that exists by now stays as it is, whoever has created it. */
 function isOnlyAdded({ scope }: RestoreSource, { metadata }: KubernetesObject): boolean {
   return scope.liveReachOf(persistentVolumeClaims, metadata) === "if missing";
 }

@@ -14,7 +14,7 @@ interface Added {
 
 const addedNotes = "added/";
 
-/** Notes a cluster-scoped object before it is made, so that going back knows what the restore has added. */
+/** Notes a cluster-scoped object before it is created, so that a rollback knows what the restore has added. */
 export function noteAdded(
   { notes }: JobContext,
   { notesPrefix }: RestoreSource,

@@ -8,7 +8,7 @@ import { rulesOf } from "../../kinds/kinds.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
 import type { ServedType } from "../../kinds/served-types.ts";
 
-/** Of these the cluster's choice is told by itself. */
+/** The cluster's choice of these is reported elsewhere. */
 const allocated = /^spec\.(clusterIPs?|healthCheckNodePort|ports)\b/;
 
 /**

@@ -21,7 +21,7 @@ export interface MissingObject {
   readonly name: string;
 }
 
-/** Tells of what was restored and is not there any more: nothing is said to be restored that was not looked for. */
+/** Reports restored objects that are gone again: none is said to be restored that was not looked for. */
 export async function reportMissing(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
   for (const { type, namespace, name } of await missingObjects(source, deps, context))
     context.warn(
@@ -31,7 +31,7 @@ export async function reportMissing(source: RestoreSource, deps: JobDeps, contex
     );
 }
 
-/** The saved objects of namespaces that are not there, but for those of which a refusal is noted or told. */
+/** The missing saved objects of namespaces, except those whose refusal is noted or reported. */
 export async function missingObjects(
   source: RestoreSource,
   { cluster }: Pick<JobDeps, "cluster">,
@@ -81,7 +81,7 @@ async function thoseThatStay(
   return [...left.values()];
 }
 
-/** Users' snapshots that have gone are told of by themselves. */
+/** Users' snapshots that have gone are reported elsewhere. */
 function isLookedFor(type: ResourceType): boolean {
   const { comesAndGoes, wave } = rulesOf(type);
   return !comesAndGoes && wave !== "snapshots";

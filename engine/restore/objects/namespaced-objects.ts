@@ -129,7 +129,7 @@ async function differingIn(
   return differing;
 }
 
-/** How many objects of each kind were written, left, and refused: told as each is done with. */
+/** How many objects of each kind were written, left, and refused: reported when each kind is done. */
 class PartCounts {
   readonly #context: JobContext;
   readonly #counts = new Map<Part, { written: number; left: number; refused: number }>();

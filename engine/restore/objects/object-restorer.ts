@@ -25,7 +25,7 @@ export interface ObjectRestorerDeps {
   readonly info: (text: string) => void;
   /** How long, in milliseconds, an object that somebody else has deleted is waited for. */
   readonly finalizerTimeout?: number;
-  /** Whether what an object owns may not go with it when it is recreated, as it would not be made again. */
+  /** Whether an object's dependents must not go with it when it is recreated, as they would not be recreated. */
   readonly isPartial?: boolean;
 }
 
@@ -168,7 +168,7 @@ export class ObjectRestorer {
     }
   }
 
-  /** Waits for an object that somebody has deleted; what still holds it then is told, and taken from it. */
+  /** Waits for an object that somebody has deleted; finalizers that still hold it then are reported, and removed. */
   async #goneByItself(type: ResourceType, namespace: string, existing: KubernetesObject): Promise<void> {
     const { cluster, signal, info, finalizerTimeout = replacedTimeoutMs } = this.#deps;
     const { name, uid = "" } = existing.metadata;
@@ -183,8 +183,8 @@ export class ObjectRestorer {
   }
 
   /**
-   * Deletes the very object that was looked at, to be recreated. Its finalizers go first, as nothing that belongs to it shall
-   * be torn down; what it owns stays, but for the pods and revisions of workloads, which follow from it.
+   * Deletes the very object that was compared, to be recreated. Its finalizers go first, as nothing that belongs to it must
+   * be torn down; its dependents stay, except the pods and revisions of workloads, which follow from it.
    */
   async #gone(type: ResourceType, namespace: string, { metadata }: KubernetesObject): Promise<void> {
     const { cluster, signal } = this.#deps;

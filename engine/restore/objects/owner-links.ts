@@ -102,8 +102,8 @@ export class OwnerLinks {
 
   /**
    * Links the objects whose owners have come since. With `last`, an owner that is still missing is looked for by its name
-   * among all that is there, and else told as a warning and left out; an object that the cluster does not let be linked is
-   * an error that names it. A revision that was made for a workload which stays another one, and does not keep it, is deleted.
+   * among all that is there, and otherwise left out with a warning; an object whose links the cluster refuses is
+   * an error that names it. A revision created for a workload which stays another one, and does not keep it, is deleted.
    */
   async linkPending(
     cluster: Cluster,

@@ -17,7 +17,7 @@ import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source
 
 /*
  * Pod Security judges pods when they are created, so those that run may be older than their namespace's label, and violate it.
- * A restore creates them anew: while it runs, each namespace has the laxer of two levels, the one that was saved and the one
+ * A restore recreates them: while it runs, each namespace has the laxer of two levels, the saved one and the one
  * before the restore, and its own one comes in force when its pods run.
  */
 
@@ -61,7 +61,7 @@ export function underLaxerLevel(
 ): KubernetesObject {
   const key = noteOf(archived.metadata.name);
   const final = podSecurityOf(archived);
-  const noted = notes.get<Relaxed>(key)?.lax ?? final; // on the way back, the laxer one on the way there
+  const noted = notes.get<Relaxed>(key)?.lax ?? final; // in the rollback, the laxer one in the restore
   const relaxed: Relaxed = { lax: laxerOf(noted, laxerOf(podSecurityOf(live), final)), final };
   notes.set(key, relaxed);
   return isSameLevel(relaxed.lax, final) ? archived : withPodSecurity(archived, relaxed.lax);

@@ -5,7 +5,7 @@ import type { JobContext } from "../../jobs/phase.ts";
 import { silentWebhook } from "../../kubernetes/kubernetes-error.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
 
-/** Where it is noted which objects were refused and will be tried again, each with the cluster's words. */
+/** Notes of refused objects that will be tried again, each with the cluster's words. */
 export const refusedNotes = "refused/";
 const abandonedNotes = "given-up/";
 
@@ -14,7 +14,7 @@ interface Abandoned {
   readonly objects: number;
 }
 
-/** What is told of an object that the cluster does not take, or of all of a kind. */
+/** The report of an object that the cluster refuses, or of all of a kind. */
 interface Refusal {
   readonly code: MessageCode;
   readonly namespace?: string;
@@ -23,7 +23,7 @@ interface Refusal {
   readonly objects?: number;
 }
 
-/** Tells an error of an object that the cluster does not take, or of all of a kind, while the rest goes on. */
+/** Reports an error of an object that the cluster refuses, or of all of a kind, while the rest goes on. */
 export function reportAbandoned(
   context: JobContext,
   { notesPrefix }: Pick<RestoreSource, "notesPrefix">,
@@ -35,8 +35,8 @@ export function reportAbandoned(
 }
 
 /**
- * FAILED_PRECONDITION when the cluster does not take more objects than a restore may be without: it fails then while it can
- * still go back. To be called before what was replaced goes. It names only objects that have no error of their own yet.
+ * FAILED_PRECONDITION when the cluster refuses more objects than a restore may be without: then it fails while it can
+ * still roll back. To be called before the replaced objects and volumes go. It names only objects that have no error of their own yet.
  */
 export function failWhenTooMany(
   { restore }: Pick<JobDeps, "restore">,
@@ -60,7 +60,7 @@ function abandonedKey(notesPrefix: string, namespace: string, what: string): str
   return `${notesPrefix}${abandonedNotes}${namespace}/${what}`;
 }
 
-/** Whether an error was told of this object. */
+/** Whether an error of this object was reported. */
 export function isAbandoned(
   { notes }: JobContext,
   { notesPrefix }: Pick<RestoreSource, "notesPrefix">,
@@ -70,7 +70,7 @@ export function isAbandoned(
   return notes.get(abandonedKey(notesPrefix, namespace, what)) !== undefined;
 }
 
-/** What an error was told of. */
+/** The objects with reported errors. */
 export function abandonedSoFar({ notes }: JobContext, { notesPrefix }: RestoreSource): readonly Abandoned[] {
   return [...notes.entries<Abandoned>(notesPrefix + abandonedNotes)].map(([, it]) => it);
 }
@@ -80,7 +80,7 @@ export function refusedSoFar({ notes }: JobContext, { notesPrefix }: RestoreSour
   return [...notes.entries<string>(notesPrefix + refusedNotes)].map(([, text]) => text);
 }
 
-/** So many refusals are told in full: they are long, and mostly the same. */
+/** Limit of refusals reported in full: they are long, and mostly the same. */
 const reportedAtMost = 3;
 
 /** Why objects were refused: the webhooks that do not answer, if that is all, or else the first refusals. */

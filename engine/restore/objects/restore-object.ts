@@ -116,7 +116,7 @@ function leave(
   return "left";
 }
 
-/** Puts back a status that a controller would not find out again, or that tells of what is there no more. */
+/** Puts back a status that a controller would not find out again, or that records something no longer there. */
 async function restoreStatus(
   cluster: JobDeps["cluster"],
   type: ResourceType,

@@ -18,9 +18,9 @@ const resourceQuotas: ResourceType = {
 const limitRanges: ResourceType = { apiVersion: "v1", kind: "LimitRange", resource: "limitranges", namespaced: true };
 
 /**
- * Takes quotas out of force, and limit ranges but for their defaults: they would stop the restore of what is older than they
- * are. They stay where they are, so that nothing of them is lost, and `restoreLimits` puts them in force again. What the
- * cluster does not let be changed is told, and left. May run again.
+ * Takes quotas out of force, and limit ranges except their defaults: they would stop the restore of objects older than they
+ * are. They stay where they are, so that nothing of them is lost, and `restoreLimits` puts them in force again. One that the
+ * cluster does not let be changed is reported, and left. May run again.
  */
 export async function relaxLimits(
   { cluster, limits }: Pick<JobDeps, "cluster" | "limits">,

@@ -41,8 +41,8 @@ async function discoverSaved(source: RestoreSource, { cluster }: JobDeps, signal
 }
 
 /**
- * Users' own snapshots were left alone, and get their labels and annotations back; one that has gone meanwhile cannot be made
- * again, as its data went with it.
+ * Users' own snapshots were left alone, and get their labels and annotations back; one that has gone meanwhile cannot be
+ * recreated, as its data went with it.
  */
 async function findSnapshots(
   source: RestoreSource,

@@ -10,9 +10,9 @@ import { objectsOf, type RestoreSource } from "../source/restore-source.ts";
 import { type ServedType, servedType } from "../../kinds/served-types.ts";
 
 /**
- * Tries those objects again that were refused before: a webhook, or what converts between versions, may be up by now.
- * Gives the names of those that are refused still. On the way there they are errors that name them, and FAILED_PRECONDITION
- * is thrown as `failWhenTooMany` says; on the way back they stay noted, to be tried again.
+ * Retries the refused objects: a webhook, or a converter between versions, may be up by now.
+ * Returns the names of those still refused. In a restore they are errors that name them, and FAILED_PRECONDITION
+ * is thrown as `failWhenTooMany` says; in its rollback they stay noted, to be tried again.
  */
 export async function restoreRefused(restore: NamespacedRestore): Promise<ReadonlySet<string>> {
   const { deps, context, source, discovery } = restore;

@@ -12,7 +12,7 @@ import { LiveNames } from "./live-names.ts";
 import { objectKey, type Reach, Scope } from "../source/scope.ts";
 import type { Selected } from "./selected-objects.ts";
 
-/** Written when PRE_VALIDATION has listed what the restore may touch, in notes: the way back goes by them, too. */
+/** Written when PRE_VALIDATION has listed what the restore may touch, in notes: the rollback follows them, too. */
 const listing = new Checkpoint<{ readonly isOfObjects: boolean }>("PRE_VALIDATION", "scope");
 const scopeNotes = "scope/";
 /** Noted before an object is created that may not be touched where it is there already. */
@@ -24,8 +24,8 @@ export function isWhole({ selection, mode }: RestorePlan): boolean {
 }
 
 /**
- * Lists what a restore may touch, and notes it: of what was selected all, or with `add` what is missing now; of what that needs
- * what is missing now, or with all of a namespace all. A later run of PRE_VALIDATION lists it anew.
+ * Lists the objects that a restore may touch, and notes them: all selected ones, or with `add` those missing now; of their needs
+ * those missing now, or with all of a namespace all. A later run of PRE_VALIDATION lists them again.
  */
 export async function resolveScope(
   archive: ScopedArchive,

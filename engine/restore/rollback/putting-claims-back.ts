@@ -63,8 +63,8 @@ export async function removeNewClaims(source: RestoreSource, deps: JobDeps, cont
 }
 
 /**
- * Gives the kept volumes to claims like those they were taken from, also to such as were being deleted: these come back as
- * claims that are not. Then it gives up the volumes that are their claims' again; every other one is kept, and named. May run again.
+ * Gives the retained volumes to claims like those they were taken from, also to those that were being deleted: these come back as
+ * claims that are not. Then it releases the volumes that are their claims' again; every other one stays retained, and is named. May run again.
  */
 export async function putClaimsBack(deps: JobDeps, context: JobContext, source: RestoreSource): Promise<void> {
   const { cluster, limits } = deps;

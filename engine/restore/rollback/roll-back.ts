@@ -30,10 +30,10 @@ import { stopApps } from "../stop/stopping-apps.ts";
 import { removeWebhooks } from "../calls/webhooks.ts";
 
 /**
- * Brings a control plane back to what it was before a restore that failed, by the safety archive and the volumes that were
- * kept: what is as it was stays where it is. It waits for a cluster, a storage or rights that are gone, and tries what is
- * refused again for `rollBackTimeout`. An application that does not come up is told, and holds up no other one. Gives whether
- * all is as it was; what is not is an error that names it, and stays in the safety archive. May run again.
+ * Rolls a control plane back to its state before a failed restore, from the safety archive and the retained volumes:
+ * objects that are as they were stay. It waits for a cluster, a storage or rights that are gone, and retries refused objects
+ * for `rollBackTimeout`. An application that does not come up is reported, and delays no other one. Returns whether
+ * all is as it was; each difference is an error that names it, and stays in the safety archive. May run again.
  */
 export async function rollBack(deps: JobDeps, context: JobContext): Promise<boolean> {
   const before = rolledBack.find(context);
@@ -95,14 +95,14 @@ async function putAllBack(source: RestoreSource, deps: JobDeps, context: JobCont
   return { ofClaims, late };
 }
 
-/** Starts the applications. Gives what is to be told of those that do not come up: they hold up no other one. */
+/** Starts the applications. Returns the reports of those that do not come up: they delay no other one. */
 async function start(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<readonly string[]> {
   const late: string[] = [];
   await startApps(source, deps, context, ({ message }) => late.push(message));
   return late;
 }
 
-/** Puts the claims back. Gives what keeps some of them from it: it holds up no other ones. */
+/** Puts the claims back. Returns the obstacles of some of them: these delay no others. */
 async function putBackClaims(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<string> {
   const { signal } = context;
   const links = new OwnerLinks(context, source.notesPrefix);
@@ -126,7 +126,7 @@ async function clearAway(source: RestoreSource, deps: JobDeps, context: JobConte
   try {
     await stopApps(deps, context, scope);
   } catch (error) {
-    // The cluster keeps claims that are in use: to go on takes away no data, to stop would leave everything in between.
+    // The cluster keeps claims that are in use: to go on loses no data, to stop would leave everything half rolled back.
     if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
     context.warn(error.id, "", error.message);
   }
@@ -139,7 +139,7 @@ async function clearAway(source: RestoreSource, deps: JobDeps, context: JobConte
 const firstPauseMs = 1_000;
 const longestPauseMs = 60_000;
 
-/** A policy that refuses what was there before may be changed, or what it asks for may come. */
+/** A policy that refuses former objects may be changed, or its condition may be met. */
 async function tryRefusedAgain(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
   const { cluster, restore, limits } = deps;
   const limit = Date.now() + restore.rollBackTimeout;
@@ -166,7 +166,7 @@ async function tryRefusedAgain(source: RestoreSource, deps: JobDeps, context: Jo
   }
 }
 
-/** Looks whether all is there that was there before. Tells of each object that is not, or is otherwise; gives whether none is. */
+/** Looks for everything that was there before. Reports each object that is missing or different; returns whether there is none. */
 async function reportNotRestored(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<boolean> {
   const { ofClaims } = putBack.read(context);
   let isWhole = abandonedSoFar(context, source).length === 0 && ofClaims === "";
@@ -182,7 +182,7 @@ async function reportNotRestored(source: RestoreSource, deps: JobDeps, context: 
   return isWhole;
 }
 
-/** Where a person finds what a restore has replaced. */
+/** Where a person finds the objects and data that a restore has replaced. */
 export function whereAllLies({ storage }: JobDeps, context: JobContext, section = "When going back fails"): string {
   const volumes = retainedVolumes(context).map(
     (retained) => `${retained.persistentVolume} of ${retained.namespace}/${retained.claim}`,

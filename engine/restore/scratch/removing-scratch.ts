@@ -84,7 +84,7 @@ interface ClaimRef {
   readonly uid?: string;
 }
 
-/** The volumes that were provisioned for claims of the namespaces since these were made; each is told to go, as its claim has. */
+/** The volumes that were provisioned for claims of the namespaces since these were created; each is set to Delete, as its claim has gone. */
 async function volumesOfClaimsIn(
   { cluster }: JobDeps,
   { signal }: JobContext,

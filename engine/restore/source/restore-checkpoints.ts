@@ -1,7 +1,7 @@
 import { Checkpoint } from "../../jobs/checkpoint.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 
-/** What PRE_VALIDATION has saved for the way back. */
+/** What PRE_VALIDATION has saved for the rollback. */
 export const savedForSafety = new Checkpoint<{
   /** Groups and versions of the API that did not answer meanwhile: what they serve is not in the safety archive. */
   readonly unavailable: readonly string[];
@@ -49,9 +49,9 @@ export const cleared = new Checkpoint<{ readonly isCleared: true }>("GOING_BACK"
 export const putBack = new Checkpoint<PutBack>("GOING_BACK", "put back");
 
 export interface PutBack {
-  /** What keeps some claims from the volumes that they had; empty when nothing does. */
+  /** The obstacles between some claims and their former volumes; empty when there are none. */
   readonly ofClaims: string;
-  /** What is told of the applications that did not come up. */
+  /** The reports of the applications that did not come up. */
   readonly late: readonly string[];
 }
 

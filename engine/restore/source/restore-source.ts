@@ -12,7 +12,7 @@ import type { SavedIndex } from "./saved-index.ts";
 import type { Scope } from "./scope.ts";
 
 /**
- * What is put (back) into the cluster: the backup's archive, or, when the restore goes back, the safety archive. The two
+ * The source of objects for the cluster: the backup's archive, or, when the restore rolls back, the safety archive. The two
  * keep their notes apart.
  */
 export interface RestoreSource {
@@ -20,7 +20,7 @@ export interface RestoreSource {
   readonly scope: Scope;
   /** Where the objects of its namespaces go: what a restore looks at and changes in the cluster. */
   readonly targetNamespaces: readonly string[];
-  /** Whether it is what was there before, and the restore goes back to it. */
+  /** Whether it is the safety archive, and the restore rolls back to it. */
   readonly isRollback: boolean;
   /** Put before the keys of all notes. */
   readonly notesPrefix: string;
@@ -61,7 +61,7 @@ export interface SavedObject {
   readonly object: () => KubernetesObject;
 }
 
-/** The same as `objectsOf`, for whoever needs few of the objects whole. */
+/** The same as `objectsOf`, for callers that need few of the objects whole. */
 export async function* savedObjectsOf(
   source: ScopedArchive,
   part: Part,
@@ -71,7 +71,7 @@ export async function* savedObjectsOf(
     if (source.scope.has(part, raw.metadata)) yield savedObject(source, part, raw);
 }
 
-/** An object of the scope, as it lies in the archive. */
+/** An object of the scope, as it is in the archive. */
 export function savedObject({ reader, scope }: ScopedArchive, part: Part, raw: RawObject): SavedObject {
   const object = () =>
     scope.placed(
@@ -89,7 +89,7 @@ export function volumesOf({ reader, scope }: ScopedArchive): readonly SavedVolum
   });
 }
 
-/** Where `warnOtherwise` tells and notes. */
+/** Where `warnOtherwise` reports and notes. */
 export interface Reporter extends Pick<JobContext, "warn"> {
   readonly notes: Pick<JobNotes, "set">;
 }
@@ -106,7 +106,7 @@ export function warnOtherwise(
   warn(code, namespace, text);
 }
 
-/** Whether `warnOtherwise` has told of anything. */
+/** Whether `warnOtherwise` has reported anything. */
 export function isOtherwise(
   { notes }: Pick<JobContext, "notes">,
   { notesPrefix }: Pick<RestoreSource, "notesPrefix">,

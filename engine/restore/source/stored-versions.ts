@@ -8,9 +8,9 @@ import { savedResources } from "../../objects/object-selection.ts";
 import { objectsOf, partsOf, type RestoreSource } from "./restore-source.ts";
 
 /**
- * Brings custom resources that may be stored in another version to their kind's storage version, where what converts them
+ * Brings custom resources that may be stored in another version to their kind's storage version, where their converter
  * is an application of the namespaces, or will be when their definition is as saved: once it is stopped, such an object can be
- * neither listed nor deleted. An empty update stores an object anew. To be called before anything is stopped, and when no webhook of theirs can refuse it; may run again.
+ * neither listed nor deleted. An empty update rewrites an object. To be called before anything is stopped, and when no webhook of theirs can refuse it; may run again.
  * https://kubernetes.io/docs/tasks/manage-kubernetes-objects/storage-version-migration/
  */
 export async function toStorageVersions(

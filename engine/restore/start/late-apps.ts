@@ -13,7 +13,7 @@ export interface LateApp {
   readonly name: string;
 }
 
-/** What is told is for the first look: of so many workloads, pods of each, lines of a container and events of an object. */
+/** Limits of the report, which is for a first look: workloads, pods of each, lines of a container and events of an object. */
 const reportedWorkloads = 10;
 const reportedPods = 2;
 const reportedLines = 20;
@@ -24,9 +24,9 @@ const reportedLength = 500;
 const logTimeoutMs = 5_000;
 
 /**
- * Keeps in the job's log what tells why workloads do not come up, as their pods may be gone when somebody looks: what
- * their conditions and latest events say, and the last lines of their containers that are not ready. Of what the service
- * may not read, or the cluster does not have, nothing. Gives the causes, each in a sentence.
+ * Logs the reasons why workloads do not come up, as their pods may be gone when somebody looks:
+ * their conditions and latest events, and the last lines of their containers that are not ready. Nothing that the service
+ * may not read, or the cluster does not have. Returns the causes, each in a sentence.
  */
 export async function reportLate(
   { cluster }: Pick<JobDeps, "cluster">,

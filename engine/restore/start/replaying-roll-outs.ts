@@ -124,7 +124,7 @@ async function change({ deps, context, type, namespace, name }: Replay, spec: ob
   await deps.cluster.patch(type, namespace, name, patch, context.signal);
 }
 
-/** Waits until so many pods are up, or the time is over: what is late then is told with all else that is. */
+/** Waits until so many pods are up, or the time is over: pods that are late then are reported with all others. */
 async function isUp({ deps, context, type, namespace, name, deadline }: Replay, pods: number): Promise<void> {
   await notReady(deps, context, type, namespace, new Map([[name, pods]]), deadline);
 }

@@ -10,7 +10,7 @@ import { listed } from "../../objects/listed.ts";
 import { rulesOf } from "../../kinds/kinds.ts";
 import { isUp } from "../../kinds/readiness.ts";
 
-/** So often a long wait tells what it is for. */
+/** Interval of the log's lines about a long wait. */
 const reportEveryMs = 30_000;
 /** Between two looks at pods that count as ready and are on their way out. */
 const lostPauseMs = 1_000;

@@ -107,8 +107,8 @@ function holds(value: unknown, members: unknown): boolean {
 const makesPods = new Set(["ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController"]);
 
 /**
- * What keeps an object running that had been stopped before, in words: its name, and who has set the field by which it runs.
- * Undefined for a pod of a workload, which is told itself.
+ * The reason why an object runs again after it was stopped, in words: its name, and who has set the field by which it runs.
+ * Undefined for a pod of a workload, which is reported itself.
  */
 export function whoStarts(type: RunningKind, object: KubernetesObject, path: readonly string[]): string | undefined {
   const { namespace = "", name, ownerReferences } = object.metadata;

@@ -14,7 +14,7 @@ import { isStopped } from "../plan/stopped-objects.ts";
 import { pods, type RunningKind, runningKinds, stop, whoStarts } from "./running-kinds.ts";
 import { removeWebhooks } from "../calls/webhooks.ts";
 
-/** Between stopping something and stopping it again: who starts it shall not wear out the API server. */
+/** Between stopping something and stopping it again: whatever restarts it must not overload the API server. */
 const firstPauseMs = 100;
 const longestPauseMs = 2_000;
 
@@ -36,7 +36,7 @@ export async function stopApps({ cluster, limits }: JobDeps, context: JobContext
     } catch (error) {
       const { cause } = error as Error;
       if (!hasStatus(cause, 500) && !isDenied(cause)) throw error;
-      await removeWebhooks({ cluster }, context, wholeNamespaces); // one that was made anew may have refused it
+      await removeWebhooks({ cluster }, context, wholeNamespaces); // a recreated one may have refused it
       return stop(cluster, type, object, signal);
     }
   };
@@ -64,7 +64,7 @@ export async function stopApps({ cluster, limits }: JobDeps, context: JobContext
       const names = await podsLeft(cluster, scope, namespace, timeoutMs, signal);
       if (names.length > 0) left.set(namespace, names);
     }
-    await removeWebhooks({ cluster }, context, wholeNamespaces); // what ran until now may have made them anew
+    await removeWebhooks({ cluster }, context, wholeNamespaces); // workloads that ran until now may have recreated them
     if (stopped.size === 0 && left.size === 0) return;
     if (Date.now() >= limit) {
       if (started.size > 0) throw startedAgain([...started], limits.podsStopTimeout);

@@ -16,16 +16,16 @@ import { tryToStart, tryToStop } from "./trying-to-stop.ts";
 import { isNamespace } from "../../kinds/core/namespace.ts";
 
 /**
- * Asks the API server, without a change, what it would say to all that the restore will do: to stop what runs, to make or
- * change what is not as it was saved, and to start pods again. What refuses now would refuse later.
+ * Asks the API server, without a change, whether it would take every step of the restore: stopping what runs, creating or
+ * changing every object that is not as it was saved, and starting pods again. A refusal now would be a refusal later.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
  *
- * FAILED_PRECONDITION names what runs and may not be stopped, or is there and could not be made or started again: it would be
- * lost, so that none is too many already. It also names the objects that could not be made or changed, when they are more than
- * a restore may be without; fewer are told in the log. PERMISSION_DENIED names the rights without which roles would be refused that
+ * FAILED_PRECONDITION names running workloads that may not be stopped, or existing objects that could not be recreated or started again: they would be
+ * lost, so one is too many. It also names the objects that could not be created or changed, when they are more than
+ * a restore may be without; fewer are logged. PERMISSION_DENIED names the rights without which roles would be refused that
  * grant more than the service's account has.
  *
- * What the restore itself removes, as a webhook of the control plane, or brings, is held against no object; nor are quotas
+ * Refusals by anything that the restore itself removes, such as a webhook of the control plane, or brings, do not count; nor do quotas
  * and limit ranges.
  */
 export async function dryRun(

@@ -12,8 +12,8 @@ export interface Loss {
 }
 
 /**
- * Tells, before anything is touched, of an object that has to be made again what cannot come back with it:
- * tokens, addresses of load balancers, how far a job had come. One that is there still keeps it all.
+ * Reports, before anything is touched, what cannot come back with an object that must be recreated:
+ * tokens, addresses of load balancers, the progress of a job. One that still exists keeps it all.
  */
 export async function reportNotAsSaved(
   cluster: Cluster,
@@ -24,7 +24,7 @@ export async function reportNotAsSaved(
   if (live?.metadata.uid !== uid) info(`${nameOf(namespace, type, name)} is made again: ${loss}`);
 }
 
-/** What an object that is made again has otherwise than it was saved; undefined when nothing. */
+/** How a recreated object differs from the saved one; undefined when it does not. */
 export function lossOf(type: ResourceType, saved: KubernetesObject): string | undefined {
   return rulesOf(type).loss?.(saved);
 }

@@ -120,7 +120,7 @@ async function isElsewhere(
 
 /**
  * A kind that the cluster does not serve is one whose definition comes with the archive, or the objects are lost. Objects
- * of a version that is not served any more can be taken for such of another one, unless it takes a webhook to convert them.
+ * of a version that is no longer served can be taken for those of another one, unless it takes a webhook to convert them.
  */
 export function kindsAreServed(
   parts: readonly Part[],

@@ -30,7 +30,7 @@ export class RightsToGrant {
   /** PERMISSION_DENIED names the rights that the account lacks. */
   async check(cluster: Cluster, signal: AbortSignal): Promise<void> {
     // A binding was judged by its role as it is now, which may grant less than the one that the restore writes. An account that
-    // may make any role is not told when one grants more than it has: it may not bind it then.
+    // may create any role is not refused when one grants more than it has: it may not bind it then.
     for (const { bind, mayBind, escalate, mayEscalate, name, role, isWaiting } of this.#bindings) {
       if (!isWaiting && !this.#roles.has(role)) continue;
       const grantsMore = this.#lacking.get(escalate)?.includes(role) || (await cluster.isAllowed(mayEscalate, signal));

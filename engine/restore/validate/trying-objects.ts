@@ -31,10 +31,10 @@ function isMadeOtherwise(type: ResourceType): boolean {
 /** Each kind that is being tried may have a list of its live objects in memory. */
 const kindsAtOnce = 4;
 
-/** Told of what the API server was asked, and of its refusal. */
+/** Called with each request to the API server, and its refusal. */
 export type OnAnswer = (tried: Tried, refusal: KubernetesError | undefined) => void;
 
-/** What there is to do for an archived object: it is missing, it differs, or it goes and is made again. */
+/** The work for an archived object: it is missing, it differs, or it is deleted and recreated. */
 export interface Tried {
   readonly type: ServedType;
   readonly archived: KubernetesObject;
@@ -118,12 +118,12 @@ async function untouchedIn(
   return count;
 }
 
-/** Whether objects of a kind may go and be made again, though they are as they were saved. */
+/** Whether objects of a kind may be deleted and recreated, though they are as they were saved. */
 function mayBeReplaced(type: ServedType): boolean {
   return isClaim(type) || runningKinds.some((running) => resourceName(running) === resourceName(type));
 }
 
-/** Whether an object is stopped by its deletion, and made again. */
+/** Whether an object is stopped by its deletion, and recreated. */
 function isStoppedByDeletion(type: ServedType, object: KubernetesObject): boolean {
   const kind = runningKinds.find((running) => resourceName(running) === resourceName(type));
   return kind !== undefined && !kind.stopped && kind.runs?.(object) !== false;

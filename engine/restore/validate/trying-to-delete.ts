@@ -14,8 +14,8 @@ import { wantedObject } from "../../kinds/wanted-object.ts";
 import { unsavedObjects } from "../source/unsaved-objects.ts";
 
 /**
- * Asks the API server whether it lets everything be deleted that is in the namespaces and not in the archive, and whether it
- * would let it be made again by a restore that goes back.
+ * Asks the API server whether it would delete every object that is in the namespaces and not in the archive, and whether it
+ * would let a rollback recreate them.
  */
 export async function tryToDelete(trial: Trial): Promise<void> {
   const { source, discovery, deps, signal, namespaces, refusals, findings } = trial;

@@ -7,7 +7,7 @@ import type { RestoreSource } from "../source/restore-source.ts";
 import { leftClaims } from "../claims/claims-without-data.ts";
 
 /**
- * Tells of users' VolumeSnapshots that are not ready: the snapshot controller holds their claims until they are, also those
+ * Reports users' VolumeSnapshots that are not ready: the snapshot controller holds their claims until they are, also those
  * that the restore deletes.
  * https://github.com/kubernetes-csi/external-snapshotter/blob/v8.7.0/pkg/common-controller/snapshot_controller.go#L1034
  */
