@@ -76,11 +76,15 @@ async function translateErrors<T>(reviews: string, ask: () => Promise<T>): Promi
     return await ask();
   } catch (cause) {
     if (cause instanceof KubernetesError && cause.code !== "UNAVAILABLE")
-      throw new DrsError("INTERNAL", `the cluster refuses the service's question: let its account create ${reviews}`, {
-        id: "DRS-C011",
-        cause,
-      });
-    throw new DrsError("UNAVAILABLE", "the cluster does not answer who may call: try again later", {
+      throw new DrsError(
+        "INTERNAL",
+        `the service's account may not ask the cluster about callers: let it create ${reviews}`,
+        {
+          id: "DRS-C011",
+          cause,
+        },
+      );
+    throw new DrsError("UNAVAILABLE", "the cluster cannot be asked about the caller: try again later", {
       id: "DRS-C007",
       cause,
     });

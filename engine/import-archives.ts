@@ -54,7 +54,7 @@ function importFound({ store, logger, clock }: ImportDeps, found: CatalogEntry, 
     }
   } catch (error) {
     if (error instanceof StoreError) throw error;
-    logger.warn({ code: "DRS-A012", err: error, folder }, "an archive in storage is no usable backup");
+    logger.warn({ code: "DRS-A012", err: error, folder }, "an archive in storage is not a usable backup");
   }
 }
 

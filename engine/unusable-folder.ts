@@ -1,4 +1,4 @@
-const noFolder = "something that is no folder is in its place, or above it";
+const noFolder = "something that is not a folder is in its place, or above it";
 const notAllowed = "the service's user may not make it, or not read and write it";
 
 const reasons: Readonly<Record<string, string>> = {

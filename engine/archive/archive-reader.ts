@@ -157,13 +157,13 @@ function manifestOf(value: Versioned, folder: string, file: string): Manifest {
 function unencrypted(folder: string): DrsError {
   return new DrsError(
     "FAILED_PRECONDITION",
-    `${folder} is not encrypted, so whoever can write to the storage may have made it: if you trust it all the same, start the service with --unencrypted-archives read`,
+    `${folder} is not encrypted, so anyone who can write to the storage may have made it: if you trust it, start the service with --unencrypted-archives read`,
     { id: "DRS-A007" },
   );
 }
 
 function parseObject(bytes: Buffer): object {
   const value: unknown = JSON.parse(bytes.toString());
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("it is no JSON object");
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("it is not a JSON object");
   return value;
 }

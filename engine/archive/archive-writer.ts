@@ -95,7 +95,7 @@ export class ArchiveWriter {
     if (found === size) return;
     throw new DrsError(
       "DATA_LOSS",
-      `${key} in ${this.#storage.description} has ${found} bytes, not the ${size} written`,
+      `${key} in ${this.#storage.description} has ${found} bytes instead of the ${size} written`,
       { id: "DRS-A008" },
     );
   }

@@ -16,7 +16,7 @@ export function damage(file: string, reason: string, cause?: unknown): DamageErr
 
 /** Why something is damaged. The JSON parser's own messages quote what they have met, which may be a secret. */
 export function reasonOf(error: unknown): string {
-  if (error instanceof SyntaxError) return "it is no JSON";
+  if (error instanceof SyntaxError) return "it is not JSON";
   return error instanceof Error ? error.message : String(error);
 }
 

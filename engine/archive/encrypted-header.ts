@@ -63,7 +63,7 @@ export function readHeader(line: Buffer, file: string, keys: KeyRing | undefined
       `${wanted}, but the service's ${keyId} is another key (fingerprint ${key.fingerprint}): put the right one into the file of --encryption-keys`,
     );
   const dataKey = key.unwrap(Buffer.from(wrapped, "base64"), file);
-  if (!dataKey) throw altered(file, "its header was changed by somebody who does not have the key");
+  if (!dataKey) throw altered(file, "its header was changed by someone who does not have the key");
   return { dataKey: createSecretKey(dataKey), streamId: Buffer.from(streamId, "hex"), line };
 }
 

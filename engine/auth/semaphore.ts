@@ -18,7 +18,9 @@ export class Semaphore {
       return;
     }
     if (this.#waiting.size >= this.#maxWaiting) {
-      throw new DrsError("UNAVAILABLE", "too many ask at once who may call: try again later", { id: "DRS-C008" });
+      throw new DrsError("UNAVAILABLE", "too many callers are being checked at once: try again later", {
+        id: "DRS-C008",
+      });
     }
     await new Promise<void>((resolve, reject) => {
       const begin = () => {
@@ -28,7 +30,9 @@ export class Semaphore {
       const abandon = () => {
         this.#waiting.delete(begin);
         reject(
-          new DrsError("UNAVAILABLE", "the cluster does not answer who may call: try again later", { id: "DRS-C007" }),
+          new DrsError("UNAVAILABLE", "the cluster cannot be asked about the caller: try again later", {
+            id: "DRS-C007",
+          }),
         );
       };
       this.#waiting.add(begin);

@@ -12,7 +12,7 @@ export function reportUnavailable(discovery: Discovery, namespaces: readonly str
       warn(
         "DRS-B015",
         "",
-        `the API ${apiVersion} does not answer, which service ${own} of the control plane serves: see why it is down`,
+        `the API ${apiVersion} does not answer: service ${own} of the control plane serves it, see why that is down`,
       );
   }
 }

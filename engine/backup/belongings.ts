@@ -40,7 +40,8 @@ export function lookForBelongings(
     const { objects, unread, missing } = await found;
     if (unread.length > 0)
       info(`not looked for what Helm releases have installed: the account may not get and list ${unread.join(", ")}`);
-    if (missing.length > 0) warn("DRS-B017", "", `--further-objects names what does not exist: ${listed(missing)}`);
+    if (missing.length > 0)
+      warn("DRS-B017", "", `--further-objects names objects that do not exist: ${listed(missing)}`);
     for (const { type, name } of objects) yield { type, object: { metadata: { name } } };
   })();
 }

@@ -192,7 +192,7 @@ async function failureOf(cluster: Cluster, context: JobContext, hook: Hook): Pro
   } catch (error) {
     if (!(error instanceof DrsError)) throw error;
     if (!(await isGone(cluster, hook, context.signal))) return error.message;
-    context.info(`pod ${hook.namespace}/${hook.pod} is gone, and its post hook is not needed any more`);
+    context.info(`pod ${hook.namespace}/${hook.pod} is gone, and its post hook is no longer needed`);
     return undefined;
   }
 }

@@ -45,19 +45,19 @@ export function preValidation(deps: BackupDeps): Phase {
         context.warn(
           "DRS-B010",
           namespace,
-          `claim ${claim} is being deleted, and goes with its data when no pod uses it any more: a restore makes it again`,
+          `claim ${claim} is being deleted, and will be gone with its data when no pod uses it: a restore recreates it`,
         );
       for (const { namespace, claim, volume } of survey.volumesBeingDeleted)
         context.warn(
           "DRS-B011",
           namespace,
-          `volume ${volume} of claim ${claim} is being deleted, and goes when the claim does`,
+          `volume ${volume} of claim ${claim} is being deleted, and will be gone with the claim`,
         );
       for (const { namespace, claim, driver } of survey.classless)
         context.warn(
           "DRS-B013",
           namespace,
-          `no storage class of the cluster makes volumes of driver ${driver}: a restore needs one for claim ${claim}, create one`,
+          `no storage class of the cluster provisions volumes of driver ${driver}: a restore needs one for claim ${claim}, create one`,
         );
       for (const { namespace, claim } of survey.empty)
         context.info(`claim ${namespace}/${claim} has no volume yet, and so no data to save`);
@@ -101,8 +101,8 @@ function furtherMayBeSaved(further: readonly FurtherObjects[], { resources }: Di
     throw new DrsError(
       "FAILED_PRECONDITION",
       type.namespaced
-        ? `--further-objects names ${resource}, which are in namespaces: name those with --further-namespaces instead`
-        : `--further-objects names ${resource}, which are this cluster's alone: take them out of it`,
+        ? `--further-objects names ${resource}, which are namespaced: use --further-namespaces instead`
+        : `--further-objects names ${resource}, which belong to this cluster only: remove them from it`,
       { id: "DRS-J013" },
     );
   }

@@ -50,7 +50,7 @@ export async function copyVolume(run: CopyRun, { volume, clone }: WantedCopy): P
     );
     const summary = summaryIn(lines);
     if (failure !== undefined) return failure;
-    if (summary === undefined) return "what its mover has done is not known: its log is gone";
+    if (summary === undefined) return "its mover's result is unknown: its log is gone";
     const { snapshotId, bytes, files, addedBytes } = summary;
     await record({ namespace, claim, snapshotId, mode, bytes, files });
     context.info(

@@ -21,7 +21,7 @@ export async function removeLeftovers(deps: CopyDeps, context: JobContext): Prom
     context.warn(
       "DRS-V007",
       "",
-      `what a copy has made in ${namespace} is not all removed, and nothing needs it any more: ${error.message}`,
+      `what a copy has made in ${namespace} was not all removed, and nothing needs it: ${error.message}`,
     );
   }
 }

@@ -56,7 +56,7 @@ export async function runMover(
     const wait = { type: jobs, namespace: place.namespace, options, timeoutMs: times.lookMs, signal };
     job = undefined;
     const isOver = await waitFor(cluster, wait, see, () => job === undefined || endOf(job) !== undefined);
-    if (isOver && job === undefined) return { failure: "somebody has deleted its Job", lines: [] };
+    if (isOver && job === undefined) return { failure: "someone deleted its Job", lines: [] };
     const pod = await lastPodOf(cluster, place.namespace, mover.name, signal);
     if (isOver && job !== undefined) return await resultOf(cluster, job, pod, signal);
     const progress = pod && progressIn(await logOf(cluster, pod, 1, signal));
@@ -66,7 +66,7 @@ export async function runMover(
     last = now;
     if (Date.now() - lastChange < times.stallMs) continue;
     const why = pod === undefined ? "it has no pod" : whyWaiting(pod);
-    return { failure: `it came no further for ${times.stallMs / 60_000} minutes: ${why}`, lines: [] };
+    return { failure: `it made no progress for ${times.stallMs / 60_000} minutes: ${why}`, lines: [] };
   }
 }
 

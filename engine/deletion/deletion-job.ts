@@ -77,7 +77,7 @@ async function snapshotsOf(
   } catch (error) {
     if (!(error instanceof DamageError)) throw error;
     const isKnown = validated.find({ notes: context.backupNotes }) !== undefined;
-    context.info(`${error.message.split(";", 1)[0]}, and is deleted all the same`);
+    context.info(`${error.message.split(";", 1)[0]}, and is deleted anyway`);
     return isKnown ? savedVolumes({ notes: context.backupNotes }) : undefined;
   }
 }
@@ -103,8 +103,8 @@ async function deleteLabelled({ cluster, limits }: JobDeps, context: JobContext)
   context.warn(
     "DRS-D003",
     "",
-    `${backupFolder(uuid)}/${manifestFile} is damaged and the backup is not this service's, so its snapshots are not known: ` +
-      "those that the cluster has no VolumeSnapshotContent of stay in the storage system, to be looked for there",
+    `${backupFolder(uuid)}/${manifestFile} is damaged and another service made the backup, so its snapshots are unknown: ` +
+      "those without a VolumeSnapshotContent in the cluster remain in the storage system",
   );
 }
 

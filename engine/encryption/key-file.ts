@@ -37,7 +37,7 @@ export async function readKeyFile(file: string): Promise<KeyRing> {
   }
   const [current, ...older] = keys;
   if (!current)
-    throw new DrsError("FAILED_PRECONDITION", `encryption keys ${file}: there is no key in it`, { id: "DRS-S006" });
+    throw new DrsError("FAILED_PRECONDITION", `encryption keys ${file}: it contains no key`, { id: "DRS-S006" });
   return new KeyRing(current, ...older);
 }
 

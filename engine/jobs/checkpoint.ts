@@ -7,7 +7,7 @@ export class MissingCheckpointError extends DrsError {
   override readonly name = "MissingCheckpointError";
 
   constructor(name: string) {
-    super("INTERNAL", `the job's checkpoint ${name} is missing: report it, and start the job anew`);
+    super("INTERNAL", `the job's checkpoint ${name} is missing: report it, and start the job again`);
   }
 }
 

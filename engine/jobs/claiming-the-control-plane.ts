@@ -31,9 +31,9 @@ export async function claimControlPlane(
   if (other !== undefined && !goesOn) throw takenOver(other);
   const { term, hasWaited } = await lease.hold(signal, (holder) => {
     other = holder;
-    info(`waits for ${holder}, another service that works on this control plane`, "DRS-J006");
+    info(`waiting for ${holder}, another service that is working on this control plane`, "DRS-J006");
   });
-  if (hasWaited) info("has the control plane for itself now");
+  if (hasWaited) info("holds the control plane now");
   if (noted !== undefined && noted !== term && !goesOn) throw takenOver(other ?? "another service");
   if (noted !== term) notes.set(termNote, term);
   return hasWaited;
@@ -42,7 +42,7 @@ export async function claimControlPlane(
 function takenOver(other: string): TakenOverError {
   return new TakenOverError(
     "FAILED_PRECONDITION",
-    `${other} has worked on the control plane since, while this service was paused or cut off from it`,
+    `${other} has worked on the control plane while this service was paused or cut off from it`,
     { id: "DRS-J007" },
   );
 }

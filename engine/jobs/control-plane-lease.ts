@@ -212,7 +212,7 @@ export class ControlPlaneLease {
       await this.#renewOrTake();
       this.#failure = undefined;
     } catch (error) {
-      const what = `the lease ${namespace}/${name} of the control plane cannot be had`;
+      const what = `the lease ${namespace}/${name} of the control plane cannot be acquired`;
       if (!this.#closing.signal.aborted && this.#failure === undefined) logger.warn({ err: error }, what);
       this.#failure =
         error instanceof DrsError ? error : new DrsError("UNAVAILABLE", `${what}: no answer`, { cause: error });
@@ -287,7 +287,7 @@ export class ControlPlaneLease {
       const free = leaseObject(name, namespace, { ...lease, holder: "", durationMs: 1_000 }, new Date());
       await cluster.replace(leases, namespace, free, signal);
     } catch (error) {
-      logger.warn({ err: error }, "the lease of the control plane was not released, and is free when it has run out");
+      logger.warn({ err: error }, "the control plane's lease was not released, and is free when it expires");
     }
   }
 

@@ -97,7 +97,7 @@ async function runSteps(
         surprises += 1;
         surprise = error;
       }
-      const text = isStore ? "the job waits for the database" : "the job is taken up again after an unexpected error";
+      const text = isStore ? "the job waits for the database" : "the job continues after an unexpected error";
       deps.logger.error({ err: error, crn: job.crn }, text);
       await pause(delayAfter(failures, isStore ? storeBackoff : deps.settings.backoff, deps.random), signal);
     }
@@ -229,7 +229,7 @@ class JobRun {
       return left && new DrsError("INTERNAL", left.text, { id: left.id, cause });
     } catch (error) {
       if (error instanceof StoreError) throw error;
-      this.#deps.logger.error({ err: error, crn: job.crn }, "what a clean-up leaves cannot be told");
+      this.#deps.logger.error({ err: error, crn: job.crn }, "what a clean-up leaves behind cannot be described");
       return undefined;
     }
   }
@@ -240,7 +240,7 @@ class JobRun {
       return this.#definition.needsRollback?.(context) === true;
     } catch (error) {
       if (error instanceof StoreError) throw error;
-      this.#deps.logger.error({ err: error, crn: job.crn }, "whether things are in between cannot be told");
+      this.#deps.logger.error({ err: error, crn: job.crn }, "whether a rollback is needed cannot be determined");
       return true;
     }
   }

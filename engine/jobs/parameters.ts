@@ -105,7 +105,7 @@ export function parametersOf<Kind extends JobKind>(
     return { ...found, version: versions.restore, plan: wholeInPlace } as unknown as JobParameters[Kind];
   throw new DrsError(
     "FAILED_PRECONDITION",
-    `the job has parameters of version ${found.version}, and this program knows version ${newest} only: start the one that recorded it`,
+    `the job has parameters of version ${found.version}, but this version of the service knows only version ${newest}: start the one that recorded it`,
     { id: "DRS-J004" },
   );
 }

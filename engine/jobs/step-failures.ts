@@ -25,5 +25,5 @@ export function messageCode(error: unknown): MessageCode | undefined {
 /** The message of a step that has ended the process again and again. */
 export function restartedTooOften({ phase, recoveries, step }: JobRecord): string {
   const what = step === "FAIL" ? `the clean-up after the failure in ${phase}` : phase;
-  return `given up: the service died ${recoveries} times in a row during ${what}; the service's own log and its memory limit may say why`;
+  return `abandoned: the service died ${recoveries} times in a row during ${what}; the service's own log and its memory limit may say why`;
 }

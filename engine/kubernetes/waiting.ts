@@ -128,7 +128,7 @@ export async function isGone(
   const holders = left.metadata.finalizers?.join(", ") ?? "nothing but its time to end";
   throw new DrsError(
     "FAILED_PRECONDITION",
-    `${type.kind} ${namespace === "" ? "" : `${namespace}/`}${name} was not gone ${timeoutMs / 1000} s after its deletion, held by ${holders}`,
+    `${type.kind} ${namespace === "" ? "" : `${namespace}/`}${name} was still there ${timeoutMs / 1000} s after its deletion, held by ${holders}`,
     { id: "DRS-R064" },
   );
 }

@@ -146,7 +146,7 @@ async function* savedObjectsIn(
 export function unreadable(kind: ResourceType, namespace: string, error: KubernetesError): DrsError {
   return new DrsError(
     "FAILED_PRECONDITION",
-    `${resourceName(kind)} of ${namespace} cannot be read: ${error.detail}; start what converts them, or see ` +
+    `${resourceName(kind)} of ${namespace} cannot be read: ${error.detail}; start the webhook that converts them, or see ` +
       '"A converter that is down" in docs/operations.md',
     { id: "DRS-J012", cause: error },
   );

@@ -261,7 +261,10 @@ export class Operations implements Engine {
     const entities = await this.#deps.listEntities();
     if (entities.includes(name)) return;
     const known = entities.length === 0 ? "there are none" : `there are ${entities.join(", ")}`;
-    throw new DrsError("INVALID_ARGUMENT", `item ${JSON.stringify(name.slice(0, 100))} is no backup entity: ${known}`);
+    throw new DrsError(
+      "INVALID_ARGUMENT",
+      `item ${JSON.stringify(name.slice(0, 100))} is not a backup entity: ${known}`,
+    );
   }
 }
 

@@ -29,10 +29,16 @@ export function pageStart({ startingToken }: PageRequest, filter: JobFilter): Li
   if (startingToken === "") return undefined;
   const [createdMs, seq, list] = parts(startingToken);
   if (!isInteger(createdMs) || !isInteger(seq) || typeof list !== "string") {
-    throw new DrsError("INVALID_ARGUMENT", "startingToken is no token of this service: send the nextToken of a page");
+    throw new DrsError(
+      "INVALID_ARGUMENT",
+      "startingToken is not a token of this service: send the nextToken of a page",
+    );
   }
   if (list !== digest(filter)) {
-    throw new DrsError("INVALID_ARGUMENT", "startingToken is of a list with other filters: send the same ones with it");
+    throw new DrsError(
+      "INVALID_ARGUMENT",
+      "startingToken belongs to a list with other filters: send the same filters with it",
+    );
   }
   return { createdMs, seq };
 }

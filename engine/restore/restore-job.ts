@@ -119,7 +119,7 @@ export function restoreJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
         context.error(
           "DRS-R005",
           "",
-          `not all was restored. ${whereAllLies(deps, context, "Freeing what a restore has replaced")}`,
+          `not everything was restored. ${whereAllLies(deps, context, "Freeing what a restore has replaced")}`,
         );
         return;
       }
@@ -132,15 +132,17 @@ export function restoreJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
         context.error(
           "DRS-R055",
           "",
-          `how far the restore had come is not known any more, so nothing is undone: report it. ${whereAllLies(deps, context)}`,
+          `the record of the restore's progress is missing, so nothing is undone: report it. ${whereAllLies(deps, context)}`,
         );
         return;
       }
       if (hasReached(context, "restored")) {
         const volumes = retainedVolumes(context).map(({ persistentVolume }) => persistentVolume);
         const left =
-          volumes.length > 0 ? `what was replaced is not all removed: volumes ${volumes.join(", ")}` : "not cleaned up";
-        context.error(volumes.length > 0 ? "DRS-R007" : "DRS-R008", "", `all is restored, but ${left}`);
+          volumes.length > 0
+            ? `some of what was replaced could not be removed: volumes ${volumes.join(", ")}`
+            : "the clean-up failed";
+        context.error(volumes.length > 0 ? "DRS-R007" : "DRS-R008", "", `everything was restored, but ${left}`);
         await letOthersJudge(await provenSource(deps, context, plan), deps, context);
         return;
       }
@@ -152,7 +154,7 @@ export function restoreJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
           () => releaseHandedOver(deps, context),
           () => discardFillers(deps, context),
         );
-        context.error("DRS-R006", "", `going back is turned off. ${whereAllLies(deps, context)}`);
+        context.error("DRS-R006", "", `rollback is turned off. ${whereAllLies(deps, context)}`);
         return;
       }
       if (!isTouched) {
@@ -169,7 +171,7 @@ export function restoreJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
     needsRollback,
     abandoned: (context, why) =>
       needsRollback(context)
-        ? { id: "DRS-R006", text: `going back failed too: ${why}. ${whereAllLies(deps, context)}` }
+        ? { id: "DRS-R006", text: `the rollback failed, too: ${why}. ${whereAllLies(deps, context)}` }
         : undefined,
   };
 }

@@ -140,7 +140,7 @@ export class FilesystemArchiveStorage implements ArchiveStorage {
       if (!isMissing(error)) throw error;
       throw new DrsError(
         "UNAVAILABLE",
-        `${this.description} is not the one that was opened, or is gone: is the storage there? If it was replaced on purpose, start the service again`,
+        `${this.description} is not the one that was opened, or is gone: is the storage there? If it was replaced on purpose, restart the service`,
         { id: "DRS-A010", cause: error },
       );
     }

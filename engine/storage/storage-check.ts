@@ -11,7 +11,7 @@ export async function proveUsable(storage: ArchiveStorage, signal: AbortSignal):
     const chunks: Buffer[] = [];
     for await (const chunk of await storage.read(key, signal)) chunks.push(chunk as Buffer);
     if (!Buffer.concat(chunks).equals(written)) {
-      throw new DrsError("INTERNAL", `${storage.description} gives back other bytes than were written`);
+      throw new DrsError("INTERNAL", `${storage.description} returns other bytes than were written`);
     }
   } finally {
     await storage.delete(key, signal);

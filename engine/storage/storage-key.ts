@@ -11,7 +11,7 @@ export function isKey(text: string): boolean {
  */
 export function checkKey(key: string): void {
   if (!isKey(key)) {
-    throw new DrsError("INVALID_ARGUMENT", `${JSON.stringify(key.slice(0, 200))} is no key of an archive storage`);
+    throw new DrsError("INVALID_ARGUMENT", `${JSON.stringify(key.slice(0, 200))} is not a key of an archive storage`);
   }
 }
 

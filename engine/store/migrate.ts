@@ -16,7 +16,7 @@ export function migrate(sqlite: Sqlite.Database, file: string): void {
   if (version > names.length) {
     throw new StoreError(
       "FAILED_PRECONDITION",
-      `database ${file} is of version ${version}, and this program knows version ${names.length} only: start a newer one`,
+      `database ${file} is of version ${version}, but this version of the service knows only version ${names.length}: start a newer one`,
       { id: "DRS-S008" },
     );
   }

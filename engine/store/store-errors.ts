@@ -36,7 +36,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
     code: "DATA_LOSS",
     text: "the file is damaged: move it away, a new one finds the backups in storage",
   },
-  SQLITE_NOTADB: { code: "DATA_LOSS", text: "the file is no SQLite database" },
+  SQLITE_NOTADB: { code: "DATA_LOSS", text: "the file is not a SQLite database" },
   SQLITE_BUSY: {
     code: "FAILED_PRECONDITION",
     text: "another process uses the file: only one may run at a time",

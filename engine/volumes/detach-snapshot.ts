@@ -102,7 +102,7 @@ function notGone(type: ResourceType, left: readonly KubernetesObject[], timeoutM
   });
   return new DrsError(
     "FAILED_PRECONDITION",
-    `${type.kind} ${names.join("; ")} ${left.length === 1 ? "was" : "were"} not gone ${timeoutMs / 1000} s after deletion`,
+    `${type.kind} ${names.join("; ")} ${left.length === 1 ? "was" : "were"} still there ${timeoutMs / 1000} s after deletion`,
     { id: "DRS-R072" },
   );
 }

@@ -42,5 +42,5 @@ function capped(bytes: bigint): bigint {
 }
 
 function noSize(text: string): DrsError {
-  return new DrsError("INVALID_ARGUMENT", `${text.slice(0, 100)} is no size of a volume`);
+  return new DrsError("INVALID_ARGUMENT", `${text.slice(0, 100)} is not a volume size`);
 }

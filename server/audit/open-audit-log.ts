@@ -8,9 +8,9 @@ export function openAuditLog(path: string, log: Logger): AuditLog {
   process.on("SIGHUP", () => {
     try {
       audit.reopen();
-      log.info({ audit: path }, "audit log opened anew");
+      log.info({ audit: path }, "audit log reopened");
     } catch (err) {
-      log.error({ err, audit: path }, "the audit log cannot be opened anew, the former file stays in use");
+      log.error({ err, audit: path }, "the audit log cannot be reopened, so the former file stays in use");
     }
   });
   return audit;

@@ -38,5 +38,5 @@ export async function authenticate(
     if (identity) return identity;
   }
   const authMethods = authenticators.map(({ authMethod }) => `a ${authMethod}`).join(" or ");
-  throw new DrsError("UNAUTHENTICATED", `who calls is not known: send ${authMethods}`, { id: "DRS-C001" });
+  throw new DrsError("UNAUTHENTICATED", `the caller is unknown: send ${authMethods}`, { id: "DRS-C001" });
 }

@@ -73,7 +73,7 @@ export class Oidc implements TokenVerifier {
   #identity(claims: JWTPayload): Omit<Identity, "provenBy"> {
     const { nameClaim, groupsClaim, prefix } = this.#config;
     const name = claims[nameClaim];
-    if (typeof name !== "string" || name === "") throw refused(`names nobody: its claim "${nameClaim}" is no text`);
+    if (typeof name !== "string" || name === "") throw refused(`names nobody: its claim "${nameClaim}" is not text`);
     const { email_verified: isVerified = true } = claims;
     if (nameClaim === "email" && isVerified !== true) throw refused("has an address that is not verified");
     const groups = [claims[groupsClaim] ?? []].flat().filter((group) => typeof group === "string");
@@ -86,7 +86,7 @@ export class Oidc implements TokenVerifier {
       return await keys(header, jws);
     } catch (error) {
       if (saysSomethingOfTheToken(error)) throw error;
-      throw new DrsError("UNAVAILABLE", "the token issuer's keys cannot be had: try again later", {
+      throw new DrsError("UNAVAILABLE", "the token issuer's keys cannot be fetched: try again later", {
         id: "DRS-C007",
         cause: error,
       });

@@ -32,7 +32,7 @@ export interface CallerOptions extends TokenOptions, RightsOptions {
 
 export function addCallerOptions(program: Command): Command {
   program
-    .optionsGroup("Callers (none of these ways: whoever reaches the loopback interface):")
+    .optionsGroup("Callers (none of these ways: anyone who reaches the loopback interface):")
     .addOption(
       setting("--client-ca <file>", "client certificates signed by these authorities, PEM, on --tls-listen").argParser(
         parseFile,
@@ -62,12 +62,12 @@ export function callersConfig(options: CallerOptions, program: Command): Callers
     rights,
   };
   if (rights && !knowsCallers(config)) {
-    program.error(`error: --rights are of callers who are known, and none is: set ${authMethodsToSet}`);
+    program.error(`error: --rights needs authenticated callers: set ${authMethodsToSet}`);
   }
   if (config.tokens && !rights) {
     program.error(
-      "error: DRS-C010 a bearer token may be had by anybody whom its issuer knows, in a cluster by whoever may start a pod: " +
-        "set --rights to a file, to kubernetes, or to all, if each of them may do everything",
+      "error: DRS-C010 anyone known to the issuer can get a bearer token, in a cluster anyone who may start a pod: " +
+        "set --rights to a file, to kubernetes, or to all if each of them may do everything",
     );
   }
   return config;
@@ -87,7 +87,7 @@ export function describeCallers({ clientCertificates, signatures, tokens }: Call
     tokens && tokens.reviewAudiences.length > 0 && "the cluster's tokens (--token-review-audiences)",
     tokens?.oidc && `tokens of ${tokens.oidc.issuer} (--oidc-issuer)`,
   ].filter((authMethod) => typeof authMethod === "string");
-  return authMethods.length > 0 ? authMethods : ["anybody on this machine"];
+  return authMethods.length > 0 ? authMethods : ["anyone on this machine"];
 }
 
 /** Who may do what, for the log. */
@@ -102,7 +102,7 @@ export function whyNotServed(callers: CallersConfig, addresses: readonly (Addres
   const open = addresses.find((address) => address && !isLoopback(address.host));
   if (!open) return undefined;
   return (
-    `${addressText(open)} can be reached from other machines, and nothing says who may call: ` +
+    `${addressText(open)} is reachable from other machines, but no authentication is configured: ` +
     `set ${authMethodsToSet}, or listen on 127.0.0.1`
   );
 }

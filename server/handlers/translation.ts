@@ -15,7 +15,7 @@ export function jobStatesOf(values: readonly JobState_Value[]): readonly JobStat
   return [...new Set(values)].map((value) => {
     const state = jobStates.find((name) => JobState_Value[name] === value);
     if (state) return state;
-    throw new DrsError("INVALID_ARGUMENT", `jobStates: ${value} is none of ${jobStates.join(", ")}`);
+    throw new DrsError("INVALID_ARGUMENT", `jobStates: ${value} is not one of ${jobStates.join(", ")}`);
   });
 }
 

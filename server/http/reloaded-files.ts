@@ -89,7 +89,7 @@ export class ReloadedFiles<Value> {
   #complain(error: unknown): void {
     this.#log.error(
       { code: "DRS-C017", err: error, files: this.#paths },
-      "changed files cannot be used, the version before stays in use",
+      "changed files cannot be used, so the previous version stays in use",
     );
   }
 }

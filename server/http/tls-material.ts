@@ -24,7 +24,7 @@ export function openTlsMaterial(config: TlsConfig, log: Logger): Promise<Reloade
         createSecureContext(material);
       } catch (cause) {
         const { reason, message } = cause as Error & { readonly reason?: string };
-        const what = `${certificateFile} and ${keyFile} are no certificate and its key, both PEM`;
+        const what = `${certificateFile} and ${keyFile} are not a certificate and its key, both PEM`;
         throw new Error(`${what}: ${reason ?? message}`, { cause });
       }
       return material;

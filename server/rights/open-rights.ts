@@ -26,7 +26,7 @@ export async function openRights(
   if (config === undefined) {
     log.warn(
       { code: "DRS-S011" },
-      "no rights are configured: every caller who is known may do everything, see --rights",
+      "no rights are configured: every authenticated caller may do everything, see --rights",
     );
     return undefined;
   }

@@ -12,7 +12,7 @@ export function rightsGate(callers: Callers | undefined): Gate {
       if (rule.callers === "nobody")
         throw new DrsError("PERMISSION_DENIED", `${name} declares no access: nobody may call it`, { id: "DRS-C013" });
       if (rule.callers !== "granted" || !callers?.authorize) return;
-      if (!identity) throw new DrsError("UNAUTHENTICATED", "who calls is not known", { id: "DRS-C001" });
+      if (!identity) throw new DrsError("UNAUTHENTICATED", "the caller is unknown", { id: "DRS-C001" });
       await callers.authorize(identity, rule.right, signal);
     },
   };

@@ -220,7 +220,7 @@ function addMainOptions(program: Command): Command {
     .addOption(
       setting(
         "--max-refused-objects <n>",
-        "a restore that the cluster refuses more objects of fails and goes back; 0: any refusal does",
+        "a restore that the cluster refuses more objects of fails and rolls back; 0: any refusal does",
       )
         .argParser(parseCountOrNone)
         .default(5),
@@ -238,5 +238,5 @@ function addMainOptions(program: Command): Command {
     .addOption(duration("--pods-stop-timeout", "the pods of stopped applications, and their claims", "5m"))
     .addOption(duration("--finalizer-timeout", "a finalizer nobody removes", "60s"))
     .addOption(duration("--apps-start-timeout", "restored applications becoming ready", "10m"))
-    .addOption(duration("--go-back-timeout", "what the cluster refuses while a restore goes back", "2h"));
+    .addOption(duration("--go-back-timeout", "what the cluster refuses while a restore rolls back", "2h"));
 }

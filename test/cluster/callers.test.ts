@@ -141,6 +141,6 @@ test("a service that may not ask the cluster says which right its account lacks"
     { timeout: 30_000 },
   );
   expect(answer).toBe(
-    "INTERNAL: the cluster refuses the service's question: let its account create tokenreviews.authentication.k8s.io",
+    "INTERNAL: the service's account may not ask the cluster about callers: let it create tokenreviews.authentication.k8s.io",
   );
 });

@@ -73,13 +73,13 @@ test("a list goes on where a page ended, while backups come and go, and only wit
   const rest = engine.listBackups(sameFilter);
   expect(rest.items.map(({ crn }) => crn)).toEqual(crns.slice(3));
   expect(rest).not.toHaveProperty("nextToken");
-  const refused = refusal("INVALID_ARGUMENT", /startingToken is of a list with other filters/u);
+  const refused = refusal("INVALID_ARGUMENT", /startingToken belongs to a list with other filters/u);
   expect(() => engine.listBackups({ ...filter, backupName: "weekly", startingToken })).toThrow(refused);
   expect(() => engine.listBackups({ ...filter, jobStates: ["FAILED"], startingToken })).toThrow(refused);
   expect(() => engine.listRestores({ ...all, backupCrn: "", startingToken })).toThrow(refused);
   for (const nonsense of ["x", "bnVsbA", Buffer.from('[1,2.5,"a"]').toString("base64url")]) {
     expect(() => engine.listBackups({ ...filter, startingToken: nonsense })).toThrow(
-      refusal("INVALID_ARGUMENT", /startingToken is no token of this service/u),
+      refusal("INVALID_ARGUMENT", /startingToken is not a token of this service/u),
     );
   }
 });
@@ -111,7 +111,7 @@ test("names that are looked for are held to the same length, and no token is lon
     refusal("INVALID_ARGUMENT", /backup's name is longer than 255 characters/u),
   );
   expect(() => engine.listBackups({ ...all, backupName: "", startingToken: "x".repeat(500_000) })).toThrow(
-    refusal("INVALID_ARGUMENT", /startingToken is no token of this service/u),
+    refusal("INVALID_ARGUMENT", /startingToken is not a token of this service/u),
   );
 });
 
@@ -164,7 +164,7 @@ test("an item that is no entity is refused with those that exist; the control pl
   const vault = await engine.createBackup({ ...request, itemName: "vault-system" });
   expect(engine.describeBackup(vault).includedNamespaces).toEqual(["vault-system"]);
   await expect(engine.createBackup({ ...request, itemName: "kube-system" })).rejects.toThrow(
-    refusal("INVALID_ARGUMENT", /"kube-system" is no backup entity: there are cdp, vault-system/u),
+    refusal("INVALID_ARGUMENT", /"kube-system" is not a backup entity: there are cdp, vault-system/u),
   );
 });
 

@@ -24,6 +24,6 @@ test("npm run repository-password says what is wrong with the keys", async () =>
   await writeFile(file, "");
   await expect(run(file)).rejects.toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/^error: encryption keys .*: there is no key in it/),
+    stderr: expect.stringMatching(/^error: encryption keys .*: it contains no key/),
   });
 });

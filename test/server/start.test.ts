@@ -196,7 +196,7 @@ test("a folder that cannot be used ends the start with its name, the reason and 
   const folder = temporaryFolder();
   const [file, data] = [join(folder, "file"), join(folder, "data")];
   await writeFile(file, "");
-  const reason = "something that is no folder is in its place, or above it";
+  const reason = "something that is not a folder is in its place, or above it";
   for (const path of [file, join(file, "below")]) {
     expect(await refusalOf(start(path))).toMatch(
       new RegExp(`^error: DRS-S001 folder ${path} cannot hold the database: ${reason} .*; correct that, .* --data$`),
@@ -264,7 +264,7 @@ test("starts that fail of a taken port, or of a wrong certificate, do not count 
   const tls = ["--tls-listen=127.0.0.1:0", `--tls-cert=${keyFile}`, `--tls-key=${keyFile}`];
 
   expect(await refusalOf(startOn({}, ...settings, "--listen=off", ...tls))).toBe(
-    `error: ${keyFile} and ${keyFile} are no certificate and its key, both PEM: no start line`,
+    `error: ${keyFile} and ${keyFile} are not a certificate and its key, both PEM: no start line`,
   );
   for (let start = 1; start <= 3; start += 1)
     expect(await refusalOf(startOn({}, ...settings, `--listen=127.0.0.1:${port}`))).toContain("EADDRINUSE");

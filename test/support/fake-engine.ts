@@ -155,7 +155,7 @@ function page<Item extends { crn: string }>(
   { pageSize, startingToken }: PageRequest,
 ): Page<Item> {
   const start = startingToken === "" ? 0 : items.findIndex(({ crn }) => crn === startingToken);
-  if (start < 0) throw new DrsError("INVALID_ARGUMENT", "startingToken is no token of this service");
+  if (start < 0) throw new DrsError("INVALID_ARGUMENT", "startingToken is not a token of this service");
   const end = start + (pageSize || 1_000);
   const next = items[end];
   return { items: items.slice(start, end), ...(next && { nextToken: next.crn }) };

@@ -63,7 +63,7 @@ export function mixedByHand(type: ResourceType, workload: KubernetesObject): str
   if (updated === 0) return undefined;
   const then =
     resourceName(type) === "daemonsets.apps"
-      ? "gives all of them the older one; delete those that shall have the newest then"
+      ? "gives all of them the older one; delete those that are to have the newest then"
       : "gives the newest one to those with the highest ordinals";
   return `${type.kind} ${workload.metadata.name} replaces its pods only when they are deleted, and ${updated} of ${updated + older} have its newest template: a restore cannot know which, and ${then}`;
 }

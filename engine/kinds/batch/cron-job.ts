@@ -18,7 +18,7 @@ export const cronJob: KindRules = {
     const { schedule: other, timeZone = "of the controller" } = zoneInField(saved);
     return other === schedule
       ? undefined
-      : `the API server takes no zone in a schedule any more, so ${schedule} becomes ${other} with the time zone ${timeZone}`;
+      : `the API server no longer takes a zone in a schedule, so ${schedule} becomes ${other} with the time zone ${timeZone}`;
   },
 };
 

@@ -12,7 +12,7 @@ export const namespace: KindRules = {
   wave: "volumes",
   strip: (object) => delete object["spec"],
   isNeverRecreated: true,
-  staysWhenAdded: "nothing that the restore has made is left in it",
+  staysWhenAdded: "nothing that the restore created is left in it",
   copy: (object) => ({ ...object, metadata: without("labels", object.metadata, (name) => name === nameLabel) }),
 };
 

@@ -16,7 +16,8 @@ export const secret: KindRules = {
   /** A token whose account is missing is deleted by the cluster: these come first. */
   wave: "secrets",
   strip: sanitizeSecret,
-  loss: (saved) => (isToken(saved) ? "it gets a new token, which whoever uses the old one elsewhere needs" : undefined),
+  loss: (saved) =>
+    isToken(saved) ? "it gets a new token, needed by anyone who uses the old one elsewhere" : undefined,
 };
 
 function isToken(secret: KubernetesObject): boolean {

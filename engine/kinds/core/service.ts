@@ -24,7 +24,7 @@ export const service: KindRules = {
     const { spec, status } = saved as ServiceState;
     const addresses = (status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip ?? hostname);
     return spec?.type === "LoadBalancer" && addresses.length > 0
-      ? `its load balancer gives it an address anew, which may be another one than ${addresses.join(", ")}`
+      ? `its load balancer gives it a new address, which may differ from ${addresses.join(", ")}`
       : undefined;
   },
   copy: (object) => withoutOutside(withoutAllocations(object)),

@@ -20,7 +20,7 @@ export const clusterRole: KindRules = {
     !isOfCluster(role) && (isNamed(name, role.metadata.name) || roles.collect(role)),
   noteNeeds: (role, { roles }) => roles.needed(role),
   noteName: (role, { roles }) => roles.bound(role),
-  othersIn: (role) => aggregatedTo(role).map((other) => `whoever is bound to ClusterRole ${other}`),
+  othersIn: (role) => aggregatedTo(role).map((other) => `anyone bound to ClusterRole ${other}`),
   isUsedOnlyBy,
   wave: "cluster",
   /**

@@ -42,7 +42,7 @@ export class Credentials {
       const what = `the cluster ${cluster.name} of ${fileOf(address)} is at ${cluster.server}`;
       throw new DrsError(
         "FAILED_PRECONDITION",
-        `${what}, which anybody on the way can read: give it an https:// address`,
+        `${what}, where anyone on the network can read along: give it an https:// address`,
         { id: "DRS-S004" },
       );
     }

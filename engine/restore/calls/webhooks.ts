@@ -138,14 +138,14 @@ async function putBack(
         context.warn(
           "DRS-R036",
           "",
-          `${type.kind} ${name}: webhook ${webhook.name} was not restored, as one of its name calls elsewhere now`,
+          `${type.kind} ${name}: webhook ${webhook.name} was not restored: a webhook of its name calls elsewhere now`,
         );
       const isShared = [...webhooks, ...all].some((webhook) => !isOurs(webhook));
       if (live && saved && isShared && labelsAndAnnotations(live, saved))
         context.warn(
           "DRS-R060",
           "",
-          `${type.kind} ${name} has not the labels and annotations that were saved, and is left so: webhooks of others are in it`,
+          `${type.kind} ${name} does not have the saved labels and annotations, and is left as it is: it contains webhooks of others`,
         );
       const next = { ...(live && isShared ? sanitize(type, live) : wanted), webhooks };
       if (live && isSameJson(withoutType(next), withoutType(sanitize(type, live)))) return notes.get(begun) === true;
@@ -189,8 +189,8 @@ async function reportUnanswered(
     context.warn(
       "DRS-R035",
       "",
-      `${kind} ${configuration}: webhook ${webhook.name} is newer than the backup and calls service ${namespace}/${name}, which is not there; ` +
-        "make the service, or take the webhook out",
+      `${kind} ${configuration}: webhook ${webhook.name} is newer than the backup and calls service ${namespace}/${name}, which does not exist; ` +
+        "create the service, or remove the webhook",
     );
   }
 }

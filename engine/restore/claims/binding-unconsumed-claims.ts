@@ -50,7 +50,7 @@ export async function bindUnconsumedClaims(source: RestoreSource, deps: JobDeps,
       context.warn(
         "DRS-R067",
         namespace,
-        `claim ${claim} has no volume yet, and no pod uses it: ${reason}.${whereFormerData(context, volume)} Until it is bound its data is in the backup's snapshot alone, and the backup must stay`,
+        `claim ${claim} has no volume yet, and no pod uses it: ${reason}.${whereFormerData(context, volume)} Until it is bound, its data is in the backup's snapshot only: keep the backup`,
       );
   });
   return unconsumed.length;

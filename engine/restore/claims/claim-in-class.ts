@@ -24,7 +24,7 @@ export function reportOtherClass(
   if (name === volume.storageClass) return;
   const why =
     volume.storageClass === ""
-      ? `its volume ${volume.persistentVolume} was made by hand, in none`
+      ? `its volume ${volume.persistentVolume} was created by hand, without a class`
       : `${volume.storageClass} makes no volumes of driver ${driverFor(volume)}`;
-  warn("DRS-R071", volume.namespace, `claim ${volume.claim} is in storage class ${name} now: ${why}`);
+  warn("DRS-R071", volume.namespace, `claim ${volume.claim} is now in storage class ${name}: ${why}`);
 }

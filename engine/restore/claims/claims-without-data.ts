@@ -16,7 +16,7 @@ import { isClaimLeftOut } from "../plan/left-out.ts";
 import { volumeOf } from "../../volumes/bound-claims.ts";
 
 /** The warning for a claim that comes back: a deletion that waits for the claim's pods cannot be recreated. */
-export const deletionUndone = "it was being deleted, and is not any more: delete it again if that is wanted";
+export const deletionUndone = "it was being deleted and no longer is: delete it again if you want that";
 
 /**
  * A claim whose data is not in the backup. One that exists is left as it is, but for its labels and annotations. Else it is
@@ -39,7 +39,7 @@ export async function createClaimWithoutData(
     context.warn(
       "DRS-R025",
       namespace,
-      `claim ${name} was not made: its data is not in the backup, and it is in no class that would provision a volume of its own`,
+      `claim ${name} was not created: its data is not in the backup, and no storage class would provision a volume for it`,
     );
     return undefined;
   }
@@ -58,7 +58,7 @@ export async function createClaimWithoutData(
     context.warn(
       "DRS-R069",
       namespace,
-      `claim ${name} is on its volume ${volumeName} again, whose data is not in the backup${undone}`,
+      `claim ${name} has its volume ${volumeName} again, with its current data: the backup has none${undone}`,
     );
   } else if (formerName !== "")
     context.warn("DRS-R068", namespace, `claim ${name} is empty: its data is not in the backup`);
@@ -80,11 +80,7 @@ async function relabel(
   try {
     if (metadata) await cluster.patch(persistentVolumeClaims, namespace, name, { metadata }, signal);
   } catch (error) {
-    warn(
-      "DRS-R059",
-      namespace,
-      `claim ${name} has not the labels and annotations that were saved: ${refusalOf(error)}`,
-    );
+    warn("DRS-R059", namespace, `claim ${name} does not have the saved labels and annotations: ${refusalOf(error)}`);
   }
 }
 

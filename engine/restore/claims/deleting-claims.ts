@@ -36,14 +36,18 @@ export async function deleteClaims(
         await cluster.delete(persistentVolumeClaims, namespace, name, signal);
         count++;
       } else if (isIn(claim) && volumeOf(claim) !== "")
-        context.warn("DRS-R074", namespace, `claim ${name} is not in the backup with its data, and left as it is`);
+        context.warn(
+          "DRS-R074",
+          namespace,
+          `the backup does not have the data of claim ${name}, which is left as it is`,
+        );
     });
     counts.set(namespace, count);
   }
   await claimsGone(deps, context, scope.targetNamespaces, goes);
   for (const [namespace, count] of counts)
     if (count > 0)
-      context.info(`deleted ${count} claims of ${namespace}; their volumes are kept until the restore is over`);
+      context.info(`deleted ${count} claims of ${namespace}; their volumes are retained until the restore is over`);
 }
 
 /**

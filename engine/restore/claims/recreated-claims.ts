@@ -30,11 +30,11 @@ export async function removeRecreated(
   if (Date.now() >= limit)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `claims are made by somebody else while this restore runs, for ${limits.podsStopTimeout / 1000} s now: ${names}; ` +
-        "pause what does that until the restore is over, and restore again",
+      `claims have been created by others during this restore for ${limits.podsStopTimeout / 1000} s: ${names}; ` +
+        "pause that until the restore is over, and restore again",
       { id: "DRS-R049" },
     );
-  context.info(`made by somebody else while this restore runs, and deleted: ${names}`, "DRS-R049");
+  context.info(`created by others during this restore, and deleted: ${names}`, "DRS-R049");
   await stopApps(deps, context, scope);
   await forEachInFlight(claims, limits.clusterConcurrency, ({ metadata: { namespace = "", name } }) =>
     cluster.delete(persistentVolumeClaims, namespace, name, signal),

@@ -123,14 +123,14 @@ export async function releaseRetainedVolumes(deps: JobDeps, context: JobContext,
     if (isOurs && isBound(claim)) {
       replaced++;
       if (reclaimPolicy === "Retain")
-        info(`what claim ${namespace}/${name} held before is on volume ${persistentVolume}, whose policy is Retain`);
+        info(`the former data of claim ${namespace}/${name} is on volume ${persistentVolume}, whose policy is Retain`);
       return true;
     }
     if (!isOurs)
       warn(
         "DRS-R078",
         namespace,
-        `volume ${persistentVolume} is not claim ${name}'s any more, and has the only copy of its data: it is kept by the policy Retain`,
+        `volume ${persistentVolume} no longer belongs to claim ${name}, and has the only copy of its data: it is kept by the policy Retain`,
       );
     return false; // `bindUnconsumedClaims` reports a claim of ours that waits for a pod
   });
@@ -148,7 +148,7 @@ export async function releaseRestoredVolumes(deps: JobDeps, context: JobContext)
     context.warn(
       "DRS-R075",
       namespace,
-      `volume ${persistentVolume} is not claim ${name}'s: it is kept by the policy Retain, ${howToFree}`,
+      `volume ${persistentVolume} does not belong to claim ${name}: it is kept by the policy Retain, ${howToFree}`,
     );
     return false;
   });
@@ -172,7 +172,7 @@ async function releaseThose(
       warn(
         "DRS-R076",
         namespace,
-        `volume ${persistentVolume}, which claim ${name} had before, is gone from the cluster, as somebody has deleted it: the storage may have its data still`,
+        `volume ${persistentVolume}, which claim ${name} had before, was deleted from the cluster by someone: the storage may still have its data`,
       );
     released.push(persistentVolume);
     notes.set(noteOf(persistentVolume), { ...retained, isReleased: true });

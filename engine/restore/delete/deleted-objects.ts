@@ -51,7 +51,7 @@ export async function waitForDeleted(
   if (stuck.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `deleted objects are still there, though nothing holds them: ${stuck.join("; ")}; see what the API server's log says of them`,
+      `deleted objects are still there, though nothing holds them: ${stuck.join("; ")}; see the API server's log`,
       { id: "DRS-R058" },
     );
   return left;

@@ -99,7 +99,7 @@ async function deleteUnsaved(
       if (!source.scope.hasLive(type, { namespace, name: object.metadata.name })) return;
       const { name, uid = "", deletionTimestamp, finalizers = [] } = object.metadata;
       if (neededByVolumes.has(`${namespace}/${name}`)) {
-        warn("DRS-R073", namespace, `Secret ${name} ${why}, and left as it is: a volume that is kept needs it`);
+        warn("DRS-R073", namespace, `Secret ${name} ${why}, and is left as it is: a retained volume needs it`);
         return;
       }
       const noted = `${deletedNotes}${uid}`;
@@ -109,13 +109,13 @@ async function deleteUnsaved(
           await cluster.delete(type, namespace, name, signal, { uid });
         } catch (error) {
           if (hasStatus(error, 404, 405)) throw error;
-          const text = `${why} and stays, as it cannot be deleted: ${refusalOf(error)}`;
+          const text = `${why} and stays, because it cannot be deleted: ${refusalOf(error)}`;
           reportAbandoned(context, source, { code: "DRS-R054", namespace, what: `${type.kind} ${name}`, text });
           return;
         }
         names.push(name);
       } else if (notes.get(noted) !== true) {
-        info(`${type.kind} ${namespace}/${name} was being deleted before, and is left to those who hold it`);
+        info(`${type.kind} ${namespace}/${name} was already being deleted, and is left to its finalizers`);
         return;
       }
       uids.add(uid);

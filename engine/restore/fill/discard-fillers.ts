@@ -37,7 +37,7 @@ function named({ namespace, claim, place, name, volume }: Filler, { code, messag
   const what = volume === undefined ? `claim ${place}/${name}` : `volume ${volume.persistentVolume}`;
   return new DrsError(
     code,
-    `${what}, which this restore has filled for claim ${namespace}/${claim} and does not need, is not gone: ${message}; delete it by hand`,
+    `${what}, which this restore filled for claim ${namespace}/${claim} and does not need, could not be removed: ${message}; delete it by hand`,
     { id: "DRS-R043" },
   );
 }

@@ -48,10 +48,10 @@ export async function fillSiteOf(
 ): Promise<FillSite> {
   const namespace = restore.fillNamespace ?? (await cluster.ownNamespace(signal)) ?? "";
   if (namespace === "")
-    return { reason: "the service has no namespace in the cluster to do it in before (--fill-namespace)" };
+    return { reason: "the service has no namespace in the cluster to fill them in (--fill-namespace)" };
   if (volumesOf(source).length === 0) return { namespace };
   const rights = fillRights(namespace);
-  const lack = await rightsLacking(cluster, "filling them before", rights, limits.clusterConcurrency, signal);
+  const lack = await rightsLacking(cluster, "filling them in advance", rights, limits.clusterConcurrency, signal);
   return lack === undefined ? { namespace } : { reason: lack.message };
 }
 

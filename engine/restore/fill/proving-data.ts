@@ -43,7 +43,7 @@ export async function reportFilledLater(
   const byReason = Map.groupBy(later, ({ reason }) => reason);
   for (const [reason, claims] of byReason) {
     const names = claims.map(({ volume }) => `${volume.namespace}/${volume.claim}`);
-    context.info(`filled when the applications have stopped, as ${reason}: claims ${listed(names)}`, "DRS-R065");
+    context.info(`filled only after the applications stop, because ${reason}: claims ${listed(names)}`, "DRS-R065");
   }
 }
 

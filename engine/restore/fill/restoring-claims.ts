@@ -182,7 +182,7 @@ export async function settleBoundClaims(deps: JobDeps, context: JobContext, sour
   try {
     await releaseData(request, [...used.map(dataFor), ...importedElsewhere(context, source.targetNamespaces)]);
   } catch (error) {
-    context.warn("DRS-R072", "", `${refusalOf(error)}; nothing needs it any more: delete it by hand`);
+    context.warn("DRS-R072", "", `${refusalOf(error)}; nothing needs it: delete it by hand`);
   }
 }
 

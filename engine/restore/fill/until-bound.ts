@@ -64,7 +64,7 @@ async function inTime(deps: JobDeps, context: JobContext, fillers: readonly Plan
     const one = waiting.get(name);
     if (!one) return;
     seen.set(name, claim);
-    if (gone) abandon(name, one, "somebody has deleted what is filled for it");
+    if (gone) abandon(name, one, "someone deleted what was being filled for it");
     else if (isBound(claim)) waiting.delete(name);
   };
   const options = { labelSelector: `${jobLabel}=${job.uuid}` };

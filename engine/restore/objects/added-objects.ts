@@ -40,14 +40,20 @@ export async function removeAdded(
     const object = await cluster.get(type, "", name, signal);
     if (!object) continue;
     const stays = (why: string) =>
-      warnOtherwise(context, source, "DRS-R088", "", `${type.kind} ${name} was made by the restore and stays: ${why}`);
+      warnOtherwise(
+        context,
+        source,
+        "DRS-R088",
+        "",
+        `${type.kind} ${name} was created by the restore and stays: ${why}`,
+      );
     const { staysWhenAdded } = rulesOf(type);
     if (staysWhenAdded !== undefined) {
       stays(staysWhenAdded);
       continue;
     }
     if (!(await isUsedOnlyBy(namespaces, cluster, type, object, signal))) {
-      stays("others than these namespaces may use it");
+      stays("others outside these namespaces may use it");
       continue;
     }
     try {

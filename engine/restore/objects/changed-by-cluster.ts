@@ -27,7 +27,7 @@ export class ChangedByCluster {
     const fields = differingFields(one, other).filter((field) => !allocated.test(field));
     if (fields.length === 0) return;
     const { namespace = "", name } = made.metadata;
-    const what = `changed by the cluster in ${listed(fields)}`;
+    const what = `the cluster changed ${listed(fields)}`;
     const key = `${namespace}/${type.kind}/${what}`;
     const found = this.#found.get(key) ?? { namespace, kind: type.kind, names: [] };
     this.#found.set(key, found);
@@ -42,7 +42,7 @@ export class ChangedByCluster {
         source,
         "DRS-R061",
         namespace,
-        `${kind} ${listed(names)} ${names.length === 1 ? "is" : "are"} not quite as saved, but ${what}: see which webhook, policy, limit range or default does that`,
+        `${kind} ${listed(names)} ${names.length === 1 ? "is" : "are"} not exactly as saved: ${what}; see which webhook, policy, limit range or default does that`,
       );
     }
     this.#found.clear();

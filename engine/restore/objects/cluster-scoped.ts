@@ -47,7 +47,7 @@ export async function restoreClusterScoped(
       warn(
         "DRS-R080",
         "",
-        `${type.kind} ${name} is not as it was, and left so: others than these namespaces may use it`,
+        `${type.kind} ${name} is not as it was saved, and is left as it is: others outside these namespaces may use it`,
       );
     // An earlier run may have died before it had done what comes after.
     if (fate === "left alone" || (fate === "same" && context.notes.get(begun) !== true)) continue;

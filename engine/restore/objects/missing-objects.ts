@@ -24,11 +24,7 @@ export interface MissingObject {
 /** Reports restored objects that are gone again: none is said to be restored that was not looked for. */
 export async function reportMissing(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
   for (const { type, namespace, name } of await missingObjects(source, deps, context))
-    context.warn(
-      "DRS-R062",
-      namespace,
-      `${type.kind} ${name} was restored and is not there any more: see who has deleted it`,
-    );
+    context.warn("DRS-R062", namespace, `${type.kind} ${name} was restored but no longer exists: see who deleted it`);
 }
 
 /** The missing saved objects of namespaces, except those whose refusal is noted or reported. */
@@ -105,7 +101,7 @@ export async function noteGone({ source, deps, context }: NamespacedRestore): Pr
     const { apiVersion, kind } = type;
     const key = refusedKey(source, type, { apiVersion, kind, metadata: { namespace, name } });
     context.notes.set(key, `${what}: it has gone`);
-    context.info(`${what} has gone since it was there, and is made again`);
+    context.info(`${what} is gone again, and is recreated`);
   }
   return false;
 }

@@ -122,6 +122,6 @@ function whatHolds({ metadata: { finalizers = [] }, status }: TerminatingNamespa
     .filter((condition) => condition.status === "True")
     .map(({ message = "" }) => message);
   if (finalizers.length > 0)
-    causes.push(`its own finalizers ${finalizers.join(", ")}, which whoever set them has to remove`);
+    causes.push(`its own finalizers ${finalizers.join(", ")}, to be removed by whatever set them`);
   return causes.length === 0 ? "its status does not say what holds it" : causes.join(" ");
 }

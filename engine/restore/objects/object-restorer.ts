@@ -119,7 +119,7 @@ export class ObjectRestorer {
     warn(
       "DRS-R079",
       namespace,
-      `service ${object.metadata.name} has new addresses or ports, as it cannot have its own: ${detail}`,
+      `service ${object.metadata.name} has new addresses or ports, because it cannot get its former ones: ${detail}`,
     );
     return created;
   }

@@ -132,7 +132,7 @@ export class OwnerLinks {
             { notesPrefix: this.#notesPrefix },
             "DRS-R082",
             namespace,
-            `${type.kind} ${name} was owned by ${owner.kind} ${owner.name}, which is not there: it does not have this owner any more`,
+            `${type.kind} ${name} was owned by ${owner.kind} ${owner.name}, which does not exist: it no longer has this owner`,
           );
       }
       try {

@@ -51,7 +51,7 @@ export function failWhenTooMany(
   const cause = silent ?? (waiting.length > 0 ? causeOf(waiting) : "the errors before this one name them");
   throw new DrsError(
     "FAILED_PRECONDITION",
-    `the cluster refuses ${objects + waiting.length} objects, more than a restore may be without (--max-refused-objects ${restore.maxRefusedObjects}): ${cause}`,
+    `the cluster refuses ${objects + waiting.length} objects, more than a restore may leave out (--max-refused-objects ${restore.maxRefusedObjects}): ${cause}`,
     { id: "DRS-R050" },
   );
 }

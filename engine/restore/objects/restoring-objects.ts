@@ -62,7 +62,7 @@ async function findSnapshots(
     context.warn(
       "DRS-R081",
       namespace,
-      `${type.kind} ${name}, a user's own, is gone and was not restored: the backup does not hold its data`,
+      `${type.kind} ${name}, which a user created, is gone and was not restored: the backup does not contain its data`,
     );
   }
 }

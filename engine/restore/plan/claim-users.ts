@@ -31,7 +31,7 @@ export async function onlySelectedUse(source: RestoreSource, cluster: Cluster, s
   if (users.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `selected claims are in use by what is not selected: ${listed([...new Set(users)])}; select that too, or stop it first`,
+      `selected claims are in use by pods that are not selected: ${listed([...new Set(users)])}; select these, too, or stop them first`,
       { id: "DRS-R034" },
     );
 }

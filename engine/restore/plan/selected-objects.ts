@@ -116,7 +116,7 @@ export class SelectedObjects {
       if (parts.length > 1)
         throw new DrsError(
           "FAILED_PRECONDITION",
-          `kind ${kind} may be each of ${parts.map(resourceName).join(", ")}: name one of these`,
+          `kind ${kind} may be any of ${parts.map(resourceName).join(", ")}: name one of these`,
           { id: "DRS-R032" },
         );
       const [part] = parts;
@@ -128,7 +128,7 @@ export class SelectedObjects {
     if (missing.length === 0) return keys;
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `the backup does not hold ${listed(missing)}: select what it holds, by kind (Deployment, or deployments.apps), namespace and name`,
+      `the backup does not contain ${listed(missing)}: select what it contains, by kind (Deployment, or deployments.apps), namespace and name`,
       { id: "DRS-R031" },
     );
   }

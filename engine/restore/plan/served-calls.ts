@@ -46,7 +46,7 @@ export async function stopsNoServer(source: RestoreSource, cluster: Cluster, sig
   if (serving.size > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `selected workloads answer calls of the API server, which it needs while they are stopped: ${listed([...serving])}; restore the whole namespace, or leave them out`,
+      `selected workloads answer calls that the API server needs to make while they are stopped: ${listed([...serving])}; restore the whole namespace, or leave them out`,
       { id: "DRS-R033" },
     );
 }

@@ -44,11 +44,7 @@ export async function removeNewClaims(source: RestoreSource, deps: JobDeps, cont
       if ((isFormer && deletionTimestamp === undefined) || isMadeByCluster(persistentVolumeClaims, claim)) return;
       const isOurs = isRestored(context, claim) || isMadeWithoutData(context, "", claim);
       if (!isOurs && !isFormer && !former) {
-        context.warn(
-          "DRS-R077",
-          namespace,
-          `claim ${name} was made by somebody else while this restore ran, and stays`,
-        );
+        context.warn("DRS-R077", namespace, `claim ${name} was created by someone else during this restore, and stays`);
         return;
       }
       const volume =
@@ -106,13 +102,15 @@ export async function putClaimsBack(deps: JobDeps, context: JobContext, source: 
         return;
       }
       const isUndone = saved.metadata.deletionTimestamp !== undefined;
-      const undone = `claim ${claim} is on its volume ${persistentVolume} again; ${deletionUndone}`;
+      const undone = `claim ${claim} has its volume ${persistentVolume} again; ${deletionUndone}`;
       if (isUndone) warnOtherwise(context, source, "DRS-R070", namespace, undone);
     }
     await restoreFieldOwners(cluster, persistentVolumeClaims, saved, signal);
   });
   if (refused.length > 0)
-    throw new DrsError("FAILED_PRECONDITION", `claims are not as they were: ${refused.join("; ")}`, { id: "DRS-R056" });
+    throw new DrsError("FAILED_PRECONDITION", `claims could not be put back: ${refused.join("; ")}`, {
+      id: "DRS-R056",
+    });
   const lateIn: string[] = [];
   const formerlyIn = Map.groupBy(formerly, (volume) => volume.namespace);
   await forEachInFlight(formerlyIn, limits.clusterConcurrency, async ([namespace, here]) => {

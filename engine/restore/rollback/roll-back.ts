@@ -40,7 +40,7 @@ export async function rollBack(deps: JobDeps, context: JobContext): Promise<bool
   if (before !== undefined) return before.isAsBefore;
   // There is nothing else to go back to.
   const all = { ...deps, restore: { ...deps.restore, maxRefusedObjects: Number.POSITIVE_INFINITY } };
-  context.info("going back to what was there before this restore");
+  context.info("rolling back to what was there before this restore");
   const back = rollbackContext(context);
   const source = await safetySource(deps, back);
   if (putBack.find(context) === undefined) putBack.write(context, await putAllBack(source, all, back));
@@ -51,17 +51,19 @@ export async function rollBack(deps: JobDeps, context: JobContext): Promise<bool
   const { late } = putBack.read(context);
   for (const text of late) back.error("DRS-R051", "", text);
   const isWhole = await reportNotRestored(source, deps, back);
-  const but = late.length === 0 ? "" : ", but not all of its applications run";
+  const but = late.length === 0 ? "" : ", but not all of its applications are up";
   const isAsBefore = isWhole && !isOtherwise(back, source);
   const lies = whereAllLies(deps, context);
-  if (isAsBefore) context.error("DRS-R002", "", `the restore failed: the control plane is as it was before it${but}`);
+  if (isAsBefore)
+    context.error("DRS-R002", "", `the restore failed and was rolled back: the control plane is as before${but}`);
   else if (isWhole)
     context.error(
       "DRS-R002",
       "",
-      `the restore failed: the control plane is as it was before it, but not in what its warnings name${but}. ${lies}`,
+      `the restore failed and was rolled back: the control plane is as before, except for what its warnings name${but}. ${lies}`,
     );
-  else context.error("DRS-R004", "", `the restore failed, and going back has not brought back all${but}. ${lies}`);
+  else
+    context.error("DRS-R004", "", `the restore failed, and its rollback did not bring everything back${but}. ${lies}`);
   rolledBack.write(context, { isAsBefore });
   return isAsBefore;
 }
@@ -71,9 +73,9 @@ function rollbackContext(context: JobContext): JobContext {
   const { info, warn, error } = context;
   return {
     ...context,
-    info: (text, code) => info(`going back: ${text}`, code),
-    warn: (code, namespace, text) => warn(code, namespace, `going back: ${text}`),
-    error: (code, namespace, text) => error(code, namespace, `going back: ${text}`),
+    info: (text, code) => info(`rolling back: ${text}`, code),
+    warn: (code, namespace, text) => warn(code, namespace, `rolling back: ${text}`),
+    error: (code, namespace, text) => error(code, namespace, `rolling back: ${text}`),
   };
 }
 
@@ -183,7 +185,7 @@ async function reportNotRestored(source: RestoreSource, deps: JobDeps, context: 
 }
 
 /** Where a person finds the objects and data that a restore has replaced. */
-export function whereAllLies({ storage }: JobDeps, context: JobContext, section = "When going back fails"): string {
+export function whereAllLies({ storage }: JobDeps, context: JobContext, section = "When a rollback fails"): string {
   const volumes = retainedVolumes(context).map(
     (retained) => `${retained.persistentVolume} of ${retained.namespace}/${retained.claim}`,
   );

@@ -161,7 +161,7 @@ async function gone(deps: JobDeps, context: JobContext, name: string): Promise<v
       context.warn(
         "DRS-R029",
         name,
-        `the scratch namespace was held, and the finalizers were removed of ${taken.join(", ")}`,
+        `the scratch namespace was held: finalizers were removed from ${taken.join(", ")}`,
       );
     await wait(patience + retriedWithinMs);
   }

@@ -64,7 +64,7 @@ export function scratchJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
       context.notes.set(madeNote, true);
       await settleBoundClaims(deps, context, source);
       await tellInadmissiblePods(deps, context, await enforcePodSecurity(source, deps, context));
-      context.info(`made ${source.targetNamespaces.join(", ")}, which stay until they are removed`);
+      context.info(`created ${source.targetNamespaces.join(", ")}, which stay until they are removed`);
     },
     async fail(context) {
       index.clear();
@@ -72,13 +72,13 @@ export function scratchJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
         context.error(
           "DRS-R027",
           "",
-          "the scratch restore is made, but the objects of its snapshots are not all removed",
+          "the scratch restore is complete, but not all of its snapshot objects were removed",
         );
         return;
       }
       await removeImported(deps, context);
       if (context.notes.get(begunNote) !== true) {
-        context.info("nothing was made");
+        context.info("nothing was created");
         return;
       }
       const targets = Object.values(plan.mapping);
@@ -87,7 +87,7 @@ export function scratchJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
       context.error(
         "DRS-R028",
         "",
-        `the scratch restore failed, and what it had made in ${targets.join(", ")} is removed`,
+        `the scratch restore failed, and what it had created in ${targets.join(", ")} was removed`,
       );
     },
     needsRollback,
@@ -95,7 +95,7 @@ export function scratchJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
       needsRollback(context)
         ? {
             id: "DRS-R026",
-            text: `what the scratch restore has made is not all removed: ${why}; remove ${Object.values(plan.mapping).join(", ")} when that is fixed`,
+            text: `not everything that the scratch restore created was removed: ${why}; remove ${Object.values(plan.mapping).join(", ")} when that is fixed`,
           }
         : undefined,
   };

@@ -26,7 +26,7 @@ export async function areFree(
   if (taken.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `a scratch restore makes its own namespaces, and there is ${taken.join(", ")} already: choose other names, or remove it`,
+      `a scratch restore creates its own namespaces, and there is ${taken.join(", ")} already: choose other names, or remove it`,
       { id: "DRS-R021" },
     );
 }
@@ -48,7 +48,7 @@ export async function makeNamespaces(
     const wanted = sanitize(type, underLaxerLevel(context, undefined, object));
     const labels = { ...wanted.metadata.labels, [scratchLabel]: job.uuid };
     await cluster.createOnce(type, "", { ...wanted, metadata: { ...wanted.metadata, labels } }, signal);
-    info(`made namespace ${object.metadata.name}`);
+    info(`created namespace ${object.metadata.name}`);
   }
   await areFree(cluster, source.targetNamespaces, job.uuid, signal); // one that somebody else was faster to make
 }

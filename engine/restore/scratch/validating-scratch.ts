@@ -44,7 +44,7 @@ export async function validateScratch(
   if (taken.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `a scratch restore goes beside the control plane, and ${taken.join(", ")} is its own`,
+      `a scratch restore goes outside of the control plane, and ${taken.join(", ")} is one of its namespaces`,
       { id: "DRS-R022" },
     );
   await areFree(cluster, namespaces, job.uuid, signal);
@@ -100,10 +100,10 @@ async function needsAreThere(
   if (lost.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `a scratch restore makes nothing outside of its namespaces, and needs what is not in the cluster: ${listed(lost)}; make it first`,
+      `a scratch restore creates nothing outside of its namespaces, and needs objects that the cluster does not have: ${listed(lost)}; create them first`,
       { id: "DRS-R023" },
     );
-  if (missing.length > 0) info(`is not in the cluster, and is not made by a scratch restore: ${listed(missing)}`);
+  if (missing.length > 0) info(`not in the cluster, and not created by a scratch restore: ${listed(missing)}`);
 }
 
 /** A claim is given any volume that is free and fits, before one is provisioned. */
@@ -122,7 +122,7 @@ async function noVolumeIsTaken(source: RestoreSource, cluster: Cluster, signal: 
   if (free.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `a scratch restore takes no volume that is there, and its claims might be given ${listed(free)}: reserve these by a claimRef, or delete them`,
+      `a scratch restore uses no existing volumes, but its claims might be bound to ${listed(free)}: reserve these with a claimRef, or delete them`,
       { id: "DRS-R024" },
     );
 }

@@ -70,10 +70,10 @@ function isNeeded(needs: ClusterScopedNeeds, part: Part, object: KubernetesObjec
   if (part.namespaced) throw new Error(`${resourceName(part)} are in no namespace`);
   if (needs.isNeeded(part, object) || isBelieved) return;
   const what = `${part.kind} ${object.metadata.name}`;
-  if (!mayBelong(part)) throw new Error(`${what} is nothing that the objects of the backup need`);
+  if (!mayBelong(part)) throw new Error(`${what} is not needed by any object of the backup`);
   throw new Error(
-    `${what} is nothing that the objects of the backup need. If a Helm release or --further-objects has brought it there, ` +
-      "that is not believed of an archive that is neither encrypted nor made by this service: take it out by hand " +
+    `${what} is not needed by any object of the backup. If a Helm release or --further-objects brought it there, ` +
+      "that is not trusted in an archive that is neither encrypted nor made by this service: remove it by hand " +
       "(docs/archive-format.md)",
   );
 }
@@ -83,8 +83,8 @@ function isForNobodyElse(needs: ClusterScopedNeeds, part: Part, object: Kubernet
   const others = needs.othersIn(part, object);
   if (others.length > 0)
     throw new Error(
-      `${part.kind} ${object.metadata.name} is also for ${quoted(others.join(", "))}, which is not believed of an archive ` +
-        `that is neither encrypted nor made by this service: if it is meant, take it out by hand (docs/archive-format.md)`,
+      `${part.kind} ${object.metadata.name} is also for ${quoted(others.join(", "))}, which is not trusted in an archive ` +
+        `that is neither encrypted nor made by this service: if it is meant, remove it by hand (docs/archive-format.md)`,
     );
 }
 
@@ -98,8 +98,8 @@ export function belongToControlPlane(
   if (foreign.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `the backup holds namespaces that are none of the control plane's (${own.join(", ")}): ${foreign.join(", ")}; ` +
-        "if a restore shall replace them, name them with --namespace, --vault-namespace or --further-namespaces",
+      `the backup contains namespaces that are not the control plane's (${own.join(", ")}): ${foreign.join(", ")}; ` +
+        "if a restore is to replace them, name them with --namespace, --vault-namespace or --further-namespaces",
       { id: "DRS-R020" },
     );
 }

@@ -33,7 +33,7 @@ export async function tellInadmissiblePods(
         warn(
           "DRS-R090",
           name,
-          `${what} runs, but its pods would be refused if they were created anew, as the namespace's label pod-security.kubernetes.io/enforce is ${level}: ${violation}; change the workload or the label`,
+          `${what} runs, but its pods would be refused if they were created again, because the namespace's label pod-security.kubernetes.io/enforce is ${level}: ${violation}; change the workload or the label`,
         );
     }
   }

@@ -77,7 +77,7 @@ export async function stop(
     if (!hasStatus(error, 409))
       throw new DrsError(
         "FAILED_PRECONDITION",
-        `${type.kind} ${namespace}/${name} cannot be stopped: ${refusalOf(error)}; see to it that the cluster lets it be stopped, and restore again`,
+        `${type.kind} ${namespace}/${name} cannot be stopped: ${refusalOf(error)}; change what refuses that, and restore again`,
         { id: "DRS-R039", cause: error },
       );
   }
@@ -114,7 +114,7 @@ export function whoStarts(type: RunningKind, object: KubernetesObject, path: rea
   const { namespace = "", name, ownerReferences } = object.metadata;
   const controller = ownerReferences?.find((owner) => owner.controller === true);
   if (type === pods && makesPods.has(controller?.kind ?? "")) return undefined;
-  const who = managersOf(object, path).join(" and ") || "somebody";
+  const who = managersOf(object, path).join(" and ") || "someone";
   const what = type.stopped ? `${path.join(".")} is set by ${who}` : `made by ${who}`;
   const whose = controller ? `, for ${controller.kind} ${controller.name}` : "";
   return `${type.kind} ${namespace}/${name} (${what}${whose})`;

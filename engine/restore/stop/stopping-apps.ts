@@ -105,8 +105,8 @@ function isRunning(pod: KubernetesObject): boolean {
 function startedAgain(names: readonly string[], timeoutMs: number): DrsError {
   return new DrsError(
     "FAILED_PRECONDITION",
-    `what was stopped is started again, for ${timeoutMs / 1000} s now: ${listed(names)}; ` +
-      "pause what does that until the restore is over, and restore again",
+    `workloads that were stopped have been started again for ${timeoutMs / 1000} s: ${listed(names)}; ` +
+      "pause that until the restore is over, and restore again",
     { id: "DRS-R038" },
   );
 }

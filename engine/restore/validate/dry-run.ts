@@ -78,8 +78,8 @@ function report(findings: Findings, maxRefused: number, { info }: JobContext): v
   if (lost.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `what is there would be lost, as the cluster would not let it be made or started again: ${listed(lost, "; ")}; ` +
-        "see to it that the cluster takes it, and restore again",
+      `existing objects would be lost, because the cluster would not let them be created or started again: ${listed(lost, "; ")}; ` +
+        "change what refuses it, and restore again",
       { id: "DRS-R019" },
     );
   if (refused.length > maxRefused)

@@ -47,7 +47,7 @@ export async function claimsCanBeFilled(source: RestoreSource, deps: JobDeps, co
   if (missing.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `Secrets are missing without which the driver makes no volumes: ${listed(missing, "; ")}; one of the control plane's ` +
+      `Secrets are missing that the driver needs to create volumes: ${listed(missing, "; ")}; one of the control plane's ` +
         "namespaces has to be in the backup, any other one in the cluster",
       { id: "DRS-R014" },
     );
@@ -87,7 +87,7 @@ async function isThere(
     return (await cluster.get(secrets, namespace, name, signal)) !== undefined;
   } catch (error) {
     if (!lacksRights(error)) throw error;
-    info(`whether Secret ${namespace}/${name}, which a storage class names, is there, the service may not see`);
+    info(`the service may not see whether Secret ${namespace}/${name}, which a storage class names, exists`);
     return true;
   }
 }

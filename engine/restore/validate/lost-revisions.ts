@@ -15,7 +15,7 @@ export async function reportLostRevisions(source: RestoreSource, context: JobCon
       context.warn(
         "DRS-R085",
         namespace,
-        `${type.kind} ${name} was saved in a roll-out, and the template of its older pods is not in the backup: all of its pods will be of the newest one`,
+        `${type.kind} ${name} was saved in a roll-out, and the template of its older pods is not in the backup: all of its pods will have the newest one`,
       );
     else if (mixed !== undefined) context.warn("DRS-R086", namespace, mixed);
   }

@@ -21,7 +21,7 @@ export async function reportNotAsSaved(
   { type, metadata: { namespace = "", name, uid }, loss }: Loss,
 ): Promise<void> {
   const live = await cluster.get(type, namespace, name, signal);
-  if (live?.metadata.uid !== uid) info(`${nameOf(namespace, type, name)} is made again: ${loss}`);
+  if (live?.metadata.uid !== uid) info(`${nameOf(namespace, type, name)} is recreated: ${loss}`);
 }
 
 /** How a recreated object differs from the saved one; undefined when it does not. */

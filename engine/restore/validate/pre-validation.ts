@@ -143,7 +143,7 @@ export function kindsAreServed(
       context.warn(
         "DRS-R083",
         "",
-        `${name} are restored as ${served.apiVersion}: ${part.apiVersion} is not served any more`,
+        `${name} are restored as ${served.apiVersion}: ${part.apiVersion} is no longer served`,
       );
   }
   if (missing.length > 0)

@@ -39,7 +39,7 @@ export class RightsToGrant {
     if (this.#lacking.size > 0)
       throw new DrsError(
         "PERMISSION_DENIED",
-        "the service's account lacks rights that a restore needs, as it makes roles that grant more than the account has: " +
+        "the service's account lacks rights that a restore needs, because it creates roles that grant more than the account has: " +
           [...this.#lacking].map(([right, names]) => `${right} (for ${listed(names)})`).join("; "),
         { id: "DRS-R009" },
       );

@@ -38,7 +38,7 @@ test.runIf(all)("a backup that kills the service each time ends FAILED and leave
   expect(died).toHaveLength(deathsUntilAbandoned);
   const { errors } = await service.waitForJob(crn, { state: "FAILED" });
   expect(texts(errors)).toEqual([
-    expect.stringMatching(/given up: .* died 11 times in a row during CREATING_SNAPSHOTS/),
+    expect.stringMatching(/abandoned: .* died 11 times in a row during CREATING_SNAPSHOTS/),
   ]);
   expect(await scene.faults([backupCrn])).toEqual([]);
 });
@@ -48,7 +48,7 @@ test("a restore that kills the service each time before it touches anything ends
   const { crn, service, died } = await scene.restore(backupCrn, always("restore PRE_VALIDATION: end"));
   expect(died).toHaveLength(deathsUntilAbandoned);
   const { errors } = await service.waitForJob(crn, { state: "FAILED" });
-  expect(texts(errors)).toEqual([expect.stringMatching(/given up: .* died 11 times in a row during PRE_VALIDATION/)]);
+  expect(texts(errors)).toEqual([expect.stringMatching(/abandoned: .* died 11 times in a row during PRE_VALIDATION/)]);
   expect(await scene.faults([backupCrn], wrecked)).toEqual([]);
 });
 
@@ -57,8 +57,8 @@ test.each(chosen)("a restore that kills the service each time at `%s` ends FAILE
   expect(died).toHaveLength(deathsUntilAbandoned);
   const { errors } = await service.waitForJob(crn, { state: "FAILED" });
   expect(texts(errors)).toEqual([
-    expect.stringMatching(/given up: the service died 11 times in a row during [A-Z_]+/),
-    expect.stringContaining('the control plane is as it was before it"'),
+    expect.stringMatching(/abandoned: the service died 11 times in a row during [A-Z_]+/),
+    expect.stringContaining('the control plane is as before"'),
   ]);
   expect(await scene.faults([backupCrn], wrecked)).toEqual([]);
 });

@@ -89,7 +89,7 @@ async function survived(planned: readonly string[]): Promise<readonly string[]> 
     expect(warnings).toMatchObject([{ text: expect.stringContaining("held by platform.example.com/cleanup") }]);
     expect(errors.map((error) => JSON.stringify(error))).toEqual([
       expect.stringContaining("did not come up within 1 s"),
-      expect.stringContaining('the control plane is as it was before it"'),
+      expect.stringContaining('the control plane is as before"'),
     ]);
     expect(await scene.faults([backupCrn], wrecked)).toEqual([]);
   } catch (error) {

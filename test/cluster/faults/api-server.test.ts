@@ -99,14 +99,14 @@ test("a restore whose API server dies while it goes back waits for it and is bac
   const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn });
   await reaches(plane, restoreCrn, "DELETING_OBJECTS");
   const fix = await damagePart(plane.service.data, backupCrn, "core.v1.persistentvolumeclaims");
-  await logged(plane, restoreCrn, "going back to what was there before");
+  await logged(plane, restoreCrn, "rolling back to what was there before");
   const start = await killProgram(plane.cluster, "kube-apiserver");
   await start();
   const { errors } = await plane.service.waitForJob(restoreCrn, { state: "FAILED", timeout: patienceMs });
   await fix();
   expect(errors).toMatchObject([
     { text: expect.stringContaining("is damaged") },
-    { text: "the restore failed: the control plane is as it was before it" },
+    { text: "the restore failed and was rolled back: the control plane is as before" },
   ]);
   expect(await differencesSince(before, plane, patienceMs)).toEqual([]);
 });

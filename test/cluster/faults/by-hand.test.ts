@@ -55,7 +55,7 @@ test.skipIf(isMissing)(
     const fix = await damagePart(plane.service.data, restoreCrn, "core.v1.configmaps");
     const { errors } = await plane.service.waitForJob(restoreCrn, { state: "FAILED" });
     await fix();
-    await isBroughtBack(plane, before, restoreCrn, errors, /^going back failed too: .* is damaged: /);
+    await isBroughtBack(plane, before, restoreCrn, errors, /^the rollback failed, too: .* is damaged: /);
     expect((await plane.get("by-hand.example.com/v1/gadgets", "gadget"))["status"]).toEqual({ shards: 3 });
   },
 );
@@ -66,7 +66,7 @@ test.skipIf(isMissing)("a control plane that is not to go back is brought back b
   const restoreCrn = await startFailing(plane);
   const { errors } = await plane.service.waitForJob(restoreCrn, { state: "FAILED" });
   expect(errors).toHaveLength(2);
-  await isBroughtBack(plane, before, restoreCrn, errors, /^going back is turned off\. /);
+  await isBroughtBack(plane, before, restoreCrn, errors, /^rollback is turned off\. /);
 });
 
 /** A control plane that is not any more as it was backed up. */
@@ -97,7 +97,7 @@ async function isBroughtBack(
   const { text } = errors.at(-1) as { text: string };
   expect(text).toMatch(saying);
   expect(text).toContain(`under safety/${uuidOf(restoreCrn)}, `);
-  expect(text).toContain('"When going back fails" in docs/operations.md');
+  expect(text).toContain('"When a rollback fails" in docs/operations.md');
   const claims = before.objects.values().filter(({ kind }) => kind === "PersistentVolumeClaim");
   for (const { spec, metadata } of claims)
     expect(text).toContain(`${spec.volumeName} of ${plane.namespace}/${metadata.name}`);
@@ -112,7 +112,7 @@ async function isBroughtBack(
 
 /** Runs the commands of docs/operations.md as they stand, but for the places in them; gives what they print. */
 async function byHand({ cluster, service, namespace }: SmallControlPlane, restoreCrn: string): Promise<string> {
-  const commands = await documentedCommands("When going back fails");
+  const commands = await documentedCommands("When a rollback fails");
   const place = await mkdtemp(join(tmpdir(), "drs-by-hand-"));
   const script = commands
     .replaceAll(".drs/encryption-keys", join(service.data, "encryption-keys"))

@@ -53,8 +53,8 @@ test("what ran before Pod Security's label was set runs again under it when a re
   const restore = await plane.restore({ state: "FAILED" });
   await operator.stop();
   expect(restore.errors).toEqual([
-    expect.stringContaining("what was stopped is started again, for 6 s now: "),
-    "the restore failed: the control plane is as it was before it",
+    expect.stringContaining("workloads that were stopped have been started again for 6 s: "),
+    "the restore failed and was rolled back: the control plane is as before",
   ]);
   expect(await levelNow()).toBe("baseline");
   await allAreUp();
@@ -80,7 +80,7 @@ test("what would be refused by a label that stays is said before anything is sto
   await plane.backUp();
   const { errors } = await plane.restore({ state: "FAILED" });
   expect(errors).toEqual([
-    expect.stringMatching(/^what is there would be lost, .*Deployment .*agent: .*violates PodSecurity "baseline/),
+    expect.stringMatching(/^existing objects would be lost, .*Deployment .*agent: .*violates PodSecurity "baseline/),
   ]);
   expect(await uid()).toEqual(before);
 });

@@ -40,7 +40,9 @@ stringData: { password: hunter2 }
 ---
 ${apps.map(deployment).join("---")}`;
 
-const notAll = expect.stringMatching(/^not all was restored\. The objects that were there before are in folder /);
+const notAll = expect.stringMatching(
+  /^not everything was restored\. The objects that were there before are in folder /,
+);
 
 let plane: SmallControlPlane;
 let webhook: WebhookServer;
@@ -140,7 +142,7 @@ test("nothing is stopped where Pod Security, or a webhook elsewhere, would take 
   await plane.backUp();
   const secured = await plane.restore({ state: "FAILED" });
   expect(secured.errors).toEqual([
-    expect.stringMatching(/^what is there would be lost, .*Deployment .*app-1: .*violates PodSecurity "restricted/),
+    expect.stringMatching(/^existing objects would be lost, .*Deployment .*app-1: .*violates PodSecurity "restricted/),
   ]);
   expect(await pods()).toEqual(before);
   for (const step of undo.splice(0)) await step();
@@ -148,7 +150,7 @@ test("nothing is stopped where Pod Security, or a webhook elsewhere, would take 
   await configureWebhook();
   const guarded = await plane.restore({ state: "FAILED" });
   expect(guarded.errors).toEqual([
-    expect.stringMatching(/^what is there would be lost, .*Deployment .*app-1: .*not in this house/),
+    expect.stringMatching(/^existing objects would be lost, .*Deployment .*app-1: .*not in this house/),
   ]);
   expect(await plane.log(guarded)).toContain("nothing in the namespaces was touched");
   expect(await pods()).toEqual(before);

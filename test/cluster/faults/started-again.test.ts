@@ -54,8 +54,10 @@ test("an application that somebody keeps scaling up fails the restore, which say
   const restore = await plane.restore({ state: "FAILED" });
   const who = `Deployment ${namespace}/portal (spec.replicas is set by ${operatorName})`;
   expect(restore.errors).toEqual([
-    expect.stringContaining(`what was stopped is started again, for 6 s now: ${who}; pause what does that`),
-    "the restore failed: the control plane is as it was before it",
+    expect.stringContaining(
+      `workloads that were stopped have been started again for 6 s: ${who}; pause what does that`,
+    ),
+    "the restore failed and was rolled back: the control plane is as before",
   ]);
   expect(await differencesSince(before, plane)).toEqual([]);
   expect((await plane.get("v1/configmaps", "settings")).metadata["uid"]).toBe(uid);

@@ -55,9 +55,9 @@ test("the second service waits and says for whom, follows within 30 s of the fir
   const paused = performance.now();
   const dying = await holder();
   const { restoreCrn } = await second.service.api("restoreBackup", { backupCrn: second.backupCrn });
-  await logged(second, restoreCrn, `waits for ${dying}, another service that works on this control plane`);
+  await logged(second, restoreCrn, `waiting for ${dying}, another service that is working on this control plane`);
   await first.service.kill();
-  await logged(second, restoreCrn, "has the control plane for itself now");
+  await logged(second, restoreCrn, "holds the control plane now");
   expect(performance.now() - paused).toBeLessThan(30_000);
   expect(performance.now() - paused).toBeGreaterThan(10_000);
   await second.service.waitForJob(restoreCrn);
@@ -69,14 +69,14 @@ test("the second service waits and says for whom, follows within 30 s of the fir
   first = new SmallControlPlane(namespace, first.cluster, again);
   first.backupCrn = backupCrn;
   const { errors } = await again.waitForJob(crn, { state: "FAILED" });
-  expect(JSON.stringify(errors)).toMatch(/another service has worked on the control plane since.*safety\//);
+  expect(JSON.stringify(errors)).toMatch(/another service has worked on the control plane while.*safety\//);
   expect(await touchedSince(before, first)).toEqual([]);
 });
 
 test("a service that was paused while it held the control plane, and goes on after another one has restored it, writes nothing more", async () => {
   const crn = await pausedRestore(first);
   const { restoreCrn } = await second.service.api("restoreBackup", { backupCrn: second.backupCrn });
-  await logged(second, restoreCrn, "has the control plane for itself now");
+  await logged(second, restoreCrn, "holds the control plane now");
   await second.service.waitForJob(restoreCrn);
   await isUp();
   await eventually("the second service holds it no more", async () => (await holder()) === "");
@@ -84,6 +84,6 @@ test("a service that was paused while it held the control plane, and goes on aft
   const before = await takePictureOf(first);
   process.kill(first.service.pid, "SIGCONT");
   const { errors } = await first.service.waitForJob(crn, { state: "FAILED" });
-  expect(JSON.stringify(errors)).toMatch(/has worked on the control plane since.*safety\//);
+  expect(JSON.stringify(errors)).toMatch(/has worked on the control plane while.*safety\//);
   expect(await touchedSince(before, first)).toEqual([]);
 });

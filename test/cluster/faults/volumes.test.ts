@@ -110,7 +110,7 @@ test("a restore whose driver fills no claims goes back to what was there before"
   ends.push(await pauseProgram(plane.cluster, "csi-provisioner"));
 
   const { errors } = await plane.service.waitForJob(restoreCrn, { state: "FAILED", timeout: 60_000 });
-  expect(JSON.stringify(errors)).toMatch(/were not bound within 6 s: .*control plane is as it was before/);
+  expect(JSON.stringify(errors)).toMatch(/were not bound within 6 s: .*control plane is as before/);
   await endFaults(); // the provisioner keeps the volumes' finalizers
   expect(await differencesSince(before, plane)).toEqual([]);
 });
@@ -121,7 +121,7 @@ test("a restore with one volume that the driver cannot make goes back to what wa
   const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn });
   const { errors } = await plane.service.waitForJob(restoreCrn, { state: "FAILED", timeout: 60_000 });
   expect(JSON.stringify(errors)).toMatch(
-    /claims of faults-volumes were not bound within 6 s: uploads \(.*the pool is full.*control plane is as it was before/,
+    /claims of faults-volumes were not bound within 6 s: uploads \(.*the pool is full.*control plane is as before/,
   );
   expect(await differencesSince(before, plane)).toEqual([]);
   expect(await snapshotContents()).toEqual([]);

@@ -26,7 +26,7 @@ kind: ConfigMap
 metadata: { name: settings }
 data: { a: b }
 `;
-const isDown = `the API adapter.example.com/v1beta1 does not answer, which service ${namespace}/adapter of the control plane serves: see why it is down`;
+const isDown = `the API adapter.example.com/v1beta1 does not answer: service ${namespace}/adapter of the control plane serves it, see why that is down`;
 let plane: SmallControlPlane;
 
 beforeAll(async () => {

@@ -69,7 +69,7 @@ test("a definition that others use stays as it is, and its objects go to the ver
   expect((await plane.get(`${group}/v2/shared`, "one"))["spec"]).toEqual({ size: 1 });
   expect(restored.warnings).toEqual([
     expect.stringContaining(`shared.${group} are restored as ${group}/v2`),
-    expect.stringContaining(`CustomResourceDefinition shared.${group} is not as it was, and left so`),
+    expect.stringContaining(`CustomResourceDefinition shared.${group} is not as it was saved, and is left as it is`),
   ]);
 });
 

@@ -52,7 +52,7 @@ test("a namespace that its own finalizer holds is named with it, and comes back 
   await plane.kubectl("delete", "--wait=false", "namespace", "spaces");
   const { errors } = await plane.restore({ state: "FAILED" });
   expect(errors).toEqual([
-    "namespace spaces is still being deleted after 10 s: its own finalizers example.com/release-quota, which whoever set them has to remove",
+    "namespace spaces is still being deleted after 10 s: its own finalizers example.com/release-quota, to be removed by whatever set them",
   ]);
   await plane.cluster.kubernetes.patch(path, { metadata: { finalizers: null } });
   await plane.restore();

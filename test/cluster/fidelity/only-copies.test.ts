@@ -45,7 +45,7 @@ afterAll(async () => {
 
 test("a backup saves claims whatever their class is written in, and names what is being deleted", async () => {
   expect(saved.warnings).toEqual([
-    `${namespace}: claim d-orders-0 is being deleted, and goes with its data when no pod uses it any more: a restore makes it again`,
+    `${namespace}: claim d-orders-0 is being deleted, and will be gone with its data when no pod uses it: a restore recreates it`,
     `${namespace}: ConfigMap going is being deleted, and not in this backup`,
   ]);
   const contents = await plane.cluster.kubernetes.list(
@@ -71,16 +71,16 @@ test("claims that are not in the backup stay, or come again on their volumes, an
   const { volumeName } = (await plane.get(claims, "d-later-0"))["spec"];
   expect(restored.warnings.filter((text) => text.includes("claim "))).toEqual(
     expect.arrayContaining([
-      `${namespace}: claim added is not in the backup with its data, and left as it is`,
-      `${namespace}: claim d-later-0 is on its volume ${volumeName} again, whose data is not in the backup; it was being deleted, and is not any more: delete it again if that is wanted`,
-      `${namespace}: claim imported is in storage class dir now: its volume imported-only-copies was made by hand, in none`,
+      `${namespace}: the backup does not have the data of claim added, which is left as it is`,
+      `${namespace}: claim d-later-0 has its volume ${volumeName} again, with its current data: the backup has none; it was being deleted and no longer is: delete it again if you want that`,
+      `${namespace}: claim imported is now in storage class dir: its volume imported-only-copies was created by hand, without a class`,
     ]),
   );
 });
 
 test("a volume that was made by hand stays, and the log says that it has what was there before", async () => {
   expect(await plane.log(restored)).toContain(
-    `what claim ${namespace}/imported held before is on volume imported-only-copies, whose policy is Retain`,
+    `the former data of claim ${namespace}/imported is on volume imported-only-copies, whose policy is Retain`,
   );
   const volume = await plane.cluster.kubernetes.get(clusterPath("v1/persistentvolumes", "imported-only-copies"));
   expect(volume["spec"].persistentVolumeReclaimPolicy).toBe("Retain");

@@ -69,7 +69,7 @@ test("quotas and limits that are exceeded, and disruption budgets, stop no resto
   const { warnings, errors } = await plane.restore({ state: "PARTIALLY_FAILED" });
   // The pod is older than the limit range, which gives it defaults as it is made again.
   const changed =
-    "Pod alone is not quite as saved, but changed by the cluster in metadata.annotations, spec.containers.0.resources";
+    "Pod alone is not exactly as saved: the cluster changed metadata.annotations, spec.containers.0.resources";
   expect({ warnings, errors }).toEqual({ warnings: [expect.stringContaining(changed)], errors: [] });
 
   expect((await plane.get("apps/v1/deployments", "app"))["status"].availableReplicas).toBe(3);

@@ -64,7 +64,7 @@ test("pods have the templates that they had after a restore that went back", asy
   await kubectl("cordon", "node-0");
   const { restoreCrn: crn } = await plane.service.api("restoreBackup", { backupCrn: plane.backupCrn });
   try {
-    await eventually("the restore goes back", async () => (await plane.log({ crn })).includes("going back"), {
+    await eventually("the restore goes back", async () => (await plane.log({ crn })).includes("rolling back"), {
       timeout: 90_000,
       interval: 200,
       look: () => plane.log({ crn }),
@@ -74,7 +74,7 @@ test("pods have the templates that they had after a restore that went back", asy
   }
   const { errors } = await plane.service.waitForJob(crn, { state: "FAILED", timeout: 60_000 });
   expect(JSON.stringify(errors)).toContain("nodes are available");
-  expect(JSON.stringify(errors)).toContain("the control plane is as it was before it");
+  expect(JSON.stringify(errors)).toContain("the control plane is as before");
   await isAsSaved();
 });
 

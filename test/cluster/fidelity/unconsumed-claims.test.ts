@@ -59,7 +59,7 @@ test("a claim for which there is no node stays unbound, with a warning, and a la
   await plane.kubectl("cordon", "node-0");
   const { warnings, errors } = await plane.restore({ state: "PARTIALLY_FAILED" });
   expect(errors).toEqual([]);
-  expect(warnings).toEqual([expect.stringMatching(/claim idle .*no ready and schedulable node.*backup must stay/)]);
+  expect(warnings).toEqual([expect.stringMatching(/claim idle .*no ready and schedulable node.*keep the backup/)]);
   expect(isBound(await plane.get(claims, "idle"))).toBe(false);
 
   await plane.kubectl("uncordon", "node-0");

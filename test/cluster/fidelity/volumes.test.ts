@@ -81,12 +81,12 @@ test("a claim on a volume that no driver has made is on that volume again, with 
   const { spec, status } = await plane.get(claims, "share");
   expect({ spec, status }).toMatchObject({ spec: { volumeName: "volumes-share" }, status: { phase: "Bound" } });
   expect((await volumeOf("share"))["spec"].hostPath.path).toBe("/srv/share");
-  expect(restored.warnings).toContainEqual(expect.stringContaining("claim share is on its volume volumes-share again"));
+  expect(restored.warnings).toContainEqual(expect.stringContaining("claim share has its volume volumes-share again"));
 });
 
 test("a claim on a volume that was made by hand for a driver gets its data in a class of that driver, with a warning", async () => {
   expect((await plane.get(claims, "by-hand"))["spec"].storageClassName).toBe("dir");
-  expect(restored.warnings).toContainEqual(expect.stringContaining("claim by-hand is in storage class dir now"));
+  expect(restored.warnings).toContainEqual(expect.stringContaining("claim by-hand is now in storage class dir"));
   expect(restored).toMatchObject({ errors: [], warnings: { length: 2 } });
 });
 

@@ -127,7 +127,7 @@ test("a webhook of the control plane that guards snapshots comes back after a re
   const { errors } = await plane.service.waitForJob(crn, { state: "FAILED" }).finally(resume);
   expect(errors).toMatchObject([
     { text: expect.stringContaining("were not bound within 10 s: data") },
-    { text: "the restore failed: the control plane is as it was before it" },
+    { text: "the restore failed and was rolled back: the control plane is as before" },
   ]);
   expect(await plane.list("snapshot.storage.k8s.io/v1/volumesnapshots")).toEqual([]);
   expect((await plane.cluster.kubernetes.get(own))["webhooks"]).toHaveLength(1);
@@ -160,7 +160,7 @@ test("a webhook elsewhere that refuses one object is an error on that object, an
 
   const { warnings, errors } = await plane.restore({ state: "FAILED" });
   expect(warnings).toEqual([]);
-  expect(errors).toEqual([expect.any(String), expect.stringMatching(/^not all was restored\. .*safety\//)]);
+  expect(errors).toEqual([expect.any(String), expect.stringMatching(/^not everything was restored\. .*safety\//)]);
   expect(errors[0]).toMatch(/ConfigMap refused .*not by the policy of this cluster/);
   expect(tries).toBeGreaterThan(2);
   expect(await plane.find("v1/configmaps", "refused")).toBeUndefined();
@@ -181,7 +181,7 @@ test("a webhook elsewhere that lets one workload neither be started nor be stopp
   const { errors } = await plane.restore({ state: "FAILED" });
   expect(errors).toEqual([
     expect.stringMatching(`^Deployment ${namespace}/app was not started: .*${policy}`),
-    expect.stringMatching(/^not all was restored\. .*safety\//),
+    expect.stringMatching(/^not everything was restored\. .*safety\//),
   ]);
   expect((await plane.get("v1/configmaps", "accepted"))["data"]).toEqual({ a: "b" });
 
@@ -192,7 +192,9 @@ test("a webhook elsewhere that lets one workload neither be started nor be stopp
   refuse = ({ name, operation }) => (name === "app" && operation === "UPDATE" ? policy : undefined);
   const restore = await plane.restore({ state: "FAILED" });
   expect(restore.errors).toEqual([
-    expect.stringMatching(`^Deployment ${namespace}/app cannot be stopped: PATCH .*${policy}; see to it`),
+    expect.stringMatching(
+      `^Deployment ${namespace}/app cannot be stopped: PATCH .*${policy}; change what refuses that`,
+    ),
   ]);
   expect(await plane.log(restore)).toContain("nothing in the namespaces was touched");
   expect((await plane.get("v1/configmaps", "accepted")).metadata.uid).toBe(metadata.uid);

@@ -9,7 +9,7 @@ import type { State } from "./state.ts";
 const config = (release: string) => object("v1", "ConfigMap", "settings", "w", { data: { release } });
 const claim = object("v1", "PersistentVolumeClaim", "data", "w", { spec: {} });
 const web = object("apps/v1", "Deployment", "web", "w", { spec: { replicas: 1 } });
-const isBack = { namespace: "", text: "the restore failed: the control plane is as it was before it" };
+const isBack = { namespace: "", text: "the restore failed and was rolled back: the control plane is as before" };
 const place = { namespace: "", text: "what it replaced is in folder archives under safety/u1" };
 
 interface Picture {

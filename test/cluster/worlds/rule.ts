@@ -34,7 +34,7 @@ export interface Restored {
  * (kind and name, namespace in the message's namespace or text) AND a copy still exists whose place the message tells (the
  * safety archive under safety/<uuid> in storage still there and containing it, or the backup's archive still there and
  * containing it, or a persistent volume that the message names and that still exists with its data). "As it was before"
- * (message "the control plane is as it was before it") is said only if that is so: every object then equals its state before
+ * (message "the control plane is as before") is said only if that is so: every object then equals its state before
  * (modulo server-set fields). COMPLETED without messages only if everything is as saved (every saved object there and equal,
  * no live leftovers). Where neither all is as saved nor all as before, what differs is named. What belongs to others is
  * unchanged.
@@ -169,7 +169,7 @@ function lostData(claim: string, { saved, before, after, outcome, copies }: Rest
 
 function untruths(outcome: RestoreOutcome, fromBefore: readonly string[], others: number): readonly string[] {
   const { state, messages } = outcome;
-  const isSaid = messages.some(({ text }) => /control plane is as it was before it(?!, but)/.test(text));
+  const isSaid = messages.some(({ text }) => /control plane is as before(?!, (but|except))/.test(text));
   return [
     ...(isSaid ? fromBefore.map((line) => `untrue that all is as before: ${line}`) : []),
     ...(state === "COMPLETED" && messages.length === 0 && others > 0 ? ["COMPLETED without a word"] : []),

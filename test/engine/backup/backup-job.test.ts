@@ -63,7 +63,7 @@ test("an item that is no entity is refused with those that exist, and an unknown
   const scene = await Scene.open();
   await expect(scene.startBackup("kube-system")).rejects.toMatchObject({
     code: "INVALID_ARGUMENT",
-    message: 'item "kube-system" is no backup entity: there are cdp, vault-system',
+    message: 'item "kube-system" is not a backup entity: there are cdp, vault-system',
   });
   scene.simulator.intercept(() => unavailable);
   await expect(scene.startBackup("vault-system")).rejects.toMatchObject({ code: "UNAVAILABLE" });
@@ -323,7 +323,7 @@ test("a claim whose data cannot be saved is a warning that names it, and stays a
   const again = await scene.restore(backup.crn);
   expect(texts(again.errors)).toEqual([]);
   expect(texts(again.warnings)).toContain(
-    "cdp: claim share is on its volume share again, whose data is not in the backup",
+    "cdp: claim share has its volume share again, with its current data: the backup has none",
   );
   expect(await phase()).toBe("Bound");
 });

@@ -105,7 +105,7 @@ test("one that another service has made goes with what the cluster knows of it, 
   await scene.until(() => scene.engine.listBackups(all).items.length === 0);
   const log = scene.engine.getLogs(deletion);
   expect(log).toMatch(
-    /deleted the snapshot of VolumeSnapshotContent left[^]*its snapshots are not known[^]*PARTIALLY_FAILED/,
+    /deleted the snapshot of VolumeSnapshotContent left[^]*its snapshots are unknown[^]*PARTIALLY_FAILED/,
   );
   expect(scene.archives("backups")).toEqual([]);
   expect(await scene.names(contents)).toEqual([]);

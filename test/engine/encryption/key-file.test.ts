@@ -25,8 +25,8 @@ test("the first key writes and all of them read, whatever blanks, comments and l
 
 test("a file that is malformed is refused with its name and line, and without its content", async () => {
   const wrong: [content: string, message: string][] = [
-    ["", "there is no key in it"],
-    ["# only a comment\n", "there is no key in it"],
+    ["", "it contains no key"],
+    ["# only a comment\n", "it contains no key"],
     [secretOf("a"), "line 1: write an id, a space, and a key in base64"],
     [`a ${secretOf("a")} b`, "line 1: write an id, a space, and a key in base64"],
     [`${"i".repeat(65)} ${secretOf("a")}`, "line 1: an id has at most 64"],

@@ -151,7 +151,10 @@ test.each([
   const { state, errors } = await scene.restored(crn);
   expect({ state, errors: texts(errors) }).toEqual({
     state: "FAILED",
-    errors: ["the restore was cancelled by alice", "the restore failed: the control plane is as it was before it"],
+    errors: [
+      "the restore was cancelled by alice",
+      "the restore failed and was rolled back: the control plane is as before",
+    ],
   });
   expect(scene.engine.getLogs(crn)).toContain("the restore was cancelled by alice: it stops at the next safe point");
   expect(differences(before, await scene.picture()).filter((line) => !notProvisioned.test(line))).toEqual([]);
@@ -168,7 +171,7 @@ test("a restore that is cancelled, and whose service then dies, goes back, and c
   await restoreReaches(scene.engine, crn, "FAILED");
   expect(texts(scene.engine.describeRestore(crn).errors)).toEqual([
     "the restore was cancelled by alice",
-    "the restore failed: the control plane is as it was before it",
+    "the restore failed and was rolled back: the control plane is as before",
   ]);
   expect(await scene.restore(backupCrn)).toMatchObject({ state: "COMPLETED", errors: [] });
 });

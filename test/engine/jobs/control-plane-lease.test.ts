@@ -171,13 +171,13 @@ async function takenOver(more: { needsRollback?: boolean }) {
 test("a job whose control plane another service has worked on meanwhile fails, and cleans up once it has it again", async () => {
   const { seen, errors } = await takenOver({});
   expect(seen).toEqual(["phase", "cleaned up"]);
-  expect(errors).toEqual([expect.stringContaining("has worked on the control plane since")]);
+  expect(errors).toEqual([expect.stringContaining("has worked on the control plane while")]);
 });
 
 test("a job that has left things in between then touches nothing more, and says where all lies", async () => {
   const { seen, errors } = await takenOver({ needsRollback: true });
   expect(seen).toEqual(["phase"]);
-  expect(errors).toEqual([expect.stringMatching(/^all lies there: b\/two\/1 has worked on the control plane since/)]);
+  expect(errors).toEqual([expect.stringMatching(/^all lies there: b\/two\/1 has worked on the control plane while/)]);
 });
 
 test("a job that waits for another service can be cancelled", async () => {

@@ -76,7 +76,7 @@ test.each(left("failed"))("a restore that an earlier service left on its way bac
   const { state, errors } = await scene.restored(crn);
   expect({ state, last: texts(errors).at(-1) }).toEqual({
     state: "FAILED",
-    last: "the restore failed: the control plane is as it was before it",
+    last: "the restore failed and was rolled back: the control plane is as before",
   });
   expect(differences(picture, await scene.picture()).filter((line) => !notProvisioned.test(line))).toEqual([]);
   expect(scene.archives("safety")).toEqual([]);

@@ -23,7 +23,7 @@ test.each([
   const { state, errors } = scene.engine.describeBackup(crn);
   expect({ state, errors: texts(errors) }).toEqual({
     state: "FAILED",
-    errors: [`the job's checkpoint ${lost} is missing: report it, and start the job anew`],
+    errors: [`the job's checkpoint ${lost} is missing: report it, and start the job again`],
   });
   expect(scene.archives("backups")).toEqual([]);
   expect(scene.simulator.volumes.snapshotHandles()).toEqual([]);
@@ -42,8 +42,8 @@ test("a restore that has lost what its safety archive does not hold deletes noth
   expect({ state, errors: texts(errors) }).toEqual({
     state: "FAILED",
     errors: [
-      "the job's checkpoint PRE_VALIDATION is missing: report it, and start the job anew",
-      "the restore failed: the control plane is as it was before it",
+      "the job's checkpoint PRE_VALIDATION is missing: report it, and start the job again",
+      "the restore failed and was rolled back: the control plane is as before",
     ],
   });
   expect((await scene.get(stray)).metadata.uid).toBe(uid);
@@ -59,10 +59,10 @@ test("a restore that has lost how far it had come undoes nothing, keeps all that
   const [lost, where] = texts(errors);
   expect({ state, lost }).toEqual({
     state: "FAILED",
-    lost: "the job's checkpoint PRE_VALIDATION/stage is missing: report it, and start the job anew",
+    lost: "the job's checkpoint PRE_VALIDATION/stage is missing: report it, and start the job again",
   });
   expect(where).toMatch(
-    /^how far the restore had come is not known any more, so nothing is undone: report it\. .* under safety\//,
+    /^the record of the restore's progress is missing, so nothing is undone: report it\. .* under safety\//,
   );
   expect(scene.archives("safety")).toHaveLength(1);
 });

@@ -59,7 +59,7 @@ test("a restore goes by the flags of the service that recorded it", async () => 
   expect(includedNamespaces).toContain("monitoring");
   expect(texts(errors)).toEqual([
     expect.stringMatching(/^cdp: ConfigMap theme was not restored: .* no themes$/u),
-    expect.stringContaining("not all was restored"),
+    expect.stringContaining("not everything was restored"),
   ]);
 });
 
@@ -80,7 +80,7 @@ test("a job with parameters of a version that this program does not know fails, 
   const { state, errors } = await finished(scene, crn);
   expect(state).toBe("FAILED");
   expect(texts(errors)[0]).toBe(
-    "the job has parameters of version 2, and this program knows version 1 only: start the one that recorded it",
+    "the job has parameters of version 2, but this version of the service knows only version 1: start the one that recorded it",
   );
 });
 
@@ -94,6 +94,6 @@ test("a restore that was recorded before there were plans is one of all, to wher
     plan: { selection: { what: "all" }, mode: "replace", mapping: {} },
   });
   expect(() => parametersOf("restore", { itemName: "", parameters: '{"version":3}' }, flags)).toThrow(
-    "the job has parameters of version 3, and this program knows version 2 only",
+    "the job has parameters of version 3, but this version of the service knows only version 2",
   );
 });

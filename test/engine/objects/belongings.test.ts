@@ -111,7 +111,7 @@ test("an archive that somebody else may have made brings nothing that only a lab
   const { state, errors } = await scene.restore(crn);
   expect([state, texts(errors)]).toEqual([
     "FAILED",
-    [expect.stringMatching(/CSIDriver ours is nothing that .*, that is not believed .*: take it out by hand/)],
+    [expect.stringMatching(/CSIDriver ours is not needed by .*, that is not trusted .*: remove it by hand/)],
   ]);
 });
 
@@ -125,7 +125,7 @@ test("kinds that the account may not look through are told in the log, and what 
   });
   const { crn, warnings } = await scene.backup();
   expect(texts(warnings)).toEqual([
-    "--further-objects names what does not exist: priorityclasses.scheduling.k8s.io/gone, widgets.example.com",
+    "--further-objects names objects that do not exist: priorityclasses.scheduling.k8s.io/gone, widgets.example.com",
   ]);
   expect(scene.engine.getLogs(crn)).toContain("the account may not get and list csidrivers.storage.k8s.io");
 });
@@ -148,8 +148,8 @@ test("role bindings elsewhere that the control plane's accounts have are told in
 });
 
 test.each([
-  ["configmaps", "name those with --further-namespaces"],
-  ["nodes", "which are this cluster's alone"],
+  ["configmaps", "use --further-namespaces instead"],
+  ["nodes", "which belong to this cluster only"],
 ])("--further-objects %s is refused before anything is saved", async (resource, message) => {
   const scene = await Scene.open({ furtherObjects: [{ resource }] });
   const { state, errors } = await scene.backup();

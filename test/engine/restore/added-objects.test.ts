@@ -19,7 +19,7 @@ test("cluster-scoped objects that a failed restore has made are gone again, but 
   expect(await scene.names(bindings)).toEqual(bindingsBefore);
   expect(await scene.names(classes)).toEqual([...classesBefore, "cdp-critical"].sort());
   expect(texts(warnings)).toContain(
-    "going back: PriorityClass cdp-critical was made by the restore and stays: others than these namespaces may use it",
+    "rolling back: PriorityClass cdp-critical was created by the restore and stays: others outside these namespaces may use it",
   );
 });
 
@@ -47,7 +47,7 @@ test("cluster-scoped objects that a failed restore has put back are again as the
   expect((await scene.get(definition)).metadata.labels).toEqual({ release: "1" });
   const { state, warnings } = await scene.restored(crn);
   expect(state).toBe("FAILED");
-  expect(texts(warnings).filter((text) => text.includes("left so"))).toEqual([]);
+  expect(texts(warnings).filter((text) => text.includes("left as it is"))).toEqual([]);
   expect((await scene.get(definition)).metadata.labels).toEqual({ release: "2" });
   expect(await scene.names(gadgets)).toEqual([]);
   expect((await scene.get(`${bindings}/cdp-controller`))["subjects"] ?? []).toEqual([]);
@@ -61,10 +61,10 @@ test("a namespace that a failed restore has made stays, empty, with a warning", 
   const { state, warnings, errors } = await scene.restore(backup.crn);
   expect(state).toBe("FAILED");
   expect(texts(errors).at(-1)).toContain(
-    "the restore failed: the control plane is as it was before it, but not in what its warnings name",
+    "the restore failed and was rolled back: the control plane is as before, except for what its warnings name",
   );
   expect(texts(warnings)).toContain(
-    "going back: Namespace vault-system was made by the restore and stays: nothing that the restore has made is left in it",
+    "rolling back: Namespace vault-system was created by the restore and stays: nothing that the restore created is left in it",
   );
   expect(await scene.names("/api/v1/namespaces/vault-system/secrets")).toEqual([]);
   expect(await scene.names("/api/v1/namespaces/vault-system/persistentvolumeclaims")).toEqual([]);

@@ -47,7 +47,7 @@ test("objects that a limit range or webhook has changed are told of together, wi
     { spec: { containers: [{ ...container, ...limits }] } },
   ] as const;
   expect(warnings(changed, changed)).toEqual([
-    "cdp: Pod o-0, o-1 are not quite as saved, but changed by the cluster in spec.containers.0.resources: " +
+    "cdp: Pod o-0, o-1 are not exactly as saved: the cluster changed spec.containers.0.resources; " +
       "see which webhook, policy, limit range or default does that",
   ]);
 });

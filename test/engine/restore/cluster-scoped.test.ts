@@ -4,7 +4,7 @@ import { forge, globally } from "./forgery.ts";
 
 const classes = "/apis/networking.k8s.io/v1/ingressclasses";
 
-test("a cluster-scoped object of a version that is not served any more comes back in one that is", async () => {
+test("a cluster-scoped object of a version that is no longer served comes back in one that is", async () => {
   const scene = await Scene.open({ isEncrypted: false });
   await scene.create("/apis/networking.k8s.io/v1/namespaces/cdp/ingresses", {
     metadata: { name: "front" },
@@ -20,7 +20,7 @@ test("a cluster-scoped object of a version that is not served any more comes bac
   const { errors, warnings } = await scene.restore(crn);
   expect(texts(errors)).toEqual([]);
   expect(texts(warnings)).toContain(
-    "ingressclasses.networking.k8s.io are restored as networking.k8s.io/v1: networking.k8s.io/v1beta1 is not served any more",
+    "ingressclasses.networking.k8s.io are restored as networking.k8s.io/v1: networking.k8s.io/v1beta1 is no longer served",
   );
   expect(await scene.get(`${classes}/ours`)).toMatchObject({
     apiVersion: "networking.k8s.io/v1",

@@ -63,7 +63,7 @@ test("what somebody was deleting before is left to those who hold it", async () 
   const restore = await scene.restore(backup.crn);
   expect(texts(restore.errors)).toEqual([]);
   expect((await scene.get(`${configMaps}/going`)).metadata["finalizers"]).toEqual(["example.com/hold"]);
-  expect(scene.engine.getLogs(restore.crn)).toContain("ConfigMap cdp/going was being deleted before");
+  expect(scene.engine.getLogs(restore.crn)).toContain("ConfigMap cdp/going was already being deleted");
 });
 
 test("a live object that cannot be made as it was saved stays as it is, and is named", async () => {
@@ -81,7 +81,7 @@ test("a live object that cannot be made as it was saved stays as it is, and is n
   expect(restore.state).toBe("FAILED");
   expect(texts(restore.errors)).toEqual([
     expect.stringMatching(/^cdp: Secret live is not as saved, and stays as it is: PUT/),
-    expect.stringMatching(/^not all was restored\. The objects that were there before are in .* under safety\//),
+    expect.stringMatching(/^not everything was restored\. The objects that were there before are in .* under safety\//),
   ]);
   expect(isDeleted).toBe(false);
   expect(await scene.get(`${secrets}/live`)).toMatchObject({ metadata: { uid: now.metadata.uid }, data: now["data"] });
@@ -101,7 +101,7 @@ test("what a policy does not let be deleted stays, is named, and holds up nothin
   isDeleting = true; // a policy that was not there when it was tried
   const restore = await scene.restored(crn);
   expect(texts(restore.errors)[0]).toMatch(
-    /^cdp: ConfigMap later is not in the backup and stays, as it cannot be deleted/,
+    /^cdp: ConfigMap later is not in the backup and stays, because it cannot be deleted/,
   );
   expect(scene.engine.getLogs(restore.crn)).toContain("STARTING_APPS phase finished");
 });
@@ -124,8 +124,10 @@ async function rollingBack(scene: Scene, isOver: (log: string) => boolean) {
 
 test("a restore that goes back tries again what is refused, until it is taken", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0, rollBackTimeout: 60_000 });
-  const { errors, before } = await rollingBack(scene, (log) => log.includes("going back: 1 objects are refused still"));
-  expect(texts(errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
+  const { errors, before } = await rollingBack(scene, (log) =>
+    log.includes("rolling back: 1 objects are refused still"),
+  );
+  expect(texts(errors).at(-1)).toBe("the restore failed and was rolled back: the control plane is as before");
   expect(differences(before, await scene.picture()).filter((line) => !line.includes("annotations"))).toEqual([]);
   expect(scene.archives("safety")).toEqual([]);
 });
@@ -134,9 +136,9 @@ test("a restore that cannot go back whole says which objects are missing, and ke
   const scene = await Scene.open({ maxRefusedObjects: 0 });
   const { errors } = await rollingBack(scene, () => false);
   expect(texts(errors).slice(-2)).toEqual([
-    expect.stringMatching(/^going back: is not as it was before: ConfigMap cdp\/later: POST .*not by our policy/),
+    expect.stringMatching(/^rolling back: is not as it was before: ConfigMap cdp\/later: POST .*not by our policy/),
     expect.stringMatching(
-      /^the restore failed, and going back has not brought back all\. The objects that were there before .*safety\//,
+      /^the restore failed, and its rollback did not bring everything back\. The objects that were there before .*safety\//,
     ),
   ]);
   expect(scene.archives("safety")).toHaveLength(1);
@@ -156,10 +158,10 @@ test("claims that nobody lets be made hold up nothing else when a restore goes b
   const told = texts(errors);
   expect(told).toContainEqual(
     expect.stringMatching(
-      /^going back: claims are not as they were: .*PersistentVolumeClaim cdp\/\S+, whose volume is pvc-\S+: /,
+      /^rolling back: claims could not be put back: .*PersistentVolumeClaim cdp\/\S+, whose volume is pvc-\S+: /,
     ),
   );
-  expect(told.at(-1)).toMatch(/going back has not brought back all.* under safety\//);
+  expect(told.at(-1)).toMatch(/rollback did not bring everything back.* under safety\//);
   const lost = differences(before, await scene.picture());
   expect(lost.filter((line) => line.includes("ConfigMap"))).toEqual([]);
   expect(scene.archives("safety")).toHaveLength(1);
@@ -180,7 +182,7 @@ test("what goes while a restore runs, as the garbage collector takes it, is made
   });
   const crn = await scene.startRestore(backup.crn);
   expect(await scene.restored(crn)).toMatchObject({ state: "COMPLETED", warnings: [], errors: [] });
-  expect(scene.engine.getLogs(crn)).toContain(`ConfigMap cdp/${name} has gone since it was there, and is made again`);
+  expect(scene.engine.getLogs(crn)).toContain(`ConfigMap cdp/${name} is gone again, and is recreated`);
   expect(differences(before, await scene.picture())).toEqual([]);
 });
 
@@ -215,6 +217,6 @@ test("what is deleted after it was restored is named", async () => {
   });
   const restore = await scene.restore(backup.crn);
   expect(texts(restore.warnings)).toEqual([
-    `cdp: ConfigMap ${name} was restored and is not there any more: see who has deleted it`,
+    `cdp: ConfigMap ${name} was restored but no longer exists: see who deleted it`,
   ]);
 });

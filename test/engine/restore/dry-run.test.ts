@@ -85,7 +85,7 @@ test("nothing is touched where a pod of what runs would be refused, and the work
   );
   expect(errors).toEqual([
     expect.stringMatching(
-      /^what is there would be lost, .*: Deployment cdp\/cdp-api: POST .*violates PodSecurity "restricted:latest": host namespaces; see to it/,
+      /^existing objects would be lost, .*: Deployment cdp\/cdp-api: POST .*violates PodSecurity "restricted:latest": host namespaces; change what refuses it/,
     ),
   ]);
   await expectUntouched(scene, before, log);
@@ -101,20 +101,25 @@ test("nothing is touched where what runs may not be stopped, deleted and made ag
   const before = await scene.versions();
   const deployment = `${apps}/deployments/cdp-api`;
   for (const [method, path, part, words] of [
-    ["PATCH", deployment, '"replicas":0', /^Deployment cdp\/cdp-api cannot be stopped: PATCH .*not here; see to it/],
+    [
+      "PATCH",
+      deployment,
+      '"replicas":0',
+      /^Deployment cdp\/cdp-api cannot be stopped: PATCH .*not here; change what refuses that/,
+    ],
     [
       "PATCH",
       deployment,
       '"replicas":3',
-      /^what is there would be lost, .*: Deployment cdp\/cdp-api: PATCH .*not here/,
+      /^existing objects would be lost, .*: Deployment cdp\/cdp-api: PATCH .*not here/,
     ],
     ["DELETE", `${core}/pods/alone`, "", /^Pod cdp\/alone cannot be stopped: DELETE .*not here/],
-    ["POST", `${core}/pods`, '"alone"', /^what is there would be lost, .*: Pod cdp\/alone: POST .*not here/],
+    ["POST", `${core}/pods`, '"alone"', /^existing objects would be lost, .*: Pod cdp\/alone: POST .*not here/],
     [
       "POST",
       `${core}/persistentvolumeclaims`,
       "",
-      /^what is there would be lost, .*: PersistentVolumeClaim cdp\/\S+: /,
+      /^existing objects would be lost, .*: PersistentVolumeClaim cdp\/\S+: /,
     ],
   ] as const) {
     const { errors, log } = await restoreWith(scene, crn, (it) =>

@@ -54,7 +54,7 @@ test.each([
   expect(isExchanged).toBe(true);
   expect(texts(restore.errors)).toEqual([
     expect.stringMatching(/manifest\.json was altered: it is not the one that was written here/),
-    "the restore failed: the control plane is as it was before it",
+    "the restore failed and was rolled back: the control plane is as before",
   ]);
   await expectNothingElseTouched(scene);
 });
@@ -81,7 +81,9 @@ test("a safety archive that is exchanged is not believed: going back says where 
   const restore = await scene.restored(crn);
   expect(texts(restore.errors)).toEqual([
     expect.stringContaining(`${folderOf(backupCrn)}/manifest.json was altered`),
-    expect.stringMatching(new RegExp(`going back failed too: ${safety}/manifest.json was altered: .*The objects that`)),
+    expect.stringMatching(
+      new RegExp(`the rollback failed, too: ${safety}/manifest.json was altered: .*The objects that`),
+    ),
   ]);
   await expectNothingElseTouched(scene);
 });

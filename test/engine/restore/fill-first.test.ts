@@ -133,7 +133,7 @@ test("a claim whose filler is refused is filled when the applications have stopp
   const restore = await scene.restore(backup.crn);
   expect({ state: restore.state, errors: texts(restore.errors) }).toEqual({ state: "COMPLETED", errors: [] });
   expect(log(scene, restore.crn)).toMatch(
-    /PRE_VALIDATION filled when the applications have stopped, as .*exceeded quota: small: claims \S+\n/,
+    /PRE_VALIDATION DRS-R065 filled only after the applications stop, because .*exceeded quota: small: claims \S+\n/,
   );
   expect(log(scene, restore.crn)).toContain("filled 2 volumes while");
   expect(left(before, await scene.picture())).toEqual([]);
@@ -157,7 +157,7 @@ test("a service without rights in its namespace fills all when the applications 
     asked: [],
   });
   expect(log(scene, restore.crn)).toMatch(
-    /PRE_VALIDATION filled when .*, as the service's account lacks rights that filling them before needs: .*create.* persistentvolumeclaims.* in drs.*: claims \S+, \S+, \S+\n/,
+    /PRE_VALIDATION DRS-R065 filled only after .*, because the service's account lacks rights that filling them in advance needs: .*create.* persistentvolumeclaims.* in drs.*: claims \S+, \S+, \S+\n/,
   );
   expect(left(before, await scene.picture())).toEqual([]);
   expect(await traces(scene)).toEqual(none);
@@ -184,7 +184,7 @@ test("a claim whose driver makes no volume beside its pod is filled there", asyn
 
   scene.simulator.volumes.fillNode("sim-node-1");
   const restore = await scene.restore(backup.crn);
-  expect(log(scene, restore.crn)).toMatch(/filled when .*no room on sim-node-1: claims cdp\/idle\n/);
+  expect(log(scene, restore.crn)).toMatch(/filled only after .*no room on sim-node-1: claims cdp\/idle\n/);
   expect(await traces(scene)).toMatchObject({ fillers: ["bystander"], snapshots: [] });
 });
 
@@ -324,7 +324,7 @@ test.each([
     const { state, errors } = await scene.restored(crn);
     expect({ state, errors: texts(errors).slice(1) }).toEqual({
       state: "FAILED",
-      errors: [expect.stringMatching(/^going back is turned off\. .* persistent volumes pvc-\S+ of vault-system\//)],
+      errors: [expect.stringMatching(/^rollback is turned off\. .* persistent volumes pvc-\S+ of vault-system\//)],
     });
     const { labelled, ...others } = (await traces(scene)) as { labelled: { metadata: { labels: object } }[] };
     const { labelled: _none, ...noOthers } = none;
@@ -348,7 +348,7 @@ test("a restore that may not go back and is refused a claim on its way leaves no
     state: "FAILED",
     errors: [
       expect.stringMatching(/^POST \S+\/vault-system\/persistentvolumeclaims: .*no claims today/),
-      expect.stringContaining("going back is turned off"),
+      expect.stringContaining("rollback is turned off"),
     ],
   });
   const { labelled, ...others } = (await traces(scene)) as { labelled: { metadata: { labels: object } }[] };

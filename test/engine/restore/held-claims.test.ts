@@ -37,12 +37,12 @@ test("claims that are held in several namespaces are waited for together, and al
   const claims = [claim, "/api/v1/namespaces/vault-system/persistentvolumeclaims/data-vault-0"];
   for (const path of claims) await scene.change(path, inUse);
   const crn = await scene.startRestore(backup.crn);
-  await scene.until(() => scene.engine.getLogs(crn).includes("going back"));
+  await scene.until(() => scene.engine.getLogs(crn).includes("rolling back"));
   for (const path of claims) await scene.change(path, { metadata: { finalizers: null } });
   const { errors } = await scene.restored(crn);
   for (const name of ["cdp are still there 1.5 s after their deletion: cdp-artifacts", "vault-system are still there"])
     expect(texts(errors)).toContainEqual(expect.stringContaining(`claims of ${name}`));
-  expect(texts(errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
+  expect(texts(errors).at(-1)).toBe("the restore failed and was rolled back: the control plane is as before");
 });
 
 test("a claim that a user's snapshot holds for ever does not keep a restore from going back", async () => {
@@ -54,12 +54,12 @@ test("a claim that a user's snapshot holds for ever does not keep a restore from
   await scene.create(snapshots, neverReady);
   await scene.change(claim, held);
   scene.simulator.intercept(({ method, path }) =>
-    method === "PATCH" && path === api && !scene.engine.getLogs(crn).includes("going back")
+    method === "PATCH" && path === api && !scene.engine.getLogs(crn).includes("rolling back")
       ? { status: 403, body: { kind: "Status", reason: "Forbidden", message: "not now" } }
       : undefined,
   );
   const { errors } = await scene.restored(crn);
-  expect(texts(errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
+  expect(texts(errors).at(-1)).toBe("the restore failed and was rolled back: the control plane is as before");
   expect(scene.simulator.volumes.read("cdp", "cdp-artifacts", "newer").toString()).toBe("than the backup");
 });
 

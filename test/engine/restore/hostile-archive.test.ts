@@ -50,13 +50,13 @@ const forgeries: readonly (Forgery & { readonly what: string; readonly message: 
     what: "a cluster role binding for everybody",
     type: bindings,
     object: { metadata: { name: "x" }, subjects: [everybody], roleRef: admin },
-    message: /ClusterRoleBinding x is nothing that the objects of the backup need/,
+    message: /ClusterRoleBinding x is not needed by any object of the backup/,
   },
   {
     what: "a cluster role that nothing in the backup uses",
     type: roles,
     object: { metadata: { name: "x" }, rules: [{ apiGroups: ["*"], resources: ["*"], verbs: ["*"] }] },
-    message: /ClusterRole x is nothing that the objects of the backup need/,
+    message: /ClusterRole x is not needed by any object of the backup/,
   },
   {
     what: "a cluster role that adds to the rights of whoever may edit",
@@ -65,32 +65,32 @@ const forgeries: readonly (Forgery & { readonly what: string; readonly message: 
       metadata: { name: "x", labels: { "rbac.authorization.k8s.io/aggregate-to-edit": "true" } },
       rules: [{ apiGroups: ["platform.cdp.example", "*"], resources: ["*"], verbs: ["*"] }],
     },
-    message: /ClusterRole x is also for "whoever is bound to ClusterRole edit", which is not believed .* take it out/,
+    message: /ClusterRole x is also for "anyone bound to ClusterRole edit", which is not trusted .* remove it/,
   },
   {
     what: "a cluster role binding for everybody that says it is of a Helm release",
     type: bindings,
     object: { metadata: { name: "x", ...released }, subjects: [everybody], roleRef: admin },
-    message: /ClusterRoleBinding x is nothing that the objects of the backup need.*not believed .* take it out/,
+    message: /ClusterRoleBinding x is not needed by any object of the backup.*not trusted .* remove it/,
   },
   {
     what: "an admission policy that says it is of a Helm release",
     type: globally("admissionregistration.k8s.io/v1", "MutatingAdmissionPolicy", "mutatingadmissionpolicies"),
     object: { metadata: { name: "x", ...released }, spec: {} },
-    message: /MutatingAdmissionPolicy x is nothing that the objects of the backup need.*not believed .* take it out/,
+    message: /MutatingAdmissionPolicy x is not needed by any object of the backup.*not trusted .* remove it/,
   },
   {
     what: "a webhook that sends what is written elsewhere",
     type: webhooks,
     object: { metadata: { name: "x" }, webhooks: [outside] },
-    message: /MutatingWebhookConfiguration x is nothing that the objects of the backup need/,
+    message: /MutatingWebhookConfiguration x is not needed by any object of the backup/,
   },
   {
     what: "a cluster role binding for one of the backup's accounts and everybody",
     type: bindings,
     object: { metadata: { name: "x" }, subjects: [ours, everybody], roleRef: admin },
     message:
-      /clusterrolebindings\.ndjson\.zst is damaged: line \d+: ClusterRoleBinding x is also for "Group system:authenticated", which is not believed .* take it out/,
+      /clusterrolebindings\.ndjson\.zst is damaged: line \d+: ClusterRoleBinding x is also for "Group system:authenticated", which is not trusted .* remove it/,
   },
   {
     what: "a cluster role binding for accounts of the backup and of another namespace",
@@ -106,13 +106,13 @@ const forgeries: readonly (Forgery & { readonly what: string; readonly message: 
     what: `a webhook into the backup and ${JSON.stringify(leak)}`,
     type: webhooks,
     object: { metadata: { name: "x" }, webhooks: [inside, leak] },
-    message: /line \d+: MutatingWebhookConfiguration x is also for "what webhook leak\.x calls", .* take it out/,
+    message: /line \d+: MutatingWebhookConfiguration x is also for "what webhook leak\.x calls", .* remove it/,
   })),
   {
     what: "a namespace outside the backup",
     type: globally("v1", "Namespace", "namespaces"),
     object: { metadata: { name: "kube-public" } },
-    message: /Namespace kube-public is nothing that the objects of the backup need/,
+    message: /Namespace kube-public is not needed by any object of the backup/,
   },
   {
     what: "a kind without namespace that no backup holds",
@@ -151,10 +151,10 @@ const forgeries: readonly (Forgery & { readonly what: string; readonly message: 
     message: /it has no metadata/,
   },
   {
-    what: "namespaces that are none of the control plane's",
+    what: "namespaces that are not the control plane's",
     manifest: { includedNamespaces: ["cdp", "vault-system", "kube-system"] },
     message:
-      /the backup holds namespaces that are none of the control plane's \(cdp, vault-system\): kube-system; .*--further-namespaces/,
+      /the backup contains namespaces that are not the control plane's \(cdp, vault-system\): kube-system; .*--further-namespaces/,
   },
 ];
 

@@ -94,7 +94,7 @@ test("a service whose address is taken by now gets another one, and that is told
   expect(ours).toMatch(/^\d+\./);
   expect(ours).not.toBe(clusterIP);
   expect(warnings).toEqual([
-    expect.stringMatching(/^default: service ours has new addresses or ports, as it cannot have its own: /),
+    expect.stringMatching(/^default: service ours has new addresses or ports, because it cannot get its former ones: /),
   ]);
 });
 

@@ -47,7 +47,7 @@ function failing(scene: Scene): { crn: string } {
   scene.simulator.intercept(({ method, path }) => {
     if (job.crn === "" || method !== "PATCH" || path !== `${deployments}/cdp-api`) return undefined;
     const log = scene.engine.getLogs(job.crn);
-    const isStarting = log.includes("STARTING_APPS phase started") && !log.includes("going back");
+    const isStarting = log.includes("STARTING_APPS phase started") && !log.includes("rolling back");
     return isStarting ? { status: 403, body: { kind: "Status", reason: "Forbidden", message: "not now" } } : undefined;
   });
   return job;
@@ -61,7 +61,9 @@ test("a claim that is not in the backup stays as it is, and is named", async () 
   const restore = await scene.restore(backup.crn);
   await scene.simulator.settled();
   expect(texts(restore.errors)).toEqual([]);
-  expect(texts(restore.warnings)).toContain("cdp: claim later is not in the backup with its data, and left as it is");
+  expect(texts(restore.warnings)).toContain(
+    "cdp: the backup does not have the data of claim later, which is left as it is",
+  );
   const claim = await scene.get(`${claims}/later`);
   expect(claim.metadata.uid).toBe(uid);
   expect(scene.simulator.volumes.read("cdp", "later", "data").toString()).toBe("only copy");
@@ -98,7 +100,7 @@ test("a claim that is being deleted, and in no backup, is made again on its volu
   await scene.simulator.settled();
   expect(texts(restore.errors)).toEqual([]);
   expect(texts(restore.warnings)).toContain(
-    `cdp: claim later is on its volume ${volume} again, whose data is not in the backup; it was being deleted, and is not any more: delete it again if that is wanted`,
+    `cdp: claim later has its volume ${volume} again, with its current data: the backup has none; it was being deleted and no longer is: delete it again if you want that`,
   );
   expect((await scene.get(`${claims}/later`)).metadata).not.toHaveProperty("deletionTimestamp");
   expect(scene.simulator.volumes.read("cdp", "later", "data").toString()).toBe("only copy");
@@ -143,10 +145,10 @@ test("a claim that was being deleted is there with its data though the restore f
   expect(restore.state).toBe("FAILED");
   expect(scene.engine.getLogs(crn)).not.toContain("DELETING_OBJECTS phase started");
   expect(texts(restore.warnings)).toContain(
-    `cdp: going back: claim later is on its volume ${volume} again; it was being deleted, and is not any more: delete it again if that is wanted`,
+    `cdp: rolling back: claim later has its volume ${volume} again; it was being deleted and no longer is: delete it again if you want that`,
   );
   expect(texts(restore.errors).at(-1)).toMatch(
-    /^the restore failed: the control plane is as it was before it, but not in what its warnings name\. .* under safety\//,
+    /^the restore failed and was rolled back: the control plane is as before, except for what its warnings name\. .* under safety\//,
   );
   expect(scene.archives("safety")).toHaveLength(1);
   expect(await volumeNameOf(scene, "later")).toBe(volume);
@@ -154,7 +156,7 @@ test("a claim that was being deleted is there with its data though the restore f
   expect(await policyOf(scene, volume)).toBe("Delete");
 });
 
-const isStopping = (log: string) => log.includes("STOPPING_APPS phase started") && !log.includes("going back");
+const isStopping = (log: string) => log.includes("STOPPING_APPS phase started") && !log.includes("rolling back");
 
 test("a claim that somebody makes while a restore runs stays when it goes back, and is named", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0 });
@@ -167,7 +169,7 @@ test("a claim that somebody makes while a restore runs stays when it goes back, 
   await scene.simulator.settled();
   expect(restore.state).toBe("FAILED");
   expect(texts(restore.warnings)).toContain(
-    "cdp: going back: claim meanwhile was made by somebody else while this restore ran, and stays",
+    "cdp: rolling back: claim meanwhile was created by someone else during this restore, and stays",
   );
   expect(scene.simulator.volumes.read("cdp", "meanwhile", "data").toString()).toBe("only copy");
 });
@@ -198,7 +200,7 @@ test("volumes that a restore keeps say so, and whose policy is Retain has it aga
   expect(former).toMatchObject({ spec: { persistentVolumeReclaimPolicy: "Retain" }, status: { phase: "Released" } });
   expect(JSON.stringify(former)).not.toContain("drs.cloudera.com");
   expect(scene.engine.getLogs(crn)).toContain(
-    `what claim cdp/retained held before is on volume ${volume}, whose policy is Retain`,
+    `the former data of claim cdp/retained is on volume ${volume}, whose policy is Retain`,
   );
   expect(await scene.names(volumes)).not.toContain(artifacts);
   const all = await Promise.all((await scene.names(volumes)).map((name) => scene.get(`${volumes}/${name}`)));
@@ -245,7 +247,7 @@ test("a Secret that is not in the backup stays where a volume that is kept needs
   expect(names).toContain("later-key");
   expect(names).not.toContain("other");
   expect(texts(restore.warnings)).toContain(
-    "cdp: Secret later-key is not in the backup, and left as it is: a volume that is kept needs it",
+    "cdp: Secret later-key is not in the backup, and is left as it is: a retained volume needs it",
   );
 });
 
@@ -255,7 +257,7 @@ test("a volume that somebody has deleted is named by the backup, and made again 
   await scene.remove(`${volumes}/${volume}`);
   const backup = await scene.backup();
   expect(texts(backup.warnings)).toEqual([
-    `cdp: volume ${volume} of claim cdp-artifacts is being deleted, and goes when the claim does`,
+    `cdp: volume ${volume} of claim cdp-artifacts is being deleted, and will be gone with the claim`,
   ]);
   scene.simulator.volumes.write("cdp", "cdp-artifacts", "data", "only copy");
   const job = failing(scene);
@@ -289,7 +291,7 @@ test("a claim without data in the backup that has gone comes back on the volume 
   await scene.simulator.settled();
   expect(texts(restore.errors)).toEqual([]);
   expect(texts(restore.warnings)).toContain(
-    `cdp: claim retained is on its volume ${volume} again, whose data is not in the backup`,
+    `cdp: claim retained has its volume ${volume} again, with its current data: the backup has none`,
   );
   expect(scene.simulator.volumes.read("cdp", "retained", "data").toString()).toBe("only copy");
 });
@@ -314,6 +316,6 @@ test("a volume made by hand that a restore has made again is named when it goes 
   expect(restore.state).toBe("FAILED");
   expect(await scene.names(claims)).not.toContain("share");
   expect(texts(restore.warnings)).toContain(
-    "going back: PersistentVolume share was made by the restore and stays: its data lies elsewhere, and stays when it is deleted",
+    "rolling back: PersistentVolume share was created by the restore and stays: its data lies elsewhere, and stays when it is deleted",
   );
 });

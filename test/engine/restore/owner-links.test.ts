@@ -93,7 +93,7 @@ test("an owner that was there all the time, in no namespace, is found in the end
   await links.linkPending(cluster, [node], 4, true);
   expect(given).toEqual([["n/dependent", [owner("Node", "node-now")]]]);
   expect(warnings).toEqual([
-    "n: ConfigMap dependent was owned by Secret the-secret, which is not there: it does not have this owner any more",
+    "n: ConfigMap dependent was owned by Secret the-secret, which does not exist: it no longer has this owner",
   ]);
 });
 

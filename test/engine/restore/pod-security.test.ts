@@ -7,7 +7,7 @@ const enforce = "pod-security.kubernetes.io/enforce";
 const namespace = "/api/v1/namespaces/cdp";
 const deployments = "/apis/apps/v1/namespaces/cdp/deployments";
 const api = `${deployments}/cdp-api`;
-const asBefore = "the restore failed: the control plane is as it was before it";
+const asBefore = "the restore failed and was rolled back: the control plane is as before";
 
 const label = (scene: Scene, level: string | null) =>
   scene.change(namespace, { metadata: { labels: { [enforce]: level } } });
@@ -35,7 +35,7 @@ function refuseOnTheWay(scene: Scene, crnOf: () => string, isRefused: (method: s
   scene.simulator.intercept(({ method, path, query, body }) => {
     const log = crnOf() === "" ? "" : scene.engine.getLogs(crnOf());
     const isTrial = query.has("dryRun") || JSON.stringify(body ?? {}).includes('"dryRun"');
-    const isOnTheWay = log.includes("STOPPING_APPS phase started") && !log.includes("going back");
+    const isOnTheWay = log.includes("STOPPING_APPS phase started") && !log.includes("rolling back");
     return isOnTheWay && !isTrial && isRefused(method, path) ? forbidden : undefined;
   });
 }
@@ -86,7 +86,7 @@ test("a label that is newer than the backup goes, whatever it says to the pods",
 const olderThanLabel = (kind: string, name: string) =>
   expect.stringMatching(
     new RegExp(
-      `^\\w+: ${kind} ${name} runs, but its pods would be refused if they were created anew, as the namespace's label ${enforce} is restricted: violates PodSecurity "restricted:latest": runAsNonRoot.*; change the workload or the label$`,
+      `^\\w+: ${kind} ${name} runs, but its pods would be refused if they were created again, because the namespace's label ${enforce} is restricted: violates PodSecurity "restricted:latest": runAsNonRoot.*; change the workload or the label$`,
     ),
   );
 
@@ -151,7 +151,7 @@ test("a label that the cluster does not take any more is an error that names it,
     expect.stringMatching(
       /^Namespace cdp has Pod Security level \(none\) in place of restricted: .*labels are guarded$/,
     ),
-    expect.stringMatching(/^not all was restored\. /),
+    expect.stringMatching(/^not everything was restored\. /),
   ]);
   expect(await readyOf(scene)).toMatchObject({ readyReplicas: 3 });
 });
@@ -162,7 +162,9 @@ test("nothing is stopped where a label that stays would refuse what runs", async
   const backup = await scene.backup();
   const before = await scene.versions();
   const { errors, crn } = await scene.restore(backup.crn);
-  expect(texts(errors)).toEqual([expect.stringMatching(/^what is there would be lost, .*Deployment cdp\/cdp-api: /)]);
+  expect(texts(errors)).toEqual([
+    expect.stringMatching(/^existing objects would be lost, .*Deployment cdp\/cdp-api: /),
+  ]);
   expect(scene.engine.getLogs(crn)).toContain("nothing in the namespaces was touched");
   expect(await scene.versions()).toEqual(before);
 });

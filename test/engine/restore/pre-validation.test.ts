@@ -66,7 +66,7 @@ test("a restore that cannot succeed says why and touches nothing", async () => {
       : undefined,
   );
   await restoreFails(
-    /environments\.platform\.cdp\.example of cdp cannot be read: conversion webhook .* failed: .*; start what converts them/,
+    /environments\.platform\.cdp\.example of cdp cannot be read: conversion webhook .* failed: .*; start the webhook that converts them/,
   );
 
   simulator.intercept(({ path }) =>
@@ -115,7 +115,7 @@ test("a restore that would make roles with more rights than the service has name
   const restore = await scene.restore(crn);
   expect(texts(restore.errors)).toEqual([
     expect.stringMatching(
-      /lacks rights that a restore needs, as it makes roles that grant more than the account has: /,
+      /lacks rights that a restore needs, because it creates roles that grant more than the account has: /,
     ),
   ]);
   const [error = ""] = texts(restore.errors);

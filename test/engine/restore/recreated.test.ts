@@ -62,12 +62,12 @@ async function restoreBesideAnother(scene: Scene, moments: readonly Moment[], fa
 
 const looksAtPods: Moment = ({ method, path }) => method === "GET" && path === "/api/v1/namespaces/cdp/pods";
 const isStopping: Moment = (asked, log) => log.includes("STOPPING_APPS phase started") && looksAtPods(asked, log);
-const isRollingBack: Moment = (asked, log) => log.includes("going back") && looksAtPods(asked, log);
+const isRollingBack: Moment = (asked, log) => log.includes("rolling back") && looksAtPods(asked, log);
 const isStarting: Moment = ({ method, path }, log) =>
   method === "PATCH" &&
   path.endsWith("/deployments/cdp-api") &&
   log.includes("STARTING_APPS phase started") &&
-  !log.includes("going back");
+  !log.includes("rolling back");
 
 test("webhooks that are made again while their makers are stopped, or later, refuse nothing of a restore", async () => {
   let made = 0;
@@ -81,5 +81,5 @@ test("webhooks that are made again while their makers are stopped, or later, ref
 test("webhooks that are made again while a restore goes back do not keep it from that", async () => {
   expect(
     (await restoreBesideAnother(await Scene.open({ maxRefusedObjects: 0 }), [isRollingBack], isStarting)).at(-1),
-  ).toBe("the restore failed: the control plane is as it was before it");
+  ).toBe("the restore failed and was rolled back: the control plane is as before");
 });

@@ -5,7 +5,7 @@ import { Scene, texts } from "../simulated-control-plane.ts";
 
 const deployments = "/apis/apps/v1/namespaces/cdp/deployments";
 const daemonSets = "/apis/apps/v1/namespaces/cdp/daemonsets";
-const rolledBack = "the restore failed: the control plane is as it was before it";
+const rolledBack = "the restore failed and was rolled back: the control plane is as before";
 /** Claims that are given a volume have no note of a provisioner. */
 const left = (before: Picture, after: Picture) =>
   differences(before, after).filter((line) => !/^PersistentVolumeClaim \S+: metadata.annotations differs$/.test(line));
@@ -16,7 +16,7 @@ async function refusing(scene: Scene, backupCrn: string, collections: RegExp, st
   scene.simulator.intercept(({ method, path, query }) => {
     if (method !== "POST" || query.has("dryRun") || crn === "" || !collections.test(path)) return undefined;
     const log = scene.engine.getLogs(crn);
-    if (!log.includes("RESTORING_OBJECTS phase started") || log.includes("going back")) return undefined;
+    if (!log.includes("RESTORING_OBJECTS phase started") || log.includes("rolling back")) return undefined;
     return { status, body: { kind: "Status", code: status, message } };
   });
   crn = await scene.startRestore(backupCrn);
@@ -53,7 +53,7 @@ test("where no object may be refused, a restore goes back for a single one and s
   const restore = await refusing(scene, backup.crn, /\/namespaces\/cdp\/daemonsets$/, 403, policy);
   expect(texts(restore.errors)).toEqual([
     expect.stringMatching(`^cdp: DaemonSet cdp-log-agent was not restored: .*${policy}`),
-    "the cluster refuses 1 objects, more than a restore may be without (--max-refused-objects 0): the errors before this one name them",
+    "the cluster refuses 1 objects, more than a restore may leave out (--max-refused-objects 0): the errors before this one name them",
     rolledBack,
   ]);
   expect(left(before, await scene.picture())).toEqual([]);
@@ -97,7 +97,7 @@ test("what may not be changed once it is there is an error that names it, and th
     expect.stringMatching(`^Deployment cdp/cdp-api was not started: PATCH .*${policy}$`),
     expect.stringMatching(`^cdp: ConfigMap owned has not all of its owners: PATCH .*${policy}$`),
     expect.stringMatching(`^cdp: LimitRange limits is not as saved, and stays as it is: PUT .*${policy}$`),
-    expect.stringMatching("^not all was restored. The objects that were there before are in .*safety/"),
+    expect.stringMatching("^not everything was restored. The objects that were there before are in .*safety/"),
   ]);
   expect(scene.engine.getLogs(crn)).not.toContain("going back");
   expect(await scene.get("/apis/apps/v1/namespaces/cdp/deployments/cdp-console")).toMatchObject({
@@ -118,7 +118,7 @@ test("what may not be stopped fails the restore before anything is deleted, and 
   });
   const restore = await scene.restore(backup.crn);
   expect(texts(restore.errors)).toEqual([
-    expect.stringMatching(`^Deployment cdp/cdp-api cannot be stopped: PATCH .*${policy}; see to it`),
+    expect.stringMatching(`^Deployment cdp/cdp-api cannot be stopped: PATCH .*${policy}; change what refuses that`),
     rolledBack,
   ]);
   expect(scene.engine.getLogs(restore.crn)).not.toContain("DELETING_OBJECTS phase started");

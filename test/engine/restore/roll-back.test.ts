@@ -7,7 +7,7 @@ import { Scene, texts } from "../simulated-control-plane.ts";
 
 const api = "/apis/apps/v1/namespaces/cdp/deployments/cdp-api";
 const database = "data-cdp-embedded-db-0";
-const isStarting = (log: string) => log.includes("STARTING_APPS phase started") && !log.includes("going back");
+const isStarting = (log: string) => log.includes("STARTING_APPS phase started") && !log.includes("rolling back");
 
 /** The differences, but for the provisioner's note on a claim: a claim that is given a volume is not provisioned. */
 const left = (before: Picture, after: Picture) =>
@@ -41,13 +41,13 @@ test("a restore whose applications do not start goes back to objects, replica co
   expect(restore.state).toBe("FAILED");
   expect(texts(restore.errors)).toEqual([
     expect.stringContaining("did not come up within 3 s: Deployment cdp/cdp-environments"),
-    "the restore failed: the control plane is as it was before it",
+    "the restore failed and was rolled back: the control plane is as before",
   ]);
   expect(scene.engine.getLogs(crn)).toContain("STARTING_APPS waiting for Deployment cdp-environments");
-  const [, log = ""] = scene.engine.getLogs(crn).split("going back to what was there before this restore\n");
+  const [, log = ""] = scene.engine.getLogs(crn).split("rolling back to what was there before this restore\n");
   const steps = log.split("\n").filter((line) => / INFO +STARTING_APPS /.test(line));
   expect(steps.length).toBeGreaterThan(5);
-  for (const step of steps) expect(step).toContain("STARTING_APPS going back: ");
+  for (const step of steps) expect(step).toContain("STARTING_APPS rolling back: ");
   expect(left(before, await scene.picture())).toEqual([]);
   expect(volumes.volumeHandles()).toEqual(handles);
   expect(scene.archives("safety")).toEqual([]);
@@ -82,7 +82,7 @@ test("a claim that is still being deleted when a restore goes back is waited for
   let crn = "";
   let isAskedAgain = false;
   scene.simulator.intercept(({ method, path }) => {
-    isAskedAgain ||= method === "DELETE" && path === claim && scene.engine.getLogs(crn).includes("going back");
+    isAskedAgain ||= method === "DELETE" && path === claim && scene.engine.getLogs(crn).includes("rolling back");
     return undefined;
   });
   crn = await scene.startRestore(backup.crn);
@@ -92,7 +92,7 @@ test("a claim that is still being deleted when a restore goes back is waited for
   const { errors } = await scene.restored(crn);
   expect(texts(errors)).toEqual([
     expect.stringContaining("claims of cdp are still there 1.5 s after their deletion: cdp-artifacts"),
-    "the restore failed: the control plane is as it was before it",
+    "the restore failed and was rolled back: the control plane is as before",
   ]);
   expect(left(before, await scene.picture())).toEqual([]);
   expect(scene.simulator.volumes.read("cdp", "cdp-artifacts", "newer").toString()).toBe("than the backup");
@@ -126,11 +126,11 @@ async function startHeld(rollBackTimeout: number) {
 
 test("a claim of the restore's own that is held for a while keeps nothing from going back", async () => {
   const { scene, before, crn } = await startHeld(60_000);
-  await scene.until(() => scene.engine.getLogs(crn).includes("claims are not as they were"));
+  await scene.until(() => scene.engine.getLogs(crn).includes("claims could not be put back"));
   await scene.change(artifacts, { metadata: { finalizers: null } });
   const { errors, state } = await scene.restored(crn);
   expect(state).toBe("FAILED");
-  expect(texts(errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
+  expect(texts(errors).at(-1)).toBe("the restore failed and was rolled back: the control plane is as before");
   expect(left(before, await scene.picture())).toEqual([]);
   expect(scene.simulator.volumes.read("cdp", "cdp-artifacts", "newer").toString()).toBe("than the backup");
 });
@@ -141,7 +141,7 @@ test("a claim of the restore's own that is held to the end keeps nothing else fr
   expect(state).toBe("FAILED");
   const [volume = ""] = /pvc-[-0-9a-f]+(?= of cdp\/cdp-artifacts)/.exec(texts(errors).at(-1) ?? "") ?? [];
   expect(texts(errors)).toContainEqual(
-    `going back: claims are not as they were: PersistentVolumeClaim cdp/cdp-artifacts, whose volume is ${volume}: one is still there after its deletion, held by kubernetes.io/in-use`,
+    `rolling back: claims could not be put back: PersistentVolumeClaim cdp/cdp-artifacts, whose volume is ${volume}: one is still there after its deletion, held by kubernetes.io/in-use`,
   );
   expect(scene.archives("safety")).toHaveLength(1);
   const differences = left(before, await scene.picture());
@@ -156,10 +156,10 @@ test("an application that does not come up holds up no other one when a restore 
   const { errors, state } = await scene.restore(backup.crn);
   expect(state).toBe("FAILED");
   expect(texts(errors)).toContainEqual(
-    expect.stringMatching(/^going back: the (embedded database|vault|applications) did not come up/),
+    expect.stringMatching(/^rolling back: the (embedded database|vault|applications) did not come up/),
   );
   expect(texts(errors).at(-1)).toBe(
-    "the restore failed: the control plane is as it was before it, but not all of its applications run",
+    "the restore failed and was rolled back: the control plane is as before, but not all of its applications are up",
   );
   await scene.until(async () => left(before, await scene.picture()).length === 0);
 });
@@ -170,11 +170,11 @@ test("a service that dies while a restore goes back loses nothing", async () => 
   const before = await scene.picture();
   const crn = await startFailing(scene, backup.crn);
   await scene.until(() =>
-    /going back[^]*restored \d+ serviceaccounts[^]*restored \d+ services/.test(scene.engine.getLogs(crn)),
+    /rolling back[^]*restored \d+ serviceaccounts[^]*restored \d+ services/.test(scene.engine.getLogs(crn)),
   );
   await scene.restart();
   const restore = await scene.restored(crn);
-  expect(texts(restore.errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
+  expect(texts(restore.errors).at(-1)).toBe("the restore failed and was rolled back: the control plane is as before");
   expect(left(before, await scene.picture())).toEqual([]);
 });
 
@@ -185,7 +185,7 @@ test("going back that a policy forbids to the end is given up, and says where ev
   let refusals = 0;
   scene.simulator.intercept(({ method, path }) => {
     const log = scene.engine.getLogs(crn);
-    const isBack = log.includes("going back") && path.includes("/persistentvolumes/");
+    const isBack = log.includes("rolling back") && path.includes("/persistentvolumes/");
     if (method !== "PATCH" || !(isBack || (isStarting(log) && path === api))) return undefined;
     if (isBack) refusals++;
     return forbidden;
@@ -195,7 +195,7 @@ test("going back that a policy forbids to the end is given up, and says where ev
   expect(state).toBe("FAILED");
   expect(refusals).toBeGreaterThan(1);
   expect(texts(errors).at(-1)).toMatch(
-    /^going back failed too: PATCH .* not now\. The objects that were there before are in .* under safety\/.*persistent volumes pvc-/,
+    /^the rollback failed, too: PATCH .* not now\. The objects that were there before are in .* under safety\/.*persistent volumes pvc-/,
   );
   expect(scene.archives("safety")).toHaveLength(1);
 });
@@ -213,7 +213,7 @@ test("a storage that gives errors of its device for a while, a restore waits for
   expect(scene.engine.getLogs(crn)).toMatch(/attempt 5: .* cannot be reached at the moment; trying again in/);
   expect(texts(restore.errors)).toEqual([
     expect.stringContaining("cannot be reached at the moment"),
-    "the restore failed: the control plane is as it was before it",
+    "the restore failed and was rolled back: the control plane is as before",
   ]);
   expect(left(before, await scene.picture())).toEqual([]);
 });
@@ -260,7 +260,7 @@ test("a snapshot object that does not go when all is restored is a warning, and 
   const restore = await scene.restored(crn);
   expect(texts(restore.errors)).toEqual([]);
   expect(texts(restore.warnings).at(-1)).toMatch(
-    new RegExp(`VolumeSnapshot vault-system/${metadata.name} .*example.com/held.* was not gone`),
+    new RegExp(`VolumeSnapshot vault-system/${metadata.name} .*example.com/held.* was still there`),
   );
   expect(restore.state).toBe("PARTIALLY_FAILED");
   expect(await scene.names(`${group}/volumesnapshots`)).toEqual([metadata.name]);
@@ -295,7 +295,7 @@ test("a claim that somebody else is faster to make is made again from its snapsh
   const restore = await scene.restored(crn);
   expect(texts(restore.errors)).toEqual([]);
   expect(scene.engine.getLogs(crn)).toContain(
-    `made by somebody else while this restore runs, and deleted: PersistentVolumeClaim cdp/${database} (made by `,
+    `created by others during this restore, and deleted: PersistentVolumeClaim cdp/${database} (made by `,
   );
   expect(left(saved, await scene.picture())).toEqual([]);
 });
@@ -308,9 +308,9 @@ test("a claim that somebody else makes again and again fails the restore, which 
   const restore = await scene.restored(crn);
   expect(texts(restore.errors)).toEqual([
     expect.stringContaining(
-      `claims are made by somebody else while this restore runs, for 1 s now: PersistentVolumeClaim cdp/${database} (`,
+      `claims have been created by others during this restore for 1 s: PersistentVolumeClaim cdp/${database} (`,
     ),
-    "the restore failed: the control plane is as it was before it",
+    "the restore failed and was rolled back: the control plane is as before",
   ]);
   expect(left(before, await scene.picture())).toEqual([]);
 });
@@ -339,13 +339,13 @@ test("a claim made by somebody else while the restore ran does not take the form
   const { volumeName } = (await scene.get(`${claimsPath}/${database}`))["spec"] as { volumeName: string };
   isMade = true;
   const restore = await scene.restored(crn);
-  expect(texts(restore.errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
+  expect(texts(restore.errors).at(-1)).toBe("the restore failed and was rolled back: the control plane is as before");
   // What it holds came while the restore ran, and is nowhere else.
   const isOfDatabase = (line: string) => line.startsWith(`PersistentVolume of cdp/${database}`);
   expect(left(before, await scene.picture()).filter((line) => !isOfDatabase(line))).toEqual([]);
   expect(await scene.names("/api/v1/persistentvolumes")).toContain(volumeName);
   expect(texts(restore.warnings)).toContainEqual(
-    `cdp: going back: volume ${volumeName} is not claim ${database}'s: it is kept by the policy Retain, see "Freeing what a restore has replaced" in docs/operations.md`,
+    `cdp: rolling back: volume ${volumeName} does not belong to claim ${database}: it is kept by the policy Retain, see "Freeing what a restore has replaced" in docs/operations.md`,
   );
 });
 

@@ -7,7 +7,7 @@ const daemonSets = "/apis/apps/v1/namespaces/cdp/daemonsets";
 type Status = { numberReady?: number } | undefined;
 const refusal = { status: 403, body: { kind: "Status", reason: "Forbidden", message: "not now" } };
 
-test("deployments that were saved in a version which is not served any more are started, too", async () => {
+test("deployments that were saved in a version which is no longer served are started, too", async () => {
   const scene = await Scene.open();
   const before = await replicas(scene);
   const { crn } = await scene.backup();
@@ -15,7 +15,7 @@ test("deployments that were saved in a version which is not served any more are 
   await scene.restart({ forgetful: true }); // it would not believe an archive that has changed
   const restore = await scene.restore(crn);
   expect(texts(restore.errors)).toEqual([]);
-  expect(texts(restore.warnings)).toContainEqual(expect.stringContaining("apps/v1beta2 is not served any more"));
+  expect(texts(restore.warnings)).toContainEqual(expect.stringContaining("apps/v1beta2 is no longer served"));
   expect(await replicas(scene)).toEqual(before);
 });
 
@@ -52,7 +52,7 @@ test("workloads that are refused to the end are named once, and the others run",
   expect(restore.state).toBe("FAILED");
   expect(texts(restore.errors).toSorted()).toEqual([
     ...names.toSorted().map((name) => expect.stringContaining(`cdp: Deployment ${name} was not restored: POST`)),
-    expect.stringContaining("not all was restored. The objects that were there before are in"),
+    expect.stringContaining("not everything was restored. The objects that were there before are in"),
   ]);
   expect(scene.archives("safety")).toHaveLength(1);
   expect(await scene.get("/apis/apps/v1/namespaces/cdp/statefulsets/cdp-embedded-db")).toMatchObject({
@@ -67,7 +67,7 @@ test("a daemon set that is refused to the end is not waited for: it is named onc
   const restore = await refusing(scene, crn, () => false, daemonSets);
   expect(texts(restore.errors)).toEqual([
     expect.stringContaining("cdp: DaemonSet cdp-log-agent was not restored: POST"),
-    expect.stringContaining("not all was restored. The objects that were there before are in"),
+    expect.stringContaining("not everything was restored. The objects that were there before are in"),
   ]);
   expect(restore.state).toBe("FAILED");
   expect(await scene.names(daemonSets)).toEqual([]);
@@ -111,7 +111,7 @@ test("a workload that somebody deletes while others are started is named", async
   const restore = await scene.restore(crn);
   expect(texts(restore.errors)).toEqual([
     `Deployment cdp/${name} is not there, and was not started: make it by hand`,
-    expect.stringContaining("not all was restored. The objects that were there before are in"),
+    expect.stringContaining("not everything was restored. The objects that were there before are in"),
   ]);
 });
 
@@ -167,8 +167,8 @@ test("a deployment that is paused runs again when a restore goes back", async ()
   const { crn } = await scene.backup();
   await scene.change(`${deployments}/cdp-console`, { spec: { paused: true } });
   await scene.lose(daemonSets);
-  const { errors } = await refusing(scene, crn, (log) => log.includes("going back"), daemonSets);
-  expect(texts(errors).at(-1)).toBe("the restore failed: the control plane is as it was before it");
+  const { errors } = await refusing(scene, crn, (log) => log.includes("rolling back"), daemonSets);
+  expect(texts(errors).at(-1)).toBe("the restore failed and was rolled back: the control plane is as before");
   expect(await scene.get(`${deployments}/cdp-console`)).toMatchObject(asPaused);
 });
 

@@ -40,12 +40,12 @@ test("a restore that goes back before it has deleted anything leaves a status th
   });
   const backup = await scene.backup();
   const crn = await scene.startRestore(backup.crn);
-  await scene.until(() => scene.engine.getLogs(crn).includes("going back"));
+  await scene.until(() => scene.engine.getLogs(crn).includes("rolling back"));
   await scene.change(`${pods}/stuck`, { metadata: { finalizers: null } });
   const restore = await scene.restored(crn);
   expect(texts(restore.errors)).toEqual([
     expect.stringContaining("pods of cdp have not stopped within 1.5 s: stuck"),
-    "the restore failed: the control plane is as it was before it",
+    "the restore failed and was rolled back: the control plane is as before",
   ]);
   expect(await scene.get(`${gadgets}/gadget`)).toHaveProperty("status", status);
 });

@@ -31,12 +31,12 @@ test("pods that do not stop fail the restore, which names them and goes back", a
   await scene.simulator.settled();
   const backup = await scene.backup();
   const crn = await scene.startRestore(backup.crn);
-  await scene.until(() => scene.engine.getLogs(crn).includes("going back"));
+  await scene.until(() => scene.engine.getLogs(crn).includes("rolling back"));
   await scene.change(`${pods}/stuck`, { metadata: { finalizers: null } });
   const restore = await scene.restored(crn);
   expect(texts(restore.errors)).toEqual([
     expect.stringContaining("pods of cdp have not stopped within 0.3 s: stuck"),
-    "the restore failed: the control plane is as it was before it",
+    "the restore failed and was rolled back: the control plane is as before",
   ]);
   expect(await scene.names("/apis/apps/v1/namespaces/cdp/deployments")).toHaveLength(6);
 });

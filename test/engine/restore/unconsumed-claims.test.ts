@@ -44,7 +44,7 @@ test("a claim for which no node has room stays unbound, and a warning tells what
   expect(texts(restore.errors)).toEqual([]);
   expect(warningsOf(restore.warnings)).toEqual([
     expect.stringMatching(
-      /^cdp: claim idle has no volume yet.*for node sim-node-2: .*ResourceExhausted.*backup must stay$/,
+      /^cdp: claim idle has no volume yet.*for node sim-node-2: .*ResourceExhausted.*keep the backup$/,
     ),
   ]);
   const early = await scene.backup();

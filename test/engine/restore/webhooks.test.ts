@@ -75,11 +75,11 @@ test.each([
       const log = restoreCrn === "" ? "" : scene.engine.getLogs(restoreCrn);
       const isStarted =
         method === "PATCH" && at.endsWith("/deployments/cdp-api") && log.includes("STARTING_APPS phase");
-      return isStarted && !log.includes("going back") ? forbidden : undefined;
+      return isStarted && !log.includes("rolling back") ? forbidden : undefined;
     });
   restoreCrn = await scene.startRestore(crn);
   expect(reported(await scene.restored(restoreCrn)).at(-1)).toBe(
-    maxRefusedObjects === 0 ? "the restore failed: the control plane is as it was before it" : undefined,
+    maxRefusedObjects === 0 ? "the restore failed and was rolled back: the control plane is as before" : undefined,
   );
   expect(await webhooksOf(scene)).toEqual(webhooks);
   expect((await scene.get(path)).metadata).toMatchObject({ uid: metadata.uid, labels: { of: "many" } });
@@ -116,7 +116,7 @@ test.each<{ what: string; saved: Hook[]; live: Hook[]; later?: Hook[]; right: Ho
     saved: [ours("a.x"), ours("b.x")],
     live: [others("a.x"), ours("b.x")],
     right: [others("a.x"), ours("b.x")],
-    told: "MutatingWebhookConfiguration shared: webhook a.x was not restored, as one of its name calls elsewhere now",
+    told: "MutatingWebhookConfiguration shared: webhook a.x was not restored: a webhook of its name calls elsewhere now",
   },
   {
     what: "webhooks by URL into the namespaces, and no others by URL",
@@ -145,7 +145,7 @@ test("labels of a configuration that serves others, too, are left as they are, a
   const { crn } = await scene.backup();
   await scene.change(path, { metadata: { labels: { of: "them" } } });
   expect(reported(await scene.restore(crn))).toEqual([
-    expect.stringMatching(/^MutatingWebhookConfiguration shared has not the labels and annotations that were saved/),
+    expect.stringMatching(/^MutatingWebhookConfiguration shared does not have the saved labels and annotations/),
   ]);
   expect((await scene.get(path)).metadata).toMatchObject({ labels: { of: "them" } });
 });

@@ -11,8 +11,8 @@ const configMaps = "/api/v1/namespaces/cdp/configmaps";
 const volumes = "/api/v1/persistentvolumes";
 const snapshots = "/apis/snapshot.storage.k8s.io/v1/namespaces/cdp/volumesnapshots";
 const classes = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses";
-const rolledBack = "the restore failed: the control plane is as it was before it";
-const isStarting = (log: string) => log.includes("STARTING_APPS phase started") && !log.includes("going back");
+const rolledBack = "the restore failed and was rolled back: the control plane is as before";
+const isStarting = (log: string) => log.includes("STARTING_APPS phase started") && !log.includes("rolling back");
 const busy = { status: 503 };
 
 const ownerOf = ({ apiVersion, kind, metadata }: KubernetesObject) => ({
@@ -133,7 +133,7 @@ test("a claim without a snapshot that goes all the same is put on its volume aga
   const restore = await scene.restored(crn);
   expect(texts(restore.errors)).toEqual([]);
   expect(texts(restore.warnings)).toContainEqual(
-    `cdp: claim cdp-artifacts is on its volume ${volume} again, whose data is not in the backup`,
+    `cdp: claim cdp-artifacts has its volume ${volume} again, with its current data: the backup has none`,
   );
   expect(scene.simulator.volumes.read("cdp", "cdp-artifacts", "only").toString()).toBe("copy");
   expect(await policyOf(scene, volume)).toBe("Delete");
@@ -158,7 +158,7 @@ test("the volume of a claim without a snapshot is kept where somebody has made a
   await scene.simulator.settled();
   expect(restore.state).toBe("PARTIALLY_FAILED");
   expect(texts(restore.warnings)).toContainEqual(
-    expect.stringContaining(`cdp: volume ${volume} is not claim cdp-artifacts's any more, and has the only copy`),
+    expect.stringContaining(`cdp: volume ${volume} no longer belongs to claim cdp-artifacts, and has the only copy`),
   );
   expect(await volumeOf(scene)).not.toBe(volume);
   expect(await policyOf(scene, volume)).toBe("Retain");
@@ -177,7 +177,7 @@ test("users' snapshots outlast a restore that deletes their owners, and are thei
   const restore = await scene.restore(backup.crn);
   await scene.simulator.settled();
   expect([...texts(restore.errors), ...texts(restore.warnings)].filter((text) => /Snapshot/.test(text))).toEqual([
-    "cdp: VolumeSnapshot after-the-backup was owned by Environment later, which is not there: it does not have this owner any more",
+    "cdp: VolumeSnapshot after-the-backup was owned by Environment later, which does not exist: it no longer has this owner",
   ]);
   expect([await uidOf(scene, before), await uidOf(scene, after)]).toEqual(uids);
   expect(scene.simulator.volumes.snapshotHandles()).toEqual(handles);

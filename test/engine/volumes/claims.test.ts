@@ -130,7 +130,7 @@ test("a volume that was made by hand is saved, and its data comes back in a clas
   const restore = await scene.restore(backup.crn);
   expect(texts(restore.errors)).toEqual([]);
   expect(texts(restore.warnings)).toContainEqual(
-    "cdp: claim static is in storage class standard now: its volume static was made by hand, in none",
+    "cdp: claim static is now in storage class standard: its volume static was created by hand, without a class",
   );
   expect(scene.simulator.volumes.read("cdp", "static", "data").toString()).toBe("saved");
 });
@@ -150,7 +150,7 @@ test("a volume that was made by hand comes back on a cluster that has no class o
   const restore = await scene.restore(backup.crn);
   expect(texts(restore.errors)).toEqual([]);
   expect(texts(restore.warnings)).toContain(
-    "cdp: claim static is in storage class a-spare now: its volume static was made by hand, in none",
+    "cdp: claim static is now in storage class a-spare: its volume static was created by hand, without a class",
   );
   expect(scene.simulator.volumes.read("cdp", "static", "data").toString()).toBe("saved");
 });
@@ -161,7 +161,7 @@ test("a backup says that a restore will need a storage class of a volume's drive
   for (const name of await scene.names(classes)) await scene.remove(`${classes}/${name}`);
   const backup = await scene.backup();
   expect(texts(backup.warnings)).toContainEqual(
-    `cdp: no storage class of the cluster makes volumes of driver ${ours}: a restore needs one for claim cdp-artifacts, create one`,
+    `cdp: no storage class of the cluster provisions volumes of driver ${ours}: a restore needs one for claim cdp-artifacts, create one`,
   );
   const restore = await scene.restore(backup.crn);
   expect(texts(restore.errors)).toEqual([
@@ -217,7 +217,7 @@ test("a claim that is being deleted, and in use, is saved with its data; what el
   expect((await scene.get(`${claims}/orders`)).metadata).toHaveProperty("deletionTimestamp");
   const backup = await scene.backup();
   expect(texts(backup.warnings)).toEqual([
-    "cdp: claim orders is being deleted, and goes with its data when no pod uses it any more: a restore makes it again",
+    "cdp: claim orders is being deleted, and will be gone with its data when no pod uses it: a restore recreates it",
     "cdp: ConfigMap going is being deleted, and not in this backup",
   ]);
   scene.simulator.volumes.write("cdp", "orders", "data", "since");

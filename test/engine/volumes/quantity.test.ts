@@ -53,7 +53,7 @@ test.each([
   "0x10",
   "1.2.3",
 ])("%j is no size", (quantity) => {
-  expect(() => bytesOf(quantity)).toThrow(`${quantity} is no size of a volume`);
+  expect(() => bytesOf(quantity)).toThrow(`${quantity} is not a volume size`);
 });
 
 test("a quantity is read as its grammar says, whatever it is put together from", () => {

@@ -46,7 +46,7 @@ function named(headers: Readonly<Record<string, string>>) {
 
 test("who shows nothing is refused on every protocol, with what could be shown and a request id", async () => {
   const { url } = await start(asked);
-  const message = "who calls is not known: send a CDP signature or a bearer token";
+  const message = "the caller is unknown: send a CDP signature or a bearer token";
   for (const call of knownClients(url, {})) {
     await expect(call("createBackup", {})).rejects.toMatchObject({
       code: "UNAUTHENTICATED",
@@ -54,7 +54,7 @@ test("who shows nothing is refused on every protocol, with what could be shown a
     });
   }
   const grpcJs = grpcJsClient(new URL(url).host, credentials.createInsecure());
-  await expect(grpcJs("createBackup", {})).rejects.toThrow("UNAUTHENTICATED: who calls is not known");
+  await expect(grpcJs("createBackup", {})).rejects.toThrow("UNAUTHENTICATED: the caller is unknown");
   grpcJs.close();
   const none = { "x-altus-auth": undefined, "x-altus-date": undefined };
   const reply = await post(url, "/api/v1/drscp/createBackup", { headers: none });
@@ -135,6 +135,6 @@ test("health is open to everybody, the description of the service is not", async
         yield { messageRequest: { case: "listServices", value: "" } } as const;
       })(),
     );
-    await expect(described[Symbol.asyncIterator]().next()).rejects.toThrow("who calls is not known");
+    await expect(described[Symbol.asyncIterator]().next()).rejects.toThrow("the caller is unknown");
   }
 });

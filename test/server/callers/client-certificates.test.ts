@@ -70,7 +70,7 @@ test.each(["stranger", "expired", "server-only", "nameless"])("a certificate is 
 test("without a certificate, or without TLS, nobody is known", async () => {
   for (const url of [running.tlsUrl, running.url]) {
     for (const call of knownClients(url, {})) {
-      await expect(call("createBackup", {})).rejects.toThrow("who calls is not known: send a client certificate");
+      await expect(call("createBackup", {})).rejects.toThrow("the caller is unknown: send a client certificate");
     }
   }
 });

@@ -55,7 +55,7 @@ describe.each(protocols)("over %s", (protocol) => {
     const { call } = await serve({ jwksUrl: `${issuer.url}/not-there` });
     await expect(call(token, protocol)).rejects.toMatchObject({
       code: "UNAVAILABLE",
-      message: expect.stringContaining("the token issuer's keys cannot be had: try again later"),
+      message: expect.stringContaining("the token issuer's keys cannot be fetched: try again later"),
     });
   });
 });

@@ -63,7 +63,7 @@ test("a cluster that does not answer is no refusal, on any protocol, and the log
   );
   for (const answer of await Promise.allSettled(answers)) {
     expect(answer).toMatchObject({
-      reason: { message: "UNAVAILABLE: the cluster does not answer who may call: try again later" },
+      reason: { message: "UNAVAILABLE: the cluster cannot be asked about the caller: try again later" },
     });
   }
   expect(warn).toHaveBeenCalledTimes(protocols.length);

@@ -93,7 +93,7 @@ test("a page size above the limit counts as the limit, and a list goes on from a
 test.each([
   [{ pageSize: -1 }, "pageSize must not be negative, as -1 is"],
   [{ pageSize: 1.5 }, 'member "pageSize" must be a whole number, not 1.5'],
-  [{ startingToken: "nonsense" }, "startingToken is no token of this service: send the nextToken of a page"],
+  [{ startingToken: "nonsense" }, "startingToken is not a token of this service: send the nextToken of a page"],
 ])("%j is refused", async (request, message) => {
   const { list } = await startServer();
   const { status, body } = await list(request);

@@ -282,6 +282,6 @@ test("callers whose tokens are taken may do everything only where that was said"
 test("without rights the callers of access keys may do everything, and a start says so", async () => {
   await writeFile(file, '{"keys": []}');
   expect(await started(`--access-keys=${file}`)).toEqual([
-    expect.stringContaining("every caller who is known may do everything"),
+    expect.stringContaining("every authenticated caller may do everything"),
   ]);
 });

@@ -197,9 +197,9 @@ describe("addresses that others can reach", () => {
 
   test.each(openings)("are refused while nothing says who may call: %s %s", (...args) => {
     const { written, exitCode } = refusal(args);
-    expect(written).toMatch(/can be reached from other machines.*: set --client-ca.*, or listen on 127/);
+    expect(written).toMatch(/is reachable from other machines.*: set --client-ca.*, or listen on 127/);
     const typed = args.find((word) => word.includes(":"))?.replace("[::]", "");
-    expect(written).toContain(`error: DRS-C016 ${typed} can be reached`);
+    expect(written).toContain(`error: DRS-C016 ${typed} is reachable`);
     expect(exitCode).toBe(1);
   });
 

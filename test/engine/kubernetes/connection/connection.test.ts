@@ -248,7 +248,7 @@ describe("what names no cluster that can be used is refused, with what to do:", 
     const file = await kubeconfig(clear);
     const what = `the cluster house of the kubeconfig ${file} is at ${clear}`;
     expect(await refusal({ kubeconfig: file })).toBe(
-      `${what}, which anybody on the way can read: give it an https:// address`,
+      `${what}, where anyone on the network can read along: give it an https:// address`,
     );
     const clusters = [{ name: "house", cluster: { server: clear, "insecure-skip-tls-verify": true } }];
     const connection = await Connection.open({ kubeconfig: await kubeconfig(clear, { clusters }) }, 1);

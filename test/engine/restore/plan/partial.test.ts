@@ -116,7 +116,7 @@ test("a claim gets its saved data with the workload that uses it, and not while 
   const before = await versions(scene);
   const refused = await scene.restore(backup.crn, objects("PersistentVolumeClaim/cdp-artifacts"));
   expect(texts(refused.errors)[0]).toBe(
-    "selected claims are in use by what is not selected: Deployment cdp-environments of cdp uses claim cdp-artifacts; select that too, or stop it first",
+    "selected claims are in use by pods that are not selected: Deployment cdp-environments of cdp uses claim cdp-artifacts; select these, too, or stop them first",
   );
   expect(await touched(scene, before)).toEqual([]);
   const both = objects("PersistentVolumeClaim/cdp-artifacts", "Deployment/cdp-environments");
@@ -152,14 +152,14 @@ test.each(["replace", "add"] as const)(
     const plan = { ...objects("Deployment/cdp-console", "ConfigMap/cdp-api-config"), mode };
     const { state, errors } = await scene.restore(backup.crn, plan);
     expect({ state, isRefused }).toEqual({ state: "FAILED", isRefused: true });
-    expect(texts(errors).at(-1)).toContain("the restore failed: the control plane is as it was before it");
+    expect(texts(errors).at(-1)).toContain("the restore failed and was rolled back: the control plane is as before");
     const changed = mode === "replace" ? ["ConfigMap cdp/cdp-api-config"] : [];
     expect(await touched(scene, before)).toEqual(changed);
     expect((await scene.get(`${configMaps}/cdp-api-config`))["data"]).toMatchObject({ LOG_LEVEL: "trace" });
   },
 );
 
-test("what the backup does not hold is named, before anything is touched", async () => {
+test("what the backup does not contain is named, before anything is touched", async () => {
   const scene = await Scene.open();
   const backup = await scene.backup();
   const before = await versions(scene);
@@ -173,7 +173,7 @@ test("what the backup does not hold is named, before anything is touched", async
   await expect(refused(objects("Deployment/"))).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
   const { errors } = await scene.restore(backup.crn, objects("Deployment/gone", "Gadget/one"));
   expect(texts(errors)[0]).toBe(
-    "the backup does not hold Deployment cdp/gone, Gadget cdp/one (nor any other Gadget): select what it holds, by kind (Deployment, or deployments.apps), namespace and name",
+    "the backup does not contain Deployment cdp/gone, Gadget cdp/one (nor any other Gadget): select what it contains, by kind (Deployment, or deployments.apps), namespace and name",
   );
   expect(await touched(scene, before)).toEqual([]);
 });

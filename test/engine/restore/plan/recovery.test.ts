@@ -101,7 +101,7 @@ test("a restore of single objects that fails gives a claim its former data back"
   const { state, errors } = await scene.restore(backup.crn, { selection });
   expect({ state, last: texts(errors).at(-1) }).toEqual({
     state: "FAILED",
-    last: "the restore failed: the control plane is as it was before it",
+    last: "the restore failed and was rolled back: the control plane is as before",
   });
   expect(String(scene.simulator.volumes.read(...file))).toContain("newer");
   const its = /^(Pod|ReplicaSet|EndpointSlice|Deployment) cdp\/cdp-environments|^PersistentVolume /;

@@ -87,7 +87,7 @@ test("a scratch restore that fails leaves no trace", async () => {
   const { state, errors } = await scene.restore(backup.crn, scratch);
   expect(state).toBe("FAILED");
   expect(texts(errors).at(-1)).toBe(
-    "the scratch restore failed, and what it had made in drill, drill-vault is removed",
+    "the scratch restore failed, and what it had created in drill, drill-vault was removed",
   );
   expect(await touched(scene, before)).toEqual([]);
   expect(await scene.names(contents)).toEqual([]);
@@ -116,7 +116,7 @@ test("namespaces that are there, or go nowhere, or two of them to one, are named
   expect({ state, errors: texts(errors) }).toEqual({
     state: "FAILED",
     errors: [
-      "a scratch restore makes its own namespaces, and there is drill already: choose other names, or remove it",
+      "a scratch restore creates its own namespaces, and there is drill already: choose other names, or remove it",
     ],
   });
   expect(await touched(scene, before)).toEqual([]);
@@ -140,7 +140,7 @@ test("production's volumes are not taken: a claim on one that was made by hand i
   expect({ state: restore.state, errors: restore.errors, warnings: texts(restore.warnings) }).toEqual({
     state: "PARTIALLY_FAILED",
     errors: [],
-    warnings: [expect.stringContaining("drill: claim share was not made: its data is not in the backup")],
+    warnings: [expect.stringContaining("drill: claim share was not created: its data is not in the backup")],
   });
   expect((await touched(scene, before)).filter((name) => name === "PersistentVolume /share")).toEqual([]);
   expect(await removed(scene, restore.crn)).toMatchObject({ state: "COMPLETED" });
@@ -154,7 +154,7 @@ test("production's volumes are not taken: a claim on one that was made by hand i
   expect({ state, error: texts(errors)[0] }).toEqual({
     state: "FAILED",
     error: expect.stringContaining(
-      "a scratch restore takes no volume that is there, and its claims might be given spare",
+      "a scratch restore uses no existing volumes, but its claims might be bound to spare",
     ),
   });
 });
