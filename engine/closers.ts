@@ -1,6 +1,6 @@
 import type { Logger } from "./logger.ts";
 
-/** What a start has opened, closed in the opposite order: at the end, or when the rest cannot be opened. */
+/** The resources opened by a start, closed in the opposite order: at the end, or when the rest cannot be opened. */
 export class Closers {
   readonly #closers: (() => unknown)[] = [];
   readonly #logger: Logger;

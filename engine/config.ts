@@ -64,7 +64,7 @@ export interface ClusterConfig {
   readonly server?: string;
 }
 
-/** What is backed up and restored, by name. */
+/** The control plane to back up and restore, by name. */
 export interface ControlPlaneConfig {
   /** The main namespace: the one entity. */
   readonly namespace: string;
@@ -122,7 +122,7 @@ export interface CopiesConfig {
   readonly image: string;
   /** Volumes that are copied at once. */
   readonly concurrency: number;
-  /** Of one mover, requested and at most, by resource: `memory` -> `1Gi`. */
+  /** The request and limit of one mover, by resource: `memory` -> `1Gi`. */
   readonly resources: Readonly<Record<string, string>>;
   /** Labels of the nodes that movers run on. */
   readonly nodeSelector: Readonly<Record<string, string>>;

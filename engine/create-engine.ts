@@ -35,7 +35,7 @@ import { openStorage } from "./storage/open-storage.ts";
 import { openStore } from "./store/store.ts";
 import type { Store } from "./store/store.ts";
 
-/** What a test, or an embedding program, puts in the place of the real thing. */
+/** Replacements of the real collaborators by a test, or an embedding program. */
 export interface EngineOverrides {
   readonly clock?: () => Date;
   /** Between 0 and 1. */

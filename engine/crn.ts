@@ -14,7 +14,7 @@ const part = "[A-Za-z0-9._-]{1,128}";
 const uuid = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
 const form = new RegExp(`^crn:${part}:drs:${part}:${part}:(?<type>\\w{1,64}):(?<uuid>${uuid})$`, "u");
 
-/** What of a caller's text an error may repeat. */
+/** The part of a caller's text that an error may repeat. */
 const shownLength = 200;
 
 /** A new CRN: `crn:altus:drs:us-west-1:<account>:backup:<uuid>`. */

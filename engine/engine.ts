@@ -83,7 +83,7 @@ export interface Engine {
    * kept for 30 days; of more than 1,000 deletions the oldest for a day.
    */
   getLogs(crn: string): string;
-  /** What the cluster knows of callers. */
+  /** The cluster's knowledge of callers. */
   readonly auth: Auth;
   /** How many jobs there are, for monitoring: one entry for each kind, state and item that has any. */
   countJobs(): readonly JobCount[];

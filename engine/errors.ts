@@ -16,7 +16,7 @@ const errorCodes = [
 ] as const;
 export type ErrorCode = (typeof errorCodes)[number];
 
-/** What a client can see to itself, what passes, and faults of ours: only some of these have a row on the operations page. */
+/** Errors that a client can resolve itself, transient ones, and faults of ours: only some of these have a row on the operations page. */
 type Uncoded = "INVALID_ARGUMENT" | "NOT_FOUND" | "RESOURCE_EXHAUSTED" | "UNAVAILABLE" | "UNIMPLEMENTED" | "INTERNAL";
 
 export interface DrsErrorOptions extends ErrorOptions {

@@ -15,7 +15,7 @@ import { scratchJob } from "./restore/scratch/scratch-job.ts";
 export interface DefinitionDeps extends JobDeps, ParameterFlags {
   readonly controlPlane: JobDeps["controlPlane"] & ParameterFlags["controlPlane"];
   readonly restore: JobDeps["restore"] & ParameterFlags["restore"];
-  /** Of background work: it writes though no job has the control plane. */
+  /** The cluster of background work: it writes though no job has the control plane. */
   readonly backgroundCluster: Cluster;
   /** Undefined when copies are off. */
   readonly copies: CopyWork | undefined;

@@ -23,7 +23,7 @@ export type RestorePhase =
   | "STARTING_APPS"
   | "FINISHED";
 
-/** What of a backup is restored, where it goes, and how. */
+/** The selection of a backup to restore, its target, and the mode. */
 export interface RestorePlan {
   readonly selection: Selection;
   readonly mode: RestoreMode;
@@ -111,7 +111,7 @@ export interface Restore {
   readonly errors: readonly Message[];
 }
 
-/** What lists show: no messages, as a list stays small however much went wrong. */
+/** A job in a list: without messages, as a list stays small however much went wrong. */
 export type BackupSummary = Pick<Backup, "crn" | "name" | "state" | "phase" | "createdAt">;
 export type RestoreSummary = Pick<
   Restore,
@@ -132,7 +132,7 @@ export interface Page<Item> {
   readonly nextToken?: string;
 }
 
-/** Who calls, proven, and the request's own id; both empty when unknown. They make a client's retry recognisable. */
+/** The authenticated caller, and the request's own id; both empty when unknown. They make a client's retry recognisable. */
 export interface Caller {
   readonly name: string;
   readonly requestId: string;
@@ -143,6 +143,6 @@ export interface User {
   readonly username: string;
   readonly groups: readonly string[];
   readonly uid?: string;
-  /** What else an authenticator says, which an authorizer may look at. */
+  /** Further attributes from an authenticator, for an authorizer. */
   readonly extra?: Readonly<Record<string, readonly string[]>>;
 }

@@ -2,7 +2,7 @@
 export interface Repository {
   /** As restic takes it. It holds no credential. */
   readonly url: string;
-  /** What movers have to reach; undefined where the URL does not name it. */
+  /** The address that movers must reach; undefined where the URL does not name it. */
   readonly server?: RepositoryServer;
   /** The TCP port that they reach it at. */
   readonly port: number;
@@ -10,7 +10,7 @@ export interface Repository {
 
 export interface RepositoryServer {
   readonly host: string;
-  /** Of a Service of the cluster, by its name (`minio.storage.svc`): its namespace. */
+  /** The namespace of a Service of the cluster, by its name (`minio.storage.svc`). */
   readonly serviceNamespace?: string;
 }
 

@@ -62,7 +62,7 @@ function faultOf(issue: v.BaseIssue<unknown>): string {
   return kind === undefined ? issue.message : `is not ${kind}`;
 }
 
-/** What a list of allowed names is called in an issue, `("a" | "b")`, without its signs. */
+/** A list of allowed names as an issue has it, `("a" | "b")`, without its signs. */
 function namesIn(expected: string | null): string {
   return (expected ?? "nothing").replaceAll(/[()"]/g, "").replaceAll(" | ", ", ");
 }

@@ -6,7 +6,7 @@ import type { AuditLog } from "./audit/audit-log.ts";
 import type { Callers } from "./callers/authentication.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 
-/** What handlers and listeners work with. */
+/** The collaborators of handlers and listeners. */
 export interface ServerContext {
   readonly engine: Engine;
   readonly log: Logger;

@@ -21,7 +21,7 @@ const program = new Command("npm run decrypt --")
     process.stdout.write(`${made}\n`);
   });
 
-/** What is made holds every secret of the control plane. */
+/** The created files hold every secret of the control plane. */
 process.umask(0o077);
 program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`error: ${codedMessage(error)}\n`);

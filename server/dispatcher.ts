@@ -35,7 +35,7 @@ export interface DispatcherSettings {
   readonly pathPrefix?: string | undefined;
 }
 
-/** What is served at a path. */
+/** The method served at a path. */
 interface Route {
   readonly target: Target;
   readonly serve: (call: Call, values: ContextValues) => Promise<void>;

@@ -6,7 +6,7 @@ import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
  */
 const maxMessageLength = 2_000;
 
-/** What Connect says of a message that is no protobuf, or not compressed as its header says. */
+/** Connect's errors about a message that is not protobuf, or not compressed as its header says. */
 const unreadable = /^(parse binary: |decompression failed$)/;
 
 type Writable<T> = { -readonly [Member in keyof T]: T[Member] };

@@ -10,7 +10,7 @@ import { describeCallers, describeRights } from "./callers/options.ts";
 import { readConfig, type ServerConfig } from "./settings/config.ts";
 import { serveMetrics } from "./metrics/metrics-server.ts";
 
-/** What the SQLite module's binary needs: an older Node dies of it without a word. */
+/** The Node that the SQLite module's binary needs: an older one crashes on it without a message. */
 const oldestNode = [22, 19] as const;
 
 function checkNode(version: string): void {

@@ -19,7 +19,7 @@ export function safetyFolder(restoreUuid: string): string {
   return safetyArchivesFolder + restoreUuid;
 }
 
-/** What the name of an encrypted part ends in. */
+/** The ending of an encrypted part's name. */
 export const encryptedSuffix = ".enc";
 
 /** A part's name without that. */

@@ -11,7 +11,7 @@ import { type Decrypt, readPart } from "./part-reader.ts";
 import { decryptFile } from "./encrypted-file.ts";
 import { decryptManifest } from "./encrypted-manifest.ts";
 
-/** What a part's object has to be besides JSON; throws an Error with the reason why it is not. */
+/** A check of a part's object beyond JSON; throws an Error with the reason of a refusal. */
 export type ObjectCheck = (part: Part, object: object, bytes: Buffer) => void;
 
 /** Reads one archive. What it gives out is proven against the archive's own digests; errors name the file. */

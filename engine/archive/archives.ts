@@ -37,7 +37,7 @@ export class Archives {
     return ArchiveReader.open(knownFiles(this.#storage), folder, signal, this.#encryption, this.#known);
   }
 
-  /** What copies of its volumes' data an archive has; see `readCopies`. */
+  /** The copies of its volumes' data that an archive has; see `readCopies`. */
   copies(folder: string, signal: AbortSignal): Promise<Copies | undefined> {
     return readCopies(this.#storage, folder, this.#encryption?.keys, signal);
   }

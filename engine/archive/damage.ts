@@ -6,7 +6,7 @@ export class DamageError extends DrsError {
   override readonly name = "DamageError";
 }
 
-/** What is said of a file of an archive that is not what was written. */
+/** The error for a file of an archive that differs from the one written. */
 export function damage(file: string, reason: string, cause?: unknown): DamageError {
   return new DamageError("DATA_LOSS", `${file} is damaged: ${reason}; restore an older backup`, {
     id: "DRS-A002",
@@ -20,7 +20,7 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What is said of an encrypted file with pieces that are genuine, or look it, and do not belong there. */
+/** The error for an encrypted file with pieces that are genuine, or look it, and do not belong there. */
 export function altered(file: string, reason: string, id: MessageCode = "DRS-A003"): DrsError {
   return new DrsError(
     "DATA_LOSS",

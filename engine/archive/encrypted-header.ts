@@ -9,7 +9,7 @@ const format = "drs-sealed/1";
 export const maxHeaderLength = 4_096;
 export const streamIdLength = 7;
 
-/** What a sealed file begins with. */
+/** The header of an encrypted file. */
 interface Header {
   /** The archive's folder and the file's name in it, so that no file is taken for another one. */
   readonly file: string;
@@ -21,7 +21,7 @@ interface Header {
   readonly streamId: string;
 }
 
-/** What the chunks of a sealed file are made and opened with. */
+/** The data needed to encrypt and decrypt the chunks of a file. */
 export interface FileEncryption {
   readonly dataKey: KeyObject;
   readonly streamId: Buffer;

@@ -15,7 +15,7 @@ import type { JobState } from "../model.ts";
 export const formatVersion = 3;
 /** The first one, with volumes as `FlatVolume`. */
 export const firstFormatVersion = 1;
-/** Of an archive whose manifest is sealed; the manifest inside has a version of its own. */
+/** The version of an archive whose manifest is encrypted; the manifest inside has a version of its own. */
 export const encryptedFormatVersion = 2;
 
 /** A line holds what the API server takes in one request, 3 MiB, with room to spare. More is none of ours. */

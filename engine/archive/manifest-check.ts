@@ -14,7 +14,7 @@ import {
 } from "./format.ts";
 
 const text = v.pipe(v.string(), v.maxLength(maxTextLength, `is longer than ${maxTextLength} characters`));
-/** What the API takes for a name, of which lists are full. */
+/** A name as the API accepts it; lists are full of them. */
 const name = v.pipe(
   text,
   v.check(

@@ -9,10 +9,10 @@ import { lines } from "./lines.ts";
 import { through } from "./through.ts";
 
 const outputSize = 256 * 1024;
-/** What every decoder has to support, 8 MiB, and more than the writer uses. https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1.2 */
+/** 8 MiB, which every decoder must support, and more than the writer uses. https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1.2 */
 const maxWindowLog = 23;
 
-/** What makes the stored bytes compressed ones again: nothing, or decryption. */
+/** Turns the stored bytes back into compressed ones: decryption, or nothing. */
 export type Decrypt = (stored: AsyncIterable<Buffer>, file: string) => AsyncIterable<Buffer>;
 
 /**

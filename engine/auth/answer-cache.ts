@@ -19,7 +19,7 @@ interface Answered<Answer> {
   readonly until: number;
 }
 
-/** What is being asked, or waits for its turn. */
+/** A question that is being asked, or waits for its turn. */
 interface Question<Answer> {
   readonly answer: Promise<Answer>;
   readonly abandoned: AbortController;

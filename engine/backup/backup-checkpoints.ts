@@ -2,7 +2,7 @@ import type { Part } from "../archive/format.ts";
 import { Checkpoint } from "../jobs/checkpoint.ts";
 import type { SnapshotableClaim } from "../volumes/claims.ts";
 
-/** What PRE_VALIDATION has found. */
+/** The findings of PRE_VALIDATION. */
 export const validated = new Checkpoint<{
   readonly kubernetesVersion: string;
   readonly namespaces: readonly string[];
@@ -11,7 +11,7 @@ export const validated = new Checkpoint<{
   readonly classes: readonly string[];
 }>("PRE_VALIDATION");
 
-/** What SAVING_OBJECTS has put into the archive. */
+/** The parts that SAVING_OBJECTS has put into the archive. */
 export const savedObjects = new Checkpoint<{
   readonly parts: readonly Part[];
   /** Groups and versions of the API that did not answer meanwhile. */

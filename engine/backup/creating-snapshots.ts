@@ -28,7 +28,7 @@ export function creatingSnapshots(deps: BackupDeps): Phase {
   };
 }
 
-/** What a backup saves of volumes. */
+/** The request of a backup to save volumes. */
 export function saveRequest({ cluster, limits }: BackupDeps, context: JobContext): SaveRequest {
   return {
     cluster,

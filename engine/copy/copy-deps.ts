@@ -7,7 +7,7 @@ import { fillNamespaceOf } from "../volumes/fill-namespace.ts";
 import type { MoverPlace } from "./mover-job.ts";
 import { defaultMoverTimes, type MoverTimes } from "./run-mover.ts";
 
-/** What copies are made with. */
+/** The collaborators of a copy. */
 export interface CopyDeps extends Omit<JobDeps, "controlPlane"> {
   /** Of a copy: one that writes though no job has the control plane, as movers are beside it. */
   readonly cluster: Cluster;
@@ -17,7 +17,7 @@ export interface CopyDeps extends Omit<JobDeps, "controlPlane"> {
 
 export interface CopyWork {
   readonly config: CopiesConfig;
-  /** What opens the repository, the current one first. */
+  /** The repository's passwords, the current one first. */
   readonly passwords: readonly string[];
   readonly times?: MoverTimes;
 }

@@ -70,7 +70,7 @@ export async function clearAll(run: Clearing): Promise<void> {
   for (const [, clone] of run.context.notes.entries<ClaimData<SnapshotData>>(cloneNotes)) await clear(run, clone);
 }
 
-/** What is not gone in time is tried again when the job ends. */
+/** Deletions that are late are retried when the job ends. */
 async function clearNowOrLater(run: Clearing, clone: ClaimData<SnapshotData>): Promise<void> {
   try {
     await clear(run, clone);

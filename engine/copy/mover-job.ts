@@ -23,13 +23,13 @@ export interface MoverPlace {
 export interface Mover {
   /** The Job's name. */
   readonly name: string;
-  /** Of `mover-scripts.ts`, and its arguments. */
+  /** A script of `mover-scripts.ts`, and its arguments. */
   readonly script: string;
   readonly args: readonly string[];
   readonly volume?: MoverVolume;
 }
 
-/** What a mover reads. */
+/** The volume that a mover reads. */
 export interface MoverVolume {
   readonly claim: string;
   readonly mode: "Filesystem" | "Block";

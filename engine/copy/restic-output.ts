@@ -6,13 +6,13 @@ export interface Progress {
   readonly totalFiles: number;
 }
 
-/** What a copy amounts to, by restic's `summary` line. */
+/** The size of a copy, by restic's `summary` line. */
 export interface CopySummary {
   /** The restic snapshot's id. */
   readonly snapshotId: string;
   readonly bytes: number;
   readonly files: number;
-  /** What the repository has grown by. */
+  /** The growth of the repository. */
   readonly addedBytes: number;
 }
 
@@ -56,7 +56,7 @@ export function summaryIn(lines: readonly string[]): CopySummary | undefined {
   };
 }
 
-/** What restic's exit codes mean, and what to do. https://restic.readthedocs.io/en/v0.18.1/075_scripting.html#exit-codes */
+/** The meanings of restic's exit codes, and the remedies. https://restic.readthedocs.io/en/v0.18.1/075_scripting.html#exit-codes */
 const reasons: Readonly<Record<number, string>> = {
   3: "some of its files could not be read",
   10: "there is no repository: see --copies-repository, and whether the bucket exists",
@@ -88,7 +88,7 @@ function saidIn(lines: readonly string[]): string {
   return line.length <= shownLength ? line : `${line.slice(0, shownLength).toWellFormed()}...`;
 }
 
-/** What was written last that is not JSON, such as the shell's own complaint. */
+/** The last line that is not JSON, such as the shell's own complaint. */
 function plainEnd(lines: readonly string[]): string {
   return lines.findLast((line) => line.trim() !== "" && !line.startsWith("{")) ?? "";
 }

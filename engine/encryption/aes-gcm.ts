@@ -4,7 +4,7 @@ const algorithm = "aes-256-gcm";
 export const nonceLength = 12;
 const tagLength = 16;
 
-/** What a box has more bytes than what is in it. */
+/** How many more bytes an envelope has than its content. */
 export const envelopeOverhead = nonceLength + tagLength;
 
 /**
@@ -20,7 +20,7 @@ export function encrypt(key: KeyObject, nonce: Buffer, content: readonly Buffer[
   return [nonce, ...ciphertext, cipher.getAuthTag()];
 }
 
-/** What is in a box, if it was closed with this key and context, and with this nonce where one is given. */
+/** The content of an envelope, if it was encrypted with this key and context, and with this nonce where one is given. */
 export function decrypt(
   key: KeyObject,
   envelope: Buffer,

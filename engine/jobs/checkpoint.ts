@@ -11,7 +11,7 @@ export class MissingCheckpointError extends DrsError {
   }
 }
 
-/** What one phase of a kind of job hands to later ones: one record, written whole by that phase. */
+/** The record that one phase of a kind of job hands to later ones, written whole by that phase. */
 export class Checkpoint<Record extends object> {
   readonly #name: string;
   readonly #key: string;

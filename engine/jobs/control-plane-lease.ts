@@ -27,7 +27,7 @@ const defaultTimes: LeaseTimes = {
 };
 
 export interface LeaseDeps {
-  /** Of its own: renewals must not queue behind a job's requests. */
+  /** A separate one: renewals must not queue behind a job's requests. */
   readonly cluster: Cluster;
   readonly namespace: string;
   readonly name: string;
@@ -70,7 +70,7 @@ export class ControlPlaneLease {
   #waiting = 0;
   #keepsAtEnd = false;
   #mine: Mine | undefined;
-  /** Who holds it instead; of a holder whose name is not known any more: another service. */
+  /** Its holder instead; for a holder whose name is no longer known: another service. */
   #other: string | undefined;
   /** The other's lease as last seen, and since when it has been so. */
   #seen: { readonly version: string | undefined; readonly since: number } = { version: undefined, since: 0 };
@@ -118,7 +118,7 @@ export class ControlPlaneLease {
     }
   }
 
-  /** Who has taken the lease from this service in the term; undefined when nobody is known to have. */
+  /** The service that has taken the lease from this one in the term; undefined when none is known to have. */
   lostTo(term: string): string | undefined {
     return this.#mine?.term === term ? this.#other : undefined;
   }

@@ -4,7 +4,7 @@ import type { Cluster } from "../kubernetes/cluster.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
 import type { RestoreParameters } from "./parameters.ts";
 
-/** What every kind of job works with. What flags say of a job's meaning is here as its parameters have it. */
+/** The collaborators of every kind of job. Flags that affect a job's meaning have the values of its parameters here. */
 export interface JobDeps {
   readonly cluster: Cluster;
   readonly storage: ArchiveStorage;

@@ -14,7 +14,7 @@ export interface IntakeDeps {
   readonly wakeRunner: () => void;
   readonly clock: () => Date;
   readonly crn: CrnConfig;
-  /** What the jobs that are recorded are asked to do, beside what `Wanted` says. */
+  /** The task of a recorded job, beyond `Wanted`. */
   readonly flags: ParameterFlags;
   /** How many jobs may wait. */
   readonly queuedJobs: number;
@@ -24,7 +24,7 @@ export interface IntakeDeps {
 export interface Wanted extends Repeat, Pick<NewJob, "displayName" | "entity" | "includedNamespaces" | "origin"> {
   /** Empty for a backup, which is its own. */
   readonly backupCrn: string;
-  /** Of a restore; of all, in place, unless said. */
+  /** The plan of a restore; all of it, in place, by default. */
   readonly plan?: RestorePlan;
 }
 

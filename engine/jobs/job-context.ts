@@ -47,7 +47,7 @@ export function recordMessage(
   });
 }
 
-/** What one step of a job works with; see `JobContext`. Its functions need no `this`. */
+/** The context of one step of a job; see `JobContext`. Its functions need no `this`. */
 export function createJobContext(
   deps: JobContextDeps,
   job: JobRecord,

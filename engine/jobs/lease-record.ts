@@ -1,6 +1,6 @@
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 
-/** What a Lease says. https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/lease-v1/ */
+/** The content of a Lease. https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/lease-v1/ */
 export interface LeaseRecord {
   /** Empty when nobody holds it. */
   readonly holder: string;

@@ -2,10 +2,10 @@ import type { ControlPlaneConfig, FurtherObjects, RestoreConfig } from "../confi
 import { DrsError } from "../errors.ts";
 import type { JobKind, RestorePlan } from "../model.ts";
 
-/** Of what is written now. A program reads these and the ones before, and refuses a newer one. */
+/** The version written now. A program reads this and earlier ones, and refuses a newer one. */
 const versions = { backup: 1, restore: 2, deletion: 1, copy: 1 } as const;
 
-/** What a backup saves. */
+/** The scope of a backup. */
 export interface BackupParameters {
   readonly version: typeof versions.backup;
   /** The first has to exist; each other one comes along where it exists. */
@@ -14,7 +14,7 @@ export interface BackupParameters {
   readonly furtherObjects: readonly FurtherObjects[];
 }
 
-/** What a restore brings back, and when it counts as one. What is saved is the backup's, and never changes. */
+/** The scope of a restore, and its success conditions. The saved objects are the backup's, and never change. */
 export interface RestoreParameters extends Pick<RestoreConfig, "statusOf" | "maxRefusedObjects"> {
   readonly version: typeof versions.restore;
   readonly plan: RestorePlan;
@@ -81,7 +81,7 @@ export function parametersFrom(
 /** All of a backup, to where it was saved. */
 export const wholeInPlace: RestorePlan = { selection: { what: "all" }, mode: "replace", mapping: {} };
 
-/** What a job has in its row. */
+/** The parameters in a job's row. */
 export interface Recorded {
   readonly itemName: string;
   /** Null for a job that a service from before there were parameters has recorded. */

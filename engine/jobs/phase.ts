@@ -17,7 +17,7 @@ export interface Job {
   readonly entity: string;
   /** The one namespace asked for by `itemName`; empty for the control plane with its vault. */
   readonly itemName: string;
-  /** What it was asked to do, as its row has it: see `parametersOf`. */
+  /** Its parameters, as in its row: see `parametersOf`. */
   readonly parameters: string | null;
   readonly createdAt: Date;
 }
@@ -37,7 +37,7 @@ export interface JobNotes {
   clear(prefix: string): void;
 }
 
-/** What a phase works with besides its collaborators. */
+/** The context of a phase, besides its collaborators. */
 export interface JobContext {
   readonly job: Job;
   /** Which one runs, or was the last before a clean-up. */
@@ -48,7 +48,7 @@ export interface JobContext {
    */
   readonly signal: AbortSignal;
   readonly notes: JobNotes;
-  /** What the job that made the backup has noted; nothing when another service has made it. */
+  /** The notes of the job that created the backup; empty when another service has created it. */
   readonly backupNotes: Pick<JobNotes, "get" | "entries">;
   /** A line of the job's log; with a code where the operations page has a row for it. */
   readonly info: (text: string, code?: MessageCode) => void;
@@ -74,7 +74,7 @@ export interface JobContext {
    * other phase and clean-up it is called already.
    */
   claimControlPlane(): Promise<boolean>;
-  /** What `includedNamespaces` shows from now on. */
+  /** Sets the value of `includedNamespaces` from now on. */
   setIncludedNamespaces(namespaces: readonly string[]): void;
 }
 

@@ -10,7 +10,7 @@ export function mayPass({ code }: DrsError, { step }: JobRecord): boolean {
   return code === "UNAVAILABLE" || (step === "FAIL" && code === "PERMISSION_DENIED");
 }
 
-/** What the API may show of an error: our own texts only, as those of others may hold anything. */
+/** The text of an error for the API: our own texts only, as those of others may hold anything. */
 export function messageText(error: unknown, job: JobRecord): string {
   if (error instanceof DrsError) return error.message;
   const name = error instanceof Error ? error.name : typeof error;

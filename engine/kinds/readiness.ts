@@ -3,7 +3,7 @@ import { readyReplicas } from "./apps/replicas.ts";
 import { rulesOf } from "./kinds.ts";
 import type { Readiness } from "./restoring-rules.ts";
 
-/** What STARTING_APPS waits for, of what was so when it was saved; a restore is COMPLETED only when all of them hold. */
+/** The conditions that STARTING_APPS waits for, of objects that met them when saved; a restore is COMPLETED only when all of them hold. */
 export const successConditions: readonly string[] = [
   "every claim that was bound is bound",
   "every deployment has as many available pods as it had",

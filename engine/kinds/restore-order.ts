@@ -7,7 +7,7 @@ const inWaves = (...waves: readonly Wave[]) => kindsThat(({ wave }) => wave !== 
 /** Cluster-scoped kinds, in the order in which what comes later may need what comes before. */
 export const clusterScopedOrder = inWaves("cluster");
 
-/** What judges objects as they are made, and would refuse what it did not refuse when they were. */
+/** Kinds that judge objects at their creation, and may refuse objects created before them. */
 export const admissionPolicies = inWaves("policies");
 
 /** Calls into the control plane go to it again only when it is up, and then what is made is judged again. */
@@ -25,7 +25,7 @@ export const kindsForClaims = kindsThat((kind) => kind.isForClaims);
 /** Workloads that have a replica count: restored with none of them, and scaled up in STARTING_APPS. */
 export const scaledWorkloads = kindsThat((kind) => kind.isScaled);
 
-/** What runs as soon as it exists: made in STARTING_APPS, in this order. */
+/** Kinds that run as soon as they exist: created in STARTING_APPS, in this order. */
 export const startedByCreation = inWaves("running");
 
 /** Would count, and refuse, what is restored and older than they are: made when all is up. */

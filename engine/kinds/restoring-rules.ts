@@ -23,7 +23,7 @@ export interface RestoringRules {
   readonly ownsPods?: true;
   /** How much of an object is up. */
   readonly readiness?: Readiness;
-  /** What admission says to an object that names one that is not there; its name is the first group. */
+  /** Admission's message about an object that names a missing one; its name is the first group. */
   readonly saidToBeMissing?: RegExp;
 
   /** Drops from a stripped object what does not count when it is compared, and adds what does. Changes its first argument. */
@@ -45,7 +45,7 @@ export interface RestoringRules {
 
   /** A copy for another namespace: what it says of namespaces mapped, without what it has only as long as nobody else does. */
   readonly copy?: (object: KubernetesObject, map: MapName) => KubernetesObject;
-  /** What its objects stand for is production's: there are no copies. */
+  /** Its objects stand for things of production: there are no copies. */
   readonly isNotCopied?: true;
 }
 
@@ -109,5 +109,5 @@ export interface Comparable {
   [field: string]: unknown;
 }
 
-/** What a saved namespace is called where its objects go; one that goes nowhere else keeps its name. */
+/** The target name of a saved namespace; one without another target keeps its name. */
 export type MapName = (savedNamespace: string) => string;

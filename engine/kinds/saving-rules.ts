@@ -1,7 +1,7 @@
 import type { KubernetesObject, ObjectMeta, ResourceType } from "../kubernetes/kubernetes-object.ts";
 import type { AggregatedRoles } from "./rbac/aggregated-roles.ts";
 
-/** What a backup does with the objects of a kind, and what they need. */
+/** A backup's treatment of the objects of a kind, and of their needs. */
 export interface SavingRules {
   /** It describes what one cluster is, or what happens in it, and means nothing in another: saved only where an object names it. */
   readonly isOfCluster?: true;
@@ -26,7 +26,7 @@ export interface SavingRules {
   readonly neededBy?: (object: KubernetesObject) => readonly NamespacedName[];
   /** Its data may be anything: it needs nothing. */
   readonly isOpaque?: true;
-  /** What the names of claims begin with that an object makes for its pods; a number follows. */
+  /** The prefix of the names of claims that an object creates for its pods; a number follows. */
   readonly claimPrefixes?: (object: KubernetesObject) => readonly string[];
 
   /** How a backup finds the needed objects of a cluster-scoped kind: by name, or looking through all. Its place: `reading-order.ts`. */
@@ -69,7 +69,7 @@ export interface NamespacedName {
   readonly name: string;
 }
 
-/** What is known so far of the cluster-scoped objects that some namespaces need. */
+/** The cluster-scoped objects found so far that some namespaces need. */
 export interface KnownNeeds {
   readonly namespaces: ReadonlySet<string>;
   /** The drivers of needed storage classes. */
@@ -81,7 +81,7 @@ export interface KnownNeeds {
   readonly need: (kind: string, name: string) => void;
 }
 
-/** Who asks whether others use a cluster-scoped object. */
+/** The control plane that asks whether others use a cluster-scoped object. */
 export interface Asking {
   readonly namespaces: ReadonlySet<string>;
   /** Whether a Helm release in the namespaces has installed the object. */

@@ -44,7 +44,7 @@ interface ApiService {
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
 }
 
-/** Of Kubernetes' own groups only those of metrics are served by somebody else. */
+/** The only groups of Kubernetes' own that are served by others: those of metrics. */
 function isNotBuiltIn(apiVersion: string): boolean {
   return /(\.|^)metrics\.k8s\.io\//.test(apiVersion) || !/^([^.]+|.*\.k8s\.io\/.*)$/.test(apiVersion);
 }

@@ -21,7 +21,7 @@ export interface ContainerLog {
 
 const metadataListOnly = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
-/** What is read of a cluster. Errors as `Connection` says. */
+/** Reads of a cluster. Errors as `Connection` says. */
 export class ClusterReads {
   protected readonly connection: Connection;
 
@@ -82,7 +82,7 @@ export class ClusterReads {
     }
   }
 
-  /** What a collection's objects are called and owned by, without what they hold. Errors as for `listRaw`. */
+  /** The names and owners of a collection's objects, without their contents. Errors as for `listRaw`. */
   async *listMetadata(
     type: Type,
     namespace: string,

@@ -23,7 +23,7 @@ const deleteOptions = { kind: "DeleteOptions", apiVersion: "v1", propagationPoli
 /** Answers to patches carry the metadata only. */
 const metadataOnly = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 
-/** What is read of a cluster and written to it, or, in a dry run, checked as if it were written. Errors as `Connection` says. */
+/** Reads of a cluster and writes to it, or, in a dry run, checks as if it were written. Errors as `Connection` says. */
 export class ClusterWrites extends ClusterReads {
   protected readonly guard: WriteGuard;
   readonly #isDryRun: boolean;

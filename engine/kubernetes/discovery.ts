@@ -12,7 +12,7 @@ export interface DiscoveredResource extends ResourceType {
   readonly hasStatus: boolean;
 }
 
-/** What the API server serves at one moment. */
+/** The API server's resources at one moment. */
 export interface Discovery {
   /**
    * One version of each resource: of a custom one that in which its objects are stored, as no other can be read or written

@@ -36,7 +36,7 @@ export function canonicalJson(value: unknown): string {
   });
 }
 
-/** Of a number that was kept as text, or a text as Go writes it. */
+/** The JSON of a number that was kept as text, or a text as Go writes it. */
 function canonicalValue(text: string): unknown {
   if (text.startsWith('"')) return JSON.parse(text);
   return exactInteger.test(text) ? rawJSON(BigInt(text).toString()) : Number(text);

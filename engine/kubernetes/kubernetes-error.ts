@@ -8,7 +8,7 @@ interface Status {
   metadata?: { continue?: string };
 }
 
-/** What the API server refused. `status` is HTTP's, `reason` Kubernetes' own word. */
+/** A refusal by the API server. `status` is HTTP's, `reason` Kubernetes' own word. */
 export class KubernetesError extends DrsError {
   override readonly name = "KubernetesError";
   readonly status: number;

@@ -24,7 +24,7 @@ export class RawObject {
     return this.#start === 1;
   }
 
-  /** Of a member that is there twice the first counts. */
+  /** The first occurrence of a duplicate member counts. */
   get metadata(): ObjectMeta {
     return (this.#metadata ??= this.#readMetadata());
   }

@@ -19,7 +19,7 @@ export async function checkRights(
   if (lack !== undefined) throw lack;
 }
 
-/** What `checkRights` throws for the rights that are missing; undefined when none is. */
+/** The error of `checkRights` for missing rights; undefined when none is missing. */
 export async function rightsLacking(
   cluster: Cluster,
   what: string,

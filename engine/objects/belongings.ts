@@ -36,7 +36,7 @@ export interface Belongings {
   readonly objects: readonly { readonly type: ResourceType; readonly name: string }[];
   /** The kinds that the service may not look through. */
   readonly unread: readonly string[];
-  /** What was asked for by name and is not there. */
+  /** Missing objects that were requested by name. */
   readonly missing: readonly string[];
 }
 

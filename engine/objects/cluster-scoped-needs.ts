@@ -32,7 +32,7 @@ export const verbsOfNeeds: Readonly<Record<string, "get" | "list">> = Object.fro
   readingOrder.map(({ name, read = "get" }) => [name, read]),
 );
 
-/** What a backup does with the objects of a cluster-scoped kind: those that belong to others, too, are looked through. */
+/** The verbs that a backup uses on the objects of a cluster-scoped kind: those that belong to others, too, are searched. */
 export function verbsOfNeed(resource: string): readonly string[] {
   const verb = verbsOfNeeds[resource];
   if (verb !== "get" || rulesFor(resource).isOfCluster) return verb === undefined ? [] : [verb];
@@ -92,7 +92,7 @@ export class ClusterScopedNeeds {
     }
   }
 
-  /** What objects name and `kinds` has not found. To be asked when all of those were taken. */
+  /** Names in objects that `kinds` has not found. To be asked when all of those were taken. */
   *missing(): Generator<MissingObject> {
     for (const [kind, names] of this.#names)
       for (const [name, user] of names) {

@@ -17,7 +17,7 @@ import { occupiedKinds } from "./occupied-kinds.ts";
 
 /** Each kind that is being saved holds a compressor and an upload. */
 const kindsAtOnce = 12;
-/** Of a kind that is being saved: asked for before their turn, as most namespaces have few objects of most kinds. */
+/** Namespaces of a kind read ahead of their turn, as most namespaces have few objects of most kinds. */
 const namespacesAhead = 3;
 /** Of the namespaces themselves, which are asked for one by one. */
 const getsAhead = 8;
@@ -95,7 +95,7 @@ function isService(kind: DiscoveredResource): boolean {
   return rulesOf(kind).leavesEndpoints !== undefined;
 }
 
-/** What is learnt of the objects as they are saved. */
+/** Observers of the objects as they are saved. */
 interface Learnt {
   readonly needs: ClusterScopedNeeds;
   /** Services without a selector; see `isSavedObject`. */

@@ -31,7 +31,7 @@ export function namespacedNeeds(
   return [...needs, ...(rules.neededBy?.(object) ?? []).map((from) => ({ from, to: own }))];
 }
 
-/** What the names of the claims begin with that an object makes for its pods. */
+/** The prefixes of the names of claims that an object creates for its pods. */
 export function claimPrefixes(
   type: Pick<ResourceType, "apiVersion" | "resource">,
   object: KubernetesObject,

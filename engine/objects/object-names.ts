@@ -1,6 +1,6 @@
 import type { ResourceType } from "../kubernetes/kubernetes-object.ts";
 
-/** What messages call an object: `Secret cdp/tls`, `ClusterRole viewer`. */
+/** An object's name in messages: `Secret cdp/tls`, `ClusterRole viewer`. */
 export function nameOf(namespace: string, { kind }: Pick<ResourceType, "kind">, name: string): string {
   return namespace === "" ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }

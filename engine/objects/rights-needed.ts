@@ -46,7 +46,7 @@ function snapshotRights(namespaces: readonly string[]): readonly ResourceRight[]
 /** That no other service works on the control plane meanwhile. */
 const leaseRights = rightsOn(leases, ["get", "create", "update"], leaseNamespace);
 
-/** What a backup of some namespaces does, and the deletion of this backup. */
+/** The rights for a backup of some namespaces, and for the deletion of this backup. */
 export function backupRights(
   discovery: Pick<Discovery, "resources" | "serverOf">,
   namespaces: readonly string[],
@@ -64,7 +64,7 @@ export function backupRights(
   ];
 }
 
-/** What a hook takes: `get` opens the connection to the pod, `create` is asked for it by Kubernetes 1.35 and newer. */
+/** The rights for a hook: `get` opens the connection to the pod, `create` is required by Kubernetes 1.35 and newer. */
 export function hookRights(namespaces: readonly string[]): readonly ResourceRight[] {
   return namespaces.flatMap((namespace) => rightsOn(pods, ["get", "create"], namespace, "exec"));
 }
@@ -80,7 +80,7 @@ export interface RestoreRights {
   readonly statusOf: readonly string[];
 }
 
-/** What a restore does, whether it completes or rolls back. */
+/** The rights for a restore, whether it completes or rolls back. */
 export function restoreRights({ saved, namespaces, statusOf, ...discovery }: RestoreRights): readonly ResourceRight[] {
   const kinds = savedResources(discovery, namespaces);
   const known = new Set(kinds.map(resourceName));
@@ -107,7 +107,7 @@ export function restoreRights({ saved, namespaces, statusOf, ...discovery }: Res
   ];
 }
 
-/** What a scratch restore does, and its removal. */
+/** The rights for a scratch restore, and its removal. */
 export function scratchRights(needed: RestoreRights): readonly ResourceRight[] {
   return [
     ...restoreRights(needed),
@@ -116,7 +116,7 @@ export function scratchRights(needed: RestoreRights): readonly ResourceRight[] {
   ];
 }
 
-/** What filling volumes while the applications run takes: claims are created, filled from snapshots, and released in one namespace. */
+/** The rights for filling volumes while the applications run: claims are created, filled from snapshots, and released in one namespace. */
 export function fillRights(namespace: string): readonly ResourceRight[] {
   return [
     ...rightsOn(persistentVolumeClaims, [...looking, "create", "patch", "delete"], namespace),

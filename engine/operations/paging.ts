@@ -7,7 +7,7 @@ import type { JobFilter, ListPosition } from "../store/job-store.ts";
 /** How many items a page may hold. */
 const maxPageSize = 1_000;
 
-/** Of a token, in characters: several times as long as one of ours. */
+/** Limit of a token, in characters: several times as long as one of ours. */
 const maxTokenLength = 255;
 
 /** How many items the page holds at most. */

@@ -205,7 +205,7 @@ const unfinishedFolder = ".unfinished";
 const abandonedAfter = 3_600_000;
 const moveAttempts = 5;
 const readSize = 256 * 1024;
-/** What may wait for the disk: each write costs a thread's round trip, and what has gathered is written by one. */
+/** Bytes that may wait for the disk: each write costs a thread's round trip, and all waiting bytes are written by one. */
 const writeSize = 1024 * 1024;
 
 /** Makes a folder and those above it, each of them durable. */

@@ -148,7 +148,7 @@ const uploadPartSize = 8 * 1024 * 1024;
 const uploadsInFlight = 2;
 const connectionTimeout = 10_000;
 const socketTimeout = 60_000;
-/** What S3-compatible servers expect that know no regions. */
+/** The region expected by S3-compatible servers without regions. */
 const regionOfOtherServers = "us-east-1";
 
 function createClient({ endpoint, region, forcePathStyle, credentials }: S3StorageOptions): S3Client {

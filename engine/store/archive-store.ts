@@ -1,7 +1,7 @@
 import type { Database, Statement } from "./database.ts";
 
 export interface ArchiveRecord {
-  /** Of the manifest as stored, in hex. */
+  /** The digest of the stored manifest, in hex. */
   readonly sha256: string;
   /** Whether it was written here, rather than found. */
   readonly isOwn: boolean;

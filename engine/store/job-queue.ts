@@ -116,7 +116,7 @@ export class JobQueue {
     return this.#cancel.run({ seq, by, now: now.getTime() }) === 1;
   }
 
-  /** Who has cancelled the job; undefined when nobody has. */
+  /** The caller that has cancelled the job; undefined when none has. */
   cancelledBy(seq: number): string | undefined {
     return this.#cancelledBy.get({ seq })?.by ?? undefined;
   }

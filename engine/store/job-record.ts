@@ -1,12 +1,12 @@
 import type { Caller, JobKind, JobPhase, JobState } from "../model.ts";
 
-/** What of a job is running: its phase, the clean-up after the last phase, or the clean-up after a failure. */
+/** The running step of a job: its phase, the clean-up after the last phase, or the clean-up after a failure. */
 export type JobStep = "PHASE" | "FINISH" | "FAIL";
 
-/** Who asked for a job: a caller of the API, the tick of a policy, a custom resource, the service itself. */
+/** The origin of a job: a caller of the API, the tick of a policy, a custom resource, the service itself. */
 export type Origin = "caller" | "policy" | "custom-resource" | "service";
 
-/** What is known of a job when it is recorded. */
+/** The data of a job when it is recorded. */
 export interface NewJob {
   readonly crn: string;
   readonly kind: JobKind;
@@ -23,7 +23,7 @@ export interface NewJob {
   readonly includedNamespaces: readonly string[];
   readonly origin: Origin;
   readonly caller: Caller;
-  /** What the job was asked to do, as JSON; null when the service that recorded it kept none. */
+  /** The job's parameters, as JSON; null when the service that recorded it kept none. */
   readonly parameters: string | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;
@@ -37,7 +37,7 @@ export interface JobRecord extends NewJob {
   readonly recoveries: number;
 }
 
-/** What lists show of a job. */
+/** A job in a list. */
 export type ListedJob = Pick<
   JobRecord,
   "seq" | "crn" | "displayName" | "backupCrn" | "state" | "phase" | "includedNamespaces" | "createdAt"

@@ -21,7 +21,7 @@ export interface ListPosition {
 /** Before the newest job. */
 const start: ListPosition = { createdMs: Number.MAX_SAFE_INTEGER, seq: Number.MAX_SAFE_INTEGER };
 
-/** What a repeated request has in common with the first one. */
+/** The identity of a request, shared by its repetitions. */
 export type Repeat = Pick<NewJob, "kind" | "requestedName" | "itemName" | "backupCrn" | "caller">;
 
 interface RepeatParameters extends Omit<Repeat, "caller"> {

@@ -6,7 +6,7 @@ export interface LogLine {
   readonly time: Date;
   readonly level: LogLevel;
   readonly phase: string;
-  /** Of the text, as docs/operations.md explains it; missing from most lines. */
+  /** The text's code, as docs/operations.md explains it; missing from most lines. */
   readonly code?: string | undefined;
   readonly text: string;
 }

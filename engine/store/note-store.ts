@@ -10,7 +10,7 @@ interface Note {
   readonly value: string;
 }
 
-/** What jobs remember: JSON values by key. */
+/** The notes of jobs: JSON values by key. */
 export class NoteStore {
   readonly #database: Database;
   readonly #get: Statement<{ job: number; key: string }, { value: string }>;

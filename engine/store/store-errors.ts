@@ -44,7 +44,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   },
 };
 
-/** What SQLite or the file system reported about the database, in our words. Any other error stays what it is. */
+/** An error of SQLite or the file system about the database, in our words. Any other error stays as it is. */
 export function storeError(error: unknown, file: string): unknown {
   if (!(error instanceof Error) || error instanceof DrsError || !("code" in error)) return error;
   const code = String(error.code);

@@ -10,7 +10,7 @@ import { NoteStore } from "./note-store.ts";
 /** The bookkeeping: the tables of one database. */
 export interface Store {
   readonly database: Database;
-  /** Who works with this database, the same after each start. */
+  /** The identity of the service that works with this database, the same after each start. */
   readonly serviceId: string;
   readonly jobs: JobStore;
   readonly queue: JobQueue;

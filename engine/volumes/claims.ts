@@ -15,7 +15,7 @@ export interface SnapshotableClaim {
   readonly storageClass: string;
   readonly driver: string;
   readonly snapshotClass: string;
-  /** Of a claim that is being deleted: its snapshot is taken of the volume itself. */
+  /** Set for a terminating claim: its snapshot is taken of the volume itself. */
   readonly volumeHandle?: string;
 }
 

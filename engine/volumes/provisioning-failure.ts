@@ -7,7 +7,7 @@ import { waitFor } from "../kubernetes/waiting.ts";
 /** An event may come a moment after its cause. */
 const eventTimeoutMs = 2_000;
 
-/** What the provisioner has said last of a claim that it makes no volume for; undefined when it is silent, or the right to read events is missing. */
+/** The provisioner's last complaint about a claim without a volume; undefined when it is silent, or the right to read events is missing. */
 export async function provisioningFailure(
   cluster: Cluster,
   { metadata: { namespace = "", uid } }: KubernetesObject,

@@ -14,7 +14,7 @@ const kinds: { readonly [Kind in SavedData["kind"]]: VolumeData<Extract<SavedDat
   snapshot: csiSnapshots,
 };
 
-/** What a claim is filled from. */
+/** The data source of a claim. */
 export function dataFor({ namespace, claim, data: [first] }: SavedVolume): ClaimData<SavedData> {
   if (first === undefined) throw new DrsError("INTERNAL", `the data of claim ${namespace}/${claim} is nowhere`);
   return { namespace, claim, data: first };

@@ -11,7 +11,7 @@ import type { ClaimData, DataRequest } from "./volume-data.ts";
 
 export interface ContentsRequest extends DataRequest {
   readonly volumes: readonly ClaimData<SnapshotData>[];
-  /** What the storage does with the snapshot when the content is deleted. */
+  /** The fate of the storage's snapshot when the content is deleted. */
   readonly deletionPolicy: "Retain" | "Delete";
 }
 

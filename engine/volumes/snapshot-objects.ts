@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-/** What the snapshot controllers report: https://kubernetes.io/docs/concepts/storage/volume-snapshots/ */
+/** The status from the snapshot controllers: https://kubernetes.io/docs/concepts/storage/volume-snapshots/ */
 export interface SnapshotStatus {
   readonly boundVolumeSnapshotContentName?: string;
   readonly readyToUse?: boolean;
@@ -10,7 +10,7 @@ export interface SnapshotStatus {
   readonly error?: { readonly message?: string };
 }
 
-/** Of a VolumeSnapshot: what it is, or was, taken from. */
+/** The source of a VolumeSnapshot, present or former. */
 export interface SnapshotSpec {
   readonly source: { readonly persistentVolumeClaimName?: string; readonly volumeSnapshotContentName?: string };
 }

@@ -4,7 +4,7 @@ import type { Cluster } from "../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import type { SnapshotableClaim } from "./claims.ts";
 
-/** What data is saved with. */
+/** The request to save data. */
 export interface SaveRequest {
   readonly cluster: Cluster;
   readonly claims: readonly SnapshotableClaim[];
@@ -12,7 +12,7 @@ export interface SaveRequest {
   readonly inFlight: number;
 }
 
-/** What saved data is worked with. */
+/** The request to work with saved data. */
 export interface DataRequest {
   readonly cluster: Cluster;
   /** The job's, or the backup's: names of all that is made in the cluster are derived from it. */
@@ -31,11 +31,11 @@ export interface ClaimData<Data extends SavedData> {
 
 /** A claim that is to be made and filled. */
 export interface Filling<Data extends SavedData> extends ClaimData<Data> {
-  /** What is created, but for what fills it. */
+  /** The claim to create, without its data source. */
   readonly object: KubernetesObject;
 }
 
-/** What is wrong, by namespace and claim. */
+/** The faults, by namespace and claim. */
 export type Faults = ReadonlyMap<string, string>;
 
 /**

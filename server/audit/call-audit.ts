@@ -4,7 +4,7 @@ import type { Logger } from "../../engine/logger.ts";
 import type { Call } from "../http/call.ts";
 import type { AuditLog } from "./audit-log.ts";
 
-/** Of any text that a client has a say in, in UTF-16 code units. */
+/** Limit of any text under a client's control, in UTF-16 code units. */
 const maxLength = 256;
 /** The members of requests and replies that are audited. No other is: names and logs may hold anything. */
 const crnMembers = ["crn", "backupCrn", "restoreCrn", "deleteBackupCrn"] as const;

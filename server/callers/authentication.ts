@@ -2,7 +2,7 @@ import type { Gate } from "../gate/gate.ts";
 import type { Authorize } from "../rights/right.ts";
 import { authenticate, type Authenticator, inOrder } from "./authenticator.ts";
 
-/** Who is let in. */
+/** The callers to let in. */
 export interface Callers {
   /** At least one. */
   readonly authenticators: readonly Authenticator[];

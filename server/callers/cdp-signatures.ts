@@ -4,7 +4,7 @@ import { type AccessKey, verifies } from "./access-keys.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { Identity } from "./identity.ts";
 
-/** Of an id that anybody may have made up. */
+/** Limit of an id that anybody may have made up. */
 const loggedLength = 64;
 
 export interface SignatureOptions {
@@ -12,7 +12,7 @@ export interface SignatureOptions {
   readonly keys: () => ReadonlyMap<string, AccessKey>;
   /** How far a request's date may be from now, in milliseconds. */
   readonly window: number;
-  /** What clients may have asked for in front of the path that arrives here. */
+  /** The prefix that clients may have requested in front of the path that arrives here. */
   readonly pathPrefix: string;
 }
 

@@ -4,7 +4,7 @@ import type { ServerRequest } from "../http/call.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { Identity } from "./identity.ts";
 
-/** What a connection's certificate says; it stays the same as long as the connection lasts. */
+/** The identity in a connection's certificate; it stays the same as long as the connection lasts. */
 interface Proof {
   readonly identity: Identity;
   /** In milliseconds since 1970. */

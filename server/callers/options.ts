@@ -19,7 +19,7 @@ export interface SignaturesConfig {
   readonly accessKeysFile: string;
   /** How far a request's date may be from now, in milliseconds. */
   readonly window: number;
-  /** What clients may have asked for in front of the path that arrives here: `/drs`; empty for nothing. */
+  /** The prefix that clients may have requested in front of the path that arrives here: `/drs`; empty for none. */
   readonly pathPrefix: string;
 }
 
@@ -90,7 +90,7 @@ export function describeCallers({ clientCertificates, signatures, tokens }: Call
   return authMethods.length > 0 ? authMethods : ["anyone on this machine"];
 }
 
-/** Who may do what, for the log. */
+/** The source of rights, for the log. */
 export function describeRights(rights: RightsConfig | undefined): string {
   if (typeof rights === "object") return `as ${rights.file} says`;
   return rights === "kubernetes" ? "as the cluster says" : "all, to each caller";

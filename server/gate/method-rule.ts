@@ -12,9 +12,9 @@ import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts"
 import { ServerReflection as ServerReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { Health } from "../../gen/health/v1/health_pb.ts";
 
-/** What the gates know of a method. */
+/** The gates' view of a method. */
 export interface MethodRule {
-  /** Who may call it: strangers too, who has proven a name, who has the right, or nobody. */
+  /** Its permitted callers: strangers too, authenticated callers, those with the right, or nobody. */
   readonly callers: "anybody" | "known" | "granted" | "nobody";
   /** The right that `granted` asks for; else empty. */
   readonly right: string;
@@ -32,7 +32,7 @@ const probes = { case: "openTo", value: Callers.ANYBODY } as const;
 const schema = { case: "openTo", value: Callers.KNOWN } as const;
 const unaudited = { effect: Effect.READS, audit: Audit.NOTHING } as const;
 
-/** What methods of others' services would declare if their files were ours, each by itself: a new one is undeclared. */
+/** Declarations for methods of third-party services, as if their files were ours, each by itself: a new one is undeclared. */
 const othersMethods: ReadonlyMap<DescMethod, Access> = new Map(
   (
     [
@@ -45,7 +45,7 @@ const othersMethods: ReadonlyMap<DescMethod, Access> = new Map(
   ).map(([method, callers]) => [method, create(AccessSchema, { callers, ...unaudited })]),
 );
 
-/** What a method declares. One that declares nothing, or not all of it, is for nobody, and its calls are audited. */
+/** The declaration of a method. One that declares nothing, or not all of it, is for nobody, and its calls are audited. */
 export function ruleOf(method: DescMethod): MethodRule {
   const declared = hasOption(method, access) ? getOption(method, access) : othersMethods.get(method);
   const callers = declared && callersOf(declared);

@@ -10,7 +10,7 @@ import type { MethodRule } from "../gate/method-rule.ts";
 export type ServerRequest = IncomingMessage | Http2ServerRequest;
 export type Response = ServerResponse | Http2ServerResponse;
 
-/** What Node calls with each request. */
+/** Node's handler of each request. */
 export type RequestListener = (request: ServerRequest, response: Response) => void;
 
 /** A method, as a call asks for it by any protocol. */
@@ -41,7 +41,7 @@ export class Call {
   outcome = "REFUSED";
   /** The code of the message that refused it, if it has one. */
   messageCode: string | undefined;
-  /** Who calls, proven; missing until that is known, and where nobody is asked. */
+  /** The authenticated caller; missing until it is known, and where callers are not authenticated. */
   identity: Identity | undefined;
   /** Whether it has passed all gates. */
   isLetIn = false;
@@ -63,7 +63,7 @@ export class Call {
     return kind === "bidi_streaming" || (kind === "server_streaming" && this.request.complete);
   }
 
-  /** What a client's retry is recognised by. An id made by this service is not the client's, so it is left out. */
+  /** The caller and id by which a client's retry is recognised. An id made by this service is not the client's, so it is left out. */
   get caller(): Caller {
     return { name: this.identity?.name ?? "", requestId: this.#clientsId };
   }

@@ -13,7 +13,7 @@ import { type ProtocolOptions, protocolOptions } from "../limits/protocol-option
 import { refuseMalformed } from "./malformed-request.ts";
 import type { Address } from "../settings/parsers.ts";
 
-/** What the server bears, and the connections of all its ports. */
+/** The server's limits, and the connections of all its ports. */
 export interface Load {
   readonly limits: ServerLimits;
   readonly connections: Connections;

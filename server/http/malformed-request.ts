@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 
-/** What Node itself answers to these; anything else that is no HTTP is a bad request. */
+/** Node's own answers to these; anything else that is not HTTP is a bad request. */
 const statuses: Readonly<Record<string, number>> = {
   HPE_HEADER_OVERFLOW: 431,
 };

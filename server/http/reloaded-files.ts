@@ -18,7 +18,7 @@ export class ReloadedFiles<Value> {
   readonly #timer: NodeJS.Timeout;
   readonly #listeners: ((value: Value) => void)[] = [];
   #value: Value;
-  /** What the last look found, good or not. */
+  /** The result of the last look, good or not. */
   #contents: readonly Buffer[];
   /** Why the last look found nothing. */
   #unreadable = "";

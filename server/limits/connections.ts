@@ -23,7 +23,7 @@ interface Connection {
   hasAsked: boolean;
   /** When it was opened, or what was last asked was answered. */
   since: number;
-  /** What had been read of it then. */
+  /** The number of bytes read of it then. */
   heard: number;
   /** In HTTP/1.1, when something of a next request was seen first; undefined while there is nothing. */
   begunAt: number | undefined;

@@ -2,7 +2,7 @@ import type { Command, Option } from "commander";
 import { duration, setting } from "../settings/option.ts";
 import { parseCount } from "../settings/parsers.ts";
 
-/** What the server bears from its clients. Times are milliseconds. */
+/** The server's limits for its clients. Times are milliseconds. */
 export interface ServerLimits {
   /** Bytes of a request's headers. */
   readonly headerBytes: number;
@@ -14,7 +14,7 @@ export interface ServerLimits {
   readonly pendingBytes: number;
   /** Open calls of health's and reflection's methods, of each so many. */
   readonly watches: number;
-  /** Of one caller, in the long run; twice as many may come at once. */
+  /** The rate of one caller, in the long run; twice as many may come at once. */
   readonly requestsPerSecond: number;
   /** For a new connection's first request to begin, and for every request to be here wholly. */
   readonly receiveTimeout: number;

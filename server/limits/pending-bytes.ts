@@ -5,7 +5,7 @@ import { bodyOf } from "../http/request-body.ts";
 
 /** So much of each request is not counted. Hardly any is longer. */
 const uncounted = 4_096;
-/** What a piece of a request takes in memory, however short it is. */
+/** The memory of a piece of a request, however short it is. */
 const pieceBytes = 512;
 
 /**

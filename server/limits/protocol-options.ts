@@ -2,7 +2,7 @@ import type { ServerOptions } from "node:http";
 import type { SecureServerOptions } from "node:http2";
 import type { ServerLimits } from "./options.ts";
 
-/** What Node itself holds clients to, in either protocol. */
+/** The limits that Node itself enforces, in either protocol. */
 export type ProtocolOptions = ServerOptions & Pick<SecureServerOptions, "settings">;
 
 /**

@@ -2,7 +2,7 @@ import { DrsError } from "../../engine/errors.ts";
 import type { Identity } from "../callers/identity.ts";
 import { ownRules } from "../gate/method-rule.ts";
 
-/** What a method asks of its caller by its option `drs.v1.access`: `drscp/createBackup`. */
+/** The right that a method requires by its option `drs.v1.access`: `drscp/createBackup`. */
 export type Right = string;
 
 export const allRights: readonly Right[] = rightsOf(ownRules);

@@ -4,7 +4,7 @@ import { filledText, jsonInShape } from "../../engine/shape.ts";
 import { allRights, type Authorize, denied, type Right } from "./right.ts";
 import { type Role, roles } from "./roles.ts";
 
-/** What a rights file grants, by the caller's name and by its groups. */
+/** The rights granted by a rights file, by the caller's name and by its groups. */
 export interface Grants {
   readonly users: ReadonlyMap<string, ReadonlySet<Right>>;
   readonly groups: ReadonlyMap<string, ReadonlySet<Right>>;

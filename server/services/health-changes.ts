@@ -21,12 +21,12 @@ export class HealthChanges {
     });
   }
 
-  /** What it was when it was last looked at. */
+  /** The status at the last look. */
   get seen(): Status {
     return this.#seen;
   }
 
-  /** What it is now. */
+  /** The present status. */
   now(): Status {
     const before = this.#seen;
     this.#seen = this.#look();

@@ -16,7 +16,7 @@ export interface ServerConfig {
   /** Where they are served over TLS. */
   readonly tls: TlsConfig | undefined;
   readonly callers: CallersConfig;
-  /** What clients may ask for in front of the service's own paths: `/drs`; empty for nothing. */
+  /** The prefix that clients may request in front of the service's own paths: `/drs`; empty for none. */
   readonly pathPrefix: string;
   readonly limits: ServerLimits;
   /** Bytes of the longest request taken. */

@@ -1,4 +1,4 @@
-/** What begins the name of each variable that sets something. */
+/** The prefix of the name of each variable that sets something. */
 const prefix = "DRS_";
 
 /**

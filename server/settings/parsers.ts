@@ -154,7 +154,7 @@ export function parseCrnPart(text: string): string {
   return text;
 }
 
-/** What a storage URL alone says: `file:///data/archives`, `s3://bucket/prefix`. */
+/** The storage of a URL alone: `file:///data/archives`, `s3://bucket/prefix`. */
 export function parseStorage(text: string): StorageConfig {
   const url = URL.parse(text);
   if (url?.protocol === "file:" && url.host === "") return { kind: "folder", path: fileURLToPath(url) };

@@ -27,7 +27,7 @@ export const job: KindRules = {
     return true;
   },
   ownsPods: true,
-  /** Of one that has not finished the progress counts: what it had done after the backup has to be done again. */
+  /** The progress of an unfinished job matters: its work after the backup must be repeated. */
   compare(rest, object) {
     const spec = rest["spec"] as { suspend?: boolean };
     // One that has finished is not stopped: it is suspended where it was made so, and its suspension could not be ended.

@@ -12,7 +12,7 @@ interface Terms {
   readonly requiredDuringSchedulingIgnoredDuringExecution?: readonly Term[];
   readonly preferredDuringSchedulingIgnoredDuringExecution?: readonly { readonly podAffinityTerm: Term }[];
 }
-/** Of a pod's spec what selects other pods. */
+/** The selectors of other pods in a pod's spec. */
 export interface SelectingSpec {
   readonly affinity?: { readonly podAffinity?: Terms; readonly podAntiAffinity?: Terms };
   readonly topologySpreadConstraints?: readonly Term[];

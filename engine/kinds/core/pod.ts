@@ -46,7 +46,7 @@ interface PodSpec extends SelectingSpec {
   [field: string]: unknown;
 }
 
-/** What the scheduler, the kubelet and admission fill in, and would refuse or misread when it came from another pod. */
+/** Fields that the scheduler, the kubelet and admission fill in, and would refuse or misread if they came from another pod. */
 const filledIn = ["nodeName", "priority", "preemptionPolicy", "ephemeralContainers", "serviceAccount", "overhead"];
 
 /** A pod without an owner, to be scheduled again. Admission mounts a fresh token, so the old one's volume is stripped. */

@@ -1,6 +1,6 @@
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 
-/** What calls a service of the cluster. */
+/** A webhook that calls a service of the cluster. */
 export interface ServiceClient {
   service?: { namespace?: string; name?: string };
 }

@@ -1,7 +1,7 @@
 import type { User } from "../../model.ts";
 import type { Connection } from "./connection.ts";
 
-/** What may be asked of a right: https://kubernetes.io/docs/reference/access-authn-authz/authorization/ */
+/** The attributes of a right: https://kubernetes.io/docs/reference/access-authn-authz/authorization/ */
 export interface ResourceRight {
   readonly verb: string;
   readonly group: string;

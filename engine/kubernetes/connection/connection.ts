@@ -28,7 +28,7 @@ export interface ApiRequest {
   readonly mayGo?: () => void;
 }
 
-/** What an answer holds, as it comes. */
+/** An answer's body, as it comes. */
 export type Body = Dispatcher.ResponseData["body"];
 
 const maxAttempts = 6;

@@ -59,7 +59,7 @@ export class Credentials {
     return context === nothingFound ? undefined : context;
   }
 
-  /** What a request is to be sent with now: certificates, and headers. */
+  /** The current credentials of a request: certificates, and headers. */
   async current(): Promise<RequestOptions> {
     if (performance.now() - this.#lookedAt >= lookMs) await this.#look();
     const options: RequestOptions = {};

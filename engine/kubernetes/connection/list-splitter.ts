@@ -19,9 +19,9 @@ export class ListSplitter {
   #key = "";
   #inItems = false;
   #inItem = false;
-  /** What came of the open item in earlier chunks. */
+  /** The open item's bytes from earlier chunks. */
   #itemStart: Buffer[] = [];
-  /** What is not an item: the list's own members, before the items and after them. */
+  /** The list's own members, before the items and after them. */
   readonly #head: Buffer[] = [];
   #piecesBeforeItems = 0;
 
@@ -79,7 +79,7 @@ export class ListSplitter {
     return items;
   }
 
-  /** What the list says before its items; undefined while these have not begun. */
+  /** The list's members before its items; undefined while these have not begun. */
   start(): unknown {
     if (this.#piecesBeforeItems === 0) return undefined;
     return JSON.parse(`${Buffer.concat(this.#head.slice(0, this.#piecesBeforeItems)).toString()}]}`);

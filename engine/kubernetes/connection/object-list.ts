@@ -9,7 +9,7 @@ export interface ListOptions {
   readonly fieldSelector?: string;
 }
 
-/** What a whole list says of itself. Only when it is of one moment does a watch since then miss nothing. */
+/** The metadata of a whole list. Only when it is of one moment does a watch since then miss nothing. */
 export interface ListEnd {
   readonly resourceVersion: string;
   readonly isOfOneMoment: boolean;

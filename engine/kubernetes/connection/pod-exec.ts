@@ -10,7 +10,7 @@ export interface PodCommand {
   readonly timeoutMs: number;
 }
 
-/** What is kept of a command's output. */
+/** Limit of a command's kept output. */
 const keptOutput = 4_096;
 
 /**

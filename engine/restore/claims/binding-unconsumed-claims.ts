@@ -56,7 +56,7 @@ export async function bindUnconsumedClaims(source: RestoreSource, deps: JobDeps,
   return unconsumed.length;
 }
 
-/** What a claim held before this restore is kept as long as it has no volume. */
+/** The claim's data from before this restore is retained as long as it has no volume. */
 function whereFormerData(context: JobContext, { namespace, claim }: SavedVolume): string {
   const former = retainedVolumes(context).find(
     (retained) => retained.namespace === namespace && retained.claim === claim,

@@ -25,7 +25,7 @@ export interface Filler {
 export interface FilledVolume {
   readonly persistentVolume: string;
   readonly fillerUid: string;
-  /** What its class gives volumes. */
+  /** The reclaim policy that its class gives volumes. */
   readonly reclaimPolicy: string;
 }
 

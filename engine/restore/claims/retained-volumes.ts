@@ -17,7 +17,7 @@ export interface RetainedVolume {
   readonly persistentVolume: string;
   readonly namespace: string;
   readonly claim: string;
-  /** What the volume's own policy was: Delete or Retain. */
+  /** The volume's own policy before: Delete or Retain. */
   readonly reclaimPolicy: string;
   /** Whether its data is to go with a pod: https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes */
   readonly isEphemeral?: boolean;

@@ -1,7 +1,7 @@
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
 
-/** Who has applied an object on the server side, in one text, to be compared. */
+/** The server-side appliers of an object, in one text, to be compared. */
 export function appliersOf({ metadata }: KubernetesObject): string {
   const managedFields = (metadata["managedFields"] ?? []) as { operation?: string; manager?: string }[];
   const appliers = managedFields.filter(({ operation }) => operation === "Apply");

@@ -8,16 +8,16 @@ import { appliersOf } from "./field-owners.ts";
 import { digestOf, statusDigest } from "./comparison.ts";
 import type { ServedType } from "../../kinds/served-types.ts";
 
-/** What is kept of a live object, to compare it with the saved one of its name: of all of a namespace no more is in memory. */
+/** The data kept of a live object, to compare it with the saved one of its name: no more of a namespace is in memory. */
 export interface LiveObject {
   readonly digest: string;
-  /** Of kinds that keep their status; else empty. */
+  /** The status of kinds that keep it; otherwise empty. */
   readonly statusDigest: string;
   readonly uid: string;
   readonly resourceVersion: string;
   /** The uids of its owners, sorted, in one text. */
   readonly owners: string;
-  /** Who has applied it on the server side, likewise. */
+  /** Its server-side appliers, likewise. */
   readonly appliers: string;
   readonly isTerminating: boolean;
 }

@@ -4,7 +4,7 @@ import type { ServedType } from "../../kinds/served-types.ts";
 import { isMadeByCluster } from "../../objects/object-selection.ts";
 import { addLive, type LiveObjects, type MutableLiveObjects } from "./live-objects.ts";
 
-/** Of so many objects that are not as saved in every byte it is kept what they are like, in all kinds together; and of so many that were not saved. */
+/** Limit of remembered objects that are not as saved in every byte, in all kinds together; and of those that were not saved. */
 const maxOthers = 2_000;
 
 /** The bytes of those are kept up to so many, in all kinds together. */

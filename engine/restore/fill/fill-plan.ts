@@ -91,7 +91,7 @@ export async function planFilling(
   return { fillers, later, staying };
 }
 
-/** Of a restore that only adds what is missing: the volumes of those claims that are not. */
+/** In a restore that only adds missing objects: the volumes of claims that exist. */
 async function stayingClaims(
   { scope }: RestoreSource,
   cluster: JobDeps["cluster"],

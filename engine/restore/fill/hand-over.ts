@@ -79,7 +79,7 @@ async function giveVolume(
   await restoreFieldOwners(cluster, persistentVolumeClaims, archived, signal);
 }
 
-/** What a claim that has its volume says of where that came from, and of how it was chosen; nothing of an earlier restore's. */
+/** The fields of a bound claim's spec about its volume's origin and choice; none of an earlier restore's. */
 function sourcesOf(archived: KubernetesObject): object {
   const { selector, dataSource, dataSourceRef } = archived["spec"] as {
     readonly selector?: object;

@@ -8,7 +8,7 @@ const importedNotes = "imported-data/";
 /** As services before the fillers have noted them. */
 const formerNote = "imported";
 
-/** What a restore works with saved data with. */
+/** The request of a restore to the saved data. */
 export function dataRequest({ cluster, limits }: JobDeps, { job, signal }: JobContext): DataRequest {
   return {
     cluster,

@@ -10,7 +10,7 @@ import { existingClasses } from "../../volumes/storage-classes.ts";
 import { digestOf } from "../compare/comparison.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 
-/** What there is now that volumes can be made with, and what there was. */
+/** The present and former means of creating volumes. */
 export interface PlaceSurvey {
   readonly classes: readonly KubernetesObject[];
   readonly savedClasses: readonly KubernetesObject[];

@@ -199,7 +199,7 @@ async function attempt({ warn }: Pick<JobContext, "warn">, work: Promise<void>):
 
 const provisionersAnnotation = /^(pv|volume)(\.beta)?\.kubernetes\.io\//;
 
-/** What a claim's volume keeps although it is another one now. */
+/** The properties that a claim's volume keeps although it is another one now. */
 function carriedOver(volume: KubernetesObject): object {
   const { metadata } = volume;
   const annotations = Object.entries(ownMarks(metadata.annotations)).filter(

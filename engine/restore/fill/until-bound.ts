@@ -35,7 +35,7 @@ export async function untilBound(
   return new Map([...first, ...second]);
 }
 
-/** Of classes that wait for a pod: a node is selected in its stead. */
+/** For classes that wait for a pod: a node is selected in its stead. */
 async function onNodes(deps: JobDeps, context: JobContext, fillers: readonly PlannedFiller[]): Promise<Reasons> {
   const reasons = new Map<PlannedFiller, string>();
   await forEachInFlight(fillers, deps.limits.clusterConcurrency, async (one) => {

@@ -74,7 +74,7 @@ export async function restoreClusterScoped(
   }
 }
 
-/** What a restore does with a cluster-scoped object that is wanted. */
+/** A restore's treatment of a wanted cluster-scoped object. */
 export async function fateOf(
   cluster: Cluster,
   namespaces: ReadonlySet<string>,

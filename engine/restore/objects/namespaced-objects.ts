@@ -91,7 +91,7 @@ async function* compared(
 /** The objects that differ in all namespaces together are in memory when they are no more than these. */
 const maxKept = 2_000;
 
-/** What differs in a namespace. */
+/** The differences in a namespace. */
 interface Differing {
   readonly names: readonly string[];
   readonly look: () => Promise<LiveObjects>;

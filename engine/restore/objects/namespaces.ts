@@ -42,7 +42,7 @@ export async function restoreNamespaces(
   }
 }
 
-/** What a merge patch gives a namespace that exists back of the archived one. */
+/** The merge patch that restores an existing namespace's metadata from the archived one. */
 export function restoredMetadata(live: KubernetesObject, archived: KubernetesObject): object {
   const { finalizers: saved = [] } = sanitize(namespaceType, archived).metadata;
   return {
@@ -116,7 +116,7 @@ function apisIn(complaint: string): string {
   return [...new Set(complaint.match(/[\w.-]+\/v\w+/g))].sort().join();
 }
 
-/** What holds a terminating namespace: what is in it, as its status says, and its own finalizers. */
+/** The obstacles of a terminating namespace: its remaining content, as its status says, and its own finalizers. */
 function whatHolds({ metadata: { finalizers = [] }, status }: TerminatingNamespace): string {
   const causes = (status?.conditions ?? [])
     .filter((condition) => condition.status === "True")

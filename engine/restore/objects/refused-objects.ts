@@ -75,7 +75,7 @@ export function abandonedSoFar({ notes }: JobContext, { notesPrefix }: RestoreSo
   return [...notes.entries<Abandoned>(notesPrefix + abandonedNotes)].map(([, it]) => it);
 }
 
-/** What was refused and will be tried again, in words. */
+/** The refusals that will be tried again, in words. */
 export function refusedSoFar({ notes }: JobContext, { notesPrefix }: RestoreSource): readonly string[] {
   return [...notes.entries<string>(notesPrefix + refusedNotes)].map(([, text]) => text);
 }

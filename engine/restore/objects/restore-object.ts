@@ -27,11 +27,11 @@ export interface NamespacedRestore {
   readonly links: OwnerLinks;
 }
 
-/** What became of an object, or what the cluster says as it does not take it. */
+/** The outcome for an object, or the cluster's refusal. */
 export type Outcome = "left" | "written" | { readonly refusal: string };
 
 export interface HowToRestore {
-  /** What is there of its name. */
+  /** The live object of its name. */
   readonly live: LiveObject | undefined;
   /** Whether it is made as it runs. */
   readonly started: boolean;

@@ -79,7 +79,7 @@ export function keepsRevision(workload: KubernetesObject, revision: KubernetesOb
   return matches(selector, revision.metadata.labels);
 }
 
-/** What a stateful set says of its older pods. With OnDelete it names a revision that no pod may have any more. */
+/** A stateful set's status about its older pods. With OnDelete it names a revision that no pod may have any more. */
 function olderRevision(archived: KubernetesObject): string | undefined {
   const { currentReplicas = 0, currentRevision } = statusOf(archived);
   return currentReplicas > 0 ? currentRevision : undefined;

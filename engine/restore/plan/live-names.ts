@@ -5,7 +5,7 @@ import { resourceName } from "../../kubernetes/kubernetes-object.ts";
 import type { ScopedArchive } from "../source/restore-source.ts";
 import { type ServedType, servedType } from "../../kinds/served-types.ts";
 
-/** What is there of archived objects: of a kind in a namespace the names are asked for once. */
+/** The existing ones among archived objects: the names of a kind in a namespace are requested once. */
 export class LiveNames {
   readonly #archive: ScopedArchive;
   readonly #cluster: Cluster;

@@ -83,7 +83,7 @@ function kindOf({ apiVersion, kind }: Pick<OwnerReference, "apiVersion" | "kind"
   return `${kind}.${groupOf(apiVersion)}`;
 }
 
-/** What of the namespaces in a safety archive the restore has touched: all that it listed, but for what it has not made. */
+/** The part of a safety archive's namespaces that the restore has touched: all objects that it listed, except those it has not created. */
 export function rollbackScope(namespaces: readonly string[], context: JobContext): Scope {
   const targets = new Map(namespaces.map((name) => [name, name]));
   if (listing.find(context)?.isOfObjects !== true) return new Scope(targets);
@@ -96,7 +96,7 @@ export function rollbackScope(namespaces: readonly string[], context: JobContext
   return new Scope(targets, partsOf(reaches, true));
 }
 
-/** Of claims it is known otherwise whether the restore has made them. */
+/** Whether the restore has created a claim is known otherwise. */
 function isClaim(key: string): boolean {
   return key.startsWith("persistentvolumeclaims/");
 }

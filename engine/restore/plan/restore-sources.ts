@@ -9,7 +9,7 @@ import { Scope } from "../source/scope.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
 import { SavedIndex } from "../source/saved-index.ts";
 
-/** What the restore brings back, before PRE_VALIDATION has found out all that its plan takes of it. With an `index` what one phase has learnt of the archive is known to the next. */
+/** The restore's source, before PRE_VALIDATION has resolved its plan. With an `index` one phase's knowledge of the archive passes to the next. */
 export async function backupSource(
   { archives }: Pick<JobDeps, "archives">,
   { job, signal }: JobContext,
@@ -31,7 +31,7 @@ export async function provenSource(
   return sourceOf(reader, notedScope(reader, plan, context), "", index);
 }
 
-/** What was there before the restore. */
+/** The control plane before the restore. */
 export async function safetySource({ archives }: JobDeps, context: JobContext): Promise<RestoreSource> {
   const reader = await archives.openAgain(safetyFolder(context.job.uuid), context.signal);
   return sourceOf(reader, rollbackScope(reader.manifest.includedNamespaces, context), "back/", new SavedIndex());

@@ -13,11 +13,11 @@ import { driverFor } from "../../volumes/saved-data.ts";
 import { listed } from "../../objects/listed.ts";
 import { namespacesOf, objectKey } from "../source/scope.ts";
 
-/** What a selection takes of an archive, by `objectKey`. */
+/** The objects that a selection takes from an archive, by `objectKey`. */
 export interface Selected {
-  /** What was asked for. */
+  /** The requested objects. */
   readonly asked: ReadonlySet<string>;
-  /** What that needs, cluster-scoped objects too. */
+  /** Their needs, cluster-scoped objects too. */
   readonly needed: ReadonlySet<string>;
 }
 
@@ -35,7 +35,7 @@ export class SelectedObjects {
   readonly #namespaces: ReadonlySet<string>;
   readonly #needs: ClusterScopedNeeds;
   readonly #seen = new Set<string>();
-  /** What an object needs, which need not be there. */
+  /** The needs of an object, which may be missing. */
   readonly #edges = new Map<string, Set<string>>();
   readonly #prefixes: { readonly from: string; readonly claims: string }[] = [];
   readonly #neededByNamespaces = new Set<string>();

@@ -136,7 +136,7 @@ async function letGo(deps: JobDeps, context: JobContext, scope: Scope, namespace
   if (uids.size > 0) await claimsGone(deps, context, [namespace], ({ metadata }) => uids.has(metadata.uid));
 }
 
-/** What holds those claims that are being deleted, unless they were so before, by namespace and name. */
+/** The holders of terminating claims, unless these were terminating before, by namespace and name. */
 async function heldClaims(
   { cluster, limits }: JobDeps,
   { scope, targetNamespaces }: RestoreSource,

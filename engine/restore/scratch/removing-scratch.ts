@@ -19,7 +19,7 @@ import { detachSnapshots } from "../../volumes/detach-snapshot.ts";
 import { notTerminating, retriedWithinMs } from "../objects/namespaces.ts";
 import { isOf } from "./scratch-namespaces.ts";
 
-/** What a scratch restore has made. */
+/** The objects created by a scratch restore. */
 export interface Scratch {
   /** The restore's. */
   readonly uuid: string;

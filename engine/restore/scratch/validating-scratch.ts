@@ -80,7 +80,7 @@ export async function validateScratch(
   await dryRun(source, discovery, definitions, deps, context);
 }
 
-/** What pods and claims cannot be without. */
+/** The kinds of cluster-scoped objects that pods and claims require. */
 const indispensable =
   /^(customresourcedefinitions|priorityclasses|runtimeclasses|deviceclasses|storageclasses|volumeattributesclasses)\./;
 

@@ -1,7 +1,7 @@
 import type { Part } from "../../archive/format.ts";
 import { RawObject } from "../../kubernetes/raw-object.ts";
 
-/** Of all parts together. */
+/** Limit of all parts together. */
 const maxBytes = 8 * 1_024 * 1_024;
 
 /**

@@ -32,7 +32,7 @@ export function partsOf({ reader }: Pick<RestoreSource, "reader">, names: readon
   return names.flatMap((name) => reader.parts.filter((part) => resourceName(part) === name));
 }
 
-/** What the scope needs of an archive: the door to its objects and volumes. */
+/** An archive in a scope: the door to its objects and volumes. */
 export type ScopedArchive = Pick<RestoreSource, "reader" | "scope">;
 
 /**

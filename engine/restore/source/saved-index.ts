@@ -5,11 +5,11 @@ import { KeptObjects } from "./kept-objects.ts";
 import { archivedObjects } from "./archived-objects.ts";
 import { SeenObjects } from "../compare/seen-objects.ts";
 
-/** What is known of a part's objects without reading it again. */
+/** The knowledge of a part's objects without reading it again. */
 export interface PartIndex {
   /** By namespace, as the archive has them. */
   readonly names: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Of the bytes of each object (`RawObject.digest`): a live one with such bytes is as saved, and need not be parsed. */
+  /** The digests of each object's bytes (`RawObject.digest`): a live one with such bytes is as saved, and need not be parsed. */
   readonly digests: ReadonlySet<string>;
 }
 

@@ -22,7 +22,7 @@ function isPathSegment(name: string): boolean {
   return /^[^/%\p{Cc}]{1,253}$/u.test(name) && name !== "." && name !== "..";
 }
 
-/** What an archive says, as far as a message may repeat it. */
+/** A text from an archive, as far as a message may repeat it. */
 export function quoted(value: unknown): string {
   return JSON.stringify(value ?? null).slice(0, 100);
 }

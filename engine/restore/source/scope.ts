@@ -13,10 +13,10 @@ import { isVolume } from "../../kinds/core/persistent-volume.ts";
 type Kind = Pick<ResourceType, "apiVersion" | "resource">;
 type Named = Pick<KubernetesObject["metadata"], "namespace" | "name">;
 
-/** What a restore may do to an object in its scope: make it as it was saved, or only create it where it is missing. */
+/** A restore's reach on an object in its scope: restore it as it was saved, or only create it where it is missing. */
 export type Reach = "as saved" | "if missing";
 
-/** What a scope consists of, beside its namespaces. Objects by `objectKey`, under their saved namespaces. */
+/** The parts of a scope, beside its namespaces. Objects by `objectKey`, under their saved namespaces. */
 export interface ScopeParts {
   /** The only cluster-scoped objects that are in it; without, all are. */
   readonly clusterScoped?: ReadonlyMap<string, Reach>;
@@ -53,7 +53,7 @@ export class Scope {
     this.wholeNamespaces = parts.namespaced ? [] : this.targetNamespaces;
   }
 
-  /** Of an archive of these namespaces, what the plan says; of single objects the namespaces, until these are resolved. */
+  /** The plan's scope of an archive of these namespaces; for single objects the namespaces, until these are resolved. */
   static of(
     archived: readonly string[],
     { mapping, selection }: Pick<RestorePlan, "mapping" | "selection">,
@@ -73,7 +73,7 @@ export class Scope {
     return this.reachOf(type, name) !== undefined;
   }
 
-  /** What may be done to a saved object; undefined for one that is not in the scope. */
+  /** The reach on a saved object; undefined for one that is not in the scope. */
   reachOf(type: Kind, { namespace = "", name }: Named): Reach | undefined {
     const kind = resourceName(type);
     const { clusterScoped, namespaced, copies } = this.#parts;
@@ -128,7 +128,7 @@ export class Scope {
   }
 }
 
-/** What an object is called in a scope. */
+/** An object's key in a scope. */
 export function objectKey(type: Kind, namespace: string, name: string): string {
   return `${resourceName(type)}/${namespace}/${name}`;
 }

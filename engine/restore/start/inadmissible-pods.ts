@@ -39,7 +39,7 @@ export async function tellInadmissiblePods(
   }
 }
 
-/** What Pod Security says to a pod that runs; undefined when nothing. */
+/** Pod Security's refusal of a running pod; undefined when there is none. */
 async function violationOf(
   { cluster }: Pick<JobDeps, "cluster">,
   pod: KubernetesObject,

@@ -13,7 +13,7 @@ import type { ServedType } from "../../kinds/served-types.ts";
 import { notReady } from "./waiting-for-apps.ts";
 import { wantedObject } from "../../kinds/wanted-object.ts";
 
-/** What is there of a workload's roll-out, noted: its older pods, those of the newest template, too, or all as it was. */
+/** The noted progress of a workload's roll-out: its older pods, those of the newest template, too, or all as it was. */
 type Stage = "older pods" | "newest pods" | "all";
 
 interface Replay {

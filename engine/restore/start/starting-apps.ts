@@ -172,7 +172,7 @@ async function replay(
   });
 }
 
-/** What is waited for, each object as far as it was up when it was saved, by kind and namespace. */
+/** The objects to wait for, each as far as it was up when saved, by kind and namespace. */
 async function wantedUp(
   { source, discovery, deps, context }: NamespacedRestore,
   selects: Selects,

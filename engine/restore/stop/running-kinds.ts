@@ -13,7 +13,7 @@ import { hasEnded } from "../../kinds/core/pod.ts";
 
 /** A kind that runs, or lets others run. */
 export interface RunningKind extends ResourceType {
-  /** What an object's spec says when it is stopped. Absent: it is stopped by its deletion. */
+  /** The fields of a stopped object's spec. Absent: it is stopped by its deletion. */
   readonly stopped?: Readonly<Record<string, unknown>>;
   /** Whether an object runs at all. */
   readonly runs?: (object: KubernetesObject) => boolean;

@@ -4,7 +4,7 @@ import { rulesOf } from "../../kinds/kinds.ts";
 import type { KubernetesObject, ObjectMeta, ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { nameOf } from "../../objects/object-names.ts";
 
-/** What cannot come back with an object, as the cluster gives it out. */
+/** Values that cannot come back with an object, as the cluster assigns them. */
 export interface Loss {
   readonly type: ResourceType;
   readonly metadata: Pick<ObjectMeta, "namespace" | "name" | "uid">;

@@ -85,7 +85,7 @@ export async function preValidation(
   if (Date.now() - looked > Math.min(freshMs, limits.snapshotTimeout)) await look();
 }
 
-/** What is there is saved and tried again when it took longer than this to fill volumes. */
+/** When filling volumes took longer than this, the live objects are saved and tried again. */
 const freshMs = 60_000;
 
 /** The archive as far as the plan takes it, which is noted. */

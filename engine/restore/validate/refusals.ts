@@ -32,11 +32,11 @@ export async function refusalIn(dryRun: () => Promise<unknown>): Promise<Kuberne
   }
 }
 
-/** What refuses now and will not refuse during the restore. */
+/** The refusals of today that will not be made during the restore. */
 export class Refusals {
   /** The webhooks that call into namespaces that are restored as a whole: they are taken away before anything else is done. */
   readonly #ownWebhooks: ReadonlySet<string>;
-  /** What comes with the archive and others name: `serviceaccounts cdp/api`, `priorityclasses.scheduling.k8s.io high`. */
+  /** Objects that come with the archive and that others name: `serviceaccounts cdp/api`, `priorityclasses.scheduling.k8s.io high`. */
   readonly #coming: ReadonlySet<string>;
 
   private constructor(ownWebhooks: ReadonlySet<string>, coming: ReadonlySet<string>) {

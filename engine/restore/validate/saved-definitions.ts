@@ -6,7 +6,7 @@ import { namesAreFree } from "./definition-names.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
 
-/** What the definitions of custom resources mean for the saved ones, by resource name (`widgets.example.com`). */
+/** The consequences of custom resource definitions for the saved resources, by resource name (`widgets.example.com`). */
 export interface Definitions {
   /** Kinds whose definition the restore will make or put back: they will be served as they were saved. */
   readonly coming: ReadonlySet<string>;

@@ -8,7 +8,7 @@ import type { Refusals } from "./refusals.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
 import type { Definitions } from "./saved-definitions.ts";
 
-/** What the parts of PRE_VALIDATION's dry run work with. */
+/** The collaborators of PRE_VALIDATION's dry runs. */
 export interface Trial {
   readonly source: RestoreSource;
   readonly discovery: Discovery;
@@ -21,7 +21,7 @@ export interface Trial {
   readonly findings: Findings;
 }
 
-/** What the API server was asked, and would not do. */
+/** The API server's answers to the dry runs. */
 export class Findings {
   /** Asked about: objects that a restore makes or changes. */
   tried = 0;

@@ -176,7 +176,7 @@ async function refusalOfCreation(trial: Trial, { type, archived }: Tried): Promi
 
 const conflictsTaken = 3;
 
-/** Of what can be set only once, the answer to its creation counts: that is how it is changed. */
+/** For fields that can be set only once the answer to a creation counts: they are changed by it. */
 async function refusalOfChange(trial: Trial, tried: Tried): Promise<KubernetesError | undefined> {
   const { type, archived } = tried;
   const { signal } = trial;
@@ -216,7 +216,7 @@ async function reportWayBack({ deps, refusals, findings, signal }: Trial, type: 
     findings.oneWay.push(`${nameOf(namespace, type, name)}: ${refusal.message}`);
 }
 
-/** What is not replaced but patched: the cluster keeps things of its own there. */
+/** Kinds that are patched, not replaced: the cluster keeps things of its own there. */
 function patchOf(
   type: ServedType,
   live: RawObject,

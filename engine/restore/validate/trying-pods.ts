@@ -58,7 +58,7 @@ function makesPods(type: ResourceType, object: KubernetesObject): boolean {
   return replicas > 0 && !suspend && !isFinishedJob(object);
 }
 
-/** What the restore brings, such as a service account, is taken out of a pod that is refused for want of it. */
+/** References to objects that the restore brings, such as a service account, are removed from a pod that is refused for want of them. */
 async function refusalOfPod(
   { deps: { cluster }, refusals, signal }: Trial,
   namespace: string,
@@ -78,7 +78,7 @@ async function refusalOfPod(
   return ask({ ...pod, spec });
 }
 
-/** What a pod has from its controller and admission may look at. */
+/** Fields that a pod gets from its controller and admission may check. */
 interface RunningPod {
   readonly labels: Record<string, string>;
   readonly ownerReferences: readonly OwnerReference[];
