@@ -13,7 +13,7 @@ export interface Result {
   readonly yardstick: string;
   readonly unit: "s" | "requests/s" | "MiB" | "ms";
   readonly rounds: readonly Round[];
-  /** What the ratio ours : yardstick shall be. `collapse` is what CI lets pass: twice as bad as it was when it was set. */
+  /** The limit of the ratio ours : yardstick. `collapse` is CI's limit: twice as bad as it was when it was set. */
   readonly ratio: { readonly atMost?: number; readonly atLeast?: number; readonly collapse: number };
   /** What else there is to say: objects/s, requests per object, memory. */
   readonly figures: Readonly<Record<string, string | number>>;
@@ -36,7 +36,7 @@ export function median(sorted: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-/** Whether the median ratio is what it shall be; with `collapse`, whether the best one is within what CI lets pass. */
+/** Whether the median ratio is within its limit; with `collapse`, whether the best one is within CI's limit. */
 export function isMet(result: Result, { collapse = false } = {}): boolean {
   const sorted = ratios(result);
   const { atMost, atLeast = 0, collapse: worst } = result.ratio;

@@ -94,7 +94,7 @@ function summary({ objects, files }: Picture, { pods }: Counts): string {
   return `${objects.size} objects, ${pods} pods, ${files.size} files with ${bytes.toLocaleString("en")} bytes`;
 }
 
-/** What of the whole a backup's log says it has saved; revisions are none of it, as the cluster counts them anew. */
+/** The saved part of the whole, from a backup's log; without revisions, as the cluster counts them again. */
 function whatIsSaved(log: string, { objects }: Counts): string {
   const kinds = [...log.matchAll(/ saved (\d+) (\w+)[\w.]*, \d+ bytes$/gm)];
   const sum = (isCounted: (kind: string) => boolean) =>

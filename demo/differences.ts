@@ -13,7 +13,7 @@ const controllersNotes = [
   "pv.kubernetes.io/bound-by-controller",
 ];
 
-/** What else the cluster must change when an object is made anew: a claim's volume and source, a volume's name and handle. */
+/** Further fields that the cluster must change when an object is recreated: a claim's volume and source, a volume's name and handle. */
 const mustChange: Readonly<Record<string, readonly string[]>> = {
   PersistentVolumeClaim: ["spec.volumeName", "spec.dataSource", "spec.dataSourceRef"],
   PersistentVolume: ["metadata.name", "spec.csi.volumeHandle", "spec.claimRef.uid", "spec.claimRef.resourceVersion"],

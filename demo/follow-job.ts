@@ -55,7 +55,7 @@ function showEnd({ state, warnings, errors }: JobView, screen: Screen): void {
   screen.line(`  ${state}`);
 }
 
-/** The phases that a job's log tells of: `<time> <level> <phase> <text>`, a line an event. */
+/** The phases in a job's log: `<time> <level> <phase> <text>`, a line an event. */
 function readPhases(log: string): readonly Phase[] {
   const phases: Phase[] = [];
   for (const line of log.split("\n")) {

@@ -1,4 +1,4 @@
-/** An object as the API server gives it. Numbers are told apart by all their digits: see `readJson`. */
+/** An object as the API server gives it. Numbers are distinguished by all their digits: see `readJson`. */
 export interface KubernetesObject {
   readonly apiVersion: string;
   readonly kind: string;
@@ -61,7 +61,7 @@ export class KubernetesClient {
   }
 }
 
-/** What the language's type library does not know yet: a reviver is told a value's own text. */
+/** What the language's type library does not know yet: a reviver gets a value's own text. */
 const parse = JSON.parse as (
   text: string,
   reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown,

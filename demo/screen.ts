@@ -16,7 +16,7 @@ export class Screen {
     return this.#out.isTTY === true;
   }
 
-  /** Writes a text for good, in the moving line's place if there is one: as many lines as it takes. */
+  /** Writes a text permanently, in the moving line's place if there is one: as many lines as it takes. */
   line(text = ""): void {
     this.#out.write(`${this.#moving ? "\r\u001B[K" : ""}${wrapped(text).join("\n")}\n`);
     this.#moving = false;

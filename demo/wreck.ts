@@ -5,7 +5,7 @@ import type { KubernetesClient } from "./kubernetes-client.ts";
 const database = "data-cdp-embedded-db-0";
 const platform = "/apis/platform.cdp.example/v1/namespaces/cdp";
 
-/** Does to the sample control plane what nobody wants done, and tells each deed before it is done. */
+/** Wrecks the sample control plane, and reports each deed before it is done. */
 export async function wreck(
   client: KubernetesClient,
   volumes: ClaimVolumes,

@@ -23,7 +23,7 @@ export function saveState({ store, registry, data }: Cluster): string {
 }
 
 /**
- * Puts a saved state into an empty cluster: as after a restart of its API server, controllers see every object anew, and
+ * Puts a saved state into an empty cluster: as after a restart of its API server, controllers see every object again, and
  * resourceVersions are new. `settled` resolves when the definitions are served, which come first.
  */
 export async function loadState(cluster: Cluster, json: string, settled: () => Promise<void>): Promise<void> {

@@ -57,7 +57,7 @@ function json(socket: Socket, host: string, shown: Readonly<Record<string, strin
   };
 }
 
-/** The bytes of a reply, told by its first chunk. */
+/** The bytes of a reply, from its first chunk. */
 function lengthOf(chunk: Buffer): number {
   const headEnd = chunk.indexOf("\r\n\r\n") + 4;
   const head = chunk.toString("latin1", 0, headEnd);

@@ -15,7 +15,7 @@ export interface LoadTarget {
   readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string };
 }
 
-/** What the generator is told: the same request over and over, one at a time on each connection. */
+/** The generator's task: the same request over and over, one at a time on each connection. */
 export interface Load {
   readonly protocol: "gRPC" | "JSON";
   /** Loaded in short turns, so that what else the machine does hits them alike. */

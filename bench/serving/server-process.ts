@@ -16,7 +16,7 @@ interface Listening {
 /** A server under measurement: a process of its own that logs `listening` with its ports, as the service does. */
 export class ServerProcess {
   readonly url: string;
-  /** Only where it is told to listen there. */
+  /** Only where it is set to listen there. */
   readonly tlsUrl: string;
   readonly #child: ChildProcess;
 

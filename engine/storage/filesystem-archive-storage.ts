@@ -15,7 +15,7 @@ import { translatedStream } from "./translated-stream.ts";
  * vanishes later (an unmount, a rename) is UNAVAILABLE. Only the service's own user may read them.
  *
  * A file is written below `.unfinished`, which no key can name, and renamed when it is durable. What a killed process
- * left there is removed by `check`. That it is there tells the folder from the empty one that a mount leaves behind.
+ * left there is removed by `check`. Its presence distinguishes the folder from the empty one that an unmount leaves behind.
  */
 export class FilesystemArchiveStorage implements ArchiveStorage {
   readonly description: string;

@@ -28,7 +28,7 @@ export function garbageCollector(cluster: Cluster): Controller {
     return resource && object && { resource, object };
   }
 
-  /** Whether the owner is there; undefined when that cannot be told. */
+  /** Whether the owner is there; undefined when that is unknown. */
   function lives(owner: OwnerReference, dependent: KubernetesObject): boolean | undefined {
     const resource = registry.ofKind(owner.apiVersion, owner.kind);
     const { namespace } = dependent.metadata;

@@ -122,7 +122,7 @@ describe.skipIf(cdp === "")("the cdp client, over TLS with a private authority",
     // As `cdp configure set request_headers x-request-id=generate::uuid` writes it.
     const config = writeHomeFile("config", "[default]\nrequest_headers = x-request-id=generate::uuid\n");
     const call = client(stripping.url, { ...accessKey(keys.ed25519v1, home), CDP_CONFIG_FILE: config });
-    // Dates have no fractions of seconds: a call that is repeated in the next one is signed anew.
+    // Dates have no fractions of seconds: a call that is repeated in the next one is signed again.
     for (let attempt = 1, isSame = false; !isSame; attempt += 1) {
       const backupName = `repeated ${attempt}`;
       stripping.passed.length = 0;

@@ -15,7 +15,7 @@ declare module "vitest" {
   }
 }
 
-/** Installs the client once for all runs, and tells the tests where it is. */
+/** Installs the client once for all runs, and provides its path to the tests. */
 export async function setup(project: TestProject): Promise<void> {
   try {
     const { stdout } = await run(installer, ["cdpcli", "0.9.164"]);

@@ -45,7 +45,7 @@ export class PrefixProxy {
     return proxy;
   }
 
-  /** What clients are told: with the prefix. */
+  /** The URL for clients: with the prefix. */
   get url(): string {
     return `https://127.0.0.1:${(this.#server.address() as AddressInfo).port}${this.#options.prefix}`;
   }

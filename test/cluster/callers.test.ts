@@ -58,7 +58,7 @@ afterAll(async () => {
   await cluster?.kubectl("delete", "clusterrole", asker);
 });
 
-/** What a caller with this token is told: OK, or the error whole. */
+/** The answer to a caller with this token: OK, or the error whole. */
 function told(token: string, method: Method, request: object = {}, protocol: Protocol = "JSON"): Promise<string> {
   const call = clientOf(protocol, service.url, { authorization: `Bearer ${token}` });
   return call(method, request as never).then(

@@ -84,7 +84,7 @@ test("a post hook that fails is run again until it succeeds", async () => {
   expect(await contentOf(join(uploads, "frozen"))).toBeUndefined();
 });
 
-test("a post hook that fails for good is told with the command to run by hand", async () => {
+test("a post hook that fails permanently is reported with the command to run by hand", async () => {
   await service.stop();
   service = await startService({ cluster, flags: ["--hook-timeout=2s"] });
   await annotate({
@@ -101,7 +101,7 @@ test("a post hook that fails for good is told with the command to run by hand", 
   expect(text).toContain(" -- /bin/sh -c 'echo still frozen; exit 3'");
 });
 
-test("a hook that takes longer than its time limit has failed, and is told of as one that may still run and hold its application", async () => {
+test("a hook that takes longer than its time limit has failed, and is reported as one that may still run and hold its application", async () => {
   await annotate({
     "pre.hook.backup.velero.io/command": '["/bin/sleep", "60"]',
     "pre.hook.backup.velero.io/timeout": "1s",

@@ -100,7 +100,7 @@ test("the manifest has each right that jobs ask for, and no other", () => {
 });
 
 test("with any one rule less PRE_VALIDATION names what is missing, and nothing is touched", async () => {
-  // What is made anew grants more than the service has.
+  // The recreated role grants more than the service has.
   await cluster.kubectl("delete", "clusterrole/cdp:node-viewer", "clusterrolebinding/cdp:node-viewer");
   await cluster.kubectl("--namespace=cdp", "delete", "role/powerful", "rolebinding/powerful");
   const before = await takeControlPlanePicture(cluster);

@@ -21,7 +21,7 @@ test("the demo brings everything back, shows every phase, and makes a key for it
   onTestFinished(() => void vi.unstubAllEnvs());
   out.on("data", (line: Buffer) => {
     shown += line.toString();
-    // Looked at as soon as it is told of: it goes with the demo.
+    // Read as soon as it is named: it goes with the demo.
     if (keyModes.length === 0 && shown.includes("a key of this demo's own")) keyModes.push(...modesOfKeys());
   });
   const isSame = await runDemo(new Screen(out), { pace: 2 });

@@ -1,9 +1,9 @@
 import { glob, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** What a job can end with, or tell of one object, whose text stands where it is made. */
+/** The calls for a job's messages, final or of one object, with the text in place. */
 const calls = /new (?:Drs|Store)Error\(\s*"(\w+)",|context\.(warn|error)\(|reportAbandoned\((?=\s*context)/g;
-/** Told to the caller, tried again, or `internal error (...)`. */
+/** Returned to the caller, retried, or `internal error (...)`. */
 const others = ["INVALID_ARGUMENT", "NOT_FOUND", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "INTERNAL"];
 /** Stands for what a text is given when it is made. */
 export const filledIn = "\u{2026}";

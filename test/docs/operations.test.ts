@@ -24,7 +24,7 @@ const partsOfOthers = [
   `${gap}; delete it when its driver answers again`,
 ];
 
-test("every message that a job can end with, or tell of one object, is explained on the operations page", async () => {
+test("every message that a job can end with, or report of one object, is explained on the operations page", async () => {
   const page = await readFile(join(root, "docs/operations.md"), "utf8");
   const messages = await jobMessages(root);
   expect(messages.length).toBeGreaterThan(50);

@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { Closers } from "../../engine/closers.ts";
 
-test("each closer runs, the last one first, also when others throw; the first error is told, and each is logged", async () => {
+test("each closer runs, the last one first, also when others throw; the first error is reported, and each is logged", async () => {
   const error = vi.fn();
   const closers = new Closers({ info() {}, warn() {}, error });
   const seen: string[] = [];

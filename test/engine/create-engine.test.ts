@@ -59,7 +59,7 @@ test("a damaged archive is logged and does not keep the service from starting, n
   );
 });
 
-test("safety archives and half-made backups that belong to no job are told of at the start, and left alone", async () => {
+test("safety archives and half-made backups that belong to no job are reported at the start, and left alone", async () => {
   const folder = temporaryFolder();
   await saveArchive(folder, elsewhere);
   const own = await smallEngine(folder);

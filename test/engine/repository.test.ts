@@ -9,7 +9,7 @@ test.each([
   ["azure:container:/copies", undefined, 443],
   ["b2:bucket:copies", undefined, 443],
   ["gs:bucket:/copies", undefined, 443],
-])("a repository's URL tells what movers have to reach: %s", (url, server, port) => {
+])("a repository's URL says what movers must reach: %s", (url, server, port) => {
   expect(parseRepository(url)).toEqual({ url, ...(server && { server }), port });
 });
 

@@ -263,7 +263,7 @@ export class Scene {
   }
 }
 
-/** The phases that a job's log tells of, in order. */
+/** The phases in a job's log, in order. */
 export function phasesIn(log: string): readonly string[] {
   return [...log.matchAll(/^\S+ +[A-Z]+ +([A-Z_]+) phase started$/gm)].map(([, phase = ""]) => phase);
 }

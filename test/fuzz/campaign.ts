@@ -27,7 +27,7 @@ export interface Campaign<Attempt> {
 }
 
 /**
- * Expects that every answer is well-formed and right, the service lives, its log tells of no fault, and its memory does not
+ * Expects that every answer is well-formed and right, the service lives, its log reports no fault, and its memory does not
  * grow. Resolves to how many requests were sent.
  */
 export async function runCampaign<Attempt>({

@@ -47,7 +47,7 @@ export class FuzzedService {
     return this.#process.isAlive;
   }
 
-  /** The lines of its log that tell of a fault of its own. */
+  /** The lines of its log that report a fault of its own. */
   get faults(): readonly string[] {
     return this.#process.faults;
   }

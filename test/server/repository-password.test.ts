@@ -9,7 +9,7 @@ const program = join(import.meta.dirname, "../../server/repository-password.ts")
 const run = (file: string) => promisify(execFile)(process.execPath, [program, `--encryption-keys=${file}`]);
 const secret = (letter: string) => Buffer.alloc(32, letter).toString("base64");
 
-test("npm run repository-password writes the password of each key, always the same, and tells nothing of the key", async () => {
+test("npm run repository-password writes the password of each key, always the same, and reveals nothing of the key", async () => {
   const file = join(temporaryFolder(), "keys");
   await writeFile(file, `new ${secret("n")}\nold ${secret("o")}\n`);
   const { stdout } = await run(file);

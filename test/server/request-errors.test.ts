@@ -25,7 +25,7 @@ function framed(message: Buffer): Buffer {
   return Buffer.concat([head, message]);
 }
 
-/** The status of a gRPC call, wherever it is told. */
+/** The status of a gRPC call, wherever it is sent. */
 async function grpcStatus(contentType: string, message: Buffer): Promise<unknown> {
   const session = connect(running.url);
   const stream = session.request({ ":method": "POST", ":path": path, "content-type": contentType, te: "trailers" });

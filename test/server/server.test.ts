@@ -129,7 +129,7 @@ describe("a request that would upset a server", () => {
   });
 });
 
-test("the clear text port tells the protocols apart, byte by byte", async () => {
+test("the clear text port distinguishes the protocols, byte by byte", async () => {
   const socket = connect(port(), "127.0.0.1");
   socket.setNoDelay(true);
   for (const byte of "POST /api/v1/drscp/listBackups HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")

@@ -126,7 +126,7 @@ test("whatever the umask, what the service makes is its user's alone, and a back
   );
 });
 
-test("metrics are served where they are asked for, and tell of the backup that was made", async () => {
+test("metrics are served where they are asked for, and report the backup that was made", async () => {
   const { call, lines } = await listening(temporaryFolder(), "--metrics-listen=127.0.0.1:0");
   const port = lines.find(({ msg }) => msg === "listening")?.metrics?.port;
   const scrape = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
@@ -163,7 +163,7 @@ test("the log has every line of a running job's own log as its text, and each of
   ).toEqual([]);
 });
 
-test("a key file that is malformed, or missing, ends the start with its name; one that others can read is told", async () => {
+test("a key file that is malformed, or missing, ends the start with its name; one that others can read is reported", async () => {
   const data = temporaryFolder();
   const keys = join(data, "keys");
   const refusal = () => refusalOf(start(data, `--encryption-keys=${keys}`));
@@ -182,7 +182,7 @@ test("a key file that is malformed, or missing, ends the start with its name; on
   expect(await readdir(data)).not.toContain("encryption-keys");
 });
 
-test("without a cluster the start ends with what to do, and nothing of a key is made or told", async () => {
+test("without a cluster the start ends with what to do, and nothing of a key is made or logged", async () => {
   const data = temporaryFolder();
   const started = startOn({ KUBECONFIG: "", HOME: data }, `--data=${data}`, "--listen=127.0.0.1:0");
   expect(await refusalOf(started)).toBe(
@@ -252,7 +252,7 @@ test("starts that fail of a taken port, or of a wrong certificate, do not count 
   const file = join(data, "drs.db");
   const before = openStore(file);
   before.jobs.insert(newBackup(1));
-  // Nine deaths so far, which are in a row: a job is given up at its eleventh.
+  // Nine deaths so far, which are in a row: a job is abandoned at its eleventh.
   before.database
     .prepare<object>("UPDATE job SET state = 'IN_PROGRESS', phase = 'PRE_VALIDATION', recoveries = 9")
     .run({});

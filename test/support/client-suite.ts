@@ -118,7 +118,7 @@ export function clientSuite(
       3 * jobTimeout,
     );
 
-    test("is told by code and by name what is wrong", async () => {
+    test("is reported by code and by name what is wrong", async () => {
       const call = connect();
       await expect(call("createBackup", { itemName: "no-such-entity" })).rejects.toMatchObject({
         code: "INVALID_ARGUMENT",

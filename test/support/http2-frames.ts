@@ -11,7 +11,7 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
-/** An HTTP/2 client that sends whatever it is told to, as no library would. */
+/** An HTTP/2 client that sends arbitrary frames, as no library would. */
 export class RawHttp2 {
   readonly socket: Socket;
   /** What the server has sent so far. */

@@ -33,7 +33,7 @@ export class ServiceProcess {
   /** In clear text and over TLS; 0 where it does not listen. */
   readonly port: number;
   readonly tlsPort: number;
-  /** The lines of its log that tell of a fault of its own, and whatever else it or Node writes. */
+  /** The lines of its log that report a fault of its own, and everything else it or Node writes. */
   readonly faults: readonly string[];
   /** Where Node's inspector listens, where `nodeFlags` ask for it. */
   readonly inspector: string | undefined;

@@ -18,7 +18,7 @@ const finalizers = [
   "snapshot.storage.kubernetes.io/volumesnapshot-as-source-protection",
   "snapshot.storage.kubernetes.io/volumesnapshot-bound-protection",
 ];
-/** Tells the content's controller that the snapshot goes too. */
+/** Requests the deletion of the snapshot from the content's controller. */
 export const beingDeleted = "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted";
 
 /** Gives each VolumeSnapshot its content, or the one it names, and shows the content's state. */

@@ -11,7 +11,7 @@ import { isTerminated, pods } from "./owned-pods.ts";
 const claims = builtIn("persistentvolumeclaims");
 const volumes = builtIn("persistentvolumes");
 
-/** Scheduler and kubelet in one: pods run as soon as their claims are bound; those of jobs run their program (`Programs`) to its end. */
+/** Scheduler and kubelet in one: pods run as soon as their claims are bound; those of jobs run their program (`Programs`) to completion. */
 export function podController(cluster: Cluster): Controller {
   const { store } = cluster;
 

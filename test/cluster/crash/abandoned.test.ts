@@ -9,7 +9,7 @@ const all = process.env["CRASH_TESTS"] === "all";
 /** A job is found and continued ten times in one phase; the eleventh death is one too many. */
 const deathsUntilAbandoned = 11;
 
-/** The ends of the phases that change the control plane. A phase that has run to its end does so again. */
+/** The ends of the phases that change the control plane. A completed phase completes again. */
 const points = [
   "restore STOPPING_APPS: end",
   "restore DELETING_OBJECTS: end",
@@ -52,7 +52,7 @@ test("a restore that kills the service each time before it touches anything ends
   expect(await scene.faults([backupCrn], wrecked)).toEqual([]);
 });
 
-test.each(chosen)("a restore that kills the service each time at `%s` ends FAILED and goes back", async (point) => {
+test.each(chosen)("a restore that kills the service each time at `%s` ends FAILED and rolls back", async (point) => {
   const { crn, service, died } = await scene.restore(backupCrn, always(point));
   expect(died).toHaveLength(deathsUntilAbandoned);
   const { errors } = await service.waitForJob(crn, { state: "FAILED" });
@@ -80,7 +80,7 @@ test.runIf(all)("a deletion that kills the service each time fails, and can be r
   expect(await scene.leftovers([])).toEqual([]);
 });
 
-test.runIf(all)("a restore that kills the service each time as it goes back says where all lies", async () => {
+test.runIf(all)("a restore that kills the service each time as it rolls back says where all lies", async () => {
   const backup = await scene.backup();
   const { crn, service, died } = await restoreThatFails(scene, backup.crn, always(failing.at).slice(1));
   expect(died).toHaveLength(deathsUntilAbandoned);

@@ -111,7 +111,7 @@ async function survived(planned: readonly string[]): Promise<readonly string[]> 
       },
     });
   } catch (error) {
-    // What is amiss shall not be found again by the next one.
+    // The next one must not find the same fault again.
     await scene.close();
     scene = await CrashScene.open(scene.cluster);
     throw error;

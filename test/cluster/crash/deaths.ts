@@ -8,7 +8,7 @@ export interface DoomedJob {
   readonly options: ServiceOptions & { readonly data: string };
   /** Asks the service for the job. It may die of it before it answers. */
   ask(service: TestService): Promise<unknown>;
-  /** Whether the job has come to its end. */
+  /** Whether the job is over. */
   isOver(service: TestService): Promise<boolean>;
   /** Further flags of the nth process. */
   readonly flags?: (process: number) => readonly string[];

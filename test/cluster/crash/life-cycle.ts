@@ -7,7 +7,7 @@ import type { Death, Survivor } from "./deaths.ts";
 
 export interface LifeCycle {
   readonly deaths: (kind: JobKind) => readonly Death[];
-  /** Told of each job that has ended, before its process goes. */
+  /** Called for each job that has ended, before its process goes. */
   readonly onEnd?: (kind: JobKind, survivor: Survivor) => void;
 }
 

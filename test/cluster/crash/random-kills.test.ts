@@ -8,7 +8,7 @@ import { expectUnbroken } from "./life-cycle.ts";
 
 const kills = process.env["CRASH_TESTS"] === "all" ? 100 : 8;
 
-/** How many deaths a job has at most: few enough that none is given up, which takes more than ten in one phase. */
+/** How many deaths a job has at most: few enough that none is abandoned, which takes more than ten in one phase. */
 const most: Record<JobKind, number> = { backup: 2, restore: 6, deletion: 1 };
 /** A process takes about a second until it works on a job, and a whole restore some eight. */
 const earliestMs: Record<JobKind, number> = { backup: 50, restore: 50, deletion: 10 };

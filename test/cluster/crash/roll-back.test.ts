@@ -7,7 +7,7 @@ import { CrashScene } from "./crash-scene.ts";
 import { failing, restoreThatFails } from "./failing-restore.ts";
 
 const all = process.env["CRASH_TESTS"] === "all";
-/** So that no run has more than nine deaths: going back is given up after eleven in all. */
+/** So that no run has more than nine deaths: a rollback is abandoned after eleven in all. */
 const allRuns = 20;
 const chosenRuns = all ? allRuns : 1;
 
@@ -39,7 +39,7 @@ beforeAll(async () => {
 
 afterAll(async () => scene?.close());
 
-test("a restore whose applications do not start goes back, also when the service dies before it does", async () => {
+test("a restore whose applications do not start rolls back, also when the service dies before it does", async () => {
   const { service, crn } = await restoreThatFails(scene, backupCrn);
   points = pointsOf(service).filter((point) => point.startsWith("restore FAIL: ") && point !== failing.at);
   await service.waitForJob(crn, { state: "FAILED" });
@@ -49,7 +49,7 @@ test("a restore whose applications do not start goes back, also when the service
   expect(await scene.faults([backupCrn], wrecked)).toEqual([]);
 });
 
-test("a death at the most dangerous points of going back goes on going back", async () => {
+test("a death at the most dangerous points of a rollback continues the rollback", async () => {
   expect(await survived(mostDangerous)).toEqual(mostDangerous);
 });
 
@@ -77,7 +77,7 @@ test.runIf(all)(
   3_600_000,
 );
 
-/** Restores, fails, and dies at the points as it goes back; gives those that were reached. Whatever is amiss is thrown. */
+/** Restores, fails, and dies at the points of its rollback; returns the reached ones. Any fault is thrown. */
 async function survived(planned: readonly string[]): Promise<readonly string[]> {
   const ordered = points.filter((point) => planned.includes(point));
   const deaths = ordered.map((at) => ({ at }));
@@ -85,7 +85,7 @@ async function survived(planned: readonly string[]): Promise<readonly string[]> 
   const died = restore.died.flatMap((death) => ("at" in death && death !== failing ? death.at : []));
   try {
     const { errors, warnings } = await restore.service.waitForJob(restore.crn, { state: "FAILED" });
-    // Of the restore, whose pipeline has no controller: once, however often going back deletes it.
+    // Of the restore, whose pipeline has no controller: once, however often the rollback deletes it.
     expect(warnings).toMatchObject([{ text: expect.stringContaining("held by platform.example.com/cleanup") }]);
     expect(errors.map((error) => JSON.stringify(error))).toEqual([
       expect.stringContaining("did not come up within 1 s"),

@@ -93,7 +93,7 @@ test("a backup, and its deletion, whose API server dies in every phase wait for 
   expect(await readdir(storage)).toEqual(before);
 });
 
-test("a restore whose API server dies while it goes back waits for it and is back in the end", async () => {
+test("a restore whose API server dies while it rolls back waits for it and is back in the end", async () => {
   await release(plane, 2);
   const before = await takePictureOf(plane);
   const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn });

@@ -86,7 +86,7 @@ async function startFailing(plane: SmallControlPlane): Promise<string> {
   return restoreCrn;
 }
 
-/** Looks for what the last error has to tell, and does what it refers to. */
+/** Reads the last error, and does what it refers to. */
 async function isBroughtBack(
   plane: SmallControlPlane,
   before: Awaited<ReturnType<typeof takePictureOf>>,

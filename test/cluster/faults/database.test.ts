@@ -10,7 +10,7 @@ import { launchService, startService } from "../support/service.ts";
 import { aRunningControlPlane, differencesSince, type Picture, reaches, release, takePictureOf } from "./scene.ts";
 
 const namespace = "faults-database";
-/** A program of somebody else, which locks a database for as long as its input is open, or tells why it cannot. */
+/** A program of somebody else, which locks a database for as long as its input is open, or reports why it cannot. */
 const locker = `
 import Sqlite from "better-sqlite3";
 process.stdin.resume();

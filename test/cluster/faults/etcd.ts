@@ -2,7 +2,7 @@ import type { TestCluster } from "../support/cluster.ts";
 import { commandOf } from "../support/programs.ts";
 import type { KubernetesObject } from "../support/kubernetes-client.ts";
 
-/** Where the API servers tell one another up to which revision etcd has been compacted. */
+/** The key by which the API servers share the revision up to which etcd has been compacted. */
 const compactRevisionKey = "compact_rev_key";
 
 /**

@@ -7,7 +7,7 @@ export const operatorName = "fake-operator";
 /** What an operator looks for: another replica count, or that the workload is gone. */
 type Trigger = "scaled" | "deleted";
 
-/** What looks after a workload: it gives it its replica count back, or makes it anew when it is deleted. */
+/** An operator of a workload: it restores its replica count, or recreates it when it is deleted. */
 export class FakeOperator {
   /** How often it has done so. */
   interventions = 0;
@@ -34,7 +34,7 @@ export class FakeOperator {
     this.#watching = this.#run();
   }
 
-  /** Starts it: the workload shall stay as it is now, until `givesUp`, which is asked before each intervention, says so. */
+  /** Starts it: the workload must stay as it is now, until `givesUp`, which is asked before each intervention, says so. */
   static async lookAfter(
     plane: SmallControlPlane,
     kind: string,

@@ -87,7 +87,7 @@ test.each(["DELETING_OBJECTS", "RESTORING_OBJECTS"])(
     const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn: plane.backupCrn });
     await reaches(plane, restoreCrn, phase);
     await account.bind(reader);
-    await logged(plane, restoreCrn, "attempt 1: "); // of going back, which is not counted to an end
+    await logged(plane, restoreCrn, "attempt 1: "); // of the rollback, whose attempts are not limited
     await account.bind("cluster-admin");
 
     const { errors } = await plane.service.waitForJob(restoreCrn, { state: "FAILED", timeout: 60_000 });

@@ -63,7 +63,7 @@ test("an application that somebody keeps scaling up fails the restore, which say
   expect((await plane.get("v1/configmaps", "settings")).metadata["uid"]).toBe(uid);
 });
 
-test("a stateful set that is deleted and made again while it is stopped gets no pod on volumes that are replaced", async () => {
+test("a stateful set that is deleted and recreated while it is stopped gets no pod on volumes that are replaced", async () => {
   await release(plane, 2);
   const fake = await lookAfter(statefulSets, "database", "deleted");
   const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn: plane.backupCrn });

@@ -66,7 +66,7 @@ test("a backup whose driver makes no snapshots fails, names the claims, and leav
   expect(await snapshotContents()).toEqual([]);
 });
 
-test("a backup with one volume whose snapshot fails for good fails, and tells the claim and the driver's words", async () => {
+test("a backup with one volume whose snapshot fails permanently fails, and names the claim and the driver's words", async () => {
   const volume = await volumeOf("uploads");
   await failFor(volume, { code: "INTERNAL", message: "the pool's mirror is broken" });
   const before = await takePictureOf(plane);
@@ -103,7 +103,7 @@ test("a backup whose driver dies and comes back completes", async () => {
   expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
 });
 
-test("a restore whose driver fills no claims goes back to what was there before", async () => {
+test("a restore whose driver fills no claims rolls back to the state before", async () => {
   const before = await takePictureOf(plane);
   const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn });
   await reaches(plane, restoreCrn, "STOPPING_APPS");
@@ -115,7 +115,7 @@ test("a restore whose driver fills no claims goes back to what was there before"
   expect(await differencesSince(before, plane)).toEqual([]);
 });
 
-test("a restore with one volume that the driver cannot make goes back to what was there before", async () => {
+test("a restore with one volume that the driver cannot make rolls back to the state before", async () => {
   const before = await takePictureOf(plane);
   await failFor(savedSnapshot, { code: "RESOURCE_EXHAUSTED", message: "the pool is full" });
   const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn });
@@ -192,7 +192,7 @@ async function volumeOf(claim: string): Promise<string> {
   return basename(await claimFolder(plane.cluster, plane.namespace, claim));
 }
 
-/** Lets the driver fail for whoever wants a copy of a volume or a snapshot: see `programs/modules/csi-dir/main.go`. */
+/** Makes the driver fail for requests of a copy of a volume or a snapshot: see `programs/modules/csi-dir/main.go`. */
 async function failFor(handle: string, failure: { code: string; message: string; times?: number }): Promise<string> {
   const file = join(plane.cluster.storageFolder, "failing", handle);
   await writeFile(file, JSON.stringify(failure));

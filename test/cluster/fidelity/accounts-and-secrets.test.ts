@@ -39,7 +39,7 @@ test("a token that a user made is filled again, for the new account", async () =
   expect(await reviewed(await tokenOf("portal-token"))).toMatchObject({ authenticated: true, user: { uid } });
 });
 
-test("a token that the cluster made is not made again, and no account names it", async () => {
+test("a token that the cluster made is not recreated, and no account names it", async () => {
   expect(await plane.find(secrets, clusterMade)).toBeUndefined();
   expect((await plane.get(accounts, "portal"))["secrets"]).toEqual([{ name: "portal-token" }]);
 });

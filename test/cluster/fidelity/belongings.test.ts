@@ -54,7 +54,7 @@ test("what belongs to a control plane comes back, however it belongs to it", asy
   expect(await picture()).toEqual(before);
 });
 
-test("nothing is told but that no snapshot has the share's data, and what is named and not there", () => {
+test("nothing is reported but that no snapshot has the share's data, and what is named and not there", () => {
   expect({ errors: backup.errors, warnings: ofOthers(backup.warnings) }).toEqual({
     errors: [],
     warnings: [
@@ -86,7 +86,7 @@ function rulesOfMonitoring(): Promise<readonly object[]> {
   });
 }
 
-/** Each of the belongings, without what the cluster sets anew. */
+/** Each of the belongings, without the fields that the cluster sets again. */
 async function picture(): Promise<readonly KubernetesObject[]> {
   return Promise.all(
     belongings.map(async ([kind, name]) => {

@@ -87,7 +87,7 @@ export class EnginePlane {
     );
   }
 
-  /** Kind, name, uid and version of each object of a namespace, but for what the cluster tells of its pods, in its own time. */
+  /** Kind, name, uid and version of each object of a namespace, except the cluster's reports about its pods, which come in their own time. */
   async versionsOf(namespace: string): Promise<readonly string[]> {
     const kinds = await this.cluster.kubernetes.resources();
     const lists = await Promise.all(

@@ -11,7 +11,7 @@ const ended = "2024-05-01T10:05:00Z";
 interface FinishedJob {
   readonly spec?: object;
   readonly status: Readonly<Record<string, unknown>>;
-  /** What a cluster of today has to be told beyond the status as it was, or otherwise. */
+  /** The status fields that a cluster of today requires in addition, or with other values. */
   readonly but?: object;
 }
 const condition = (type: string, more: object = {}) => ({

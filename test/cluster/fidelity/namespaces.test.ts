@@ -37,7 +37,7 @@ test("a namespace whose deletion does not end fails the restore with what holds 
   expect(errors[0]).toContain("configmaps");
 });
 
-test("a namespace that is being deleted is waited for and made again, with all that was in it", async () => {
+test("a namespace that is being deleted is waited for and recreated, with all that was in it", async () => {
   const restoring = plane.restore();
   await plane.patch("v1/configmaps", "settings", { metadata: { finalizers: null } });
   await restoring;

@@ -67,7 +67,7 @@ afterAll(async () => plane?.remove());
 test("quotas and limits that are exceeded, and disruption budgets, stop no restore", async () => {
   const before = await Promise.all([spec("v1/resourcequotas", "full"), spec("v1/limitranges", "strict")]);
   const { warnings, errors } = await plane.restore({ state: "PARTIALLY_FAILED" });
-  // The pod is older than the limit range, which gives it defaults as it is made again.
+  // The pod is older than the limit range, which gives it defaults as it is recreated.
   const changed =
     "Pod alone is not exactly as saved: the cluster changed metadata.annotations, spec.containers.0.resources";
   expect({ warnings, errors }).toEqual({ warnings: [expect.stringContaining(changed)], errors: [] });

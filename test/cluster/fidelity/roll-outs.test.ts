@@ -43,7 +43,7 @@ beforeAll(async () => {
 
 afterAll(async () => plane?.remove());
 
-test("a backup says whose pods it cannot tell apart", () => {
+test("a backup says whose pods it cannot distinguish", () => {
   expect(backup.warnings).toEqual([
     expect.stringContaining("roll-outs: StatefulSet by-hand replaces its pods only when they are deleted, and 1 of 3"),
   ]);

@@ -139,8 +139,8 @@ export class SmallControlPlane {
 }
 
 /**
- * Makes a namespace and, in it, the objects of some YAML documents, and starts a service for it that gives up soon what
- * waits in vain. The name must be new in the test run. The cluster is the shared one unless another is given.
+ * Creates a namespace and, in it, the objects of some YAML documents, and starts a service for it with short time limits
+ * of waits. The name must be new in the test run. The cluster is the shared one unless another is given.
  */
 export async function aControlPlane(
   namespace: string,

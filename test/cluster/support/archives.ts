@@ -26,7 +26,7 @@ export async function snapshotHandlesOf(data: string, backupCrn: string): Promis
   return manifest.volumes.flatMap(({ data }) => data.map(({ snapshotHandle }) => snapshotHandle));
 }
 
-/** Damages a kind's part (`core.v1.configmaps`) of a backup's archive, or of a restore's safety archive; gives what mends it. */
+/** Damages a kind's part (`core.v1.configmaps`) of a backup's archive, or of a restore's safety archive; returns its repair. */
 export async function damagePart(data: string, crn: string, kind: string): Promise<() => Promise<void>> {
   const uuid = crn.slice(crn.lastIndexOf(":") + 1);
   const folder = join(data, "archives", crn.includes(":restore:") ? "safety" : "backups", uuid, "objects");

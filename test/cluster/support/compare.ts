@@ -6,7 +6,7 @@ const serverSet = ["uid", "resourceVersion", "generation", "creationTimestamp", 
 
 /** Annotations that a controller writes about its own work. */
 const controllersAnnotations = [
-  "deployment.kubernetes.io/revision", // counts the replica sets, which a restore makes anew
+  "deployment.kubernetes.io/revision", // counts the replica sets, which a restore recreates
   "kubernetes.io/service-account.uid",
   "pv.kubernetes.io/bind-completed",
   "pv.kubernetes.io/bound-by-controller",
@@ -15,14 +15,14 @@ const controllersAnnotations = [
   "volume.kubernetes.io/storage-provisioner",
 ];
 
-/** Labels that a controller writes: the ids of an object that is made anew, and the day a token was used. */
+/** Labels that a controller writes: the ids of a recreated object, and the day a token was used. */
 const controllersLabels = [
   "batch.kubernetes.io/controller-uid",
   "controller-uid",
   "kubernetes.io/legacy-token-last-used",
 ];
 
-/** What else the cluster must change when an object is made anew, by kind. Everything not named here must be the same. */
+/** Further fields that the cluster must change when an object is recreated, by kind. Everything not named here must be the same. */
 const mustChange: Record<string, (object: KubernetesObject) => void> = {
   /** The claim names its new volume and the snapshot it was filled from. */
   PersistentVolumeClaim({ spec }) {
@@ -62,7 +62,7 @@ const mustChange: Record<string, (object: KubernetesObject) => void> = {
   },
 };
 
-/** The object without what the cluster itself must change when it is made anew: the only exceptions of the comparison. */
+/** The object without the fields that the cluster itself must change when it is recreated: the only exceptions of the comparison. */
 export function withoutClusterChanges(object: KubernetesObject): KubernetesObject {
   const copy = structuredClone(object);
   const { metadata } = copy;

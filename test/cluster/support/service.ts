@@ -71,7 +71,7 @@ export interface ServiceOptions {
   readonly bearerToken?: string;
 }
 
-/** What waits in vain shall fail a test soon. */
+/** Waits in vain must fail a test soon. */
 const timeLimits = [
   "--snapshot-timeout=40s",
   "--pods-stop-timeout=40s",

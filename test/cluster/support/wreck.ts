@@ -65,7 +65,7 @@ export async function wreckCompletely(cluster: TestCluster): Promise<void> {
   await removeControlPlane(cluster);
 }
 
-/** Removes the control plane and every VolumeSnapshotContent, whoever made it; the storage snapshots of kept ones stay. */
+/** Removes the control plane and every VolumeSnapshotContent, whatever created it; the storage snapshots of retained ones stay. */
 export async function removeControlPlane(cluster: TestCluster): Promise<void> {
   const { kubernetes, kubectl } = cluster;
   await removeFinalizers(cluster);

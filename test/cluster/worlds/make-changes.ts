@@ -8,7 +8,7 @@ import { keyOf, pathOf } from "./kinds.ts";
 import { createObject, dataFolder } from "./make-world.ts";
 import { type Scope, takeState } from "./state.ts";
 
-/** Makes changes one after the other. What others forbid, or is gone, does not happen; `tell` hears of either. */
+/** Makes changes one after the other. A change that others forbid, or whose object is gone, does not happen; `report` gets either. */
 export async function makeChanges(
   changes: readonly Change[],
   cluster: TestCluster,

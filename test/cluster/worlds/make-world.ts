@@ -44,7 +44,7 @@ export async function dataFolder(cluster: TestCluster, volume: string): Promise<
   return folder;
 }
 
-/** Creates an object whose owners are told by name; their uids are known only now. */
+/** Creates an object whose owners are given by name; their uids are known only now. */
 export async function createObject({ kubernetes }: TestCluster, object: KubernetesObject): Promise<void> {
   const made = structuredClone(object);
   const { namespace } = made.metadata;

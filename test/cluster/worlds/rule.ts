@@ -5,7 +5,7 @@ import type { Files, State } from "./state.ts";
 export interface RestoreOutcome {
   readonly state: string;
   readonly messages: readonly { readonly namespace: string; readonly text: string }[];
-  /** Whether it went back, as its log says. */
+  /** Whether it rolled back, as its log says. */
   readonly rolledBack: boolean;
   readonly uuid: string;
 }
@@ -31,7 +31,7 @@ export interface Restored {
 /**
  * For every object, claim and byte (file) that existed before a restore, at its end one of these holds: (a) it is as saved in
  * the backup; (b) it is as it was right before the restore; or (c) a message (warnings/errors of describeRestore) names it
- * (kind and name, namespace in the message's namespace or text) AND a copy still exists whose place the message tells (the
+ * (kind and name, namespace in the message's namespace or text) AND a copy still exists whose place the message names (the
  * safety archive under safety/<uuid> in storage still there and containing it, or the backup's archive still there and
  * containing it, or a persistent volume that the message names and that still exists with its data). "As it was before"
  * (message "the control plane is as before") is said only if that is so: every object then equals its state before
@@ -86,7 +86,7 @@ function objectDifference(key: string, was: State, is: State): readonly Differen
   return text === undefined ? [] : [{ key, text }];
 }
 
-/** A set's template is counted by the server, anew for an object that is made anew. */
+/** A set's template is counted by the server, from the start for a recreated object. */
 const counted = "deprecated.daemonset.template.generation";
 
 function difference(
@@ -111,7 +111,7 @@ function difference(
 const claimKey = (claim: string) => `PersistentVolumeClaim ${claim}`;
 
 function dataDifference(claim: string, was: State, is: State): readonly Difference[] {
-  // A claim that should not be there is told as an object.
+  // A claim that should not be there is reported as an object.
   if (!was.objects.has(claimKey(claim)) || areSame(filesOf(was, claim), filesOf(is, claim))) return [];
   return [
     {
@@ -141,7 +141,7 @@ function isHeldBack({ spec }: KubernetesObject): boolean {
   return spec.paused === true || type === "OnDelete" || (rollingUpdate?.partition ?? 0) > 0;
 }
 
-/** Neither (a) nor (b), and no copy in a place that is told. */
+/** Neither (a) nor (b), and no copy in a reported place. */
 function lostObject(key: string, restored: Restored): readonly string[] {
   const { saved, before, after, outcome, copies } = restored;
   const [was, is] = [before.objects.get(key), after.objects.get(key)];

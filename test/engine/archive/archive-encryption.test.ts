@@ -82,7 +82,7 @@ test("content of any length around a chunk's comes back", async () => {
   }
 });
 
-test("a key that is missing, or another one of its name, is told from damage and says what to do", async () => {
+test("a key that is missing, or another one of its name, is distinguished from damage and says what to do", async () => {
   const { storage } = await encrypted();
   const open = (with_?: typeof encryption) => ArchiveReader.open(storage, "backups/x", signal, with_);
   await expect(open()).rejects.toMatchObject({
@@ -119,7 +119,7 @@ test("archives of an older format and those of an older key are read; what is no
   await (await ArchiveReader.open(storage, "backups/plain", signal)).verify(signal);
 });
 
-test("chunks that are cut off, exchanged, repeated or another file's are refused, and told from damage", async () => {
+test("chunks that are cut off, exchanged, repeated or another file's are refused, and distinguished from damage", async () => {
   const { file, storage } = await encrypted();
   const other = await encrypted("y");
   const [header, ...chunks] = split(await readFile(file)) as [Buffer, ...Buffer[]];
@@ -167,7 +167,7 @@ function split(sealed: Buffer): Buffer[] {
   ];
 }
 
-test("whoever writes to the storage without the key can put no archive, and no file of one, in another's place", async () => {
+test("a writer to the storage without the key can put no archive, and no file of one, in another's place", async () => {
   const { root, storage, folder, part } = await encrypted();
   await writeArchive(storage, "y", 50, encryption.keys);
   const y = join(root, "backups/y");

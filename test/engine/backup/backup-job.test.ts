@@ -176,7 +176,7 @@ test("a backup that fails while it takes its snapshots out of the cluster leaves
   await expectNothingLeft(scene);
 });
 
-test("a backup whose service dies within the burst takes all of its snapshots anew, and leaves none of those before", async () => {
+test("a backup whose service dies within the burst takes all of its snapshots again, and leaves none of those before", async () => {
   const scene = await Scene.open();
   const group = "/apis/snapshot.storage.k8s.io/v1/namespaces";
   let isHeld = true;

@@ -87,7 +87,7 @@ test("one that is not run for longer is UNAVAILABLE, so that the phase waits, an
   }
 });
 
-test("a pre hook whose connection breaks is not run twice at once: the phase begins anew, with the post hook", async () => {
+test("a pre hook whose connection breaks is not run twice at once: the phase starts over, with the post hook", async () => {
   const broken = new StillRunningError("UNAVAILABLE", "may have run to its end or not: the connection broke");
   const run = (what: string) => (what === "freeze db" ? Promise.reject(broken) : "");
   const { ran, quiesce } = applications(["db"], run);
@@ -95,7 +95,7 @@ test("a pre hook whose connection breaks is not run twice at once: the phase beg
   expect(ran).toEqual(["freeze db", "thaw db"]);
 });
 
-test("of a pre hook that outlives its time limit it is told, then and after the post hook, that it may still run", async () => {
+test("of a pre hook that outlives its time limit it is reported, then and after the post hook, that it may still run", async () => {
   const late = new StillRunningError("FAILED_PRECONDITION", "did not end within 30 s, and may still run", {
     id: undefined,
   });

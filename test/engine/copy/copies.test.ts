@@ -98,7 +98,7 @@ test("a deletion forgets the copies of its backup only, also when an empty datab
   expect(scene.archives("backups")).toEqual([uuidOf(second.crn)]);
 });
 
-test("a deletion ends the movers of another backup's copy, which makes them anew after it", async () => {
+test("a deletion ends the movers of another backup's copy, which recreates them after it", async () => {
   const restic = new SimulatedRestic();
   const scene = await copyingScene(restic);
   const first = await scene.backup();

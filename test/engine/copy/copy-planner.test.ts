@@ -47,12 +47,12 @@ test.each(["PARTIALLY_FAILED", "FAILED"] as const)("a copy that ended %s is trie
   expect(after(2 * hour)?.crn).toBe(again?.crn); // it waits
 });
 
-test("a copy that has copied all is not made again", () => {
+test("a complete copy is not repeated", () => {
   const { copy, after } = planned("COMPLETED");
   expect(after(2 * hour)?.crn).toBe(copy.crn);
 });
 
-test("a copy that somebody has cancelled is not made again", () => {
+test("a cancelled copy is not repeated", () => {
   const { copy, after } = planned("FAILED", "alice");
   expect(after(2 * hour)?.crn).toBe(copy.crn);
 });

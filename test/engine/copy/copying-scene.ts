@@ -26,7 +26,7 @@ export async function copyingScene(restic: SimulatedRestic): Promise<Scene> {
   return scene;
 }
 
-/** The CRN of a backup's copy, as its log tells it. */
+/** The CRN of a backup's copy, from its log. */
 export function copyOf({ engine }: Scene, backupCrn: string): string {
   return /copied to the repository by (\S+)/.exec(engine.getLogs(backupCrn))?.[1] ?? "";
 }

@@ -43,6 +43,6 @@ test.each([
   ],
   [127, ["sh: restic: not found"], "restic ended with exit code 127 (sh: restic: not found)"],
   [1, [], "restic ended with exit code 1"],
-])("exit code %i of restic is told with what to do, and in its own words", (code, lines, expected) => {
+])("exit code %i of restic is reported with what to do, and in its own words", (code, lines, expected) => {
   expect(failureOf(code, lines)).toMatch(expected);
 });

@@ -50,7 +50,7 @@ test("a backup whose snapshot cannot be deleted stays TERMINATING and says why, 
   expect(await scene.names(contents)).toEqual([]);
 });
 
-test("a deletion whose service is restarted in each phase is carried to its end", async () => {
+test("a deletion whose service is restarted in each phase is completed", async () => {
   const scene = await Scene.open({ controllerDelay: 4 });
   const { crn } = await scene.backup();
   const deletion = await scene.startDeletion(crn);

@@ -139,7 +139,7 @@ test.each([
   ["DELETING_OBJECTS_PVC", "DELETING_OBJECTS_PVC phase started"],
   ["RESTORING_PVC", "RESTORING_PVC phase started"],
   ["STARTING_APPS", "STARTING_APPS phase started"],
-])("a restore that is cancelled in %s goes back", async (_, mark) => {
+])("a restore that is cancelled in %s rolls back", async (_, mark) => {
   const scene = await Scene.open({ controllerDelay: 10 });
   const { crn: backupCrn } = await scene.backup();
   await scene.change("/api/v1/namespaces/cdp/configmaps/cdp-api-config", { data: { LISTEN: "changed" } });
@@ -161,7 +161,7 @@ test.each([
   expect(scene.archives("safety")).toEqual([]);
 });
 
-test("a restore that is cancelled, and whose service then dies, goes back, and can be asked for again", async () => {
+test("a restore that is cancelled, and whose service then dies, rolls back, and can be asked for again", async () => {
   const scene = await Scene.open({ controllerDelay: 20 });
   const { crn: backupCrn } = await scene.backup();
   const crn = await scene.startRestore(backupCrn);

@@ -121,7 +121,7 @@ test("a service that is started again has its control plane at once, in the same
   await told.opened;
 });
 
-test("a lease that somebody deletes is made again, in the same term", async () => {
+test("a lease that somebody deletes is recreated, in the same term", async () => {
   const { lease } = await aService("a/one/1");
   lease.enter();
   const { term } = await lease.hold(signal, () => {});

@@ -54,7 +54,7 @@ test.each(left("backup"))("a backup that an earlier service left half made is ma
   expect(differences(picture, await scene.picture())).toEqual([]);
 });
 
-/** The sample has an environment whose controller is away, as the earlier service told. */
+/** The sample has an environment whose controller is away, as the earlier service reported. */
 const told = /^cdp: Environment sandbox was held by .*: the finalizers were removed$/u;
 
 test.each(left("restore"))("a restore that an earlier service left half done is done: %s", async (name) => {
@@ -71,7 +71,7 @@ test.each(left("restore"))("a restore that an earlier service left half done is 
 /** A claim that is given a volume is not provisioned, and has no note of the provisioner. */
 const notProvisioned = /^PersistentVolumeClaim \S+: metadata.annotations differs$/u;
 
-test.each(left("failed"))("a restore that an earlier service left on its way back goes back: %s", async (name) => {
+test.each(left("failed"))("a restore that an earlier service left rolling back rolls back: %s", async (name) => {
   const { scene, crn, picture } = await continued(name);
   const { state, errors } = await scene.restored(crn);
   expect({ state, last: texts(errors).at(-1) }).toEqual({

@@ -34,7 +34,7 @@ function open() {
   return { store, tick, record, woken: () => woken };
 }
 
-test("a policy's tick records one job, however often it is told, and the job says where it comes from", () => {
+test("a policy's tick records one job, however often it is reported, and the job says where it comes from", () => {
   const { store, tick, woken } = open();
   const crn = tick();
   expect(woken()).toBe(1);

@@ -27,7 +27,7 @@ function add(store: Store, kind: JobKind, number: number, more: Partial<NewJob> 
   return store.jobs.insert(newBackup(number, { kind, ...more })).crn;
 }
 
-/** Runs until its signal is aborted, the first time; then as often as it is told to. */
+/** Runs until its signal is aborted, the first time; then as often as requested. */
 function standsAsideOnce(seen: string[]): Work {
   let runs = 0;
   return async (context) => {

@@ -29,7 +29,7 @@ test.each([
   expect(scene.simulator.volumes.snapshotHandles()).toEqual([]);
 });
 
-test("a restore that has lost what its safety archive does not hold deletes nothing, and goes back", async () => {
+test("a restore that has lost what its safety archive does not hold deletes nothing, and rolls back", async () => {
   const scene = await Scene.open({ controllerDelay: 4 });
   const { crn: backupCrn } = await scene.backup();
   const stray = "/api/v1/namespaces/cdp/configmaps/stray";

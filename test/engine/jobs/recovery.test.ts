@@ -157,7 +157,7 @@ test("crashes in different phases are not in a row", async () => {
   await reaches(store, crn, "COMPLETED");
 });
 
-test("a clean-up that kills the service every time is given up, and the job ends FAILED", async () => {
+test("a clean-up that kills the service every time is abandoned, and the job ends FAILED", async () => {
   const store = temporaryStore();
   const { seq } = store.jobs.insert(newBackup(1));
   store.database

@@ -154,7 +154,7 @@ const needingRollback = (fail: () => void) => ({
   abandoned: (_: unknown, why: string) => ({ id: "DRS-R006" as const, text: `things are in between: ${why}` }),
 });
 
-test("a clean-up that finds its archive damaged again and again is given up soon, and says what is left", async () => {
+test("a clean-up that finds its archive damaged again and again is abandoned soon, and says what is left", async () => {
   const store = temporaryStore();
   let cleanUps = 0;
   const runner = createRunner(store, {
@@ -196,7 +196,7 @@ test("a clean-up without which things are in between is tried without end while 
   expect(log).not.toContain("hunter2");
 });
 
-test("a clean-up that is given up while things are in between says what is left to do, whatever its error", async () => {
+test("a clean-up that is abandoned while things are in between says what is left to do, whatever its error", async () => {
   const store = temporaryStore();
   let cleanUps = 0;
   const runner = createRunner(store, {
@@ -304,7 +304,7 @@ test("a phase whose end can never be recorded fails the job, through its clean-u
   expect(renderLog(store.logs, 1)).not.toContain("hunter2");
 });
 
-test("a clean-up whose own words fail is given up all the same", async () => {
+test("a clean-up whose own words fail is abandoned all the same", async () => {
   const store = temporaryStore();
   const runner = createRunner(store, {
     backup: {

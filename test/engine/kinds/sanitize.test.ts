@@ -88,7 +88,7 @@ test("a job loses the selector that names its old uid, unless the user chose it"
   });
 });
 
-test("a pod is scheduled anew and gets a fresh token; its own volumes stay", () => {
+test("a pod is scheduled again and gets a fresh token; its own volumes stay", () => {
   const spec = {
     nodeName: "n",
     priority: 5,
@@ -121,7 +121,7 @@ test("a pod is scheduled anew and gets a fresh token; its own volumes stay", () 
   });
 });
 
-test("a token that a user asked for is filled in anew; any other secret is left as it is", () => {
+test("a token that a user asked for is filled in again; any other secret is left as it is", () => {
   const data = { token: "t", "ca.crt": "c", namespace: "n", mine: "m" };
   const annotations = { "kubernetes.io/service-account.name": "x", "kubernetes.io/service-account.uid": "u" };
   const token = { type: "kubernetes.io/service-account-token", metadata: { name: "a", annotations }, data };

@@ -115,7 +115,7 @@ test("an archive that somebody else may have made brings nothing that only a lab
   ]);
 });
 
-test("kinds that the account may not look through are told in the log, and what is asked for and is not there", async () => {
+test("kinds that the account may not look through are logged, and what is asked for and is not there", async () => {
   const scene = await Scene.open({
     isAllowed: ({ resource, verb }) => verb !== "*" && resource !== "csidrivers",
     furtherObjects: [
@@ -130,7 +130,7 @@ test("kinds that the account may not look through are told in the log, and what 
   expect(scene.engine.getLogs(crn)).toContain("the account may not get and list csidrivers.storage.k8s.io");
 });
 
-test("role bindings elsewhere that the control plane's accounts have are told in the log", async () => {
+test("role bindings elsewhere that the control plane's accounts have are logged", async () => {
   const scene = await Scene.open();
   const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "reader" };
   for (const [name, namespace] of [

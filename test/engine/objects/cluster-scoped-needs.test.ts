@@ -168,7 +168,7 @@ test.each([
   expect([...needed].sort()).toEqual([...parts].sort());
 });
 
-test("what is named and not found is told with its user, but not what need not be there", () => {
+test("what is named and not found is reported with its user, but not what need not be there", () => {
   const needs = new ClusterScopedNeeds(["cdp"]);
   const noted = (type: string, object: Spec) =>
     needs.note(typeOf(type, true), { metadata: { name: "user", namespace: "cdp" }, ...object });

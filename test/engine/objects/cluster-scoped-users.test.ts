@@ -102,6 +102,6 @@ test.each<[string, Partial<KubernetesObject>]>([
     "networking.k8s.io/v1 ingressclasses",
     { metadata: { name: "x", annotations: { "ingressclass.kubernetes.io/is-default-class": "true" } } },
   ],
-])("%s for whoever names none are anybody's", async (kind, object) => {
+])("%s for objects that name none are anybody's", async (kind, object) => {
   expect(await isOurs(kind, object, {})).toBe(false);
 });

@@ -27,7 +27,7 @@ test("every right that jobs use is asked for before they touch anything, and nam
   });
   const { crn } = await scene.backup();
   await scene.restore(crn);
-  isFailing = true; // and cannot be stopped, so that the restore goes back
+  isFailing = true; // and cannot be stopped, so that the restore rolls back
   expect((await scene.restore(crn)).state).toBe("FAILED");
   isFailing = false;
   await scene.startDeletion((await scene.backup()).crn);

@@ -33,14 +33,14 @@ function warnings(...looks: readonly (readonly [ReturnType<typeof kind>, object,
 const container = { name: "main", image: "main" };
 const limits = { resources: { limits: { cpu: "1" } } };
 
-test("an object that has what was sent is not told of, whatever the server sets", () => {
+test("an object that has what was sent is not reported, whatever the server sets", () => {
   const spec = { containers: [container] };
   expect(warnings([pods, { spec }, { spec: { ...spec, nodeName: "node-0" }, status: { phase: "Pending" } }])).toEqual(
     [],
   );
 });
 
-test("objects that a limit range or webhook has changed are told of together, with the fields and without their values", () => {
+test("objects that a limit range or webhook has changed are reported together, with the fields and without their values", () => {
   const changed = [
     pods,
     { spec: { containers: [container] } },
@@ -52,7 +52,7 @@ test("objects that a limit range or webhook has changed are told of together, wi
   ]);
 });
 
-test("addresses are told of by themselves, and accounts are merged with what is there", () => {
+test("addresses are reported on their own, and accounts are merged with what is there", () => {
   expect(
     warnings(
       [services, { spec: { clusterIP: "10.0.0.1" } }, { spec: { clusterIP: "10.0.0.2" } }],

@@ -106,7 +106,7 @@ test("what a policy does not let be deleted stays, is named, and holds up nothin
   expect(scene.engine.getLogs(restore.crn)).toContain("STARTING_APPS phase finished");
 });
 
-/** A restore that goes back as a daemon set is refused, and cannot put back a config map that it has deleted until `isOver`. */
+/** A restore that rolls back as a daemon set is refused, and cannot put back a config map that it has deleted until `isOver`. */
 async function rollingBack(scene: Scene, isOver: (log: string) => boolean) {
   const backup = await scene.backup();
   await scene.create(configMaps, { metadata: { name: "later" }, data: { a: "1" } });
@@ -122,7 +122,7 @@ async function rollingBack(scene: Scene, isOver: (log: string) => boolean) {
   return { ...(await scene.restored(crn)), crn, before };
 }
 
-test("a restore that goes back tries again what is refused, until it is taken", async () => {
+test("a restore that rolls back tries again what is refused, until it is taken", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0, rollBackTimeout: 60_000 });
   const { errors, before } = await rollingBack(scene, (log) =>
     log.includes("rolling back: 1 objects are refused still"),
@@ -144,7 +144,7 @@ test("a restore that cannot go back whole says which objects are missing, and ke
   expect(scene.archives("safety")).toHaveLength(1);
 });
 
-test("claims that nobody lets be made hold up nothing else when a restore goes back, and are named with their volumes", async () => {
+test("claims that nobody lets be made hold up nothing else when a restore rolls back, and are named with their volumes", async () => {
   const scene = await Scene.open();
   const claims = "/api/v1/namespaces/cdp/persistentvolumeclaims";
   const backup = await scene.backup();
@@ -167,7 +167,7 @@ test("claims that nobody lets be made hold up nothing else when a restore goes b
   expect(scene.archives("safety")).toHaveLength(1);
 });
 
-test("what goes while a restore runs, as the garbage collector takes it, is made again", async () => {
+test("what goes while a restore runs, as the garbage collector takes it, is recreated", async () => {
   const scene = await Scene.open();
   const before = await scene.picture();
   const [name = ""] = (await scene.names(configMaps)).filter((it) => it !== "kube-root-ca.crt");

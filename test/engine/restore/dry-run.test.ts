@@ -91,7 +91,7 @@ test("nothing is touched where a pod of what runs would be refused, and the work
   await expectUntouched(scene, before, log);
 });
 
-test("nothing is touched where what runs may not be stopped, deleted and made again, or scaled up again", async () => {
+test("nothing is touched where what runs may not be stopped, deleted and recreated, or scaled up again", async () => {
   const scene = await Scene.open();
   const spec = { containers: [{ name: "c", image: "i" }] };
   await scene.create(`${core}/pods`, { metadata: { name: "alone" }, spec });
@@ -130,7 +130,7 @@ test("nothing is touched where what runs may not be stopped, deleted and made ag
   }
 });
 
-test("what a restore changes or deletes and could not put back as it is now is told before, and stops nothing", async () => {
+test("what a restore changes or deletes and could not put back as it is now is reported before, and stops nothing", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0 });
   const { crn } = await scene.backup();
   const [changed = ""] = await scene.names(`${core}/secrets`);

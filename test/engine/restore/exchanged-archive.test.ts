@@ -36,7 +36,7 @@ test.each([
   { phase: "STOPPING_APPS", method: "PATCH", path: /\/deployments\// },
   { phase: "DELETING_OBJECTS", method: "DELETE", path: /\/configmaps/ },
   { phase: "RESTORING_PVC", method: "POST", path: /\/persistentvolumeclaims$/ },
-])("an archive that is exchanged in $phase is not believed: the restore goes back", async ({ phase, method, path }) => {
+])("an archive that is exchanged in $phase is not trusted: the restore rolls back", async ({ phase, method, path }) => {
   const scene = await openScene({ isEncrypted: false });
   const { crn: backupCrn } = await scene.backup();
   const exchange = await forgeBeside(scene, folderOf(backupCrn), forgery);
@@ -59,7 +59,7 @@ test.each([
   await expectNothingElseTouched(scene);
 });
 
-test("a safety archive that is exchanged is not believed: going back says where all lies", async () => {
+test("a safety archive that is exchanged is not trusted: the rollback says where everything is", async () => {
   const scene = await openScene({ isEncrypted: false });
   const { crn: backupCrn } = await scene.backup();
   const crn = await scene.startRestore(backupCrn);

@@ -222,7 +222,7 @@ test.each([
   expect(await traces(scene)).toEqual(none);
 });
 
-test("a volume that somebody deletes before it is handed over is filled anew", async () => {
+test("a volume that somebody deletes before it is handed over is filled again", async () => {
   const scene = await sceneWithPlace();
   const before = await scene.picture();
   const backup = await scene.backup();
@@ -288,7 +288,7 @@ test("a restore whose service dies before any of the writes that fill and hand o
   expect(n).toBeGreaterThan(10);
 }, 180_000);
 
-test("a restore that is cancelled after such a death goes back, and leaves nothing of what was filled", async () => {
+test("a restore that is cancelled after such a death rolls back, and leaves nothing of what was filled", async () => {
   const scene = await sceneWithPlace();
   const backup = await scene.backup("vault-system");
   const before = await scene.picture();

@@ -39,7 +39,7 @@ test("the Secret that a driver makes a claim's volume with is there before the c
   expect(scene.simulator.volumes.read("cdp", "vault", "data").toString()).toBe("saved");
 });
 
-test("a Secret that a storage class names, and that is neither in the backup nor elsewhere, is told before anything is touched", async () => {
+test("a Secret that a storage class names, and that is neither in the backup nor elsewhere, is reported before anything is touched", async () => {
   const scene = await sceneWithSecret();
   await scene.remove(`${secrets}/vault-key`);
   const backup = await scene.backup();

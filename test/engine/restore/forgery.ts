@@ -28,7 +28,7 @@ export const admin = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole
 
 const nameOf = ({ apiVersion, resource }: PartResource) => `${apiVersion} ${resource}`;
 
-/** Writes an archive anew, with digests that fit. */
+/** Rewrites an archive, with fitting digests. */
 export async function forge(
   from: Archives,
   to: Archives,

@@ -45,7 +45,7 @@ test("claims that are held in several namespaces are waited for together, and al
   expect(texts(errors).at(-1)).toBe("the restore failed and was rolled back: the control plane is as before");
 });
 
-test("a claim that a user's snapshot holds for ever does not keep a restore from going back", async () => {
+test("a claim that a user's snapshot holds for ever does not keep a restore from rolling back", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0, limits: { podsStopTimeout: 1_500 } });
   const backup = await scene.backup();
   scene.simulator.volumes.write("cdp", "cdp-artifacts", "newer", "than the backup");

@@ -59,7 +59,7 @@ test("a log that may not be read is not asked for", async () => {
   expect(lines).toEqual(["pod cdp/web-1, container main: CrashLoopBackOff"]);
 });
 
-test("a log that cannot be read keeps nothing else from being told", async () => {
+test("a log that cannot be read keeps nothing else from being reported", async () => {
   const { causes } = await told({
     objects: { deployments: [deployment({})], pods: [crashed] },
     containerLog: () => Promise.reject(new KubernetesError("GET", 500, "the kubelet is away")),

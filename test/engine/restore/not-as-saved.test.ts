@@ -37,7 +37,7 @@ test.each([
   { live: undefined, told: 1 },
   { live: "other", told: 1 },
   { live: "same", told: 0 },
-])("an object that is there as $live is told of $told times", async ({ live, told }) => {
+])("an object that is there as $live is reported $told times", async ({ live, told }) => {
   const lines: string[] = [];
   const context = {
     signal: new AbortController().signal,

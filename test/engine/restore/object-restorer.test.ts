@@ -40,7 +40,7 @@ test("an object whose creation is told to have happened before is as it should b
   expect(now?.metadata.labels).toBeUndefined();
 });
 
-test("an object that may not be changed is made anew", async () => {
+test("an object that may not be changed is recreated", async () => {
   const { cluster, restorer } = await scene();
   const object = { metadata: { name: "a", namespace: "default" }, data: { a: "1" }, immutable: true };
   const first = await restorer.restore(configMaps, { ...object, data: { a: "0" } });
@@ -85,7 +85,7 @@ async function addressOf(cluster: Cluster, name: string): Promise<string | undef
   return (found?.["spec"] as { clusterIP: string } | undefined)?.clusterIP;
 }
 
-test("a service whose address is taken by now gets another one, and that is told", async () => {
+test("a service whose address is taken by now gets another one, and that is reported", async () => {
   const { cluster, restorer, warnings } = await scene();
   await cluster.create(services, "default", service("theirs", {}), signal);
   const clusterIP = await addressOf(cluster, "theirs");
@@ -106,7 +106,7 @@ const portTaken =
 test.each([
   ["address is of another cluster's range", 422, ofAnotherRange, { clusterIP: "10.96.1.1", clusterIPs: ["10.96.1.1"] }],
   ["port of health checks is taken", 500, portTaken, { healthCheckNodePort: 30_001 }],
-])("a service whose %s gets new ones at once, and that is told", async (_, status, message, spec) => {
+])("a service whose %s gets new ones at once, and that is reported", async (_, status, message, spec) => {
   const { simulator, cluster, restorer, warnings } = await scene();
   let creations = 0;
   simulator.intercept(({ method }) =>
@@ -118,7 +118,7 @@ test.each([
   expect(warnings).toEqual([expect.stringContaining(message)]);
 });
 
-test("a refusal that passes is met again; one that stays is told in the cluster's own words", async () => {
+test("a refusal that passes is met again; one that stays is reported in the cluster's own words", async () => {
   const { simulator, restorer } = await scene();
   let refusals = 0;
   const refuse = (limit: number) =>

@@ -90,7 +90,7 @@ test("a claim that the cluster takes its time to bind to its volume is waited fo
   expect(await policyOf(scene, await volumeNameOf(scene, "later"))).toBe("Delete");
 });
 
-test("a claim that is being deleted, and in no backup, is made again on its volume when its pods have stopped, and named", async () => {
+test("a claim that is being deleted, and in no backup, is recreated on its volume when its pods have stopped, and named", async () => {
   const scene = await Scene.open();
   const backup = await scene.backup();
   await addClaim(scene, "later");
@@ -158,7 +158,7 @@ test("a claim that was being deleted is there with its data though the restore f
 
 const isStopping = (log: string) => log.includes("STOPPING_APPS phase started") && !log.includes("rolling back");
 
-test("a claim that somebody makes while a restore runs stays when it goes back, and is named", async () => {
+test("a claim that somebody makes while a restore runs stays when it rolls back, and is named", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0 });
   const backup = await scene.backup();
   const job = failing(scene);
@@ -251,7 +251,7 @@ test("a Secret that is not in the backup stays where a volume that is kept needs
   );
 });
 
-test("a volume that somebody has deleted is named by the backup, and made again with its data when a restore goes back", async () => {
+test("a volume that somebody has deleted is named by the backup, and recreated with its data when a restore rolls back", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0 });
   const volume = await volumeNameOf(scene, "cdp-artifacts");
   await scene.remove(`${volumes}/${volume}`);
@@ -296,7 +296,7 @@ test("a claim without data in the backup that has gone comes back on the volume 
   expect(scene.simulator.volumes.read("cdp", "retained", "data").toString()).toBe("only copy");
 });
 
-test("a volume made by hand that a restore has made again is named when it goes back", async () => {
+test("a volume made by hand that a restore has recreated is named when it rolls back", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0 });
   const common = { accessModes: ["ReadWriteMany"], storageClassName: "" };
   const nfs = { server: "nfs.example.com", path: "/exports/share" };

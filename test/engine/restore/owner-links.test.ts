@@ -82,7 +82,7 @@ test.each([
   expect(given).toEqual(versions.isFound ? [["n/dependent", [{ ...reference, uid: "node-now" }]]] : []);
 });
 
-test("an owner that was there all the time, in no namespace, is found in the end; one that is nowhere is told and left out", async () => {
+test("an owner that was there all the time, in no namespace, is found in the end; one that is nowhere is reported and left out", async () => {
   const { context, cluster, given, warnings } = parts();
   const links = new OwnerLinks(context, "");
   const object = dependent(owner("Node", "node-then"), owner("Secret", "lost"));
@@ -113,7 +113,7 @@ test("an object that is linked leaves those alone whose names begin with its own
   ]);
 });
 
-test("going back keeps its links apart from the restore's", () => {
+test("a rollback keeps its links apart from the restore's", () => {
   const { context } = parts();
   const forward = new OwnerLinks(context, "");
   const object = dependent(owner("Secret", "old"));

@@ -29,7 +29,7 @@ async function lose(scene: Scene): Promise<void> {
   });
 }
 
-/** Refuses what a restore on its way does; the way back may do it. */
+/** Refuses the restore's requests; its rollback may make them. */
 function refuseOnTheWay(scene: Scene, crnOf: () => string, isRefused: (method: string, path: string) => boolean): void {
   const forbidden = { status: 403, body: { kind: "Status", reason: "Forbidden", message: "not now" } };
   scene.simulator.intercept(({ method, path, query, body }) => {

@@ -45,7 +45,7 @@ test("a backup whose service is restarted in each phase is complete, and can be 
   expect(await scene.names("/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents")).toEqual([]);
 });
 
-test("a service with an empty database, on an empty cluster, makes the control plane anew from the archive", async () => {
+test("a service with an empty database, on an empty cluster, recreates the control plane from the archive", async () => {
   const scene = await Scene.open();
   const before = await scene.picture();
   const { crn } = await scene.backup();

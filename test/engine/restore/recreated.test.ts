@@ -69,7 +69,7 @@ const isStarting: Moment = ({ method, path }, log) =>
   log.includes("STARTING_APPS phase started") &&
   !log.includes("rolling back");
 
-test("webhooks that are made again while their makers are stopped, or later, refuse nothing of a restore", async () => {
+test("webhooks that are recreated while their makers are stopped, or later, refuse nothing of a restore", async () => {
   let made = 0;
   const areClaimsMade: Moment = ({ method, path }) => {
     if (method === "POST" && path.endsWith("/persistentvolumeclaims")) made++;
@@ -78,7 +78,7 @@ test("webhooks that are made again while their makers are stopped, or later, ref
   expect(await restoreBesideAnother(await Scene.open(), [isStopping, areClaimsMade])).toEqual([]);
 });
 
-test("webhooks that are made again while a restore goes back do not keep it from that", async () => {
+test("webhooks that are recreated while a restore rolls back do not keep it from that", async () => {
   expect(
     (await restoreBesideAnother(await Scene.open({ maxRefusedObjects: 0 }), [isRollingBack], isStarting)).at(-1),
   ).toBe("the restore failed and was rolled back: the control plane is as before");

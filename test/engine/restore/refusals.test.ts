@@ -93,7 +93,7 @@ test.each([
   expect(refusals.weigh(refusal(status, message), "cdp")).toBe(weight);
 });
 
-test("who does not take a secret is told without a word of what it holds", async () => {
+test("who does not take a secret is reported without a word of what it holds", async () => {
   const words =
     "secrets \"s\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: aHVudGVyMg==";
   const error = refusal(422, words, "POST /api/v1/namespaces/cdp/secrets");

@@ -10,7 +10,7 @@ const rolledBack = "the restore failed and was rolled back: the control plane is
 const left = (before: Picture, after: Picture) =>
   differences(before, after).filter((line) => !/^PersistentVolumeClaim \S+: metadata.annotations differs$/.test(line));
 
-/** Restores while the cluster refuses to make objects of some collections, from RESTORING_OBJECTS on until it goes back. */
+/** Restores while the cluster refuses to make objects of some collections, from RESTORING_OBJECTS on until it rolls back. */
 async function refusing(scene: Scene, backupCrn: string, collections: RegExp, status: number, message: string) {
   let crn = "";
   scene.simulator.intercept(({ method, path, query }) => {
@@ -23,7 +23,7 @@ async function refusing(scene: Scene, backupCrn: string, collections: RegExp, st
   return scene.restored(crn);
 }
 
-test("a restore of which the cluster refuses nearly everything goes back, and names the webhook that does not answer", async () => {
+test("a restore of which the cluster refuses nearly everything rolls back, and names the webhook that does not answer", async () => {
   const scene = await Scene.open();
   const backup = await scene.backup();
   await scene.lose("/api/v1/namespaces/cdp/configmaps", "/api/v1/namespaces/cdp/services", deployments, daemonSets);
@@ -45,7 +45,7 @@ test("a restore of which the cluster refuses nearly everything goes back, and na
 
 const policy = "not by the policy of this cluster";
 
-test("where no object may be refused, a restore goes back for a single one and says what it was told", async () => {
+test("where no object may be refused, a restore rolls back for a single one and says why", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0 });
   const backup = await scene.backup();
   await scene.lose(daemonSets);
@@ -59,7 +59,7 @@ test("where no object may be refused, a restore goes back for a single one and s
   expect(left(before, await scene.picture())).toEqual([]);
 });
 
-test("applications that do not come up after the cluster has refused objects are told with these", async () => {
+test("applications that do not come up after the cluster has refused objects are reported with these", async () => {
   const scene = await Scene.open({ limits: { appsStartTimeout: 1 }, controllerDelay: 50 });
   const backup = await scene.backup();
   await scene.lose("/api/v1/namespaces/cdp/configmaps");

@@ -25,7 +25,7 @@ test("the older template comes first, then the newest, and once that is done not
   expect(scene.patches).toHaveLength(2);
 });
 
-test("a service that dies before the older pods are up begins anew, and one that dies after it goes on", async () => {
+test("a service that dies before the older pods are up starts over, and one that dies after it goes on", async () => {
   const scene = new Scene();
   scene.dieAt = 1;
   await expect(scene.replay()).rejects.toThrow("died");

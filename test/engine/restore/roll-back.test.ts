@@ -14,7 +14,7 @@ const left = (before: Picture, after: Picture) =>
   differences(before, after).filter((line) => !/^PersistentVolumeClaim \S+: metadata.annotations differs$/.test(line));
 const forbidden = { status: 403, body: { kind: "Status", reason: "Forbidden", message: "not now" } };
 
-/** Starts a restore that fails in STARTING_APPS: a deployment may not be scaled until the restore goes back. */
+/** Starts a restore that fails in STARTING_APPS: a deployment may not be scaled until the restore rolls back. */
 async function startFailing(scene: Scene, backupCrn: string): Promise<string> {
   let crn = "";
   scene.simulator.intercept(({ method, path }) =>
@@ -24,7 +24,7 @@ async function startFailing(scene: Scene, backupCrn: string): Promise<string> {
   return crn;
 }
 
-test("a restore whose applications do not start goes back to objects, replica counts and bytes as they were", async () => {
+test("a restore whose applications do not start rolls back to objects, replica counts and bytes as they were", async () => {
   const scene = await Scene.open({ limits: { appsStartTimeout: 3_000 } });
   const { volumes } = scene.simulator;
   const backup = await scene.backup();
@@ -72,7 +72,7 @@ test("the data of claims that go with their owners is there again after a restor
   expect(left(before, await scene.picture())).toEqual([]);
 });
 
-test("a claim that is still being deleted when a restore goes back is waited for, and comes back with its data", async () => {
+test("a claim that is still being deleted when a restore rolls back is waited for, and comes back with its data", async () => {
   const scene = await Scene.open({ limits: { podsStopTimeout: 1_500 } });
   const claim = "/api/v1/namespaces/cdp/persistentvolumeclaims/cdp-artifacts";
   const backup = await scene.backup();
@@ -100,7 +100,7 @@ test("a claim that is still being deleted when a restore goes back is waited for
 
 const artifacts = "/api/v1/namespaces/cdp/persistentvolumeclaims/cdp-artifacts";
 
-/** Begins a restore that goes back while one of the claims that it has made is held. */
+/** Begins a restore that rolls back while one of the claims that it has created is held. */
 async function startHeld(rollBackTimeout: number) {
   const scene = await Scene.open({ maxRefusedObjects: 0, rollBackTimeout, limits: { podsStopTimeout: 500 } });
   const backup = await scene.backup();
@@ -124,7 +124,7 @@ async function startHeld(rollBackTimeout: number) {
   return { scene, before, crn };
 }
 
-test("a claim of the restore's own that is held for a while keeps nothing from going back", async () => {
+test("a claim of the restore's own that is held for a while keeps nothing from rolling back", async () => {
   const { scene, before, crn } = await startHeld(60_000);
   await scene.until(() => scene.engine.getLogs(crn).includes("claims could not be put back"));
   await scene.change(artifacts, { metadata: { finalizers: null } });
@@ -135,7 +135,7 @@ test("a claim of the restore's own that is held for a while keeps nothing from g
   expect(scene.simulator.volumes.read("cdp", "cdp-artifacts", "newer").toString()).toBe("than the backup");
 });
 
-test("a claim of the restore's own that is held to the end keeps nothing else from going back", async () => {
+test("a claim of the restore's own that is held permanently keeps nothing else from rolling back", async () => {
   const { scene, before, crn } = await startHeld(0);
   const { errors, state } = await scene.restored(crn);
   expect(state).toBe("FAILED");
@@ -148,7 +148,7 @@ test("a claim of the restore's own that is held to the end keeps nothing else fr
   expect(differences.filter((line) => !/^PersistentVolume|^cdp\/cdp-artifacts: newer/.test(line))).toEqual([]);
 });
 
-test("an application that does not come up holds up no other one when a restore goes back", async () => {
+test("an application that does not come up holds up no other one when a restore rolls back", async () => {
   const scene = await Scene.open({ limits: { appsStartTimeout: 1 }, controllerDelay: 50 });
   const backup = await scene.backup();
   await scene.change(api, { spec: { replicas: 2 } });
@@ -164,7 +164,7 @@ test("an application that does not come up holds up no other one when a restore 
   await scene.until(async () => left(before, await scene.picture()).length === 0);
 });
 
-test("a service that dies while a restore goes back loses nothing", async () => {
+test("a service that dies while a restore rolls back loses nothing", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0 });
   const backup = await scene.backup();
   const before = await scene.picture();
@@ -178,7 +178,7 @@ test("a service that dies while a restore goes back loses nothing", async () => 
   expect(left(before, await scene.picture())).toEqual([]);
 });
 
-test("going back that a policy forbids to the end is given up, and says where everything lies", async () => {
+test("a rollback that a policy forbids permanently is abandoned, and says where everything lies", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0 });
   const backup = await scene.backup();
   let crn = "";
@@ -200,7 +200,7 @@ test("going back that a policy forbids to the end is given up, and says where ev
   expect(scene.archives("safety")).toHaveLength(1);
 });
 
-test("a storage that gives errors of its device for a while, a restore waits for, and for going back as long as it takes", async () => {
+test("a storage that gives errors of its device for a while, a restore waits for, and for the rollback as long as it takes", async () => {
   const scene = await Scene.open();
   const backup = await scene.backup();
   const before = await scene.picture();
@@ -218,7 +218,7 @@ test("a storage that gives errors of its device for a while, a restore waits for
   expect(left(before, await scene.picture())).toEqual([]);
 });
 
-/** Makes every file below a folder be one that is there and gives EIO to who reads it; gives what mends that. */
+/** Makes every file below a folder exist and give EIO to its readers; returns the fix. */
 function breakFiles(folder: string): () => void {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -268,7 +268,7 @@ test("a snapshot object that does not go when all is restored is a warning, and 
   expect(scene.archives("safety")).toEqual([]);
 });
 
-test("a claim that its application makes anew when it is up does not undo the restore", async () => {
+test("a claim that its application recreates when it is up does not undo the restore", async () => {
   const scene = await Scene.open();
   const backup = await scene.backup();
   let crn = "";
@@ -287,7 +287,7 @@ test("a claim that its application makes anew when it is up does not undo the re
   expect(await scene.names(`${group}/volumesnapshots`)).toEqual([]);
 });
 
-test("a claim that somebody else is faster to make is made again from its snapshot", async () => {
+test("a claim that somebody else is faster to make is recreated from its snapshot", async () => {
   const scene = await Scene.open();
   const backup = await scene.backup();
   const saved = await scene.picture();
@@ -300,7 +300,7 @@ test("a claim that somebody else is faster to make is made again from its snapsh
   expect(left(saved, await scene.picture())).toEqual([]);
 });
 
-test("a claim that somebody else makes again and again fails the restore, which goes back", async () => {
+test("a claim that somebody else makes again and again fails the restore, which rolls back", async () => {
   const scene = await Scene.open({ limits: { podsStopTimeout: 1_000 } });
   const before = await scene.picture();
   const backup = await scene.backup();
@@ -315,7 +315,7 @@ test("a claim that somebody else makes again and again fails the restore, which 
   expect(left(before, await scene.picture())).toEqual([]);
 });
 
-test("a claim made by somebody else while the restore ran does not take the former one's place when it goes back", async () => {
+test("a claim made by somebody else while the restore ran does not take the former one's place when it rolls back", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0 });
   const backup = await scene.backup();
   const before = await scene.picture();

@@ -162,7 +162,7 @@ async function olderPods(scene: Scene): Promise<number> {
   return all.filter(({ metadata }) => metadata.labels?.["release"] === undefined).length;
 }
 
-test("a deployment that is paused runs again when a restore goes back", async () => {
+test("a deployment that is paused runs again when a restore rolls back", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0 });
   const { crn } = await scene.backup();
   await scene.change(`${deployments}/cdp-console`, { spec: { paused: true } });

@@ -31,7 +31,7 @@ test("a status that is no subresource comes back like all else of its object", a
   expect(await scene.get(`${gadgets}/gadget`)).toHaveProperty("status", status);
 });
 
-test("a restore that goes back before it has deleted anything leaves a status that is no subresource", async () => {
+test("a restore that rolls back before it has deleted anything leaves a status that is no subresource", async () => {
   const scene = await withGadget();
   const pods = "/api/v1/namespaces/cdp/pods";
   await scene.create(pods, {

@@ -21,7 +21,7 @@ test("pods of an operator's own kind are stopped, too, and what they own nothing
   expect(names).not.toContain("operated");
 });
 
-test("pods that do not stop fail the restore, which names them and goes back", async () => {
+test("pods that do not stop fail the restore, which names them and rolls back", async () => {
   const scene = await Scene.open({ limits: { podsStopTimeout: 300 } });
   const pods = "/api/v1/namespaces/cdp/pods";
   await scene.create(pods, {

@@ -139,7 +139,7 @@ test.each<{ what: string; saved: Hook[]; live: Hook[]; later?: Hook[]; right: Ho
   expect(await webhooksOf(scene)).toEqual(right);
 });
 
-test("labels of a configuration that serves others, too, are left as they are, and that is told", async () => {
+test("labels of a configuration that serves others, too, are left as they are, and that is reported", async () => {
   const scene = await Scene.open();
   await scene.create(mutating, configuration(ours("a.x"), others("b.x")));
   const { crn } = await scene.backup();
@@ -183,7 +183,7 @@ test("a webhook that is newer than the backup and has lost its service is named"
   expect(await webhooksOf(scene)).toEqual([webhook]);
 });
 
-test("a configuration that somebody deletes meanwhile is made again", async () => {
+test("a configuration that somebody deletes meanwhile is recreated", async () => {
   const scene = await Scene.open();
   await scene.create(mutating, configuration(ours("a.x")));
   const { crn } = await scene.backup();

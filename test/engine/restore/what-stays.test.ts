@@ -185,7 +185,7 @@ test("users' snapshots outlast a restore that deletes their owners, and are thei
   expect(await scene.names(environments)).not.toContain("later");
 });
 
-test("users' snapshots outlast a restore that goes back, and are their owners' again", async () => {
+test("users' snapshots outlast a restore that rolls back, and are their owners' again", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0 });
   const snapshot = await whenReady(scene, await takeSnapshot(scene, "mine"));
   const backup = await scene.backup();

@@ -86,7 +86,7 @@ test.skipIf(process.getuid?.() === 0)("a folder without the right to write is PE
   await chmod(root, 0o700);
 });
 
-test("a folder that vanishes is UNAVAILABLE and not made again, whether an empty one is left in its place or none", async () => {
+test("a folder that vanishes is UNAVAILABLE and not recreated, whether an empty one is left in its place or none", async () => {
   const storage = new FilesystemArchiveStorage(root);
   await storage.write("backups/a/file", bytes("x"), signal);
   const gone = { code: "UNAVAILABLE", message: expect.stringContaining(`folder ${root} is`) };

@@ -24,7 +24,7 @@ interface Answer {
   readonly breakAfter?: number;
 }
 
-/** A storage whose server answers every request as told, and what it was asked. */
+/** A storage whose server gives every request a set answer, and its requests. */
 async function storageAnswering(answer: (request: IncomingMessage) => Answer): Promise<{
   storage: S3ArchiveStorage;
   requests: string[];

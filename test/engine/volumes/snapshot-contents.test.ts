@@ -41,7 +41,7 @@ test("a driver's complaint that passes is none", async () => {
   expect(await imported).toEqual(new Map());
 });
 
-test("a driver's complaint that lasts is told in its own words", async () => {
+test("a driver's complaint that lasts is reported in its own words", async () => {
   const { imported, say } = await importing(5_000);
   await say({ readyToUse: false, error: { message: "can not find snapshot" } });
   expect(await imported).toEqual(new Map([["cdp/cdp-artifacts", "can not find snapshot"]]));

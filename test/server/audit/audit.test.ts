@@ -17,7 +17,7 @@ import { crn, FakeEngine } from "../../support/fake-engine.ts";
 import { post } from "../../support/http-json.ts";
 import { startTestServer, type TestServer, type TestServerOptions } from "../../support/test-server.ts";
 
-/** Whoever names itself is believed; bob may only read. */
+/** Every caller that names itself is believed; bob may only read. */
 const credulous: Callers = {
   authenticators: [
     {
@@ -175,7 +175,7 @@ test("health is not audited", async () => {
   expect((await linesWritten(1))[0]).toMatchObject({ method: "listBackups" });
 });
 
-test("a call whose client has gone is told to its end", async () => {
+test("a call whose client has gone is logged to its end", async () => {
   const running = await start();
   const { promise, resolve } = Promise.withResolvers<void>();
   const entered = Promise.withResolvers<void>();
@@ -230,7 +230,7 @@ describe("the file", () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
-  test("is made anew on SIGHUP, so that it can be rotated", async () => {
+  test("is recreated on SIGHUP, so that it can be rotated", async () => {
     const running = await start({ audit: openAuditLog(file, silentLogger) });
     onTestFinished(() => void process.removeAllListeners("SIGHUP"));
     await call(running, "JSON", "listBackups", {});

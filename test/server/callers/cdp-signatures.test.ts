@@ -119,7 +119,7 @@ test("an unknown key and a wrong signature are answered alike", async () => {
     }
   }
   expect(engine.callers).toEqual([]);
-  // The log does tell them apart.
+  // The log does distinguish them.
   const reasons = warn.mock.calls.map(([fields]) => (fields as { err: { cause: Error } }).err.cause.message);
   expect(reasons[0]).toBe(`access key ${stranger.id}: no such key of this method`);
   expect(reasons[4]).toBe(`access key ${ed25519.id}: wrong signature`);

@@ -58,7 +58,7 @@ test("strangers are let in to health alone, and without a right who is known lea
   );
 });
 
-test("what changes a control plane is said to, and all that tells of one is audited", () => {
+test("what changes a control plane is said to, and every call that reveals one is audited", () => {
   expect(namesOf(({ changes }) => changes)).toEqual(
     ["CreateBackup", "DeleteBackup", "RestoreBackup"].map((name) => `drscp.v1.DrscpService/${name}`),
   );

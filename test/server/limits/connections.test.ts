@@ -30,7 +30,7 @@ async function start(limits: TestServerOptions["limits"], engine = new FakeEngin
   return running;
 }
 
-/** An engine that answers `listBackupEntities` when it is told to, and says how many wait for it. */
+/** An engine that answers `listBackupEntities` on request, and says how many wait for it. */
 function slowEngine() {
   const engine = new FakeEngine();
   const { promise, resolve: resume } = Promise.withResolvers<void>();
@@ -215,7 +215,7 @@ describe.each(ports)("over %s", (port) => {
     expect(await status(running, port)).toBe(200);
   });
 
-  test("a reply that nobody reads is given up, in HTTP/2", async () => {
+  test("a reply that nobody reads is abandoned, in HTTP/2", async () => {
     const engine = new FakeEngine();
     engine.logs = "x".repeat(1_000_000);
     const running = await start({ requestTimeout: 300 }, engine);
@@ -226,7 +226,7 @@ describe.each(ports)("over %s", (port) => {
     expect(stream.rstCode).not.toBe(0);
   });
 
-  test("a reply that nobody reads is given up, in HTTP/1.1", async () => {
+  test("a reply that nobody reads is abandoned, in HTTP/1.1", async () => {
     const engine = new FakeEngine();
     // More than the buffers of both ends take.
     engine.logs = "x".repeat(50_000_000);

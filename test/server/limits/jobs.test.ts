@@ -12,7 +12,7 @@ const clients: [string, (running: TestServer) => ApiClient][] = [
   ["JSON", ({ url }) => jsonClient(url)],
 ];
 
-/** The real engine behind the real server; its backups run until they are told to end. */
+/** The real engine behind the real server; its backups run until the test ends them. */
 async function start() {
   const backups = gate();
   const definitions = {

@@ -11,7 +11,7 @@ import { FakeEngine } from "../../support/fake-engine.ts";
 import { post, type Reply } from "../../support/http-json.ts";
 import { startTestServer, type TestServer } from "../../support/test-server.ts";
 
-/** Whoever names itself is believed; "nobody" is not. */
+/** Every caller that names itself is believed; "nobody" is not. */
 const credulous: Callers = {
   authenticators: [
     {
@@ -124,7 +124,7 @@ test("of very many who come at once only so many are asked who they are, and who
   for (let number = 0; number < 100; number += 1) expect((await list(`another ${number}`)).status).toBe(200);
 });
 
-test("health is answered to whoever asks however often", async () => {
+test("health is answered to any caller, however often it asks", async () => {
   await exhaust("nobody");
   const { check } = createClient(Health, createGrpcTransport({ baseUrl: running.url }));
   for (let asked = 0; asked < 3 * burst; asked += 1) await expect(check({})).resolves.toBeDefined();

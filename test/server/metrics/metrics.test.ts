@@ -68,7 +68,7 @@ test("a call whose client leaves before its answer is counted as canceled", asyn
   resolve();
 });
 
-test("jobs are told as they are when it is asked", async () => {
+test("jobs are reported as they are at the request", async () => {
   expect(await linesOf("drs_jobs")).toEqual([]);
   await engine.createBackup({ backupName: "", itemName: "", caller: { name: "", requestId: "" } });
   const labels = 'kind="backup",state="PARTIALLY_FAILED",item="cdp"';

@@ -69,7 +69,7 @@ async function grant(grants: readonly object[]): Promise<void> {
 const call = (name: string, method: Method, request: object = {}, protocol: Protocol = "JSON") =>
   clientOf(protocol, running?.url ?? "", { authorization: name })(method, request as never);
 
-/** What a caller is told: OK, or the error whole. */
+/** The answer to a caller: OK, or the error whole. */
 const told = (...args: Parameters<typeof call>): Promise<string> =>
   call(...args).then(
     () => "OK",
@@ -108,7 +108,7 @@ describe("by a file", () => {
     expect(await allowedTo("carol")).toEqual([]);
   });
 
-  test.each(protocols)("a refused call is told which right is missing over %s, and does nothing", async (protocol) => {
+  test.each(protocols)("a refused call names the missing right over %s, and does nothing", async (protocol) => {
     await grant([{ users: ["bob"], roles: ["Auditor"] }]);
     await serve(file);
     await expect(call("bob", "createBackup", {}, protocol)).rejects.toMatchObject({
@@ -235,7 +235,7 @@ describe("by the cluster's roles", () => {
     `);
   });
 
-  test.each(protocols)("a refused call is told which right is missing over %s", async (protocol) => {
+  test.each(protocols)("a refused call names the missing right over %s", async (protocol) => {
     await serve("kubernetes");
     const message = "the right drscp/getLogs, in the cluster: get restores.drs.cloudera.com/log";
     expect(await told("alice", "getLogs", { crn: crn("backup", 1) }, protocol)).toContain(message);

@@ -13,7 +13,7 @@ import { startTestServer, type TestServer } from "../../support/test-server.ts";
 let running: TestServer;
 afterEach(() => running.server.close());
 
-/** The services that the server tells of. */
+/** The services that the server describes. */
 async function services(service: typeof ServerReflection | typeof ServerReflectionV1Alpha): Promise<readonly string[]> {
   const transport = createGrpcTransport({ baseUrl: running.url });
   const client = createClient(service as typeof ServerReflection, transport);
@@ -31,7 +31,7 @@ const nobodyIsKnown: Callers = {
   authenticators: [{ authMethod: "bearer token", authenticate: async () => undefined }],
 };
 
-test("the server tells what it serves", async () => {
+test("the server describes what it serves", async () => {
   running = await startTestServer(new FakeEngine());
   for (const version of versions) {
     expect(await services(version)).toEqual(["drscp.v1.DrscpService", "grpc.health.v1.Health"]);

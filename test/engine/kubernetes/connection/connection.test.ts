@@ -36,7 +36,7 @@ test("what etcd did not do in time is sent again, what a webhook does not answer
   expect(other.asked).toHaveLength(1);
 });
 
-test("a conflict of a write that asks for no version is sent again, of one that does it is told at once", async () => {
+test("a conflict of a write that asks for no version is sent again, of one that does it is reported at once", async () => {
   const conflict = status(409, "Conflict", "the object has been modified");
   const once = () =>
     apiServer((_, response, count) => (count === 1 ? reply(response, 409, conflict) : reply(response, 200, object)));
@@ -101,7 +101,7 @@ test("a write asks right before it is sent, also when it has waited for a connec
   expect(asked.map(({ method }) => method)).toEqual(["PATCH", "GET"]);
 });
 
-test("a refusal is told at once, with its own code, and is not tried again", async () => {
+test("a refusal is reported at once, with its own code, and is not tried again", async () => {
   for (const [code, reason, expected, words = "no, sir"] of [
     [400, "BadRequest", "INVALID_ARGUMENT"],
     [401, "Unauthorized", "PERMISSION_DENIED"],
@@ -121,7 +121,7 @@ test("a refusal is told at once, with its own code, and is not tried again", asy
   }
 });
 
-test("what is wrong with a secret is told without a word of what it holds", async () => {
+test("what is wrong with a secret is reported without a word of what it holds", async () => {
   const secrets = { apiVersion: "v1", resource: "secrets" };
   const hidden = "aHVudGVyMg==";
   const bodies = [
@@ -146,7 +146,7 @@ test("what is wrong with a secret is told without a word of what it holds", asyn
   }
 });
 
-test("a right on secrets that is missing is told in the authorizer's words, which hold no value", async () => {
+test("a right on secrets that is missing is reported in the authorizer's words, which hold no value", async () => {
   const words =
     'secrets is forbidden: User "drs" cannot delete resource "secrets" in API group "" in the namespace "n"';
   const { cluster } = await apiServer((_, response) => reply(response, 403, status(403, "Forbidden", words)));

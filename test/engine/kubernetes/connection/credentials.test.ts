@@ -73,7 +73,7 @@ const userOf = async (certificate: string) => ({
   "client-key-data": await base64("client-key.pem"),
 });
 
-test("a kubeconfig that is renewed is taken anew, but for another cluster or while it cannot be read", async () => {
+test("a kubeconfig that is renewed is reloaded, but for another cluster or while it cannot be read", async () => {
   const path = join(temporaryFolder(), "kubeconfig");
   const server = await strictServer();
   await kubeconfig(path, server, await userOf("expired.pem"));

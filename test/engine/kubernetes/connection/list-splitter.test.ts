@@ -50,7 +50,7 @@ test("a list whose items are null, missing or none has none, and its head is rea
     }
 });
 
-test("a list that breaks off anywhere is told, and the items before the break are whole", () => {
+test("a list that breaks off anywhere is reported, and the items before the break are whole", () => {
   const list = lists[0] ?? "";
   for (let length = 0; length < list.length; length++) {
     const splitter = new ListSplitter();

@@ -40,7 +40,7 @@ test("a list whose continue token expires goes on where it was, however often", 
   expect(names).toEqual(all);
 });
 
-test("a list that may not go on where it was begins anew and passes over what it has given", async () => {
+test("a list that may not go on where it was starts over and passes over what it has given", async () => {
   const { cluster, simulator } = await simulated(10);
   const all = await fill(cluster, 45);
   const names: string[] = [];

@@ -41,7 +41,7 @@ test("a watch shows what there is, then every change, and ends with its signal",
   expect(seen).toEqual(["kube-root-ca.crt false", "listed", "new false", "new true"]);
 });
 
-test("a watch that is too old begins again with a list, and what went meanwhile is told as gone", async () => {
+test("a watch that is too old begins again with a list, and what went meanwhile is reported as gone", async () => {
   for (const how of ["answer", "event"]) {
     const { cluster } = await apiServer(({ query }, response, count) => {
       if (count === 1) reply(response, 200, list(["stays", "goes"], "5"));

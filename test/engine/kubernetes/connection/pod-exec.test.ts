@@ -41,13 +41,13 @@ function begin(socket: Duplex, key: string): void {
   );
 }
 
-/** What a command's end is told by: a binary frame on the status stream. */
+/** The sign of a command's end: a binary frame on the status stream. */
 function end(socket: Duplex, status: object): void {
   const text = Buffer.concat([Buffer.from([3]), Buffer.from(JSON.stringify(status))]);
   socket.write(Buffer.concat([Buffer.from([0x82, text.length]), text]));
 }
 
-test("a command's own failure is told from an API server or node that does not answer", async () => {
+test("a command's own failure is distinguished from an API server or node that does not answer", async () => {
   await expect(
     exec((socket, key) => {
       begin(socket, key);
