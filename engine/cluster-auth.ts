@@ -14,13 +14,13 @@ export interface ClusterRight {
 }
 
 /**
- * Who a token belongs to and what a user may do, asked of the cluster; answers count for some seconds. UNAVAILABLE when
+ * The owner of a token and the rights of a user, asked of the cluster; answers count for some seconds. UNAVAILABLE when
  * the cluster does not answer, or too many wait for it, INTERNAL when it does not let the service ask.
  *
  * A `signal` is aborted when nobody waits for the answer any more.
  */
 export interface Auth {
-  /** Whose token it is; undefined when it is nobody's, or not meant for one of the audiences. */
+  /** The owner of the token; undefined when it has none, or is not meant for one of the audiences. */
   authenticateToken(token: string, audiences: readonly string[], signal?: AbortSignal): Promise<User | undefined>;
   isAllowed(user: User, right: ClusterRight, signal?: AbortSignal): Promise<boolean>;
 }

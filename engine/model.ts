@@ -47,8 +47,8 @@ export interface SelectedObject {
 }
 
 /**
- * `replace`: what is selected becomes as it was saved. `add`: what of it is missing is created, and nothing else touched.
- * `scratch`: it is made in new namespaces, beside what is there. `remove-scratch`: what a scratch restore has made goes again.
+ * `replace`: selected objects become as they were saved. `add`: missing ones are created, and nothing else touched.
+ * `scratch`: they are created in new namespaces, beside the existing ones. `remove-scratch`: the objects of a scratch restore are removed.
  */
 export type RestoreMode = "replace" | "add" | "scratch" | "remove-scratch";
 

@@ -22,5 +22,5 @@ export interface ServerContext {
   readonly shutdown: AbortSignal;
 }
 
-/** The implementation of one rpc. What it throws is translated by `gate/passage.ts`. */
+/** The implementation of one rpc. Its errors are translated by `gate/passage.ts`. */
 export type Handler<Name extends keyof typeof DrscpService.method> = MethodImpl<(typeof DrscpService.method)[Name]>;

@@ -114,7 +114,7 @@ function withCode(fields: Record<string, unknown>): Record<string, unknown> {
 const ownerOnly = 0o077;
 
 /**
- * Runs the service in this process, as its arguments say, until a signal ends it. What keeps it from starting is written to standard error, and
+ * Runs the service in this process, as its arguments say, until a signal ends it. An error that keeps it from starting is written to standard error, and
  * the process exits with 1. Tests give crash points of their own.
  */
 export function runService(args: readonly string[], crashPoints?: CrashPoints): void {

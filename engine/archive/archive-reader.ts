@@ -14,7 +14,7 @@ import { decryptManifest } from "./encrypted-manifest.ts";
 /** A check of a part's object beyond JSON; throws an Error with the reason of a refusal. */
 export type ObjectCheck = (part: Part, object: object, bytes: Buffer) => void;
 
-/** Reads one archive. What it gives out is proven against the archive's own digests; errors name the file. */
+/** Reads one archive. Its output is proven against the archive's own digests; errors name the file. */
 export class ArchiveReader {
   readonly folder: string;
   readonly manifest: Manifest;

@@ -16,7 +16,7 @@ import { through } from "./through.ts";
 
 /**
  * Writes one archive into a folder of the storage, such as `backups/<uuid>`: its parts in any order, several at once,
- * then the manifest, which makes it an archive. What was written before under the same name is replaced. All of it is
+ * then the manifest, which makes it an archive. Earlier files under the same names are replaced. All of it is
  * encrypted with the current one of `keys`; without them it is not encrypted.
  */
 export class ArchiveWriter {

@@ -32,7 +32,7 @@ export class Archives {
     return ArchiveReader.open(this.#storage, folder, signal, this.#encryption, this.#known);
   }
 
-  /** The same for an archive that has been there: what is gone is away with its storage, and UNAVAILABLE. */
+  /** The same for an archive that has been there: a missing one is UNAVAILABLE, gone with its storage. */
   openAgain(folder: string, signal: AbortSignal): Promise<ArchiveReader> {
     return ArchiveReader.open(knownFiles(this.#storage), folder, signal, this.#encryption, this.#known);
   }

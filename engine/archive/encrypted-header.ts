@@ -42,7 +42,7 @@ export function writeHeader(file: string, key: EncryptionKey, dataKey: Buffer, s
 }
 
 /**
- * What the header says, with the file's key unwrapped. DATA_LOSS when the header is damaged or another file's;
+ * The content of the header, with the file's key unwrapped. DATA_LOSS when the header is damaged or another file's;
  * FAILED_PRECONDITION when its key is not among `keys`, or another one has its name there.
  */
 export function readHeader(line: Buffer, file: string, keys: KeyRing | undefined): FileEncryption {

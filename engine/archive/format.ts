@@ -1,5 +1,5 @@
 /**
- * What a backup looks like as bytes. `docs/archive-format.md` is the same for people; both change together.
+ * The format of a backup in bytes. `docs/archive-format.md` is the same for people; both change together.
  *
  *     backups/<uuid>/objects/<part>.ndjson.zst   one resource's objects, a line each, as the API server sent them
  *     backups/<uuid>/manifest.json.sha256        `<hex>  manifest.json\n`: what sha256sum -c reads

@@ -1,7 +1,7 @@
 import { DrsError } from "../errors.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
 
-/** A storage of files that have been there: what is gone is away with its storage, and UNAVAILABLE. */
+/** A storage of files that have been there: a missing one is UNAVAILABLE, gone with its storage. */
 export function knownFiles(storage: ArchiveStorage): Pick<ArchiveStorage, "read" | "size"> {
   const known = async <T>(key: string, look: Promise<T>): Promise<T> => {
     try {

@@ -13,7 +13,7 @@ import { preValidation } from "./pre-validation.ts";
 import { savingObjects } from "./saving-objects.ts";
 
 /**
- * A backup: what is there is saved, nothing in the namespaces is changed, and it is a backup from the moment its manifest
+ * A backup: the live objects are saved, nothing in the namespaces is changed, and it is a backup from the moment its manifest
  * is written. One that fails leaves neither snapshots nor an archive.
  */
 export function backupJob(deps: BackupDeps): JobDefinition {

@@ -7,10 +7,10 @@ import { prepareScript } from "./mover-scripts.ts";
 import { type MoverRemoval, type MoverRequest, removeMover, runMover } from "./run-mover.ts";
 
 /*
- * What the movers of one job have in common: the Secret of the repository's passwords and the NetworkPolicy.
+ * The objects shared by the movers of one job: the Secret of the repository's passwords and the NetworkPolicy.
  */
 
-/** Makes what movers need. May run again. */
+/** Creates the objects that movers need. May run again. */
 export async function layOut({ cluster, place, signal }: MoverRequest, { passwords }: CopyWork): Promise<void> {
   const { namespace } = place;
   await cluster.createOnce(networkPolicies, namespace, moverPolicy(place), signal);

@@ -8,7 +8,7 @@ import { isSameService, type LeaseRecord, leaseObject, leases, microTime, readLe
 export interface LeaseTimes {
   /** Others take a lease over that has not changed for so long. */
   readonly durationMs: number;
-  /** Nothing is written so long after the last renewal was asked for: what is under way then has time to arrive. */
+  /** Nothing is written so long after the last renewal was requested: requests in progress then have time to arrive. */
   readonly writingMs: number;
   /** Between renewals. */
   readonly renewMs: number;

@@ -176,7 +176,7 @@ class JobRun {
         if (error instanceof StoreError) throw error;
         if (error instanceof TakenOverError) return this.#takenOver(job, context, error);
         if (cancellationOf(this.#deps, job) !== undefined) {
-          // What was under way has time to arrive before the clean-up looks at what there is.
+          // Requests in progress have time to arrive before the clean-up looks at the cluster.
           await pause(settings.backoff.firstDelay, this.#signals.closing);
           continue;
         }

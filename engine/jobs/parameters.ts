@@ -89,7 +89,7 @@ export interface Recorded {
 }
 
 /**
- * What a job was asked to do when it was recorded; what the flags say for one that was recorded before there were
+ * The parameters of a job when it was recorded; those of the flags for one that was recorded before there were
  * parameters. A restore of version 1 is one of all, in place. FAILED_PRECONDITION for parameters of another version.
  */
 export function parametersOf<Kind extends JobKind>(

@@ -1,7 +1,7 @@
 import type { MessageCode } from "../message-codes.ts";
 import type { JobKind, JobPhase, JobState } from "../model.ts";
 
-/** A job as its phases see it: what was asked for. What it has come to is in the store. */
+/** A job as its phases see it: the request. Its progress is in the store. */
 export interface Job {
   readonly crn: string;
   /** The last part of the CRN. Every name a job creates in the cluster is derived from it. */
@@ -23,7 +23,7 @@ export interface Job {
 }
 
 /**
- * What a job must remember when its process dies: values by key, durable when the call returns, read back by a later
+ * The memory of a job across the death of its process: values by key, durable when the call returns, read back by a later
  * run of the same phase or another one. They go with the job's row.
  */
 export interface JobNotes {
@@ -94,7 +94,7 @@ export interface Phase {
 export interface JobDefinition {
   readonly phases: readonly Phase[];
   /**
-   * Runs after the last phase and before the job is FINISHED, to clean up; may run again. What it throws is treated like
+   * Runs after the last phase and before the job is FINISHED, to clean up; may run again. Its errors are treated like
    * a phase's.
    */
   finish(context: JobContext): Promise<void>;

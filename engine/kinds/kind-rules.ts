@@ -2,7 +2,7 @@ import type { RestoringRules } from "./restoring-rules.ts";
 import type { SavingRules } from "./saving-rules.ts";
 
 /**
- * What is special about one kind of object. A kind without a rule is handled like a custom resource that nobody knows: it is saved
+ * The rules for one kind of object. A kind without a rule is handled like an unknown custom resource: it is saved
  * as it is, and restored as it was saved but for the metadata that the API server sets.
  *
  * Rules know the object and nothing of the job. They change none of their arguments, unless they say so.

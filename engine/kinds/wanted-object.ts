@@ -5,7 +5,7 @@ import { inVersion, type ServedType } from "./served-types.ts";
 
 /**
  * The body with which the restore makes an archived object, but for its owners: the one that PRE_VALIDATION tries is the
- * one that is sent later. What runs as soon as it exists is made so that it does not run, and what judges others so that it does
+ * one that is sent later. An object that runs as soon as it exists is created so that it does not run, and one that judges others so that it does
  * not judge them; with `started` as it was saved.
  */
 export function wantedObject(

@@ -15,7 +15,7 @@ export interface Aggregation {
 }
 
 /**
- * What other servers than the API server serve. An account that may not look at it learns that by asking only.
+ * The groups served by other servers than the API server. An account that may not look at them learns that only by asking.
  * https://kubernetes.io/docs/concepts/extend-kubernetes/api-extension/apiserver-aggregation/
  */
 export async function readAggregation(get: (path: string) => Promise<unknown>): Promise<Aggregation> {

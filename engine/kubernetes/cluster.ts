@@ -21,8 +21,8 @@ export class Cluster extends ClusterWrites {
   }
 
   /**
-   * The same cluster for dry runs: the API server checks every write in full, and keeps nothing of it. Of what it would have
-   * made it gives the metadata.
+   * The same cluster for dry runs: the API server checks every write in full, and keeps nothing of it. Of the object that it would have
+   * created it returns the metadata.
    * https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
    */
   get dryRun(): ClusterWrites {

@@ -116,8 +116,8 @@ const readyTimeoutMs = 30_000;
 const readyPauseMs = 200;
 
 /**
- * An API server that has just started answers before it is ready, and leaves out groups until then: what is not in its
- * documents would be taken for a kind that is not served. UNAVAILABLE when it does not get ready in time.
+ * An API server that has just started answers before it is ready, and leaves out groups until then: a kind missing from its
+ * documents would be taken for one that is not served. UNAVAILABLE when it does not get ready in time.
  * https://kubernetes.io/docs/reference/using-api/health-checks/
  */
 async function ready(connection: Connection, signal: AbortSignal): Promise<void> {

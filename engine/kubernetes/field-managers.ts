@@ -1,7 +1,7 @@
 import type { KubernetesObject } from "./kubernetes-object.ts";
 
 /**
- * Who has set a field, such as `["spec", "replicas"]`, or one below it; empty when the object does not say.
+ * The managers of a field, such as `["spec", "replicas"]`, or one below it; empty when the object does not say.
  * https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
  */
 export function managersOf({ metadata }: KubernetesObject, path: readonly string[]): readonly string[] {

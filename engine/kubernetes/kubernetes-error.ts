@@ -43,7 +43,7 @@ export function isConflict(error: unknown): boolean {
 }
 
 /**
- * Who does not take an object, for a reason of its own and under whatever status, as the API server says it:
+ * The refuser of an object, for a reason of its own and under whatever status, as the API server names it:
  * https://github.com/kubernetes/kubernetes/tree/v1.35.4/staging/src/k8s.io/apiserver/pkg/admission/plugin
  */
 const denial =

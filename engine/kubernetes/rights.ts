@@ -54,7 +54,7 @@ async function missingRights(
 }
 
 /**
- * What is to be said of each namespace that is not there, or will not be, and in which most rights are missing: those that
+ * The message about each namespace that is missing, or will be, and in which most rights are missing: those that
  * are bound in the whole cluster outlast it.
  */
 async function missingNamespaces(

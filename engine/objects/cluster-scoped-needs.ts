@@ -64,7 +64,7 @@ export class ClusterScopedNeeds {
   /** Takes notice of what a namespaced object refers to. */
   note(type: ResourceType, object: KubernetesObject): void {
     const { namespace = "", name } = object.metadata;
-    // What has been replaced by a newer one of its kind, and runs no more, may lack something.
+    // An object that has been replaced by a newer one of its kind, and no longer runs, may lack something.
     const user = rulesOf(type).revisionsOf ? undefined : { kind: type.kind, namespace, name };
     for (const { resource, name: needed, isLoose } of referencesOf(type, object))
       this.#need(resource, needed, isLoose ? undefined : user);

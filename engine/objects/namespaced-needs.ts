@@ -12,7 +12,7 @@ export interface NeedIn {
 
 /**
  * Which objects of its namespace an object needs: by the fields that Kubernetes' kinds have for it, and custom resources
- * mostly too. A binding is needed by the accounts that it gives rights to, and a revision by its workload. What is named need
+ * mostly too. A binding is needed by the accounts that it gives rights to, and a revision by its workload. A named object need
  * not exist.
  */
 export function namespacedNeeds(

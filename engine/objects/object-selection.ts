@@ -14,8 +14,8 @@ export function isSavedResource(resource: DiscoveredResource): boolean {
 }
 
 /**
- * The kinds that a backup of some namespaces holds, and a restore replaces. What the namespaces serve themselves, by an
- * aggregated API, is in their own data: it cannot be had while they are stopped, and is nothing to be put into them again.
+ * The kinds that a backup of some namespaces holds, and a restore replaces. Objects that the namespaces serve themselves, by an
+ * aggregated API, are in their own data: they cannot be read while these are stopped, and must not be written into them again.
  */
 export function savedResources(
   { resources, serverOf }: Pick<Discovery, "resources" | "serverOf">,

@@ -1,5 +1,5 @@
 /**
- * What some sources give, one source after the other; the next few are begun already while one is read, so that their
+ * The items of some sources, one source after the other; the next few are begun already while one is read, so that their
  * first answers are there in time. However it ends, every source that was begun is closed.
  */
 export async function* readAhead<T>(sources: Iterable<AsyncGenerator<T>>, ahead: number): AsyncGenerator<T> {

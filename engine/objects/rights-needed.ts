@@ -25,8 +25,8 @@ import { namespaces as namespaceType } from "./entities.ts";
 import { savedResources } from "./object-selection.ts";
 
 /*
- * Every verb that the service uses, on every kind. What it only looks at where it may (who else uses a cluster-scoped
- * object) is not among them. A test holds the requests of whole jobs against this.
+ * Every verb that the service uses, on every kind. Objects that it only looks at where it may (other users of a cluster-scoped
+ * object) are not among them. A test compares the requests of whole jobs with this.
  */
 
 const looking = ["get", "list", "watch"];

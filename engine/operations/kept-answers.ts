@@ -5,7 +5,7 @@ const maxAnswers = 100;
 const maxRows = 100;
 
 /**
- * Answers read from the bookkeeping, kept until something is written to it. Who follows a job asks the same thing again and
+ * Answers read from the bookkeeping, kept until something is written to it. A follower of a job asks the same thing again and
  * again, and to read it from SQLite takes a quarter to two fifths of the whole call as JSON (docs/performance.md).
  */
 export class KeptAnswers {

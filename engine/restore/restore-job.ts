@@ -38,9 +38,9 @@ import { leftClaims } from "./claims/claims-without-data.ts";
 import { removeWebhooks } from "./calls/webhooks.ts";
 
 /**
- * A restore. Nothing is touched before PRE_VALIDATION has proven that everything can be brought back and has saved what
- * will be replaced; what is replaced stays until the end, and comes back when the restore fails. `index` keeps what one phase
- * has learnt of the archive for the next.
+ * A restore. Nothing is touched before PRE_VALIDATION has proven that everything can be restored and has saved everything that
+ * will be replaced; replaced objects and volumes are kept until the end, and come back when the restore fails. `index` passes one phase's
+ * knowledge of the archive to the next.
  */
 export function restoreJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex): JobDefinition {
   const phase = (name: RestorePhase, run: (source: RestoreSource, context: JobContext) => Promise<void>): Phase => ({

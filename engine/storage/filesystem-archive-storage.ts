@@ -14,8 +14,8 @@ import { translatedStream } from "./translated-stream.ts";
  * Archives in a folder, which is made if it is missing when it is first used or opened, and never again: a folder that
  * vanishes later (an unmount, a rename) is UNAVAILABLE. Only the service's own user may read them.
  *
- * A file is written below `.unfinished`, which no key can name, and renamed when it is durable. What a killed process
- * left there is removed by `check`. Its presence distinguishes the folder from the empty one that an unmount leaves behind.
+ * A file is written below `.unfinished`, which no key can name, and renamed when it is durable. Files that a killed process
+ * left there are removed by `check`. Its presence distinguishes the folder from the empty one that an unmount leaves behind.
  */
 export class FilesystemArchiveStorage implements ArchiveStorage {
   readonly description: string;

@@ -2,7 +2,7 @@ import { DrsError, type ErrorCode } from "../errors.ts";
 import { storageMessage } from "./file-error.ts";
 
 /**
- * What the S3 client threw as our error; ours and an abort stay what they are. The server's own text is not repeated, as
+ * An error of the S3 client as ours; ours and an abort stay as they are. The server's own text is not repeated, as
  * it may name an access key.
  */
 export function translateS3Error(error: unknown, storage: string, key: string, signal: AbortSignal): unknown {

@@ -3,7 +3,7 @@ import type { JobRecord } from "./job-record.ts";
 import type { Store } from "./store.ts";
 
 /**
- * What the end of a job changes besides its own row, in the transaction that ends it. A deletion that succeeded takes
+ * The changes at the end of a job besides its own row, in the transaction that ends it. A deletion that succeeded takes
  * the rows of the backup and of its restores along; one that failed shows its errors at the backup, which stays
  * TERMINATING until another deletion succeeds. Old deletions are forgotten then.
  */

@@ -8,7 +8,7 @@ import { storeError, StoreError } from "./store-errors.ts";
 /** How long an opener waits for the process before it to let go of the file. */
 const handOverTime = 2_000;
 
-/** A prepared statement. What SQLite throws comes out as a `StoreError` that names the file. */
+/** A prepared statement. SQLite's errors come out as a `StoreError` that names the file. */
 export interface Statement<Parameters extends object, Result = never> {
   /** The number of rows that changed. */
   run(parameters: Parameters): number;

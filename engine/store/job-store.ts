@@ -198,7 +198,7 @@ export class JobStore {
 }
 
 /**
- * Lists the jobs of each state from the index that has them by age, and merges these lists: what is read is what is
+ * Lists the jobs of each state from the index that has them by age, and merges these lists: it reads no more than is
  * returned, however many jobs there are of these or other states.
  *
  * The kind, the states and the form of the limit are no parameters as they come: SQLite would plan the statement again

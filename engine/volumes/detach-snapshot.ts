@@ -26,7 +26,7 @@ export interface DetachRequest {
 
 /**
  * Removes VolumeSnapshots and their contents, which are kept by `Retain`: the snapshots stay in the storage. May run again.
- * What is refused or not gone in time keeps nothing else but the content of a VolumeSnapshot; the error names it.
+ * An object that is refused or late delays nothing but the content of a VolumeSnapshot; the error names it.
  */
 export async function detachSnapshots(snapshots: readonly AttachedSnapshot[], request: DetachRequest): Promise<void> {
   const ofSnapshots = await deleteEach(volumeSnapshots, snapshots, request);

@@ -66,7 +66,7 @@ async function whileDropping(
     return cluster.patch(volumeSnapshotContents, "", content, dropped, signal);
   };
   await drop();
-  // What a later one fails of, the deletion fails of, too, or outlasts.
+  // A later request's error may be ignored: the deletion meets it too, or outlasts it.
   const timer = setInterval(() => void drop().catch(() => undefined), dropIntervalMs);
   await work().finally(() => clearInterval(timer));
 }

@@ -21,7 +21,7 @@ const complaintPatienceMs = 30_000;
 /**
  * Makes a VolumeSnapshotContent of each snapshot in the storage and waits for the driver to look at it. Gives the
  * driver's complaint for each volume whose snapshot it does not find or cannot use, by namespace and claim. A complaint
- * about what is to be used has to last for a while; what is to be deleted need not be usable.
+ * about a snapshot to be used must last for a while; one to be deleted need not be usable.
  * https://kubernetes.io/docs/concepts/storage/volume-snapshots/#static
  */
 export async function importContents(request: ContentsRequest): Promise<ReadonlyMap<string, string>> {

@@ -72,6 +72,6 @@ export interface VolumeData<Data extends SavedData> {
    * FAILED_PRECONDITION names what is not gone in time; it keeps nothing else.
    */
   release(request: DataRequest, claims: readonly ClaimData<Data>[]): Promise<void>;
-  /** Deletes the data itself; what is gone already is no fault. Gives the faults. */
+  /** Deletes the data itself; missing data is not a fault. Returns the faults. */
   discard(request: DataRequest, claims: readonly ClaimData<Data>[]): Promise<Faults>;
 }

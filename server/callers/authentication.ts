@@ -10,7 +10,7 @@ export interface Callers {
   readonly authorize?: Authorize;
 }
 
-/** Lets in who is known, and notes in the call who that is; what is open to strangers is not asked. */
+/** Lets in authenticated callers, and notes them in the call; methods open to strangers are not authenticated. */
 export function authentication(callers: Callers): Gate {
   const authenticators = inOrder(callers.authenticators);
   return {

@@ -4,7 +4,7 @@ import type { Call, Target } from "../http/call.ts";
 /** One of the gates that every call passes, whatever its protocol, at up to four moments. */
 export interface Gate {
   /**
-   * Before the request's body is read. What it throws refuses the call.
+   * Before the request's body is read. An error refuses the call.
    *
    * @param signal Aborted when nobody waits for the answer any more.
    */

@@ -63,7 +63,7 @@ export class Passage {
     for (const gate of this.#gates) gate.replied?.(call);
   }
 
-  /** The only translator of errors: notes how the call ended. What is translated already stays as it is. */
+  /** The only translator of errors: notes how the call ended. A translated error stays as it is. */
   translate(call: Call, error: unknown): ConnectError {
     const translated = toConnectError(error, call.requestId, this.#log);
     call.outcome = codeName(translated.code);

@@ -10,7 +10,7 @@ export function bodyOf(request: ServerRequest): AsyncIterable<Uint8Array> {
 }
 
 /**
- * What is left unread of a request keeps its HTTP/2 stream open, and its bytes in memory, for as long as the connection
+ * The unread rest of a request keeps its HTTP/2 stream open, and its bytes in memory, for as long as the connection
  * lasts; on HTTP/1.1 the connection's next request waits behind it.
  */
 export function drainOnceAnswered(request: ServerRequest, response: Response): void {

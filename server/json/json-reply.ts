@@ -9,7 +9,7 @@ export function isGone(response: Response): boolean {
 }
 
 /**
- * Sends a JSON reply as it is made, no faster than the client reads. What the pieces throw leaves the reply unfinished:
+ * Sends a JSON reply as it is made, no faster than the client reads. An error in the pieces leaves the reply unfinished:
  * see `cutOff`.
  */
 export async function writeJsonPieces(response: Response, pieces: AsyncIterable<string>): Promise<void> {

@@ -20,7 +20,7 @@ export function requestFromJson<Desc extends DescMessage>(schema: Desc, bytes: U
   try {
     return fromJsonString(schema, text);
   } catch (error) {
-    // What is left are members given twice.
+    // The remaining ones are members given twice.
     throw new DrsError("INVALID_ARGUMENT", error instanceof Error ? error.message : String(error), { cause: error });
   }
 }

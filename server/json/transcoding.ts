@@ -49,7 +49,7 @@ export function jsonRoutes({ service, implementation }: ServedService): Readonly
 }
 
 /**
- * Serves one rpc as JSON over POST, through the same gates and handler as the other protocols. What it throws has not been
+ * Serves one rpc as JSON over POST, through the same gates and handler as the other protocols. Its errors have not been
  * replied to.
  */
 export async function serveJson(

@@ -7,8 +7,8 @@ import { RequestRate } from "./request-rate.ts";
 /**
  * Holds each caller to a rate: RESOURCE_EXHAUSTED beyond it.
  *
- * Who is proven counts by name, from wherever; all else counts against the address it comes from, and so does a call until
- * its caller is proven. An address that has had its share is not asked who it is. What is open to strangers, health, is
+ * Authenticated callers count by name, from wherever; all other calls count against the address they come from, and so does a call until
+ * it is authenticated. Calls of an address that has had its share are not even authenticated. Health, which is open to strangers, is
  * left out: a flood must not make Kubernetes end the service.
  */
 export class RateLimit {

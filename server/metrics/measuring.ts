@@ -1,7 +1,7 @@
 import type { Gate } from "../gate/gate.ts";
 import type { Metrics } from "./metrics.ts";
 
-/** Counts each call with its time; what is no method is `none`. */
+/** Counts each call with its time; an unknown method is `none`. */
 export function measuring(metrics: Pick<Metrics, "observeCall">): Gate {
   return {
     replied({ target, outcome, started }) {

@@ -8,8 +8,8 @@ const jobLabels: readonly JobLabel[] = ["kind", "state", "item"];
 const callBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10];
 
 /**
- * What Prometheus scrapes: calls as they were answered, jobs as the bookkeeping has them at that moment, and the process.
- * Labels come from closed sets and from what the cluster calls its namespaces: callers cannot make series without end.
+ * The metrics for Prometheus: calls as they were answered, jobs as the bookkeeping has them at that moment, and the process.
+ * Labels come from closed sets and from the names of the cluster's namespaces: callers cannot create series without end.
  */
 export class Metrics {
   readonly #engine: Pick<Engine, "countJobs" | "countUncopiedVolumes">;

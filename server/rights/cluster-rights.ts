@@ -8,7 +8,7 @@ const backups = { group, resource: "backups" };
 const restores = { group, resource: "restores" };
 
 /**
- * What each right is in the words of the cluster's roles. A log may be a backup's, a restore's or a deletion's. A right
+ * Each right in the words of the cluster's roles. A log may be a backup's, a restore's or a deletion's. A right
  * that is not here is nobody's.
  */
 const clusterRights: Readonly<Partial<Record<Right, readonly ClusterRight[]>>> = {
@@ -44,7 +44,7 @@ export function clusterRightsOf(auth: () => Auth): Authorize {
 }
 
 /**
- * The caller for the cluster's authorizer. What begins with `system:` belongs to the cluster: only its own word makes
+ * The caller for the cluster's authorizer. Names with the prefix `system:` belong to the cluster: only its own word makes
  * anybody that, and no certificate, key or token issuer makes an administrator out of a group `system:masters`.
  */
 function clusterUser(caller: Identity): User {

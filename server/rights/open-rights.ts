@@ -14,7 +14,7 @@ interface Granted {
 }
 
 /**
- * Who may do what, as configured; undefined, with a warning where nobody has said so, when who is known may do everything. Rejects, naming the file and the place
+ * The configured rights; undefined, with a warning where that is not configured, when every known caller may do everything. Rejects, naming the file and the place
  * in it, when the rights file cannot be used; a later version of it that cannot be used is logged, and the one before
  * stays.
  */

@@ -3,7 +3,7 @@ const prefix = "DRS_";
 
 /**
  * Says which variables of the service's own prefix set nothing, and which ones may be meant; undefined when there are none.
- * What Kubernetes puts into a pod's environment of a Service named `drs` or `drs-...` is not meant for the service:
+ * Variables that Kubernetes sets in a pod's environment for a Service named `drs` or `drs-...` are not meant for the service:
  * https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
  */
 export function whyNotKnown(known: readonly string[], env: NodeJS.ProcessEnv): string | undefined {

@@ -33,7 +33,7 @@ export function specOf({ spec }: KubernetesObject): Spec {
   return spec ?? {};
 }
 
-/** How many pods of a workload had its newest template, and how many an older one. What its controller had not seen yet is none. */
+/** How many pods of a workload had its newest template, and how many an older one. A template that its controller had not seen yet does not count. */
 export function podCounts(type: ResourceType, workload: KubernetesObject): { updated: number; older: number } {
   const status = statusOf(workload);
   const pods = status.replicas ?? status.currentNumberScheduled ?? 0;
@@ -53,7 +53,7 @@ export function isInRollOut(type: ResourceType, workload: KubernetesObject): boo
 }
 
 /**
- * What a restore cannot bring back of a workload whose pods somebody deletes by hand when they must get the newest template:
+ * The part that a restore cannot bring back of a workload whose pods somebody deletes by hand when they must get the newest template:
  * which of them had it. Undefined when there is no such thing.
  * https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#on-delete
  */

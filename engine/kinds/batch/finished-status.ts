@@ -49,7 +49,7 @@ export function finishedStatus(job: KubernetesObject): JobStatus {
     ...finishedTimes(job, status),
     ...(failed > 0 && { failed }),
     ...(succeeded > 0 && { succeeded }),
-    // What still ran was not waited for by older versions, and is gone by now.
+    // Pods that still ran were not waited for by older versions, and are gone by now.
     ...(active > 0 && { active: 0 }),
     ...(ready > 0 && { ready: 0 }),
     ...(terminating > 0 && { terminating: 0 }),

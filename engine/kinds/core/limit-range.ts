@@ -17,7 +17,7 @@ export const limitRange: KindRules = {
   },
 };
 
-/** The limit range with its defaults alone: what is restored gets them, and may be older than the limits it exceeds. */
+/** The limit range with its defaults alone: restored objects get them, and may be older than the limits they exceed. */
 function withDefaultsOnly(limitRange: KubernetesObject): KubernetesObject {
   const { limits = [] } = limitRange["spec"] as { limits?: Limit[] };
   const defaults = limits

@@ -20,8 +20,8 @@ function sanitizeServiceAccount(account: KubernetesObject): void {
 }
 
 /**
- * What the account that exists needs to become the saved one: the cluster makes `default` by itself, and what it has put
- * there stays. Anything else that is there and was not saved goes.
+ * The patch that turns the existing account into the saved one: the cluster creates `default` by itself, and its additions
+ * stay. Anything else that is there and was not saved is removed.
  */
 export function mergedServiceAccount(existing: KubernetesObject, saved: KubernetesObject): object {
   const references = (field: "secrets" | "imagePullSecrets") => {

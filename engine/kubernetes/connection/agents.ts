@@ -11,7 +11,7 @@ type Tls = Pick<RequestOptions, "ca" | "cert" | "key" | "pfx" | "passphrase" | "
 
 /**
  * The connections to an API server, made with the certificates of the moment: when these change new ones take their place,
- * as a client certificate counts for a connection as long as that lives. What is under way on the former ones ends there.
+ * as a client certificate counts for a connection as long as that lives. Requests in progress on the former ones end there.
  */
 export class Agents {
   readonly #inFlight: number;

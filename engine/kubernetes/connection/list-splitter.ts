@@ -6,8 +6,8 @@ const openBracket = 0x5b;
 const closeBracket = 0x5d;
 
 /**
- * Splits `{"kind":...,"items":[...],...}` into its items' bytes while it arrives, without parsing any of them. What is
- * held is never more than one item and one chunk, so that a page of large objects needs no more memory than one of them.
+ * Splits `{"kind":...,"items":[...],...}` into its items' bytes while it arrives, without parsing any of them. It
+ * never holds more than one item and one chunk, so that a page of large objects needs no more memory than one of them.
  * An item is copied only where it began in an earlier chunk.
  */
 export class ListSplitter {

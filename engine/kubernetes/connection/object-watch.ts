@@ -23,7 +23,7 @@ const pauseMs = 100;
  * aborted or the caller stops.
  *
  * A watch that ends is taken up where it was; one that is too old (410) gives "relisting" and begins again with a list:
- * what is not in it went meanwhile.
+ * objects that are not in it went meanwhile.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
  */
 export async function* watchObjects(

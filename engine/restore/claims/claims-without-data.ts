@@ -131,7 +131,7 @@ export async function recreateGoneClaims(
 }
 
 /**
- * Which claims a restore leaves as they are: those whose data is not in the backup. What makes its own, as a pod does with an
+ * Which claims a restore leaves as they are: those whose data is not in the backup. An owner that creates its own, as a pod does with an
  * ephemeral one, takes it along.
  */
 export function leftClaims(source: ScopedArchive): LeftClaims {

@@ -51,8 +51,8 @@ export async function deleteClaims(
 }
 
 /**
- * Waits until claims are gone that have been deleted, in all the namespaces at once. What holds them for too long, but for a pod
- * that uses them, is taken from them with a warning. FAILED_PRECONDITION names those that are there still.
+ * Waits until deleted claims are gone, in all the namespaces at once. Finalizers that hold them for too long, except by a pod
+ * that uses them, are removed with a warning. FAILED_PRECONDITION names those that are still there.
  */
 export async function claimsGone(
   deps: JobDeps,

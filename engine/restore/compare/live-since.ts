@@ -24,8 +24,8 @@ export interface Collection {
 }
 
 /**
- * The objects of a kind in a namespace as far as they have names of saved ones. Of those that are still in the state in which
- * they were `seen` the metadata alone is asked for: an object's bytes do not change without its resourceVersion. Only of custom
+ * The objects of a kind in a namespace as far as they have names of saved ones. For those that are still in the state in which
+ * they were `seen` the metadata alone is requested: an object's bytes do not change without its resourceVersion. Only of custom
  * resources they may, as another definition shows them otherwise. Errors as for `liveObjects`.
  */
 export async function liveSince(

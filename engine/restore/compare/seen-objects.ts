@@ -25,8 +25,8 @@ export interface UnsavedObject {
 }
 
 /**
- * What the one list that the safety archive is made from has shown of the live objects, so that the steps after it need no
- * list of their own. Of a collection of which too much differs nothing is known.
+ * The live objects as shown by the list that the safety archive is made from, so that the steps after it need no
+ * list of their own. Nothing is known of a collection of which too much differs.
  */
 export class SeenObjects {
   /** By kind and namespace. */

@@ -14,7 +14,7 @@ export interface Deleted {
   readonly uids: ReadonlySet<string>;
 }
 
-/** So long each wave of deletions is waited for; what is there then is held by somebody. */
+/** How long each wave of deletions is waited for; objects that remain then are held by somebody. */
 const untilHeldMs = 2_000;
 
 /**

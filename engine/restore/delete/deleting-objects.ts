@@ -18,11 +18,11 @@ import { savedNames } from "../source/saved-names.ts";
 import { unsavedObjects } from "../source/unsaved-objects.ts";
 
 /**
- * Deletes what is in the namespaces and not in the source, but for claims, users' own snapshots and the Secrets that
- * kept volumes need, dependents first. What the source has stays where it is, to be compared with it. What was being deleted
- * before is left to those who hold it, and kinds whose objects nobody could look at when the source was made are left alone.
- * What a finalizer holds for too long, as its controller is stopped, loses its finalizers, with a warning that names them; all
- * that is held is waited for together. May run again.
+ * Deletes objects that are in the namespaces and not in the source, except claims, users' own snapshots and the Secrets that
+ * retained volumes need, dependents first. Objects in the source stay where they are, to be compared with it. Objects that were being deleted
+ * before are left to the holders of their finalizers, and kinds whose objects could not be read when the source was made are left alone.
+ * An object held for too long by a finalizer, as its controller is stopped, loses its finalizers, with a warning that names them; all
+ * held objects are waited for together. May run again.
  */
 export async function deleteObjects(
   source: RestoreSource,

@@ -26,8 +26,8 @@ export function noteAdded(
 }
 
 /**
- * Deletes what the restore has made of its backup. What others have come to use meanwhile stays, with a warning, and so does
- * a namespace, which would take with it whatever they have put there: not all is as it was then. May run again.
+ * Deletes the objects that the restore has created from its backup. One that others have come to use meanwhile stays, with a warning, and so does
+ * a namespace, which would take with it whatever they have put there: then not all is as it was. May run again.
  */
 export async function removeAdded(
   source: RestoreSource,

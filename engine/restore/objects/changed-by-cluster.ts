@@ -12,7 +12,7 @@ import type { ServedType } from "../../kinds/served-types.ts";
 const allocated = /^spec\.(clusterIPs?|healthCheckNodePort|ports)\b/;
 
 /**
- * What the cluster has changed in objects as it took them: a mutating webhook or policy, a limit range, a default of a newer
+ * Changes by the cluster in objects as it took them: a mutating webhook or policy, a limit range, a default of a newer
  * version. They are not as they were saved then, and a warning names them and the fields, together for a kind and namespace.
  */
 export class ChangedByCluster {

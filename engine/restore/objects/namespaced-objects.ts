@@ -17,9 +17,9 @@ import { type ServedType, servedType } from "../../kinds/served-types.ts";
 const batchSize = 500;
 
 /**
- * Makes all objects of some parts as they were saved, many at once: what is as saved is left where it is, all else is
+ * Restores all objects of some parts as they were saved, many at once: those that are as saved are left, all others are
  * updated, recreated or created. One that the cluster refuses is noted for `restoreRefused`, and the rest goes on. A workload
- * that is made has no replicas; with `started` everything is made as it runs. May run again: what it has done is as saved.
+ * is created without replicas; with `started` everything is created as it runs. May run again: finished objects are as saved.
  */
 export async function restoreObjects(
   restore: NamespacedRestore,
@@ -98,7 +98,7 @@ interface Differing {
 }
 
 /**
- * The namespaces that have not all of a part's objects as they were saved in every byte, with what is there; what is as saved
+ * The namespaces where not all of a part's objects are as they were saved in every byte, with the live objects; one that is as saved
  * is noted as left, and counted.
  */
 async function differingIn(

@@ -92,7 +92,7 @@ export async function notTerminating(
     const complaint = discoveryFailure(last);
     held = apisIn(complaint);
     await takeApisAway(deps, context, namespaces, complaint);
-    // What holds it no more held it at the controller's latest try.
+    // An API that no longer holds it may have held it at the controller's latest try.
     const isHeld = await isAnyApiDead(deps, context, complaint);
     timeoutMs = limits.finalizerTimeout + (isHeld ? 0 : retriedWithinMs);
   }

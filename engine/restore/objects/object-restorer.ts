@@ -14,7 +14,7 @@ import { StoreError } from "../../store/store-errors.ts";
 import { isGone } from "../../kubernetes/waiting.ts";
 import { rulesOf } from "../../kinds/kinds.ts";
 
-/** Refusals that another try may not meet: a quota that is being counted, a conflict. What takes longer comes again last. */
+/** Refusals that another try may not meet: a quota that is being counted, a conflict. Objects that need longer come again last. */
 const retryDelaysMs = [200, 1_000];
 const replacedTimeoutMs = 30_000;
 
@@ -32,7 +32,7 @@ export interface ObjectRestorerDeps {
 /**
  * Makes the cluster hold an object as it was saved, whether or not there is one of its name already: it is created, or else
  * updated as of the version that was looked at. Only where a field cannot be changed is it recreated, and then only when the
- * API server has said, in a dry run, that it takes the new one: what is there is never deleted for something that is refused.
+ * API server has said, in a dry run, that it takes the new one: a live object is never deleted for one that is refused.
  * Gives its metadata, with the new uid. May be repeated.
  */
 export class ObjectRestorer {
@@ -77,7 +77,7 @@ export class ObjectRestorer {
     }
   }
 
-  /** Updates the object that was seen at once; what is otherwise by now, or needs more than that, is looked at again. */
+  /** Updates the object that was seen at once; one that has changed by now, or needs more than that, is compared again. */
   async #update(
     type: ResourceType,
     namespace: string,
@@ -222,8 +222,8 @@ function isImmutable(error: unknown): error is KubernetesError {
 }
 
 /**
- * What a message says of an object that the cluster did not take. Anything but a refusal of this one object is thrown on:
- * without its rights, or its bookkeeping, the service would come to say the same of every object.
+ * The text about an object that the cluster refused. Anything but a refusal of this one object is rethrown:
+ * without its rights, or its bookkeeping, the service would say the same of every object.
  */
 export function refusalOf(error: unknown): string {
   const isOfObject = error instanceof DrsError && error.code !== "UNAVAILABLE" && !(error instanceof StoreError);

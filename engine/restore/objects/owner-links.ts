@@ -31,7 +31,7 @@ interface Pending {
  * deleted by the garbage collector, so it is made without, and linked when its owners are there.
  * https://kubernetes.io/docs/concepts/architecture/garbage-collection/
  *
- * What it learns is noted, so that it is known after a crash. In memory are only the uids of owners, not of all objects.
+ * Its knowledge is noted, to survive a crash. In memory are only the uids of owners, not of all objects.
  */
 export class OwnerLinks {
   readonly #context: JobContext;

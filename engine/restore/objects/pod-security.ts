@@ -68,8 +68,8 @@ export function underLaxerLevel(
 }
 
 /**
- * Puts the levels in force that the source has, where they are stricter; all pods run by then. What the cluster does not take
- * is an error that names it. Gives the namespaces, as archived, whose pods were created under a laxer level. May run again.
+ * Puts the levels in force that the source has, where they are stricter; all pods run by then. A refusal by the cluster
+ * is an error that names the namespace. Returns the namespaces, as archived, whose pods were created under a laxer level. May run again.
  */
 export async function enforcePodSecurity(
   source: RestoreSource,

@@ -44,7 +44,7 @@ export function leaveUntouched({ links }: NamespacedRestore, type: ServedType, m
   links.left(type, { metadata }, ownerUids(metadata.ownerReferences ?? []));
 }
 
-/** Makes one object as it was saved. What the cluster says when it does not take it is given, not thrown. */
+/** Restores one object as it was saved. A refusal by the cluster is returned, not thrown. */
 export async function restoreObject(
   restore: NamespacedRestore,
   type: ServedType,

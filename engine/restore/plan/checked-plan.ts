@@ -4,8 +4,8 @@ import type { RestorePlan } from "../../model.ts";
 import { namespacesOf } from "../source/scope.ts";
 
 /**
- * The plan that a caller asks for, of a backup of these namespaces; what is not said is as in `wholeInPlace`.
- * INVALID_ARGUMENT names what the backup does not have, or what does not go together. Whether it holds the objects is for
+ * The plan that a caller requests, of a backup of these namespaces; the defaults are those of `wholeInPlace`.
+ * INVALID_ARGUMENT names what the backup lacks, or the contradiction. Whether it holds the objects is for
  * PRE_VALIDATION to find out, in its archive.
  */
 export function checkedPlan(asked: Partial<RestorePlan>, includedNamespaces: readonly string[]): RestorePlan {

@@ -157,7 +157,7 @@ async function tryRefusedAgain(source: RestoreSource, deps: JobDeps, context: Jo
     await sleep(pause, undefined, { signal: context.signal });
     if (ofClaims !== "") {
       const left = await putBackClaims(source, deps, context);
-      // What waited for them comes up now.
+      // Applications that waited for them come up now.
       const late = left === "" ? await start(source, deps, context) : putBack.read(context).late;
       putBack.write(context, { ofClaims: left, late });
     }

@@ -140,8 +140,8 @@ async function takeFinalizers(
 }
 
 /**
- * Waits until a namespace is gone, for as long as its pods may take to stop and finalizers to be taken away. What has some even
- * then, but for claims that pods use, loses them with a warning.
+ * Waits until a namespace is gone, for as long as its pods may take to stop and finalizers to be removed. Objects that have some even
+ * then, except claims that pods use, lose them with a warning.
  */
 async function gone(deps: JobDeps, context: JobContext, name: string): Promise<void> {
   const { cluster, limits } = deps;

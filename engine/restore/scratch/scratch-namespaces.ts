@@ -8,7 +8,7 @@ import { underLaxerLevel } from "../objects/pod-security.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
 
-/** On the namespaces of a scratch restore: its uuid. What has no such label is not its own, and is not removed with it. */
+/** On the namespaces of a scratch restore: its uuid. A namespace without this label is not its own, and is not removed with it. */
 export const scratchLabel = "drs.cloudera.com/scratch";
 
 /** FAILED_PRECONDITION names those of the namespaces that are there, and are not of the scratch restore with this uuid. */

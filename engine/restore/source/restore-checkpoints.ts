@@ -42,7 +42,7 @@ export function hasReached(context: WithPhase, stage: Stage): boolean {
 
 type WithPhase = Pick<JobContext, "notes" | "phase">;
 
-/** All that the restore has made is gone. What is there later has been put back, and stays. */
+/** All objects that the restore has created are gone. Those that are there later have been put back, and stay. */
 export const cleared = new Checkpoint<{ readonly isCleared: true }>("GOING_BACK", "cleared");
 
 /** All but webhooks has been put back. */

@@ -13,8 +13,8 @@ import { savedNames } from "./saved-names.ts";
 import { type ServedType, servedType } from "../../kinds/served-types.ts";
 
 /**
- * Saves the objects that the restore will replace, for the case that it has to go back: also the cluster-scoped ones of the
- * backup that nothing in the namespaces uses now. Their volumes are kept instead. What it sees meanwhile is in the source's
+ * Saves the objects that the restore will replace, in case it must roll back: also the cluster-scoped ones of the
+ * backup that nothing in the namespaces uses now. Their volumes are retained instead. Its observations are in the source's
  * index afterwards.
  */
 export async function saveForSafety(

@@ -36,8 +36,8 @@ type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
  * Starts what a source holds: the embedded database, then the vault, each until it is ready, then everything else; waits
  * for the success conditions. `letCallsIn` comes after it. May run again.
  *
- * What was partly ready when it was saved is waited for as far as it was. All waits together take no longer than
- * `appsStartTimeout`. FAILED_PRECONDITION names what does not come up, and the job's log keeps what says why;
+ * Objects that were partly ready when saved are waited for to the same extent. All waits together take no longer than
+ * `appsStartTimeout`. FAILED_PRECONDITION names those that do not come up, and the job's log has the reasons;
  * unless `onLate` takes it, and everything else is started all the same. A workload that is not there, or may not be started, is an error
  * that names it; one that was refused until the others were up is started after them. FAILED_PRECONDITION as `failWhenTooMany` says.
  * Gives whether all that was restored was seen there when nothing was left to be restored.

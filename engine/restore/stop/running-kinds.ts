@@ -34,7 +34,7 @@ const claimsStay = { whenDeleted: "Retain", whenScaled: "Retain" };
 const onNoNode = { [stoppedLabel]: "true" };
 
 /**
- * What is stopped, in this order. An autoscaler does nothing for a workload without replicas, unless it may scale to none:
+ * The kinds to stop, in this order. An autoscaler does nothing for a workload without replicas, unless it may scale to none:
  * https://kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale/#implicit-maintenance-mode-deactivation
  */
 export const runningKinds: readonly RunningKind[] = [

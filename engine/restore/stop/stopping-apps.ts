@@ -19,8 +19,8 @@ const firstPauseMs = 100;
 const longestPauseMs = 2_000;
 
 /**
- * Stops all in the scope that runs, again and again until they are still: nothing had to be stopped, and no pod is
- * there. What it changes is in the safety archive, replica counts too, so it may run again at any point, and where all is
+ * Stops everything in the scope that runs, again and again until all is still: nothing had to be stopped, and no pod is
+ * there. All changed objects are in the safety archive, replica counts too, so it may run again at any point, and where all is
  * still it only looks.
  *
  * FAILED_PRECONDITION after `podsStopTimeout` names what is started again and by whom, or else the pods that stay.

@@ -39,7 +39,7 @@ export async function namesAreFree(
   }
 }
 
-/** What counts as the name of a resource is none of a kind, and the other way round. */
+/** A definition's names: those of resources and those of kinds do not conflict with each other. */
 function namesOf({ plural, singular, shortNames = [], kind, listKind }: Names = {}): ReadonlySet<string> {
   const resources = [plural, singular, ...shortNames].map((name) => name && `resource ${name}`);
   const kinds = [kind, listKind].map((name) => name && `kind ${name}`);

@@ -16,8 +16,8 @@ import { kinds, rulesFor } from "../../kinds/kinds.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 
 /**
- * What a dry run's refusal means for the restore: `held`, it will be met again; `passing`, it will not, as the restore itself
- * removes what refuses, or brings what is missing; `untold`, a webhook knows no dry runs.
+ * The meaning of a dry run's refusal for the restore: `held`, it will be met again; `passing`, it will not, as the restore itself
+ * removes the refuser, or brings the missing object; `inconclusive`, a webhook does not support dry runs.
  */
 export type Weight = "held" | "passing" | "inconclusive";
 
@@ -76,7 +76,7 @@ export class Refusals {
 }
 
 /**
- * What admission says to an object that names what is not there.
+ * Admission's messages about objects that name missing ones.
  * https://github.com/kubernetes/kubernetes/tree/v1.35.4/plugin/pkg/admission
  */
 const missing = new Map(

@@ -66,7 +66,7 @@ function rightToGrant(error: unknown, type: ResourceType, object: KubernetesObje
   return inWords(roleOf(object) ? "bind" : "escalate", roleOf(object)?.kind ?? type.kind, type, object);
 }
 
-/** What a binding may take. */
+/** The rights that allow a binding. */
 interface Binding {
   /** The right to make it, and the right to make its role, in words; and whether the account has them. */
   readonly bind: string;

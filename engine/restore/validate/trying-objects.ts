@@ -42,9 +42,9 @@ export interface Tried {
 }
 
 /**
- * Asks the API server what it would say to everything that the restore does to make the cluster hold what was saved: with
- * the bodies that it will send. What is as it was saved is left alone, and not asked about. What is in a namespace that does
- * not exist, or is of a kind that is yet to be defined, cannot be asked about.
+ * Asks the API server whether it would take every write by which the restore makes the cluster hold the saved objects: with
+ * the bodies that it will send. Objects that are as they were saved are left alone, and not tried. Those in a namespace that does
+ * not exist, or of a kind that is yet to be defined, cannot be tried.
  */
 export async function tryObjects(trial: Trial, onAnswer: OnAnswer): Promise<void> {
   const { source, definitions, deps, findings } = trial;
