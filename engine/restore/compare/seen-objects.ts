@@ -44,7 +44,9 @@ export class SeenObjects {
   see(listed: ResourceType, namespace: string, raw: RawObject, { type, digests, names }: SavedHere): void {
     const key = keyOf(listed, namespace);
     const isUntouched = type !== undefined && this.#compare(key, type, raw, digests);
-    if (!isUntouched && !names.has(raw.metadata.name)) this.#addUnsaved(key, listed, raw);
+    if (isUntouched) return;
+    if (!names.has(raw.metadata.name)) this.#addUnsaved(key, listed, raw);
+    else if (type) this.#keep(`${key}/${raw.metadata.name}`, type, raw);
   }
 
   /** To be called when all of the namespaces was listed: what was not seen is not there. */
@@ -87,15 +89,17 @@ export class SeenObjects {
     if (seen === "too many") return false;
     this.#collections.set(key, seen);
     if (addLive(seen, type, raw, digests) === "untouched") return true;
-    if (raw.bytes.length <= this.#bytesLeft) {
-      this.#bytesLeft -= raw.bytes.length;
-      this.#bytes.set(`${key}/${raw.metadata.name}`, raw.copyOf(type));
-    }
     if (++this.#others > maxOthers) {
       this.#others -= seen.others.size;
       this.#collections.set(key, "too many");
     }
     return false;
+  }
+
+  #keep(key: string, type: ServedType, raw: RawObject): void {
+    if (raw.bytes.length > this.#bytesLeft) return;
+    this.#bytesLeft -= raw.bytes.length;
+    this.#bytes.set(key, raw.copyOf(type));
   }
 
   #addUnsaved(key: string, type: ResourceType, raw: RawObject): void {
