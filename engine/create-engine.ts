@@ -211,7 +211,7 @@ async function openLease(
   });
 }
 
-/** Asks the cluster on behalf of a caller, who does not wait for ever. */
+/** Asks the cluster on behalf of a caller, who does not wait forever. */
 async function inTime<T>(closing: AbortSignal, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const signal = AbortSignal.any([closing, AbortSignal.timeout(entitiesTimeout)]);
   try {

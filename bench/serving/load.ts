@@ -35,7 +35,7 @@ export interface Served {
   readonly requests: number;
 }
 
-/** Loads servers from a process of its own; gives what each did, in the order of the targets. */
+/** Loads servers from a process of its own; returns what each did, in the order of the targets. */
 export async function serve(load: Load): Promise<readonly Served[]> {
   const { stdout } = await run(process.execPath, [generator, JSON.stringify(load)]);
   return JSON.parse(stdout) as readonly Served[];

@@ -27,7 +27,7 @@ export async function* encryptFile(
 }
 
 /**
- * The content of a sealed file. Gives out only what is authentic and in its place; that nothing is missing at the end is
+ * The content of an encrypted file. Yields only authentic chunks in their places; that nothing is missing at the end is
  * proven when the iteration has ended. Errors as `readHeader`, and DATA_LOSS for a chunk that is damaged or misplaced.
  */
 export async function* decryptFile(

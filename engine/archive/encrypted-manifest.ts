@@ -21,7 +21,7 @@ export async function encryptManifest(
   return Buffer.from(`${JSON.stringify(envelope, null, 2)}\n`);
 }
 
-/** The manifest that was sealed; of the envelope nothing else is believed. Errors as `unseal`. */
+/** The decrypted manifest; nothing else of the envelope is trusted. Errors as `decryptFile`. */
 export async function decryptManifest(envelope: object, file: string, keys: KeyRing | undefined): Promise<Buffer> {
   const { sealed } = envelope as { readonly sealed?: unknown };
   if (typeof sealed !== "string") throw damage(file, "what is sealed is not in it");

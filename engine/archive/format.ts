@@ -6,7 +6,7 @@
  *     backups/<uuid>/copies.json                 where the volumes' data was copied to (`copies-file.ts`)
  *     backups/<uuid>/manifest.json               written last: without it there is no backup
  *
- * In an encrypted archive each part is a sealed file (`encrypted-file.ts`) with `.enc` after its name, and the manifest.json is
+ * In an encrypted archive each part is an encrypted file (`encrypted-file.ts`) with `.enc` after its name, and the manifest.json is
  * an `EncryptedManifest`.
  */
 import type { JobState } from "../model.ts";
@@ -119,6 +119,6 @@ export interface EncryptedManifest {
   readonly formatVersion: typeof encryptedFormatVersion;
   readonly keyId: string;
   readonly parts: readonly Pick<Part, "file" | "size" | "sha256">[];
-  /** The manifest, compressed and then sealed, in base64. */
+  /** The manifest, compressed and then encrypted, in base64. */
   readonly sealed: string;
 }

@@ -184,7 +184,7 @@ async function runHeld(
   return failed;
 }
 
-/** Runs a post hook. Undefined when it has run, or its pod is there no more. */
+/** Runs a post hook. Undefined when it has run, or its pod is gone. */
 async function failureOf(cluster: Cluster, context: JobContext, hook: Hook): Promise<string | undefined> {
   try {
     await runHook(cluster, context, hook, "post");

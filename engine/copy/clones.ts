@@ -24,7 +24,7 @@ export function modeOf(claim: KubernetesObject): "Filesystem" | "Block" {
   return (claim["spec"] as ClaimSpec).volumeMode ?? "Filesystem";
 }
 
-/** Makes a clone, which binds by the pod that reads it at the latest. Gives what the driver has against it. May run again. */
+/** Makes a clone, which binds by the pod that reads it at the latest. Returns what the driver has against it. May run again. */
 export async function makeClone(request: DataRequest, clone: Clone): Promise<string | undefined> {
   const { namespace, claim, data } = clone;
   const faults = await checkData(request, [{ namespace, claim, data }]);

@@ -28,7 +28,7 @@ export interface Clearing {
 const cloneNotes = "clone/";
 
 /**
- * Copies one volume: a clone of its snapshot, a mover that reads it, and nothing of either stays. Gives why it was not copied,
+ * Copies one volume: a clone of its snapshot, a mover that reads it, and nothing of either stays. Returns why it was not copied,
  * if so. UNAVAILABLE for what may pass. May run again: a mover that runs already goes on.
  */
 export async function copyVolume(run: CopyRun, { volume, clone }: WantedCopy): Promise<string | undefined> {

@@ -70,7 +70,7 @@ export async function runMover(
   }
 }
 
-/** Deletes a mover's Job and waits until its pod is gone; one that is not there is no error. Gives what is left in the end. */
+/** Deletes a mover's Job and waits until its pod is gone; one that is not there is no error. Returns what is left in the end. */
 export async function removeMover(
   { cluster, place, signal }: MoverRemoval,
   name: string,

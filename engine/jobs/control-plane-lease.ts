@@ -89,7 +89,7 @@ export class ControlPlaneLease {
     this.#jobs += 1;
   }
 
-  /** A job works no more. After the last one the lease is released; unless one of them goes on at the next start. */
+  /** A job has stopped working. After the last one the lease is released; unless one of them continues at the next start. */
   leave({ goesOn }: { readonly goesOn: boolean }): void {
     this.#jobs -= 1;
     if (goesOn) this.#keepsAtEnd = true;

@@ -55,7 +55,7 @@ export class Intake {
     this.#deps = deps;
   }
 
-  /** Decides on a job in one transaction, then wakes the runner. Gives the job's CRN. */
+  /** Decides on a job in one transaction, then wakes the runner. Returns the job's CRN. */
   record(decide: () => JobRecord): string {
     const { crn } = this.#deps.store.database.transaction(decide);
     this.#deps.wakeRunner();

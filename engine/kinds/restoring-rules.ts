@@ -15,7 +15,7 @@ export interface RestoringRules {
   readonly isOver?: (object: KubernetesObject) => boolean;
   /** Done when an object has been made. May run again. */
   readonly whenMade?: (written: Written) => Promise<void>;
-  /** Done with an object that was as saved, and left. May run again. Gives whether it has changed the object. */
+  /** Done with an object that was as saved, and left. May run again. Returns whether it has changed the object. */
   readonly whenLeft?: (written: Written) => Promise<boolean>;
   /** It has a replica count: made with none, and scaled up when all is made. */
   readonly isScaled?: true;

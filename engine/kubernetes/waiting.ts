@@ -90,7 +90,7 @@ function traceOf({ metadata, ...object }: KubernetesObject): KubernetesObject {
 }
 
 /**
- * Waits until no object of a collection matches; gives what `traceOf` keeps of those that are still there when the time is
+ * Waits until no object of a collection matches; returns what `traceOf` keeps of those that are still there when the time is
  * up, none when all are gone. UNAVAILABLE like `waitFor`.
  */
 export async function waitUntilGone(

@@ -27,7 +27,7 @@ export class FilesystemArchiveStorage implements ArchiveStorage {
     this.description = `folder ${this.#root}`;
   }
 
-  /** Makes the folder if it is missing and sees that it can be written; once that has succeeded, no more. */
+  /** Creates the folder if it is missing and checks that it can be written, until that has succeeded once. */
   open(): Promise<void> {
     this.#opened ??= this.#open().catch((error: unknown) => {
       this.#opened = undefined;

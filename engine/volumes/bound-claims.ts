@@ -20,7 +20,7 @@ export function volumeOf(claim: KubernetesObject): string {
   return (claim["spec"] as { volumeName?: string } | undefined)?.volumeName ?? "";
 }
 
-/** Waits until claims are bound; gives those that are not in time, each with what the provisioner said of it last. */
+/** Waits until claims are bound; returns those that are not in time, each with what the provisioner said of it last. */
 export async function unboundClaims(
   { cluster, timeoutMs, signal }: Waiting,
   namespace: string,

@@ -7,7 +7,7 @@ import { nameFor } from "./snapshot-objects.ts";
 
 /**
  * Deletes snapshots from the storage, each through a content with policy Delete. A snapshot that is not there any more is
- * as good as deleted. Gives the reason for each that could not be, by namespace and claim; it may be tried again.
+ * as good as deleted. Returns the reason for each that could not be, by namespace and claim; it may be tried again.
  */
 export async function deleteSnapshots(
   request: Omit<ContentsRequest, "deletionPolicy">,

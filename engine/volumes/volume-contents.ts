@@ -16,7 +16,7 @@ interface ContentSpec {
 
 /**
  * Takes a snapshot of a volume by a content alone, which the driver's controller needs no VolumeSnapshot for: of a claim that
- * is being deleted the snapshot controller makes none, as it can hold it no more.
+ * is being deleted the snapshot controller makes none, as it can no longer hold it.
  * https://github.com/kubernetes-csi/external-snapshotter/blob/v8.7.0/pkg/common-controller/snapshot_controller.go#L992
  */
 export async function createVolumeContent(

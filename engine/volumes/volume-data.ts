@@ -54,7 +54,7 @@ export interface VolumeData<Data extends SavedData> {
 
   /** The driver that has to make the volume that the data goes into; undefined when any may. */
   driverFor(data: Data): string | undefined;
-  /** Proves that the data is there and can be used for the claims. Gives the faults. */
+  /** Proves that the data is there and can be used for the claims. Returns the faults. */
   check(request: DataRequest, claims: readonly ClaimData<Data>[]): Promise<Faults>;
   /**
    * Makes claims that are filled with the data, which `check` has proven; `made` is called for each. They bind when their volumes

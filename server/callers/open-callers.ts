@@ -11,7 +11,7 @@ import { openTokens } from "./open-tokens.ts";
 import type { CallersConfig } from "./options.ts";
 
 export interface OpenCallers extends Callers {
-  /** Looks at files no more. */
+  /** Stops watching files. */
   close(): void;
 }
 

@@ -41,7 +41,7 @@ function sniff(socket: Socket, decide: (isHttp2: boolean) => void): void {
     const mayBeHttp2 = head.subarray(0, length).equals(preface.subarray(0, length));
     if (mayBeHttp2 && length < preface.length) return;
     socket.off("readable", onReadable).off("error", drop).off("end", drop);
-    // Once only: putting bytes back while still undecided would make the socket readable again at once, for ever.
+    // Once only: putting bytes back while still undecided would make the socket readable again at once, forever.
     socket.unshift(head);
     decide(mayBeHttp2);
   };

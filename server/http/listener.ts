@@ -57,7 +57,7 @@ export class Listener {
     return this.#server.address() as AddressInfo;
   }
 
-  /** Takes no more, finishes what has begun, and cuts off what is not finished when the time is over. */
+  /** Takes no more calls, finishes those in progress, and cuts off unfinished ones when the time is over. */
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
     const closed = new Promise((resolve) => this.#server.close(resolve));

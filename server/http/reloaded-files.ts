@@ -59,7 +59,7 @@ export class ReloadedFiles<Value> {
     this.#listeners.push(listener);
   }
 
-  /** Looks no more. */
+  /** Stops watching. */
   close(): void {
     clearInterval(this.#timer);
   }

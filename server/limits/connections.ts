@@ -91,7 +91,7 @@ export class Connections {
     });
   }
 
-  /** Looks after them no more. */
+  /** Stops supervising them. */
   close(): void {
     clearInterval(this.#sweep);
   }

@@ -32,7 +32,7 @@ export class RequestRate {
     return true;
   }
 
-  /** Counts a request no more that was counted. */
+  /** Takes back a counted request. */
   giveBack(caller: string): void {
     const fullAt = this.#fullAt.get(caller);
     if (fullAt !== undefined) this.#fullAt.set(caller, fullAt - this.#interval);

@@ -9,7 +9,7 @@ import { grantedRights, parseGrants } from "./rights-file.ts";
 
 interface Granted {
   readonly authorize: Authorize;
-  /** Looks at the file no more. */
+  /** Stops watching the file. */
   close(): void;
 }
 

@@ -4,7 +4,7 @@ import { hasStatus } from "../kubernetes-error.ts";
 import type { KubernetesObject } from "../kubernetes-object.ts";
 import { type ListOptions, listObjects } from "./object-list.ts";
 
-/** An object as it is now; `gone` when it is there no more. */
+/** An object as it is now; `gone` when it no longer exists. */
 export interface Sighting {
   readonly object: KubernetesObject;
   readonly gone: boolean;

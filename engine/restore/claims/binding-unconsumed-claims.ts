@@ -27,7 +27,7 @@ const selectedNode = "volume.kubernetes.io/selected-node";
 /**
  * Has the volumes made of those claims that wait for a pod which is not there: without them the backup's snapshots would stay
  * the only place of their data. A node is selected as the scheduler would; claims that pods use are left to it. A claim that
- * gets no volume in time is a warning that says why. To be called when the applications are up; may run again. Gives how many
+ * gets no volume in time is a warning that says why. To be called when the applications are up; may run again. Returns how many
  * there were.
  */
 export async function bindUnconsumedClaims(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<number> {

@@ -72,7 +72,7 @@ export async function claimsGone(
   if (held.length > 0) throw new DrsError("FAILED_PRECONDITION", held.join("; "), { id: "DRS-R041" });
 }
 
-/** Waits as above; gives those that are there still, with what holds them. */
+/** Waits as above; returns those that are there still, with what holds them. */
 async function claimsHeld(
   deps: JobDeps,
   context: JobContext,
@@ -90,7 +90,7 @@ async function claimsHeld(
 
 /**
  * Kubernetes' own finalizers hold a claim while a pod uses it; those stay. The snapshot controller's holds it while any
- * VolumeSnapshot of it is not ready, which may be for ever.
+ * VolumeSnapshot of it is not ready, which may be forever.
  */
 const ownFinalizer = /^kubernetes\.io\//;
 

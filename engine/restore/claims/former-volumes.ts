@@ -31,7 +31,7 @@ export async function retainedVolumeOf(
   return retainedVolume(deps, context, former === "" ? first.persistentVolume : former);
 }
 
-/** A kept volume as it is, or, if it has gone since, as it was. */
+/** A retained volume as it is, or, if it has gone since, as it was. */
 export async function retainedVolume(
   deps: JobDeps,
   context: JobContext,

@@ -154,7 +154,7 @@ export async function releaseRestoredVolumes(deps: JobDeps, context: JobContext)
   });
 }
 
-/** Gives back its own policy to each kept volume of which this may be done; of ephemeral ones always. */
+/** Gives its own policy back to each retained volume that may have it; to ephemeral ones always. */
 async function releaseThose(
   { cluster, limits }: Pick<JobDeps, "cluster" | "limits">,
   context: JobContext,

@@ -81,7 +81,7 @@ interface Collection {
 /** Where it is noted which objects this restore has deleted that a finalizer may hold: others are somebody else's to end. */
 const deletedNotes = "deleted/";
 
-/** Asks for the deletion of a kind's objects that are not among the saved ones. Gives the uids of those to wait for. */
+/** Asks for the deletion of a kind's objects that are not among the saved ones. Returns the uids of those to wait for. */
 async function deleteUnsaved(
   source: RestoreSource,
   { cluster, limits }: JobDeps,

@@ -42,7 +42,7 @@ function named({ namespace, claim, place, name, volume }: Filler, { code, messag
   );
 }
 
-/** Deletes a filler. Gives the name of its volume where that has to go with it. */
+/** Deletes a filler. Returns the name of its volume where that has to go with it. */
 async function deleteFiller(
   { cluster }: JobDeps,
   { job, signal }: JobContext,

@@ -59,7 +59,7 @@ async function isFull({ cluster }: JobDeps, context: JobContext, { filler }: Pla
   return found !== undefined && found.metadata.deletionTimestamp === undefined;
 }
 
-/** Makes a filler; gives what keeps the cluster from it. */
+/** Makes a filler; returns what keeps the cluster from it. */
 async function whyNotMade(
   deps: JobDeps,
   context: JobContext,

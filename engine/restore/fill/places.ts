@@ -51,7 +51,7 @@ export async function surveyPlaces(
 
 /**
  * Where a volume can be made now that is just such a one as the saved claim would get later: in its class, which is as it was
- * saved, with the same Secrets, and where its pods can run. Gives the reason where it cannot.
+ * saved, with the same Secrets, and where its pods can run. Returns the reason where it cannot.
  */
 export async function placeFor(
   { classes, savedClasses, formerVolumes, nodes }: PlaceSurvey,

@@ -23,7 +23,7 @@ type Reasons = ReadonlyMap<PlannedFiller, string>;
 
 /**
  * Waits until fillers are bound, however long that takes, as long as one after the other gets its volume within
- * `snapshotTimeout`. Gives those that get none, and why.
+ * `snapshotTimeout`. Returns those that get none, and why.
  */
 export async function untilBound(
   deps: JobDeps,

@@ -88,7 +88,7 @@ const notMadeAgain: readonly (Wave | undefined)[] = ["volumes", "quotas"];
 
 /**
  * Notes what has gone since it was restored, or was left as saved, for `restoreRefused` to make it again: the garbage
- * collector takes what an owner had that was on its way out, before the object that is made in its place can own it. Gives whether
+ * collector takes what an owner had that was on its way out, before the object that is made in its place can own it. Returns whether
  * nothing had gone, nor was refused.
  * https://kubernetes.io/docs/concepts/architecture/garbage-collection/
  */

@@ -33,7 +33,7 @@ export interface ObjectRestorerDeps {
  * Makes the cluster hold an object as it was saved, whether or not there is one of its name already: it is created, or else
  * updated as of the version that was looked at. Only where a field cannot be changed is it recreated, and then only when the
  * API server has said, in a dry run, that it takes the new one: a live object is never deleted for one that is refused.
- * Gives its metadata, with the new uid. May be repeated.
+ * Returns its metadata, with the new uid. May be repeated.
  */
 export class ObjectRestorer {
   readonly #deps: ObjectRestorerDeps;

@@ -30,7 +30,7 @@ interface Relaxed {
 const relaxedNotes = "pod-security/";
 
 /**
- * Gives those namespaces their laxer level that are there and come back as they were saved. To be called before anything is
+ * Gives existing namespaces that come back as they were saved their laxer level. To be called before anything is
  * stopped: it throws what the cluster has against it. May run again.
  */
 export async function relaxPodSecurity(

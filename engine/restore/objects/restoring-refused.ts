@@ -57,7 +57,7 @@ export async function restoreRefused(restore: NamespacedRestore): Promise<Readon
 }
 
 /**
- * Makes a workload as it runs that was refused without replicas: some policies take none without. Gives whether it is there
+ * Makes a workload as it runs that was refused without replicas: some policies take none without. Returns whether it is there
  * then; one that is still refused stays noted for `restoreRefused`.
  */
 export async function makeRunning(

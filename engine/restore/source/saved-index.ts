@@ -15,8 +15,8 @@ export interface PartIndex {
 
 /**
  * The names and digests of archived objects, so that the phases of a restore do not each read the archive for them, and
- * what PRE_VALIDATION has seen of the live ones and kept of those that differ: of any other object no more is in memory. What a
- * part's own digest has not proven is not there.
+ * the live ones seen by PRE_VALIDATION, with the kept bytes of those that differ: no more is in memory of any other object. Nothing that a
+ * part's own digest has not proven is there.
  */
 export class SavedIndex {
   readonly seen = new SeenObjects();

@@ -40,7 +40,7 @@ type Selects = (namespace: string, type: ResourceType, name: string) => boolean;
  * `appsStartTimeout`. FAILED_PRECONDITION names those that do not come up, and the job's log has the reasons;
  * unless `onLate` takes it, and everything else is started all the same. A workload that is not there, or may not be started, is an error
  * that names it; one that was refused until the others were up is started after them. FAILED_PRECONDITION as `failWhenTooMany` says.
- * Gives whether all that was restored was seen there when nothing was left to be restored.
+ * Returns whether all that was restored was seen there when nothing was left to be restored.
  */
 export async function startApps(
   source: RestoreSource,
@@ -101,7 +101,7 @@ const waitedFor = [...scaledWorkloads, daemonSets];
 const missing = "is not there, and was not started: make it by hand";
 
 /**
- * Gives workloads their replica counts, and pauses what was paused. Gives the names of those that were not started, daemon
+ * Gives workloads their replica counts, and pauses what was paused. Returns the names of those that were not started, daemon
  * sets among them, and why.
  */
 async function scaleUp(

@@ -17,7 +17,7 @@ const lostPauseMs = 1_000;
 
 /**
  * Waits until the named objects of one kind and namespace are up, each as far as the number says, telling from time to time
- * in the job's log which are not; gives those that are not by the `deadline` (a time of `Date.now`). At least one look is taken.
+ * in the job's log which are not; returns those that are not by the `deadline` (a time of `Date.now`). At least one look is taken.
  */
 export async function notReady(
   { cluster, limits }: Pick<JobDeps, "cluster" | "limits">,

@@ -56,7 +56,7 @@ function scalesToNone({ spec }: KubernetesObject): boolean {
 }
 
 /**
- * Stops an object. Gives the field of its spec by which it ran, `spec` when it ran by being there; undefined when it was
+ * Stops an object. Returns the field of its spec by which it ran, `spec` when it ran by being there; undefined when it was
  * stopped already, or stops with what owns it. One that somebody else changes at this moment may run on.
  * FAILED_PRECONDITION when the cluster does not let it be stopped.
  */

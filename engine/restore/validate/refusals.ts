@@ -21,7 +21,7 @@ import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source
  */
 export type Weight = "held" | "passing" | "inconclusive";
 
-/** Gives the API server's refusal of a dry run, if it refuses. Thrown on is what is no answer to this one object. */
+/** The API server's refusal of a dry run, if it refuses. Anything but an answer about this one object is rethrown. */
 export async function refusalIn(dryRun: () => Promise<unknown>): Promise<KubernetesError | undefined> {
   try {
     await dryRun();

@@ -14,7 +14,7 @@ export class RightsToGrant {
   readonly #bindings: Binding[] = [];
 
   /**
-   * Takes down that the API server was asked about an object, and its refusal, if it did refuse; gives whether that was for
+   * Takes down that the API server was asked about an object, and its refusal, if it did refuse; returns whether that was for
    * want of such a right, or may turn out to be.
    */
   note(type: ResourceType, object: KubernetesObject, refusal: unknown): boolean {

@@ -110,7 +110,7 @@ async function isBroughtBack(
   expect(left.filter((line) => line.startsWith("VolumeSnapshot"))).toEqual([]);
 }
 
-/** Runs the commands of docs/operations.md as they stand, but for the places in them; gives what they print. */
+/** Runs the commands of docs/operations.md as they stand, but for the places in them; returns what they print. */
 async function byHand({ cluster, service, namespace }: SmallControlPlane, restoreCrn: string): Promise<string> {
   const commands = await documentedCommands("When a rollback fails");
   const place = await mkdtemp(join(tmpdir(), "drs-by-hand-"));

@@ -114,7 +114,7 @@ const busyKinds = [
   "batch/v1/jobs",
 ];
 
-/** Waits until the controllers have nothing more to do in a world, but no longer than this; gives what there is then. */
+/** Waits until the controllers have nothing more to do in a world, but no longer than this; returns what there is then. */
 export async function whenQuiet(cluster: TestCluster, scope: Scope, patienceMs = 10_000): Promise<State> {
   const end = Date.now() + patienceMs;
   let before = "";

@@ -34,7 +34,7 @@ async function brokenOff(scene: Scene, start: () => Promise<string>, n: number):
   return isDead ? crn : undefined;
 }
 
-/** Runs a job with a death at each of its writes, until there are no more; gives how many deaths there were. */
+/** Runs a job with a death at each of its writes, until there are no more; returns how many deaths there were. */
 async function throughAllDeaths(
   scene: Scene,
   start: () => Promise<string>,
