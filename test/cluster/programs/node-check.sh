@@ -17,4 +17,7 @@ busybox --list >/dev/null 2>&1 && ! ldd "$(command -v busybox)" >/dev/null 2>&1 
 [ -x /usr/lib/cni/bridge ] || { echo "/usr/lib/cni/bridge is missing (Debian: containernetworking-plugins)"; exit; }
 unshare --mount --net true 2>/dev/null || { echo "namespaces cannot be made here: the container this runs in has to be privileged"; exit; }
 [ -e /dev/loop-control ] || { echo "there are no loop devices"; exit; }
-[ -w /sys/fs/cgroup ] || { echo "/sys/fs/cgroup cannot be written to"; exit; }
+groups=/sys/fs/cgroup
+[ ! -f $groups/cgroup.controllers ] || grep -qw memory $groups/cgroup.subtree_control ||
+  { echo "control groups are not handed on: memory is not in $groups/cgroup.subtree_control"; exit; }
+[ -w $groups ] || { echo "$groups cannot be written to"; exit; }

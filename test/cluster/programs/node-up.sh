@@ -50,15 +50,17 @@ cgroup=drs-$base
 echo "$bridge" >"$node/bridge" # what node-down.sh takes away is written down before it is made
 echo "$cgroup" >"$node/cgroup"
 
-# A bridge that this machine is at, too.
-slot=$((base / 6 % 16384))
-subnet=10.$((192 + slot / 256)).$((slot % 256))
+# A bridge that this machine is at, too. Its addresses are of the range for benchmarks, which no network uses (RFC 2544).
+slot=$((base / 10 % 2048))
+net=198.$((18 + slot / 1024)).$((slot / 4 % 256)) first=$((slot % 4 * 64))
+subnet=$net.$first/26 address=$net.$((first + 1))
+ip link delete "$bridge" 2>/dev/null || true
 ip link add "$bridge" type bridge
-ip addr add "$subnet.1/24" dev "$bridge"
+ip addr add "$address/26" dev "$bridge"
 ip link set "$bridge" up
 cat >"$node/cni/10-bridge.conflist" <<J
 {"cniVersion": "0.4.0", "name": "$bridge", "plugins": [{"type": "bridge", "bridge": "$bridge",
-  "ipam": {"type": "host-local", "dataDir": "$node/addresses", "ranges": [[{"subnet": "$subnet.0/24", "gateway": "$subnet.1"}]]}}]}
+  "ipam": {"type": "host-local", "dataDir": "$node/addresses", "ranges": [[{"subnet": "$subnet", "gateway": "$address"}]]}}]}
 J
 
 # A group of its own: a kubelet ends what it does not know below its group.
@@ -96,7 +98,7 @@ wait_for containerd ctr -a "$node/containerd.sock" version
 cat >"$node/kubelet.yaml" <<Y
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
-address: $subnet.1
+address: $address
 port: $((base + 5)) # the simulated node's
 healthzPort: 0
 readOnlyPort: 0
@@ -117,7 +119,7 @@ seccompDefault: true
 Y
 
 start kubelet "$bin/kubelet" --kubeconfig "$dir/kubeconfig" --config "$node/kubelet.yaml" --root-dir "$node/kubelet" \
-  --hostname-override localhost --node-ip "$subnet.1" --cert-dir "$node/kubelet/pki"
+  --hostname-override localhost --node-ip "$address" --cert-dir "$node/kubelet/pki"
 driver=$(kubectl get storageclass -o 'jsonpath={.items[0].provisioner}')
 kubectl apply --server-side -f - >/dev/null <<Y
 apiVersion: storage.k8s.io/v1
@@ -127,4 +129,4 @@ spec: { attachRequired: false, podInfoOnMount: false, fsGroupPolicy: File }
 Y
 wait_for kubelet kubectl wait --for=condition=Ready node/localhost --timeout=1s
 wait_for kubelet kubectl wait --for=jsonpath='{.spec.drivers[0].name}'="$driver" csinode/localhost --timeout=1s
-echo "$subnet.1"
+echo "$address"
