@@ -12,16 +12,18 @@ export type JobState = (typeof jobStates)[number];
 
 export type BackupPhase = "PENDING" | "PRE_VALIDATION" | "SAVING_OBJECTS" | "CREATING_SNAPSHOTS" | "FINISHED";
 
-export type RestorePhase =
-  | "PENDING"
-  | "PRE_VALIDATION"
-  | "STOPPING_APPS"
-  | "DELETING_OBJECTS"
-  | "DELETING_OBJECTS_PVC"
-  | "RESTORING_PVC"
-  | "RESTORING_OBJECTS"
-  | "STARTING_APPS"
-  | "FINISHED";
+/** What a restore does, in this order. */
+export const restorePhases = [
+  "PRE_VALIDATION",
+  "STOPPING_APPS",
+  "DELETING_OBJECTS",
+  "DELETING_OBJECTS_PVC",
+  "RESTORING_PVC",
+  "RESTORING_OBJECTS",
+  "STARTING_APPS",
+] as const;
+
+export type RestorePhase = "PENDING" | (typeof restorePhases)[number] | "FINISHED";
 
 /** The selection of a backup to restore, its target, and the mode. */
 export interface RestorePlan {

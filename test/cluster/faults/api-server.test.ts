@@ -2,6 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { restorePhases } from "../../../engine/model.ts";
 import type { SmallControlPlane } from "../fidelity/support.ts";
 import { damagePart } from "../support/archives.ts";
 import { startCluster, type TestCluster } from "../support/cluster.ts";
@@ -17,15 +18,6 @@ import {
   takePictureOf,
 } from "./scene.ts";
 
-const phases = [
-  "PRE_VALIDATION",
-  "STOPPING_APPS",
-  "DELETING_OBJECTS",
-  "DELETING_OBJECTS_PVC",
-  "RESTORING_PVC",
-  "RESTORING_OBJECTS",
-  "STARTING_APPS",
-];
 /** Milliseconds: longer than any request takes. */
 const standstill = 3_000;
 const timeLimits = ["--snapshot-timeout=", "--pods-stop-timeout=", "--finalizer-timeout=", "--apps-start-timeout="];
@@ -116,7 +108,7 @@ test("a restore whose API server dies while it rolls back waits for it and is ba
 test("a restore whose API server dies in every phase waits for it and completes", { timeout: 900_000 }, async () => {
   await release(plane, 2);
   const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn });
-  await diesIn(restoreCrn, phases);
+  await diesIn(restoreCrn, restorePhases);
   const { warnings, errors } = await plane.service.waitForJob(restoreCrn, { timeout: patienceMs });
   expect({ warnings, errors }).toEqual({ warnings: [], errors: [] });
   expect(await differencesSince(saved, plane, patienceMs)).toEqual([]);

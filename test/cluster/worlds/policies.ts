@@ -1,4 +1,4 @@
-import type { RestorePhase } from "../../../engine/model.ts";
+import { type RestorePhase, restorePhases } from "../../../engine/model.ts";
 import type { KubernetesObject } from "../support/kubernetes-client.ts";
 import type { Dice } from "./dice.ts";
 import { object } from "./objects.ts";
@@ -22,16 +22,6 @@ export interface Policy {
   readonly level: "restricted" | "baseline";
 }
 
-const phases: readonly RestorePhase[] = [
-  "PRE_VALIDATION",
-  "STOPPING_APPS",
-  "DELETING_OBJECTS",
-  "DELETING_OBJECTS_PVC",
-  "RESTORING_PVC",
-  "RESTORING_OBJECTS",
-  "STARTING_APPS",
-];
-
 const judged = [
   ["configmaps"],
   ["secrets"],
@@ -52,7 +42,7 @@ export function aPolicy(dice: Dice): Policy {
     "before backup",
     "before restore",
     "before restore",
-    { phase: dice.pick(phases), afterMs: dice.between(0, 400) },
+    { phase: dice.pick(restorePhases), afterMs: dice.between(0, 400) },
   ]);
   // What does not answer is away for a while only: a job may wait for it.
   const to = isOutage

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { differences } from "../../../demo/differences.ts";
 import { wreck } from "../../../demo/wreck.ts";
+import { restorePhases } from "../../../engine/model.ts";
 import { phasesIn, Scene, texts } from "../simulated-control-plane.ts";
 
 const marks = (phases: readonly string[]) => phases.map((phase) => `${phase} phase started`);
@@ -25,20 +26,11 @@ test("a backup whose service is restarted in each phase is complete, and can be 
   expect(scene.simulator.volumes.snapshotHandles()).toHaveLength(3);
   await wreck(scene.client, scene.simulator.volumes, () => {});
   const crn = await scene.startRestore(backupCrn);
-  const phases = [
-    "PRE_VALIDATION",
-    "STOPPING_APPS",
-    "DELETING_OBJECTS",
-    "DELETING_OBJECTS_PVC",
-    "RESTORING_PVC",
-    "RESTORING_OBJECTS",
-    "STARTING_APPS",
-  ];
-  await restartAt(scene, crn, marks(phases));
+  await restartAt(scene, crn, marks(restorePhases));
   const restore = await scene.restored(crn);
   expect(texts(restore.errors)).toEqual([]);
   expect(restore.state).toBe("COMPLETED");
-  expect(phasesIn(scene.engine.getLogs(crn))).toEqual(phases);
+  expect(phasesIn(scene.engine.getLogs(crn))).toEqual(restorePhases);
   expect(scene.engine.getLogs(crn)).toContain("continued after a restart");
   expect(differences(before, await scene.picture())).toEqual([]);
   expect(scene.simulator.volumes.volumeHandles()).toHaveLength(3);

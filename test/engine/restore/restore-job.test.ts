@@ -1,17 +1,8 @@
 import { expect, test } from "vitest";
 import { differences } from "../../../demo/differences.ts";
 import { wreck } from "../../../demo/wreck.ts";
+import { restorePhases } from "../../../engine/model.ts";
 import { phasesIn, Scene, texts } from "../simulated-control-plane.ts";
-
-const restorePhases = [
-  "PRE_VALIDATION",
-  "STOPPING_APPS",
-  "DELETING_OBJECTS",
-  "DELETING_OBJECTS_PVC",
-  "RESTORING_PVC",
-  "RESTORING_OBJECTS",
-  "STARTING_APPS",
-];
 
 test("a wrecked control plane is brought back, object by object and byte by byte, through every phase", async () => {
   const scene = await Scene.open();

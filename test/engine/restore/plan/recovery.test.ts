@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { RestorePlan } from "../../../../engine/model.ts";
+import { type RestorePlan, restorePhases } from "../../../../engine/model.ts";
 import { Scene, texts } from "../../simulated-control-plane.ts";
 import { touched, versions } from "./versions.ts";
 
@@ -8,15 +8,6 @@ const configMaps = "/api/v1/namespaces/cdp/configmaps";
 const deployments = "/apis/apps/v1/namespaces/cdp/deployments";
 const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
 const file = ["cdp", "cdp-artifacts", "charts/index.yaml"] as const;
-const phases = [
-  "PRE_VALIDATION",
-  "STOPPING_APPS",
-  "DELETING_OBJECTS",
-  "DELETING_OBJECTS_PVC",
-  "RESTORING_PVC",
-  "RESTORING_OBJECTS",
-  "STARTING_APPS",
-];
 const selection: RestorePlan["selection"] = {
   what: "objects",
   objects: [
@@ -28,7 +19,7 @@ const selection: RestorePlan["selection"] = {
 
 /** The restore's end, when its service was ended in each phase and started again. */
 async function restarted(scene: Scene, crn: string) {
-  for (const phase of phases) {
+  for (const phase of restorePhases) {
     await scene.until(() => scene.engine.getLogs(crn).includes(`${phase} phase started`));
     await scene.restart();
   }
