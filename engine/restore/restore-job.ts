@@ -1,10 +1,9 @@
 import { safetyFolder } from "../archive/archive-paths.ts";
 import { MissingCheckpointError } from "../jobs/checkpoint.ts";
 import type { JobDeps } from "../jobs/deps.ts";
-import type { JobContext, JobDefinition, Phase } from "../jobs/phase.ts";
-import type { RestorePhase, RestorePlan } from "../model.ts";
+import type { JobContext, JobDefinition } from "../jobs/phase.ts";
+import type { RestorePlan } from "../model.ts";
 import { putApisBack } from "./objects/aggregated-apis.ts";
-import { bindUnconsumedClaims } from "./claims/binding-unconsumed-claims.ts";
 import { restoreClusterScoped } from "./objects/cluster-scoped.ts";
 import { deleteClaims } from "./claims/deleting-claims.ts";
 import { deleteObjects } from "./delete/deleting-objects.ts";
@@ -17,20 +16,20 @@ import { rollBack, whereAllLies } from "./rollback/roll-back.ts";
 import { retainVolumes, retainedVolumes, releaseRetainedVolumes } from "./claims/retained-volumes.ts";
 import { letCallsIn } from "./calls/letting-calls-in.ts";
 import { restoreNamespaces } from "./objects/namespaces.ts";
-import { reportMissing } from "./objects/missing-objects.ts";
 import { enforcePodSecurity, forgetRelaxed, relaxPodSecurity } from "./objects/pod-security.ts";
 import { OwnerLinks } from "./objects/owner-links.ts";
 import { kindsForClaims } from "../kinds/restore-order.ts";
 import { preValidation } from "./validate/pre-validation.ts";
 import { begin, hasReached, reach, rolledBack } from "./source/restore-checkpoints.ts";
 import type { RestoreSource } from "./source/restore-source.ts";
-import { backupSource, provenSource } from "./plan/restore-sources.ts";
+import { phasesOf } from "./plan/restore-phases.ts";
+import { provenSource } from "./plan/restore-sources.ts";
 import { restoreClaims, settleBoundClaims } from "./fill/restoring-claims.ts";
 import { relaxLimits } from "./objects/restoring-limits.ts";
 import { restoreFrom } from "./objects/restoring-objects.ts";
 import { restoreSecrets } from "./objects/restoring-secrets.ts";
 import { tellInadmissiblePods } from "./start/inadmissible-pods.ts";
-import { startApps } from "./start/starting-apps.ts";
+import { startRestored } from "./start/starting-restored.ts";
 import type { SavedIndex } from "./source/saved-index.ts";
 import { stopApps } from "./stop/stopping-apps.ts";
 import { toStorageVersions } from "./source/stored-versions.ts";
@@ -43,14 +42,8 @@ import { removeWebhooks } from "./calls/webhooks.ts";
  * knowledge of the archive to the next.
  */
 export function restoreJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex): JobDefinition {
-  const phase = (name: RestorePhase, run: (source: RestoreSource, context: JobContext) => Promise<void>): Phase => ({
-    name,
-    run: async (context) => {
-      hasReached(context, "untouched"); // or else it stops before it does more
-      const open = name === "PRE_VALIDATION" ? backupSource : provenSource;
-      await run(await open(deps, context, plan, index), context);
-    },
-  });
+  // Where it is not known how far the restore has come, no phase does more.
+  const phase = phasesOf(deps, plan, index, (context) => void hasReached(context, "untouched"));
   return {
     phases: [
       phase("PRE_VALIDATION", async (source, context) => {
@@ -101,11 +94,7 @@ export function restoreJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
         await relaxLimits(deps, context, source.scope.wholeNamespaces); // which others may have put in force again
         await restoreFrom(source, deps, context);
       }),
-      phase("STARTING_APPS", async (source, context) => {
-        const { isAllSeen } = await startApps(source, deps, context);
-        const bound = await bindUnconsumedClaims(source, deps, context);
-        if (!isAllSeen || bound > 0) await reportMissing(source, deps, context);
-      }),
+      phase("STARTING_APPS", (source, context) => startRestored(source, deps, context)),
     ],
     async finish(context) {
       index.clear();

@@ -1,19 +1,17 @@
 import type { JobDeps } from "../../jobs/deps.ts";
-import type { JobContext, JobDefinition, Phase } from "../../jobs/phase.ts";
-import type { RestorePhase, RestorePlan } from "../../model.ts";
-import { bindUnconsumedClaims } from "../claims/binding-unconsumed-claims.ts";
-import { reportMissing } from "../objects/missing-objects.ts";
+import type { JobContext, JobDefinition } from "../../jobs/phase.ts";
+import type { RestorePlan } from "../../model.ts";
 import { enforcePodSecurity } from "../objects/pod-security.ts";
 import { OwnerLinks } from "../objects/owner-links.ts";
-import type { RestoreSource } from "../source/restore-source.ts";
-import { backupSource, provenSource } from "../plan/restore-sources.ts";
+import { phasesOf } from "../plan/restore-phases.ts";
+import { provenSource } from "../plan/restore-sources.ts";
 import { removeImported } from "../fill/imported-data.ts";
 import { restoreClaims, settleBoundClaims } from "../fill/restoring-claims.ts";
 import { restoreFrom } from "../objects/restoring-objects.ts";
 import { restoreSecrets } from "../objects/restoring-secrets.ts";
 import type { SavedIndex } from "../source/saved-index.ts";
 import { tellInadmissiblePods } from "../start/inadmissible-pods.ts";
-import { startApps } from "../start/starting-apps.ts";
+import { startRestored } from "../start/starting-restored.ts";
 import { removeScratch } from "./removing-scratch.ts";
 import { makeNamespaces } from "./scratch-namespaces.ts";
 import { validateScratch } from "./validating-scratch.ts";
@@ -31,16 +29,10 @@ const removedNote = "scratch/removed";
  * and, meanwhile, the objects of their snapshots. A failure removes all of it.
  */
 export function scratchJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex): JobDefinition {
-  const phase = (name: RestorePhase, run: (source: RestoreSource, context: JobContext) => Promise<void>): Phase => ({
-    name,
-    run: async (context) => run(await provenSource(deps, context, plan, index), context),
-  });
+  const phase = phasesOf(deps, plan, index);
   return {
     phases: [
-      {
-        name: "PRE_VALIDATION",
-        run: async (context) => validateScratch(await backupSource(deps, context, plan, index), deps, context, plan),
-      },
+      phase("PRE_VALIDATION", (source, context) => validateScratch(source, deps, context, plan)),
       nothing("STOPPING_APPS"),
       nothing("DELETING_OBJECTS"),
       nothing("DELETING_OBJECTS_PVC"),
@@ -52,11 +44,7 @@ export function scratchJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
         await restoreClaims(deps, context, source, links);
       }),
       phase("RESTORING_OBJECTS", (source, context) => restoreFrom(source, deps, context)),
-      phase("STARTING_APPS", async (source, context) => {
-        const { isAllSeen } = await startApps(source, deps, context);
-        const bound = await bindUnconsumedClaims(source, deps, context);
-        if (!isAllSeen || bound > 0) await reportMissing(source, deps, context);
-      }),
+      phase("STARTING_APPS", (source, context) => startRestored(source, deps, context)),
     ],
     async finish(context) {
       index.clear();
