@@ -14,7 +14,6 @@ import { freeVolume, isProvisioned, retainedVolume } from "../claims/former-volu
 import { claimsInUse } from "../claims/unconsumed-claims.ts";
 import { retainedVolumes, releaseRestoredVolumes } from "../claims/retained-volumes.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
-import type { Scope } from "../source/scope.ts";
 import { objectsOf, partsOf, type RestoreSource, warnOtherwise } from "../source/restore-source.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
 import { deletionUndone, isMadeWithoutData } from "../claims/claims-without-data.ts";
@@ -71,14 +70,7 @@ export async function putClaimsBack(deps: JobDeps, context: JobContext, source: 
     const saved = before.get(`${namespace}/${claim}`);
     return saved !== undefined && (volumeOf(saved) || persistentVolume) === persistentVolume;
   });
-  await forEachInFlight(source.targetNamespaces, limits.clusterConcurrency, async (namespace) => {
-    try {
-      await letGo(deps, context, source.scope, namespace);
-    } catch (error) {
-      context.info(refusalOf(error)); // it keeps no other one
-    }
-  });
-  const held = await heldClaims(deps, source, before, signal);
+  const held = await heldClaims(deps, context, source, before);
   const refused = [...held].map(([key, holders]) => {
     const retained = formerly.find(({ namespace, claim }) => `${namespace}/${claim}` === key);
     const volume = retained ? `, whose volume is ${retained.persistentVolume}` : "";
@@ -122,35 +114,41 @@ export async function putClaimsBack(deps: JobDeps, context: JobContext, source: 
   await releaseRestoredVolumes(deps, context);
 }
 
-/** Waits until the claims of a namespace are gone that are being deleted, but for those that a pod still uses: they stay. */
-async function letGo(deps: JobDeps, context: JobContext, scope: Scope, namespace: string): Promise<void> {
-  const { cluster } = deps;
-  const { signal } = context;
-  const going: KubernetesObject[] = [];
-  for await (const claim of cluster.list(persistentVolumeClaims, namespace, signal))
-    if (claim.metadata.deletionTimestamp !== undefined && scope.hasLive(persistentVolumeClaims, claim.metadata))
-      going.push(claim);
-  if (going.length === 0) return;
-  const used = await claimsInUse(cluster, namespace, signal);
-  const uids = new Set(going.filter(({ metadata }) => !used.has(metadata.name)).map(({ metadata }) => metadata.uid));
-  if (uids.size > 0) await claimsGone(deps, context, [namespace], ({ metadata }) => uids.has(metadata.uid));
-}
-
-/** The holders of terminating claims, unless these were terminating before, by namespace and name. */
+/**
+ * Waits for the end of terminating claims, except those in use by a pod. Gives the holders of those that are left, unless these
+ * were terminating before, by namespace and name.
+ */
 async function heldClaims(
-  { cluster, limits }: JobDeps,
+  deps: JobDeps,
+  context: JobContext,
   { scope, targetNamespaces }: RestoreSource,
   before: ReadonlyMap<string, KubernetesObject>,
-  signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
+  const { cluster, limits } = deps;
+  const { signal } = context;
   const held = new Map<string, string>();
   await forEachInFlight(targetNamespaces, limits.clusterConcurrency, async (namespace) => {
-    for await (const claim of cluster.list(persistentVolumeClaims, namespace, signal)) {
-      const { name, uid, deletionTimestamp, finalizers } = claim.metadata;
-      if (!scope.hasLive(persistentVolumeClaims, claim.metadata)) continue;
+    const going = async () => {
+      const claims = await Array.fromAsync(cluster.list(persistentVolumeClaims, namespace, signal));
+      return claims.filter(
+        ({ metadata }) => metadata.deletionTimestamp !== undefined && scope.hasLive(persistentVolumeClaims, metadata),
+      );
+    };
+    const atFirst = await going();
+    if (atFirst.length === 0) return;
+    const used = await claimsInUse(cluster, namespace, signal);
+    const unused = atFirst.filter(({ metadata }) => !used.has(metadata.name));
+    const uids = new Set(unused.map(({ metadata }) => metadata.uid));
+    try {
+      if (uids.size > 0) await claimsGone(deps, context, [namespace], ({ metadata }) => uids.has(metadata.uid));
+    } catch (error) {
+      context.info(refusalOf(error)); // it keeps no other one
+    }
+    for (const claim of await going()) {
+      const { name, uid, finalizers } = claim.metadata;
       const former = before.get(`${namespace}/${name}`);
       const wasSo = former?.metadata.uid === uid && former?.metadata.deletionTimestamp !== undefined;
-      if (deletionTimestamp === undefined || wasSo || isMadeByCluster(persistentVolumeClaims, claim)) continue;
+      if (wasSo || isMadeByCluster(persistentVolumeClaims, claim)) continue;
       held.set(`${namespace}/${name}`, finalizers?.join(", ") ?? "nothing");
     }
   });
