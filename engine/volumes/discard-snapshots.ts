@@ -1,3 +1,4 @@
+import { setInterval } from "node:timers/promises";
 import { DrsError } from "../errors.ts";
 import { volumeSnapshotContents, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
@@ -66,9 +67,18 @@ async function whileDropping(
     return cluster.patch(volumeSnapshotContents, "", content, dropped, signal);
   };
   await drop();
-  // A later request's error may be ignored: the deletion meets it too, or outlasts it.
-  const timer = setInterval(() => void drop().catch(() => undefined), dropIntervalMs);
-  await work().finally(() => clearInterval(timer));
+  const isOver = new AbortController();
+  const dropping = async () => {
+    for await (const _ of setInterval(dropIntervalMs, undefined, { signal: isOver.signal }))
+      await drop().catch(() => undefined); // the deletion meets the same error, or outlasts it
+  };
+  const dropped = dropping().catch(() => undefined); // ended
+  try {
+    await work();
+  } finally {
+    isOver.abort();
+    await dropped; // or its last patch could come after the object is taken for gone
+  }
 }
 
 /** Deletes an object and waits until it is gone, and returns whether it is; `onHeld` is called for one that is not in time. */
