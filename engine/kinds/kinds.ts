@@ -118,7 +118,7 @@ export function rulesFor(name: string): Omit<KindRules, "name"> {
   return byName.get(name) ?? none;
 }
 
-/** The names of the kinds that have a rule, or have it so, in the order of the table. */
+/** The names of the kinds for which `have` holds, in the order of the table. */
 export function kindsThat(have: (rules: KindRules) => unknown): readonly string[] {
   return kinds.filter((kind) => Boolean(have(kind))).map(({ name }) => name);
 }

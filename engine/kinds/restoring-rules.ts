@@ -3,54 +3,54 @@ import type { KubernetesObject, ObjectMeta, ResourceType } from "../kubernetes/k
 
 /** How a restore makes the objects of a kind, and what it does where one is there already. */
 export interface RestoringRules {
-  /** When they are made. Without this rule: in the middle, after what they may use, before what runs. */
+  /** When its objects are created. Without this rule: in the middle, after what they may use, before what runs. */
   readonly wave?: Wave;
-  /** They have to be there before claims are made. */
+  /** Its objects have to be there before claims are created. */
   readonly isForClaims?: true;
-  /** Removes what the cluster had set in an object, beside metadata and status. Changes its argument, which is a copy. */
+  /** Removes the fields that the cluster had set, other than metadata and status. Changes its argument, which is a copy. */
   readonly strip?: (object: KubernetesObject) => void;
-  /** The body to send, of a stripped object: one that does not run, or judge others, before the restore starts it. */
+  /** The body to send for a stripped object, so that it neither runs nor limits others before the restore starts it. */
   readonly make?: (stripped: KubernetesObject, archived: KubernetesObject, how: HowToMake) => KubernetesObject;
   /** Whether an object has completed or failed, and is not recreated. */
   readonly isOver?: (object: KubernetesObject) => boolean;
-  /** Done when an object has been made. May run again. */
+  /** Runs after an object was created or replaced. May run again. */
   readonly whenMade?: (written: Written) => Promise<void>;
-  /** Done with an object that was as saved, and left. May run again. Returns whether it has changed the object. */
+  /** Runs for an object that is as it was saved, and stays. May run again. Returns whether it has changed the object. */
   readonly whenLeft?: (written: Written) => Promise<boolean>;
-  /** It has a replica count: made with none, and scaled up when all is made. */
+  /** It has a replica count: created with none, and scaled up when all is there. */
   readonly isScaled?: true;
-  /** Its objects own pods, or what makes pods: these go with one that is recreated. */
+  /** Its objects own pods, or what creates pods: these are deleted with one that is recreated. */
   readonly ownsPods?: true;
   /** How much of an object is up. */
   readonly readiness?: Readiness;
   /** Admission's message about an object that names a missing one; its name is the first group. */
   readonly saidToBeMissing?: RegExp;
 
-  /** Drops from a stripped object what does not count when it is compared, and adds what does. Changes its first argument. */
+  /** Drops from a stripped object what a comparison ignores, and adds what it also looks at. Changes its first argument. */
   readonly compare?: (rest: Comparable, object: KubernetesObject) => void;
-  /** The merge patch that makes an object the saved one. Without this rule it is replaced, which leaves nothing of the cluster's own. */
+  /** The merge patch that makes an object the saved one, but for the cluster's own part of it. Without this rule it is replaced. */
   readonly merge?: (existing: KubernetesObject, saved: KubernetesObject) => object;
-  /** An object without what only one of the cluster's has at a time, for when another one has it by now. */
+  /** An object without the addresses and ports that only one of a cluster can have: another one may have them by now. */
   readonly withoutAllocations?: (object: KubernetesObject) => KubernetesObject;
   /** With an object goes something that a restore does not recreate. */
   readonly isNeverRecreated?: true;
-  /** Why an object that a restore has added stays when it is rolled back. */
+  /** Why an object that a restore has added stays when the restore is rolled back. */
   readonly staysWhenAdded?: string;
   /** Controllers make its objects, and delete them, as they need them: a missing one is not reported. */
   readonly comesAndGoes?: true;
   /** How a recreated object differs from the saved one; undefined when it does not. */
   readonly loss?: (saved: KubernetesObject) => string | undefined;
-  /** The spec with which an object judges nothing that is restored; undefined when it does not as it is. */
+  /** The spec with which an object limits nothing that is restored; undefined when it limits nothing as it is. */
   readonly relaxed?: (object: KubernetesObject) => object | undefined;
 
-  /** A copy for another namespace: what it says of namespaces mapped, without what it has only as long as nobody else does. */
+  /** The copy for another namespace: names of namespaces mapped, without what only one object can have. */
   readonly copy?: (object: KubernetesObject, map: MapName) => KubernetesObject;
   /** Its objects stand for things of production: there are no copies. */
   readonly isNotCopied?: true;
 }
 
 /**
- * When objects are made.
+ * When objects are created.
  *
  * | wave | when |
  * |---|---|
@@ -82,7 +82,7 @@ export type Wave =
   | "snapshots";
 
 export interface HowToMake {
-  /** Whether it is made as it runs: limit ranges whole, workloads with their replicas. */
+  /** Whether it is created as it runs: limit ranges whole, workloads with their replicas. */
   readonly started: boolean;
 }
 

@@ -3,19 +3,19 @@ import type { AggregatedRoles } from "./rbac/aggregated-roles.ts";
 
 /** A backup's treatment of the objects of a kind, and of their needs. */
 export interface SavingRules {
-  /** It describes what one cluster is, or what happens in it, and means nothing in another: saved only where an object names it. */
+  /** It describes one cluster, and means nothing in another: a namespaced kind is never saved, of others what an object names. */
   readonly isOfCluster?: true;
-  /** Whether the cluster makes an object itself, out of others that are there, or it is this service's own: it is not saved. */
+  /** Whether the cluster creates an object itself, out of others that are there, or it is this service's own: it is not saved. */
   readonly isMadeByCluster?: (object: KubernetesObject) => boolean;
-  /** That takes more of an object than its metadata. */
+  /** `isMadeByCluster` looks at more than the metadata. */
   readonly isMadeByClusterNeedsBody?: true;
-  /** The kinds whose revisions its objects are, when they own them: saved though the cluster makes them, run and stopped by their owner. */
+  /** The kinds of owners whose revisions its objects are: saved though the cluster creates them, run and stopped by their owner. */
   readonly revisionsOf?: readonly string[];
   /** Whether an object that is being deleted is saved all the same. */
   readonly staysWhileDeleted?: (object: KubernetesObject) => boolean;
   /** The service, as `namespace/name`, whose endpoints an object holds. */
   readonly endpointsOf?: (metadata: ObjectMeta) => string | undefined;
-  /** Whether a service leaves its endpoints to others, and nobody makes them again. A kind with this rule is saved before all others. */
+  /** Whether a service leaves its endpoints to others, so that nobody recreates them. A kind with this rule is saved before all others. */
   readonly leavesEndpoints?: (service: KubernetesObject) => boolean;
 
   /** The cluster-scoped objects that one names, beside its definition. Without this rule: those that its pods name. */
@@ -26,27 +26,27 @@ export interface SavingRules {
   readonly neededBy?: (object: KubernetesObject) => readonly NamespacedName[];
   /** Its data may be anything: it needs nothing. */
   readonly isOpaque?: true;
-  /** The prefix of the names of claims that an object creates for its pods; a number follows. */
+  /** The prefixes of the names of claims that an object creates for its pods; a number follows. */
   readonly claimPrefixes?: (object: KubernetesObject) => readonly string[];
 
-  /** How a backup finds the needed objects of a cluster-scoped kind: by name, or looking through all. Its place: `reading-order.ts`. */
+  /** How a backup finds the needed objects of a cluster-scoped kind: by name, or by looking through all. Its turn: `reading-order.ts`. */
   readonly read?: "get" | "list";
-  /** Label selectors by which more of them are found. */
+  /** Label selectors that find more of them. */
   readonly selectors?: (known: KnownNeeds) => Iterable<string>;
   /** Whether a cluster-scoped object is needed. Without this rule: when another one names it. */
   readonly isNeeded?: (object: KubernetesObject, known: KnownNeeds) => boolean;
-  /** Notes what a needed object needs in turn. Without this rule, and not in the reading order: its definition. */
+  /** Notes what a needed object needs in turn. Without this rule, outside of the reading order: its definition. */
   readonly noteNeeds?: (object: KubernetesObject, known: KnownNeeds) => void;
   /** Notes that an object of this name is needed. */
   readonly noteName?: (name: string, known: KnownNeeds) => void;
   /** Whether every cluster has an object of this name by itself. */
   readonly isInEveryCluster?: (name: string) => boolean;
-  /** Whether a name that is used may stand for no object. */
+  /** Whether a name in use may stand for no object. */
   readonly mayBeOnlyAName?: (name: string, known: KnownNeeds) => boolean;
-  /** Whom else than some namespaces a cluster-scoped object gives rights to, or sends what is written, in words. */
+  /** Who else, beside some namespaces, gets rights from a cluster-scoped object, or is sent what is written; in words. */
   readonly othersIn?: (object: KubernetesObject, namespaces: ReadonlySet<string>) => readonly string[];
 
-  /** The kinds whose objects name those of a cluster-scoped one. A kind in the group of what it names is in its version, too. */
+  /** The kinds whose objects name those of a cluster-scoped one. One of the same group is asked for in the same version. */
   readonly users?: readonly Kind[];
   /** Whether nobody outside of some namespaces depends on a cluster-scoped object. Without this rule: when no user elsewhere names it. */
   readonly isUsedOnlyBy?: (object: KubernetesObject, asking: Asking) => boolean | Promise<boolean>;
