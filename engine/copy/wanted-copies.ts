@@ -1,5 +1,6 @@
 import type { ArchiveReader } from "../archive/archive-reader.ts";
 import type { SavedVolume, SnapshotData } from "../archive/format.ts";
+import { isClaim } from "../kinds/core/claim.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { classFor } from "../volumes/saved-data.ts";
 import { nameFor } from "../volumes/snapshot-objects.ts";
@@ -27,9 +28,7 @@ export async function* wantedCopies(
 ): AsyncGenerator<WantedCopy | Unwanted> {
   const classes = await existingClasses(cluster, signal);
   const missing = new Map(volumes.map((volume) => [`${volume.namespace}/${volume.claim}`, volume]));
-  const part = archive.parts.find(
-    ({ resource, apiVersion }) => resource === "persistentvolumeclaims" && apiVersion === "v1",
-  );
+  const part = archive.parts.find(isClaim);
   for await (const bytes of part ? archive.objects(part, signal) : []) {
     const saved = JSON.parse(bytes.toString()) as KubernetesObject;
     const key = `${saved.metadata.namespace}/${saved.metadata.name}`;

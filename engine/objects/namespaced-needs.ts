@@ -1,4 +1,4 @@
-import { accountOfPods } from "../kinds/core/pods-needs.ts";
+import { accountOfPods } from "../kinds/core/pod-references.ts";
 import { rulesFor, rulesOf } from "../kinds/kinds.ts";
 import type { NamespacedName } from "../kinds/saving-rules.ts";
 import { type KubernetesObject, type ResourceType, resourceName } from "../kubernetes/kubernetes-object.ts";

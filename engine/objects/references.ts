@@ -1,4 +1,4 @@
-import { classesOfPods } from "../kinds/core/pods-needs.ts";
+import { classesOfPods } from "../kinds/core/pod-references.ts";
 import { podTemplateOf } from "../kinds/core/pod-template.ts";
 import { customResourceDefinition } from "../kinds/extensions/custom-resource-definition.ts";
 import { rulesFor } from "../kinds/kinds.ts";

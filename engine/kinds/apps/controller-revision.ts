@@ -1,6 +1,6 @@
 import { asInGo } from "../../kubernetes/exact-json.ts";
 import { podTemplateOf } from "../core/pod-template.ts";
-import { classesOfPods } from "../core/pods-needs.ts";
+import { classesOfPods } from "../core/pod-references.ts";
 import type { KindRules } from "../kind-rules.ts";
 
 export const controllerRevision: KindRules = {

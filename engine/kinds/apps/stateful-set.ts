@@ -1,5 +1,5 @@
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
-import { accountOfPods } from "../core/pods-needs.ts";
+import { accountOfPods } from "../core/pod-references.ts";
 import type { KindRules } from "../kind-rules.ts";
 import { dropReplicas, readyReplicas, withoutReplicas } from "./replicas.ts";
 

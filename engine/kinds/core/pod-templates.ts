@@ -1,6 +1,6 @@
 import type { KindRules } from "../kind-rules.ts";
 import { podTemplateOf } from "./pod-template.ts";
-import { classesOfPods } from "./pods-needs.ts";
+import { classesOfPods } from "./pod-references.ts";
 
 export const podTemplate: KindRules = {
   name: "podtemplates",
