@@ -184,6 +184,8 @@ export const messageCodes = [
   "DRS-R088",
   "DRS-R089",
   "DRS-R090",
+  "DRS-R091",
+  "DRS-R092",
   // Of deletions.
   "DRS-D001",
   "DRS-D002",

@@ -15,10 +15,14 @@ export interface Filler {
   readonly place: string;
   readonly name: string;
   readonly data: SavedData;
-  /** Once it is bound. */
+  /** Noted when it is bound. */
+  readonly isBound?: boolean;
+  /** Once it is bound, and its volume told to stay. */
   readonly volume?: FilledVolume;
   /** Noted right before the saved claim is made on the volume. */
   readonly isHandedOver?: boolean;
+  /** Noted when the volume that was handed over has the reclaim policy of its class. */
+  readonly isReleased?: boolean;
 }
 
 /** A volume that was made for a filler, with all of the data. */
@@ -51,6 +55,19 @@ export function filledFor(
 
 export function noteFiller({ notes }: Pick<JobContext, "notes">, filler: Filler): void {
   notes.set(noteOf(filler), filler);
+}
+
+/** Notes a filler before it is made, unless an earlier run has. */
+export function expectFiller({ notes }: Pick<JobContext, "notes">, filler: Filler): void {
+  if (notes.get(noteOf(filler)) === undefined) notes.set(noteOf(filler), filler);
+}
+
+/** Notes that a filler is bound, and tells that the restore has come further, but once. */
+export function noteBound({ notes, progressed }: Pick<JobContext, "notes" | "progressed">, filler: Filler): void {
+  const noted = notes.get<Filler>(noteOf(filler)) ?? filler;
+  if (noted.isBound === true) return;
+  notes.set(noteOf(filler), { ...noted, isBound: true });
+  progressed();
 }
 
 export function forgetFiller({ notes }: Pick<JobContext, "notes">, filler: Filler): void {

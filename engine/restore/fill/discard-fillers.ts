@@ -33,6 +33,15 @@ export async function discardFillers(
   throwAll([...[...left].map(([filler, error]) => named(filler, error)), ...unreleased]);
 }
 
+/**
+ * Gives fillers up as far as the cluster lets it, without a wait: nobody's claim gets one of their volumes any more.
+ * `discardFillers` tells of what is left.
+ */
+export async function giveFillersUp(deps: JobDeps, context: JobContext): Promise<void> {
+  const inFlight = deps.limits.clusterConcurrency;
+  await attemptEach(fillersOf(context), inFlight, async (filler) => void (await deleteFiller(deps, context, filler)));
+}
+
 function named({ namespace, claim, place, name, volume }: Filler, { code, message }: DrsError): DrsError {
   const what = volume === undefined ? `claim ${place}/${name}` : `volume ${volume.persistentVolume}`;
   return new DrsError(

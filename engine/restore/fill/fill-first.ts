@@ -8,8 +8,9 @@ import { fillClaims, releaseData } from "../../volumes/saved-data.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
 import { discardFillers } from "./discard-fillers.ts";
 import type { FillPlan, LaterClaim, PlannedFiller } from "./fill-plan.ts";
-import { dataForFiller, filledByLabel, filledFor, noteFiller } from "../claims/fillers.ts";
+import { dataForFiller, expectFiller, type Filler, filledByLabel, filledFor, noteFiller } from "../claims/fillers.ts";
 import { dataRequest } from "./imported-data.ts";
+import { tryHandOver } from "./hand-over.ts";
 import { untilBound } from "./until-bound.ts";
 
 /**
@@ -22,8 +23,9 @@ export async function fillFirst(
   deps: JobDeps,
   context: JobContext,
 ): Promise<readonly LaterClaim[]> {
-  const planned = new Set(fillers.map(({ filler }) => filler.name));
-  await discardFillers(deps, context, ({ name }) => !planned.has(name)); // of an earlier run
+  const pathOf = ({ place, name }: Filler) => `${place}/${name}`;
+  const planned = new Set(fillers.map(({ filler }) => pathOf(filler)));
+  await discardFillers(deps, context, (filler) => !planned.has(pathOf(filler))); // of an earlier run
   if (fillers.length === 0) return later;
   const inFlight = deps.limits.clusterConcurrency;
   const refused = new Map<PlannedFiller, string>();
@@ -36,7 +38,11 @@ export async function fillFirst(
   });
   for (const [one, reason] of await untilBound(deps, context, made)) refused.set(one, reason);
   const full = fillers.filter((one) => !refused.has(one));
-  await forEachInFlight(full, inFlight, (one) => keep(deps, context, one));
+  await forEachInFlight(full, inFlight, async (one) => {
+    await keep(deps, context, one);
+    const filler = filledFor(context, one.filler.namespace, one.filler.claim);
+    if (filler) await tryHandOver(deps, context, filler);
+  });
   const needed = new Set(full.map(({ filler }) => filler.name));
   await discardFillers(deps, context, ({ name }) => !needed.has(name));
   try {
@@ -65,7 +71,7 @@ async function whyNotMade(
   context: JobContext,
   { filler, filling }: PlannedFiller,
 ): Promise<string | undefined> {
-  noteFiller(context, filler);
+  expectFiller(context, filler);
   try {
     await fillClaims(dataRequest(deps, context), [filling], async () => {});
     return undefined;

@@ -2,7 +2,9 @@ import { DrsError } from "../../errors.ts";
 import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
+import { attemptEach, throwAll } from "../../kubernetes/attempts.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import { knowsNoDryRun, KubernetesError } from "../../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { waitUntilGone } from "../../kubernetes/waiting.ts";
 import { jobLabel } from "../../kinds/own-labels.ts";
@@ -36,11 +38,13 @@ export async function handOver<One extends HandOver>(
     const volume = await cluster.get(persistentVolumes, "", filler.volume.persistentVolume, signal);
     if (volume && volume.metadata.deletionTimestamp === undefined) {
       kept.push(one);
-      await cluster.delete(persistentVolumeClaims, filler.place, filler.name, signal);
+      await ofFiller(filler, () => cluster.delete(persistentVolumeClaims, filler.place, filler.name, signal));
     } else lost.push(one);
   });
   await fillersGone(deps, context, kept);
-  await forEachInFlight(kept, limits.clusterConcurrency, (one) => giveVolume(deps, context, one));
+  await forEachInFlight(kept, limits.clusterConcurrency, (one) =>
+    ofFiller(one.filler, () => giveVolume(deps, context, one)),
+  );
   for (const { volume: _gone, ...filler } of lost.map((one) => one.filler)) noteFiller(context, filler);
   return lost;
 }
@@ -62,18 +66,56 @@ async function fillersGone({ cluster, limits }: JobDeps, { job, signal }: JobCon
     );
 }
 
+/** By name, as the uid is yet to come: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume */
+function reservationFor({ namespace, claim: name }: Filler): object {
+  const { apiVersion, kind } = persistentVolumeClaims;
+  return { spec: { claimRef: { apiVersion, kind, namespace, name, uid: null, resourceVersion: null } } };
+}
+
+/**
+ * Asks the API server, without a change, whether it lets a filler go and its volume be reserved: what it refuses now it would
+ * refuse when the old claim is gone. FAILED_PRECONDITION names the volume.
+ */
+export async function tryHandOver(
+  { cluster }: Pick<JobDeps, "cluster">,
+  { signal }: JobContext,
+  filler: HandOver["filler"],
+): Promise<void> {
+  const { dryRun } = cluster;
+  const { place, name, volume } = filler;
+  await ofFiller(filler, async () => {
+    try {
+      await dryRun.patch(persistentVolumes, "", volume.persistentVolume, reservationFor(filler), signal);
+      await dryRun.delete(persistentVolumeClaims, place, name, signal);
+    } catch (error) {
+      if (!knowsNoDryRun(error)) throw error;
+    }
+  });
+}
+
+/** What is refused of one filler, with the claim that it is for. */
+async function ofFiller({ namespace, claim, volume }: HandOver["filler"], work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof KubernetesError)) throw error;
+    throw new DrsError(
+      error.code,
+      `volume ${volume.persistentVolume} cannot be handed over to claim ${namespace}/${claim}: ${error.message}; see to it that the cluster allows this, and restore again`,
+      { id: "DRS-R091", cause: error },
+    );
+  }
+}
+
 async function giveVolume(
   { cluster }: JobDeps,
   context: JobContext,
   { filler, archived, claim }: HandOver,
 ): Promise<void> {
   const { signal } = context;
-  const { namespace, claim: name, volume } = filler;
+  const { namespace, volume } = filler;
   noteFiller(context, { ...filler, isHandedOver: true });
-  // Reserved by name, as the uid is yet to come: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume
-  const { apiVersion, kind } = persistentVolumeClaims;
-  const claimRef = { apiVersion, kind, namespace, name, uid: null, resourceVersion: null };
-  await cluster.patch(persistentVolumes, "", volume.persistentVolume, { spec: { claimRef } }, signal);
+  await cluster.patch(persistentVolumes, "", volume.persistentVolume, reservationFor(filler), signal);
   const spec = { ...(claim["spec"] as object), ...sourcesOf(archived), volumeName: volume.persistentVolume };
   await cluster.createOnce(persistentVolumeClaims, namespace, { ...claim, spec }, signal);
   await restoreFieldOwners(cluster, persistentVolumeClaims, archived, signal);
@@ -94,13 +136,30 @@ function sourcesOf(archived: KubernetesObject): object {
   };
 }
 
-/** Gives the volumes that were handed over, and whose claims are bound, the reclaim policy of their class. May run again. */
+/**
+ * Gives the volumes that were handed over the reclaim policy of their class. May run again. One that is refused keeps no other one,
+ * and the error names it.
+ */
 export async function releaseHandedOver({ cluster, limits }: JobDeps, context: JobContext): Promise<void> {
-  const handed = fillersOf(context).filter(({ isHandedOver }) => isHandedOver === true);
-  await forEachInFlight(handed, limits.clusterConcurrency, async ({ volume }) => {
+  const handed = fillersOf(context).filter(
+    ({ isHandedOver, isReleased }) => isHandedOver === true && isReleased !== true,
+  );
+  const refused = await attemptEach(handed, limits.clusterConcurrency, async (filler) => {
+    const { volume } = filler;
     if (!volume) return;
     const metadata = { labels: { [filledByLabel]: null } };
     const patch = { metadata, spec: { persistentVolumeReclaimPolicy: volume.reclaimPolicy } };
     await cluster.patch(persistentVolumes, "", volume.persistentVolume, patch, context.signal);
+    noteFiller(context, { ...filler, isReleased: true });
   });
+  throwAll(
+    [...refused].map(
+      ([{ namespace, claim, volume }, { code, message }]) =>
+        new DrsError(
+          code,
+          `volume ${volume?.persistentVolume} of claim ${namespace}/${claim} keeps the reclaim policy Retain and the label ${filledByLabel}: ${message}; change both by hand`,
+          { id: "DRS-R092" },
+        ),
+    ),
+  );
 }

@@ -4,6 +4,7 @@ import { DrsError } from "../../errors.ts";
 import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
+import { failureOf } from "../../kubernetes/attempts.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { isBound, unboundClaims } from "../../volumes/bound-claims.ts";
@@ -72,7 +73,9 @@ export async function restoreClaims(
     throw new DrsError("FAILED_PRECONDITION", `${lateIn.join("; ")}; their events say what the CSI driver answers`, {
       id: "DRS-R048",
     });
-  if (!source.isRollback) await releaseHandedOver(deps, context);
+  if (!source.isRollback)
+    for (const { message } of await failureOf(() => releaseHandedOver(deps, context)))
+      context.info(`${message}; tried again at the end`);
   if (volumes.length > 0) context.info(`restored ${volumes.length} claims from their snapshots`);
 }
 
@@ -161,6 +164,7 @@ export async function settleBoundClaims(deps: JobDeps, context: JobContext, sour
   const { cluster, limits } = deps;
   const { signal } = context;
   const request = dataRequest(deps, context);
+  await attempt(context, releaseHandedOver(deps, context));
   const existing = await existingClaims(cluster, source, signal);
   const volumes = [...volumesByClaim(source).values()];
   // An application that is up may have deleted its claim, or made another one of its name.

@@ -7,6 +7,7 @@ import { waitFor } from "../../kubernetes/waiting.ts";
 import { jobLabel } from "../../kinds/own-labels.ts";
 import { isBound } from "../../volumes/bound-claims.ts";
 import { provisioningFailure } from "../../volumes/provisioning-failure.ts";
+import { noteBound } from "../claims/fillers.ts";
 import { whyNotBound } from "../claims/binding-unconsumed-claims.ts";
 import type { PlannedFiller } from "./fill-plan.ts";
 
@@ -44,14 +45,14 @@ async function onNodes(deps: JobDeps, context: JobContext, fillers: readonly Pla
     const claim = { namespace: place, claim: name };
     const reason = await whyNotBound(deps, context, claim, driver, one.nodes ?? []);
     if (reason !== undefined) reasons.set(one, reason);
-    else context.progressed();
+    else noteBound(context, one.filler);
   });
   return reasons;
 }
 
 async function inTime(deps: JobDeps, context: JobContext, fillers: readonly PlannedFiller[]): Promise<Reasons> {
   const { cluster, limits } = deps;
-  const { job, signal, info, progressed } = context;
+  const { job, signal, info } = context;
   const waiting = new Map(fillers.map((one) => [one.filler.name, one]));
   const seen = new Map<string, KubernetesObject>();
   const reasons = new Map<PlannedFiller, string>();
@@ -65,7 +66,10 @@ async function inTime(deps: JobDeps, context: JobContext, fillers: readonly Plan
     if (!one) return;
     seen.set(name, claim);
     if (gone) abandon(name, one, "someone deleted what was being filled for it");
-    else if (isBound(claim)) waiting.delete(name);
+    else if (isBound(claim)) {
+      waiting.delete(name);
+      noteBound(context, one.filler);
+    }
   };
   const options = { labelSelector: `${jobLabel}=${job.uuid}` };
   const namespace = fillers[0]?.filler.place ?? "";
@@ -76,7 +80,6 @@ async function inTime(deps: JobDeps, context: JobContext, fillers: readonly Plan
     const wait = { type: persistentVolumeClaims, namespace, options, timeoutMs, signal };
     if (await waitFor(cluster, wait, see, () => waiting.size < left)) {
       limit = Date.now() + limits.snapshotTimeout;
-      progressed();
       continue;
     }
     const isOver = Date.now() >= limit;

@@ -7,7 +7,7 @@ import { removeAdded } from "../objects/added-objects.ts";
 import { deleteObjects } from "../delete/deleting-objects.ts";
 import { detachFromOwners } from "../claims/detaching.ts";
 import { cleanUp } from "../fill/clean-up.ts";
-import { discardFillers } from "../fill/discard-fillers.ts";
+import { discardFillers, giveFillersUp } from "../fill/discard-fillers.ts";
 import { removeImported } from "../fill/imported-data.ts";
 import { retainedVolumes } from "../claims/retained-volumes.ts";
 import { letCallsIn } from "../calls/letting-calls-in.ts";
@@ -48,6 +48,11 @@ export async function rollBack(deps: JobDeps, context: JobContext): Promise<bool
   await tryRefusedAgain(source, all, back);
   await enforcePodSecurity(source, all, back);
   forgetRelaxed(back);
+  await cleanUp(
+    back.error,
+    () => discardFillers(deps, back),
+    () => removeImported(deps, back),
+  );
   const { late } = putBack.read(context);
   for (const text of late) back.error("DRS-R051", "", text);
   const isWhole = await reportNotRestored(source, deps, back);
@@ -89,11 +94,6 @@ async function putAllBack(source: RestoreSource, deps: JobDeps, context: JobCont
   const ofClaims = await putBackClaims(source, deps, context);
   await restoreFrom(source, deps, context);
   const late = await start(source, deps, context);
-  await cleanUp(
-    context.error,
-    () => discardFillers(deps, context),
-    () => removeImported(deps, context),
-  );
   return { ofClaims, late };
 }
 
@@ -113,6 +113,7 @@ async function putBackClaims(source: RestoreSource, deps: JobDeps, context: JobC
   const staying = partsOf(source, ["persistentvolumeclaims", ...userSnapshots]);
   for await (const { type, object } of objectsOf(source, staying, signal)) links.relink(type, object);
   if (hasReached(context, "deleting")) await removeNewClaims(source, deps, context);
+  await giveFillersUp(deps, context); // or whoever makes a claim of such a name gets what was saved
   const refusals: string[] = [];
   const attempt = (work: Promise<void>) => work.catch((error: unknown) => void refusals.push(refusalOf(error)));
   await attempt(putClaimsBack(deps, context, source));

@@ -1,0 +1,174 @@
+import { expect, test } from "vitest";
+import { differences } from "../../../demo/differences.ts";
+import type { Picture } from "../../../demo/picture.ts";
+import type { Intercepted, Request } from "../../../simulator/http/api-server.ts";
+import { Scene, texts } from "../simulated-control-plane.ts";
+
+/*
+ * Each write that fills a volume and hands it over, refused in each way that an API server refuses, once and always: the restore
+ * ends as saved, or FAILED with all as it was, and what it leaves it names.
+ */
+
+const place = "drs";
+const fillers = `/api/v1/namespaces/${place}/persistentvolumeclaims`;
+const claims = "/api/v1/namespaces/vault-system/persistentvolumeclaims";
+const volumes = "/api/v1/persistentvolumes";
+const snapshots = `/apis/snapshot.storage.k8s.io/v1/namespaces/${place}/volumesnapshots`;
+const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
+
+/** Of volumes, what is patched tells which write it is. */
+const patches = (pattern: RegExp) => (request: Request) =>
+  request.method === "PATCH" && request.path.startsWith(`${volumes}/`) && pattern.test(request.body);
+const is = (method: string, path: string) => (request: Request) =>
+  request.method === method && (request.path === path || request.path.startsWith(`${path}/`));
+
+const writes: Readonly<Record<string, (request: Request) => boolean>> = {
+  "make the content": is("POST", contents),
+  "make the snapshot": is("POST", snapshots),
+  "make the filler": is("POST", fillers),
+  "retain the volume": patches(/filled-by":"/),
+  "delete the snapshot": is("DELETE", snapshots),
+  "delete the content": is("DELETE", contents),
+  "delete the filler": is("DELETE", fillers),
+  "reserve the volume": patches(/"claimRef":\{[^}]*"uid":null/),
+  "make the claim": is("POST", claims),
+  "release the volume": patches(/filled-by":null.*"persistentVolumeReclaimPolicy":"\w+"\}/),
+};
+
+const status = (code: number, reason: string, message: string, headers = {}): Intercepted => ({
+  status: code,
+  body: { kind: "Status", code, reason, message },
+  headers,
+});
+const answers: Readonly<Record<string, Intercepted>> = {
+  "403 by a policy": status(403, "Forbidden", "policy says no"),
+  "403 for want of rights": status(403, "Forbidden", 'x is forbidden: User "drs" cannot do this'),
+  "409": status(409, "Conflict", "the object has been modified"),
+  "422": status(422, "Invalid", "it is invalid"),
+  "429": status(429, "TooManyRequests", "too many requests", { "retry-after": "1" }),
+  "500": status(500, "InternalError", "etcd has lost its leader"),
+  "broken off": "broken off",
+  "done and broken off": "done and broken off",
+};
+/** A claim on a volume that was not provisioned for it has no notes of the provisioner. */
+const left = (before: Picture, after: Picture) =>
+  differences(before, after).filter((line) => !/^PersistentVolumeClaim \S+: metadata.annotations differs$/.test(line));
+
+type Volume = { metadata: { name: string; labels?: object }; spec: { persistentVolumeReclaimPolicy: string } };
+const volumesOf = async (scene: Scene) => ((await scene.get(volumes)) as unknown as { items: readonly Volume[] }).items;
+
+/** The names of what a restore may leave nothing of. */
+async function traces(scene: Scene): Promise<readonly string[]> {
+  await scene.simulator.settled();
+  const marked = (await volumesOf(scene)).filter(
+    ({ metadata, spec }) =>
+      Object.keys(metadata.labels ?? {}).length > 0 || spec.persistentVolumeReclaimPolicy !== "Delete",
+  );
+  return [
+    ...(await scene.names(fillers)),
+    ...(await scene.names(snapshots)),
+    ...(await scene.names(contents)),
+    ...marked.map(({ metadata }) => metadata.name),
+  ];
+}
+
+/** What passes by its nature: one of these stands for all of them when it does not. */
+const passing = /409|429|500|broken off/;
+/** Of each kind one, where not all are asked for. */
+const few = /policy|409|done and broken off/;
+const all = process.env["CRASH_TESTS"] === "all";
+
+type Often = "once" | "always";
+
+/** Restores one control plane again and again, each time refused otherwise. */
+class Refused {
+  readonly #scene: Scene;
+  readonly #saved: Picture;
+  readonly #backupCrn: string;
+  readonly #claim: string;
+
+  private constructor(scene: Scene, saved: Picture, backupCrn: string, claim: string) {
+    this.#scene = scene;
+    this.#saved = saved;
+    this.#backupCrn = backupCrn;
+    this.#claim = claim;
+  }
+
+  static async open(): Promise<Refused> {
+    const scene = await Scene.open({ fillNamespace: place, maxAttempts: 2, limits: { podsStopTimeout: 2_000 } });
+    await scene.create("/api/v1/namespaces", { metadata: { name: place } });
+    const saved = await scene.picture();
+    const [claim = ""] = await scene.names(claims);
+    return new Refused(scene, saved, (await scene.backup("vault-system")).crn, claim);
+  }
+
+  /** What is amiss after a restore in which the writes are answered so, with what it has said. */
+  async faults(isIt: (request: Request) => boolean, answer: Intercepted, often: Often): Promise<readonly string[]> {
+    const { simulator, engine } = this.#scene;
+    simulator.volumes.write("vault-system", this.#claim, "since", `${often} ${JSON.stringify(answer)}`);
+    const before = await this.#scene.picture();
+    let asked = 0;
+    simulator.intercept((request) => {
+      const isTrial = request.query.has("dryRun") || /"dryRun"/.test(request.body);
+      if (!isIt(request) || (isTrial && often === "once")) return undefined;
+      return asked++ === 0 || often === "always" ? answer : undefined;
+    });
+    const crn = await this.#scene.startRestore(this.#backupCrn);
+    // A clean-up waits without end for what may pass, and says so.
+    const isWaiting = () => /attempt 3: .* again in/.test(engine.getLogs(crn));
+    await this.#scene.until(() => isWaiting() || engine.describeRestore(crn).phase === "FINISHED");
+    if (isWaiting()) simulator.intercept(undefined);
+    const { state, errors, warnings } = await this.#scene.restored(crn);
+    simulator.intercept(undefined);
+    const said = texts([...errors, ...warnings]).join("\n");
+    const wanted = state === "FAILED" && !/^all is restored/m.test(said) ? before : this.#saved;
+    const traced = await traces(this.#scene);
+    const named = traced.filter((name) => said.includes(name));
+    const unnamed = traced.filter((name) => !said.includes(name));
+    const found = [
+      ...(asked === 0 ? ["it is never asked for"] : []),
+      ...(state === "COMPLETED" ? [] : said === "" ? ["nothing is said"] : []),
+      ...left(wanted, await this.#scene.picture()).filter((line) => !named.some((name) => line.includes(name))),
+      ...unnamed.map((name) => `${name} is left, and not named`),
+    ];
+    if (traced.length > 0) await this.#tidy();
+    return found.length === 0 ? [] : [`${state}: ${said}`, ...found];
+  }
+
+  /** Removes what is left, as a person would. */
+  async #tidy(): Promise<void> {
+    const scene = this.#scene;
+    for (const path of [fillers, snapshots, contents])
+      for (const name of await scene.names(path)) await scene.remove(`${path}/${name}`);
+    for (const { metadata } of await volumesOf(scene)) {
+      const path = `${volumes}/${metadata.name}`;
+      await scene.change(path, { spec: { persistentVolumeReclaimPolicy: "Delete" } }).catch(() => {}); // some are gone by now
+    }
+    await scene.simulator.settled();
+  }
+}
+
+test.each(Object.entries(writes))(
+  "a restore that may not %s ends as saved, or with all as it was, and leaves nothing that it does not name",
+  async (_name, isIt) => {
+    const scenes = [await Refused.open(), await Refused.open()] as const;
+    const through = async (scene: Refused, cells: readonly (readonly [string, Intercepted, Often])[]) => {
+      const faulty: object[] = [];
+      for (const [name, answer, often] of cells) {
+        const faults = await scene.faults(isIt, answer, often);
+        if (faults.length > 0) faulty.push({ name, often, faults });
+      }
+      return faulty;
+    };
+    const cells = Object.entries(answers).filter(([name]) => all || few.test(name));
+    const faulty = await Promise.all([
+      through(scenes[0], [
+        ...cells.map(([name, answer]) => [name, answer, "once"] as const),
+        ...cells.filter(([name]) => !passing.test(name)).map(([name, answer]) => [name, answer, "always"] as const),
+      ]),
+      through(scenes[1], [["500", answers["500"]!, "always"]]),
+    ]);
+    expect(faulty.flat()).toEqual([]);
+  },
+  120_000,
+);
