@@ -7,6 +7,7 @@ import {
   persistentVolumes,
   volumeSnapshotContents,
 } from "../../kubernetes/built-in-kinds.ts";
+import { failureOf, throwAll } from "../../kubernetes/attempts.ts";
 import type { DiscoveredResource } from "../../kubernetes/discovery.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
@@ -32,7 +33,8 @@ const namespaceNotes = "scratch/namespace/";
 /**
  * Removes what a scratch restore has made, to the last trace: the namespaces that have its label, the volumes of their claims,
  * with their data, and what is left of the objects of their snapshots; the snapshots stay. Custom resources lose their finalizers
- * first, as what their controllers would tear down may be production's. May run again. FAILED_PRECONDITION names what does not go.
+ * first, as what their controllers would tear down may be production's. May run again. FAILED_PRECONDITION names what does not go;
+ * snapshot objects that the cluster does not let be deleted keep nothing else.
  */
 export async function removeScratch(deps: JobDeps, context: JobContext, scratch: Scratch): Promise<void> {
   const { cluster, limits } = deps;
@@ -47,7 +49,7 @@ export async function removeScratch(deps: JobDeps, context: JobContext, scratch:
   }
   const noted = [...context.notes.entries<string>(namespaceNotes)];
   const made = new Map(noted.map(([key, time]) => [key.slice(namespaceNotes.length), time]));
-  await removeContents(deps, context, uuid);
+  const held = await failureOf(() => removeContents(deps, context, uuid));
   await releaseCustomResources(deps, context, present);
   for (const name of present) await cluster.delete(namespaceType, "", name, signal);
   for (const name of present) await gone(deps, context, name);
@@ -55,6 +57,7 @@ export async function removeScratch(deps: JobDeps, context: JobContext, scratch:
   const wait = { type: persistentVolumes, namespace: "", timeoutMs: limits.snapshotTimeout, signal };
   const left = volumes.size === 0 ? [] : await waitUntilGone(cluster, wait, (it) => volumes.has(it.metadata.name));
   const names = left.map(({ metadata }) => metadata.name).join(", ");
+  throwAll(held);
   if (left.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",

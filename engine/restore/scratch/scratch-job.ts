@@ -1,5 +1,6 @@
 import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext, JobDefinition } from "../../jobs/phase.ts";
+import { failureOf, throwAll } from "../../kubernetes/attempts.ts";
 import type { RestorePlan } from "../../model.ts";
 import { enforcePodSecurity } from "../objects/pod-security.ts";
 import { OwnerLinks } from "../objects/owner-links.ts";
@@ -64,13 +65,15 @@ export function scratchJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
         );
         return;
       }
-      await removeImported(deps, context);
       if (context.notes.get(begunNote) !== true) {
+        await removeImported(deps, context);
         context.info("nothing was created");
         return;
       }
+      const held = await failureOf(() => removeImported(deps, context));
       const targets = Object.values(plan.mapping);
       await removeScratch(deps, context, { uuid: context.job.uuid, namespaces: targets });
+      throwAll(held);
       context.notes.set(removedNote, true);
       context.error(
         "DRS-R028",

@@ -93,6 +93,23 @@ test("a scratch restore that fails leaves no trace", async () => {
   expect(await scene.names(contents)).toEqual([]);
 });
 
+test("a scratch restore that fails and may not delete a snapshot's object leaves that alone, and names it", async () => {
+  const scene = await Scene.open({ maxRefusedObjects: 0 });
+  const backup = await scene.backup("vault-system");
+  const before = await versions(scene);
+  const no = (message: string) => ({ status: 403, body: { kind: "Status", code: 403, message, reason: "Forbidden" } });
+  scene.simulator.intercept(({ method, path }) => {
+    if (method === "POST" && path === "/apis/apps/v1/namespaces/drill/statefulsets") return no("no drills");
+    return method === "DELETE" && path.startsWith(contents) ? no("kept for the audit") : undefined;
+  });
+  const { state, errors } = await scene.restore(backup.crn, { mode: "scratch", mapping: { "vault-system": "drill" } });
+  expect(state).toBe("FAILED");
+  expect(await touched(scene, before)).toEqual([]);
+  const left = await scene.names(contents);
+  expect(left).toHaveLength(1);
+  expect(texts(errors).at(-1)).toMatch(new RegExp(`${left.join()}: .*kept for the audit.*; remove drill when`));
+});
+
 test("namespaces that are there, or go nowhere, or two of them to one, are named before anything is made", async () => {
   const scene = await Scene.open();
   const backup = await scene.backup();
