@@ -157,7 +157,7 @@ export async function releaseHandedOver({ cluster, limits }: JobDeps, context: J
       ([{ namespace, claim, volume }, { code, message }]) =>
         new DrsError(
           code,
-          `volume ${volume?.persistentVolume} of claim ${namespace}/${claim} keeps the reclaim policy Retain and the label ${filledByLabel}: ${message}; change both by hand`,
+          `volume ${volume?.persistentVolume} of claim ${namespace}/${claim} cannot be given the reclaim policy of its class and freed of the label ${filledByLabel}: ${message}; do both by hand`,
           { id: "DRS-R092" },
         ),
     ),
