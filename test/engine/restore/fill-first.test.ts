@@ -347,7 +347,7 @@ test("a restore that may not go back and is refused a claim on its way leaves no
   expect({ state, errors: texts(errors) }).toEqual({
     state: "FAILED",
     errors: [
-      expect.stringMatching(/^POST \S+\/vault-system\/persistentvolumeclaims: .*no claims today/),
+      expect.stringMatching(/^volume \S+ cannot be handed over to claim vault-system\/\S+: POST .*no claims today/),
       expect.stringContaining("rollback is turned off"),
     ],
   });
