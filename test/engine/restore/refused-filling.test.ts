@@ -127,7 +127,7 @@ class Refused {
     const { state, errors, warnings } = await this.#scene.restored(crn);
     simulator.intercept(undefined);
     const said = texts([...errors, ...warnings]).join("\n");
-    const wanted = state === "FAILED" && !/^all is restored/m.test(said) ? before : this.#saved;
+    const wanted = state === "FAILED" && !/^everything was restored/m.test(said) ? before : this.#saved;
     const traced = await traces(this.#scene);
     const named = traced.filter((name) => said.includes(name));
     const unnamed = traced.filter((name) => !said.includes(name));
