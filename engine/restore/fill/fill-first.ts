@@ -23,7 +23,6 @@ export async function fillFirst(
   deps: JobDeps,
   context: JobContext,
 ): Promise<readonly LaterClaim[]> {
-  const pathOf = ({ place, name }: Filler) => `${place}/${name}`;
   const planned = new Set(fillers.map(({ filler }) => pathOf(filler)));
   await discardFillers(deps, context, (filler) => !planned.has(pathOf(filler))); // of an earlier run
   if (fillers.length === 0) return later;
@@ -55,6 +54,10 @@ export async function fillFirst(
   }
   if (full.length > 0) context.info(`filled ${full.length} volumes while the applications run`);
   return [...later, ...[...refused].map(([{ volume }, reason]) => ({ volume, reason }))];
+}
+
+function pathOf({ place, name }: Filler): string {
+  return `${place}/${name}`;
 }
 
 /** Whether an earlier run has filled it. */

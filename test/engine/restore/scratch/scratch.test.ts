@@ -8,6 +8,8 @@ const caller = { name: "", requestId: "" };
 const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
 const deployments = (namespace: string) => `/apis/apps/v1/namespaces/${namespace}/deployments`;
 
+const no = (message: string) => ({ status: 403, body: { kind: "Status", code: 403, message, reason: "Forbidden" } });
+
 async function removed(scene: Scene, restoreCrn: string) {
   return scene.restored(await scene.engine.removeScratch({ restoreCrn, caller }));
 }
@@ -97,7 +99,6 @@ test("a scratch restore that fails and may not delete a snapshot's object leaves
   const scene = await Scene.open({ maxRefusedObjects: 0 });
   const backup = await scene.backup("vault-system");
   const before = await versions(scene);
-  const no = (message: string) => ({ status: 403, body: { kind: "Status", code: 403, message, reason: "Forbidden" } });
   scene.simulator.intercept(({ method, path }) => {
     if (method === "POST" && path === "/apis/apps/v1/namespaces/drill/statefulsets") return no("no drills");
     return method === "DELETE" && path.startsWith(contents) ? no("kept for the audit") : undefined;
