@@ -4,8 +4,8 @@ import type { DiscoveredResource, Discovery } from "../../kubernetes/discovery.t
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
 import { resourceName } from "../../kubernetes/kubernetes-object.ts";
-import { savedResources } from "../../objects/object-selection.ts";
 import { occupiedKinds } from "../../objects/occupied-kinds.ts";
+import { clearedKinds } from "./cleared-kinds.ts";
 import { type Deleted, waitForDeleted } from "./deleted-objects.ts";
 import { secretsOfRetainedVolumes } from "../claims/retained-volumes.ts";
 import { listed } from "../../objects/listed.ts";
@@ -34,8 +34,9 @@ export async function deleteObjects(
   const { signal } = context;
   const { targetNamespaces: namespaces } = source;
   const inFlight = limits.clusterConcurrency;
-  const known = savedResources(discovery, namespaces).filter((kind) => !isUnknown(source, context, discovery, kind));
-  const kinds = await occupiedKinds(cluster, known, namespaces, inFlight, signal);
+  const { unavailable } = source.isRollback ? { unavailable: [] } : savedForSafety.read(context); // else in its manifest
+  const cleared = clearedKinds(source, discovery, unavailable);
+  const kinds = await occupiedKinds(cluster, cleared, namespaces, inFlight, signal);
   const held: Deleted[] = [];
   for (const wave of deletionWaves(kinds)) {
     const deleted: Deleted[] = [];
@@ -50,25 +51,6 @@ export async function deleteObjects(
   }
   await waitForDeleted(deps, context, held, { untilHeld: false });
   failWhenTooMany(deps, context, source);
-}
-
-/**
- * Whether the source does not say which objects of a kind there were, as the API that serves it did not answer then; or did not
- * when the safety archive was made, which holds no copy of them.
- */
-function isUnknown(
-  { reader, isRollback }: RestoreSource,
-  context: JobContext,
-  discovery: Discovery,
-  kind: DiscoveredResource,
-): boolean {
-  const unsafe = isRollback ? [] : savedForSafety.read(context).unavailable; // the rollback has it in its manifest
-  const unavailable = [...(reader.manifest.unavailable ?? []), ...unsafe];
-  const name = resourceName(kind);
-  return (
-    discovery.versionsOf(name).some((apiVersion) => unavailable.includes(apiVersion)) &&
-    !reader.parts.some((part) => resourceName(part) === name)
-  );
 }
 
 interface Collection {

@@ -1,10 +1,10 @@
 import type { DiscoveredResource } from "../../kubernetes/discovery.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
-import { savedResources } from "../../objects/object-selection.ts";
 import { occupiedKinds } from "../../objects/occupied-kinds.ts";
 import { rulesOf } from "../../kinds/kinds.ts";
 import { nameOf } from "../../objects/object-names.ts";
+import { clearedKinds } from "../delete/cleared-kinds.ts";
 import { refusalIn } from "./refusals.ts";
 import { deletionWaves } from "../../kinds/restore-order.ts";
 import { savedNames } from "../source/saved-names.ts";
@@ -21,8 +21,8 @@ export async function tryToDelete(trial: Trial): Promise<void> {
   const { source, discovery, deps, signal, namespaces, refusals, findings } = trial;
   const { cluster, limits } = deps;
   const inFlight = limits.clusterConcurrency;
-  const saved = savedResources(discovery, [...namespaces]);
-  const kinds = await occupiedKinds(cluster, saved, [...namespaces], inFlight, signal);
+  const cleared = clearedKinds(source, discovery, discovery.unavailable);
+  const kinds = await occupiedKinds(cluster, cleared, [...namespaces], inFlight, signal);
   await forEachInFlight(deletionWaves(kinds).flat(), inFlight, async (type) => {
     const names = await savedNames(source, type, signal);
     for (const namespace of namespaces)

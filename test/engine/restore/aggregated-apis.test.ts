@@ -101,9 +101,11 @@ test("what did not answer when the backup was made is left alone by a restore, a
   const before = await environments();
   const away = { status: 404, body: { kind: "Status", reason: "NotFound", message: "not found" } };
   let isAway = true;
-  scene.simulator.intercept(({ path: asked }) =>
-    isAway && asked === "/apis/platform.cdp.example/v1" ? away : undefined,
-  );
+  const forbidden = { status: 403, body: { kind: "Status", reason: "Forbidden", message: "nobody may" } };
+  scene.simulator.intercept(({ method, path: asked }) => {
+    if (method === "DELETE" && asked.startsWith(path)) return forbidden; // it is not even tried
+    return isAway && asked === "/apis/platform.cdp.example/v1" ? away : undefined;
+  });
   const { crn, warnings } = await scene.backup();
   expect(texts(warnings)).toEqual([expect.stringContaining("the API platform.cdp.example/v1 does not answer")]);
   isAway = false;
