@@ -76,8 +76,9 @@ export async function notTerminating(
   let last: TerminatingNamespace | undefined;
   const isGone = () => last === undefined;
   const options = { fieldSelector: `metadata.name=${name}` };
-  const wait = (timeoutMs: number, isDone: () => boolean) =>
-    waitFor(
+  const wait = (timeoutMs: number, isDone: () => boolean) => {
+    last = undefined; // one that goes between two waits is in no list of the second
+    return waitFor(
       cluster,
       { type: namespaceType, namespace: "", options, timeoutMs, signal },
       (namespace, gone) => {
@@ -85,6 +86,7 @@ export async function notTerminating(
       },
       isDone,
     );
+  };
   let held = "";
   let timeoutMs = limits.finalizerTimeout;
   while (await wait(timeoutMs, () => isGone() || apisIn(discoveryFailure(last)) !== held)) {

@@ -25,10 +25,13 @@ async function restoreHeld(scene: Scene, backupCrn: string, fails: boolean) {
   scene.simulator.intercept(({ method, path, query }) => {
     if (method === "DELETE" && path.startsWith(apiServices)) isHeld = false;
     if (fails && query.has("dryRun")) return { status: 422, body: { kind: "Status", message: "not valid any more" } };
-    if (!isHeld || method !== "GET" || path !== "/api/v1/namespaces" || query.has("watch")) return undefined;
+    if (method !== "GET" || path !== "/api/v1/namespaces" || query.get("fieldSelector") !== "metadata.name=cdp")
+      return undefined;
+    if (query.has("watch")) return { status: 410, body: { kind: "Status", reason: "Expired", message: "too old" } };
     const status = { conditions: [{ type: "NamespaceDeletionDiscoveryFailure", status: "True", message }] };
     const held = { metadata: { name: "cdp", uid: "1", deletionTimestamp: "2026-01-01T00:00:00Z" }, status };
-    return { status: 200, body: { kind: "NamespaceList", metadata: { resourceVersion: "1" }, items: [held] } };
+    const items = isHeld ? [held] : []; // it has gone before anybody looks again
+    return { status: 200, body: { kind: "NamespaceList", metadata: { resourceVersion: "1" }, items } };
   });
   const crn = await scene.startRestore(backupCrn);
   await scene.until(async () => scene.engine.getLogs(crn).includes("took APIService"));
