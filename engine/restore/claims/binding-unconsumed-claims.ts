@@ -61,7 +61,7 @@ function whereFormerData(context: JobContext, { namespace, claim }: SavedVolume)
   const former = retainedVolumes(context).find(
     (retained) => retained.namespace === namespace && retained.claim === claim,
   );
-  return former ? ` What it held before is on volume ${former.persistentVolume}, kept by the policy Retain.` : "";
+  return former ? ` Its former data is on volume ${former.persistentVolume}, kept by the policy Retain.` : "";
 }
 
 async function unconsumedVolumes(

@@ -139,7 +139,7 @@ export class OwnerLinks {
         if (linked.length > 0 && ownerUids(linked) !== has)
           await cluster.patch(type, namespace, name, { metadata: { ownerReferences: linked } }, signal);
       } catch (error) {
-        const text = `has not all of its owners: ${refusalOf(error)}`;
+        const text = `does not have all of its owners: ${refusalOf(error)}`;
         if (!last) return;
         reportAbandoned(
           this.#context,

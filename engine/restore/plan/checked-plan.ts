@@ -20,9 +20,7 @@ export function checkedPlan(asked: Partial<RestorePlan>, includedNamespaces: rea
     if (selection.objects.length === 0) throw invalid("the selection names no object");
     for (const { kind, namespace, name } of selection.objects)
       if (kind === "" || namespace === "" || name === "")
-        throw invalid(
-          `object ${JSON.stringify(`${kind} ${namespace}/${name}`)} has not all of kind, namespace and name`,
-        );
+        throw invalid(`object ${JSON.stringify(`${kind} ${namespace}/${name}`)} needs kind, namespace and name`);
     const namespaces = selection.objects.map(({ namespace }) => namespace);
     areSaved(namespaces, includedNamespaces);
   }
@@ -43,7 +41,7 @@ function checkMapping({ selection, mode, mapping }: RestorePlan, included: reado
   const from = new Map<string, string>();
   for (const saved of namespacesOf(included, selection)) {
     const target = mapping[saved];
-    if (target === undefined) throw invalid(`a scratch restore maps each namespace, and ${saved} goes nowhere`);
+    if (target === undefined) throw invalid(`a scratch restore maps each namespace, but ${saved} has no target`);
     if (!namespaceName.test(target))
       throw invalid(`${JSON.stringify(target.slice(0, 100))} is not the name of a namespace`);
     if (included.includes(target)) throw invalid(`${saved} cannot go to ${target}, which is a namespace of the backup`);

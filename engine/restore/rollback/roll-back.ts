@@ -154,7 +154,7 @@ async function tryRefusedAgain(source: RestoreSource, deps: JobDeps, context: Jo
     const again = `tried again in ${(pause / 1_000).toFixed(1)} s`;
     if (ofClaims !== "") context.info(`${ofClaims}; ${again}`);
     if (refused.length > 0)
-      context.info(`${refused.length} objects are refused still, and ${again}: ${causeOf(refused)}`);
+      context.info(`${refused.length} objects are still refused, and ${again}: ${causeOf(refused)}`);
     await sleep(pause, undefined, { signal: context.signal });
     if (ofClaims !== "") {
       const left = await putBackClaims(source, deps, context);
@@ -180,7 +180,7 @@ async function reportNotRestored(source: RestoreSource, deps: JobDeps, context: 
   }
   for (const { namespace, type, name } of await missingObjects(source, deps, context)) {
     isWhole = false;
-    context.error("DRS-R057", namespace, `${type.kind} ${name} is not there`);
+    context.error("DRS-R057", namespace, `${type.kind} ${name} does not exist`);
   }
   return isWhole;
 }

@@ -98,7 +98,7 @@ function fail(error: DrsError): never {
 const daemonSets = "daemonsets.apps";
 const waitedFor = [...scaledWorkloads, daemonSets];
 
-const missing = "is not there, and was not started: make it by hand";
+const missing = "does not exist, and was not started: create it by hand";
 
 /**
  * Gives workloads their replica counts, and pauses what was paused. Returns the names of those that were not started, daemon

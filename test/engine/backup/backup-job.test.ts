@@ -226,7 +226,10 @@ test("a backup whose storage goes away waits for it, and is whole", async () => 
 test("a backup of which a part is lost or cut before it is complete fails, names the part and leaves nothing", async () => {
   for (const [change, text] of [
     [(part: string) => rm(part), /objects\/apps\.v1\.deployments\.\S+ is gone from folder /],
-    [(part: string) => writeFile(part, "cut"), /objects\/apps\.v1\.deployments\.\S+ in folder \S+ has 3 bytes, not /],
+    [
+      (part: string) => writeFile(part, "cut"),
+      /objects\/apps\.v1\.deployments\.\S+ in folder \S+ has 3 bytes instead of /,
+    ],
   ] as const) {
     const scene = await Scene.open();
     const crn = await backupDuring(scene, (archives, backup) =>

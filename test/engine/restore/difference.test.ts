@@ -125,7 +125,7 @@ async function rollingBack(scene: Scene, isOver: (log: string) => boolean) {
 test("a restore that rolls back tries again what is refused, until it is taken", async () => {
   const scene = await Scene.open({ maxRefusedObjects: 0, rollBackTimeout: 60_000 });
   const { errors, before } = await rollingBack(scene, (log) =>
-    log.includes("rolling back: 1 objects are refused still"),
+    log.includes("rolling back: 1 objects are still refused"),
   );
   expect(texts(errors).at(-1)).toBe("the restore failed and was rolled back: the control plane is as before");
   expect(differences(before, await scene.picture()).filter((line) => !line.includes("annotations"))).toEqual([]);

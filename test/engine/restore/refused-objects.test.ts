@@ -95,7 +95,7 @@ test("what may not be changed once it is there is an error that names it, and th
   const { errors } = await scene.restored(crn);
   expect(texts(errors).toSorted()).toEqual([
     expect.stringMatching(`^Deployment cdp/cdp-api was not started: PATCH .*${policy}$`),
-    expect.stringMatching(`^cdp: ConfigMap owned has not all of its owners: PATCH .*${policy}$`),
+    expect.stringMatching(`^cdp: ConfigMap owned does not have all of its owners: PATCH .*${policy}$`),
     expect.stringMatching(`^cdp: LimitRange limits is not as saved, and stays as it is: PUT .*${policy}$`),
     expect.stringMatching("^not everything was restored. The objects that were there before are in .*safety/"),
   ]);

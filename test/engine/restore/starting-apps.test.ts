@@ -110,7 +110,7 @@ test("a workload that somebody deletes while others are started is named", async
   });
   const restore = await scene.restore(crn);
   expect(texts(restore.errors)).toEqual([
-    `Deployment cdp/${name} is not there, and was not started: make it by hand`,
+    `Deployment cdp/${name} does not exist, and was not started: create it by hand`,
     expect.stringContaining("not everything was restored. The objects that were there before are in"),
   ]);
 });

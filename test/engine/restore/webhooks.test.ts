@@ -178,7 +178,7 @@ test("a webhook that is newer than the backup and has lost its service is named"
   const webhook = ours("a.x", { clientConfig: { service: { namespace: "cdp", name: "newer" } } });
   await scene.create(mutating, configuration(webhook));
   expect(reported(await scene.restore(crn))).toEqual([
-    expect.stringContaining("webhook a.x is newer than the backup and calls service cdp/newer, which is not there"),
+    expect.stringContaining("webhook a.x is newer than the backup and calls service cdp/newer, which does not exist"),
   ]);
   expect(await webhooksOf(scene)).toEqual([webhook]);
 });

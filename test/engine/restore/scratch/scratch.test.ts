@@ -117,7 +117,7 @@ test("namespaces that are there, or go nowhere, or two of them to one, are named
   const start = (mapping: RestorePlan["mapping"], more: Partial<RestorePlan> = {}) =>
     scene.startRestore(backup.crn, { ...scratch, mapping, ...more });
   const one = { selection: { what: "namespaces", namespaces: ["cdp"] } } as const;
-  await expect(start({ cdp: "drill" })).rejects.toThrow("maps each namespace, and vault-system goes nowhere");
+  await expect(start({ cdp: "drill" })).rejects.toThrow("maps each namespace, but vault-system has no target");
   await expect(start({ cdp: "drill", "vault-system": "drill" })).rejects.toThrow(
     "cdp and vault-system cannot both go to drill",
   );
