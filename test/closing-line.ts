@@ -7,7 +7,7 @@ interface Failure {
 }
 
 /**
- * Says at the beginning how long all of the tests take, where that is told, and ends a run with "N passed, N failed, N skipped" alone on a line, after a line "failed: WHAT: WHY" for each failure. A file
+ * Says at the beginning how long all of the tests take, where that is set, and ends a run with "N passed, N failed, N skipped" alone on a line, after a line "failed: WHAT: WHY" for each failure. A file
  * that does not load counts as failed, and so does what fails outside of any test: a worker that dies or does not start.
  */
 export default class ClosingLine implements Reporter {

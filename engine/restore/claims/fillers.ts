@@ -17,7 +17,7 @@ export interface Filler {
   readonly data: SavedData;
   /** Noted when it is bound. */
   readonly isBound?: boolean;
-  /** Once it is bound, and its volume told to stay. */
+  /** Once it is bound, and its volume set to Retain. */
   readonly volume?: FilledVolume;
   /** Noted right before the saved claim is made on the volume. */
   readonly isHandedOver?: boolean;
@@ -62,7 +62,7 @@ export function expectFiller({ notes }: Pick<JobContext, "notes">, filler: Fille
   if (notes.get(noteOf(filler)) === undefined) notes.set(noteOf(filler), filler);
 }
 
-/** Notes that a filler is bound, and tells that the restore has come further, but once. */
+/** Notes that a filler is bound, and reports the progress, but once. */
 export function noteBound({ notes, progressed }: Pick<JobContext, "notes" | "progressed">, filler: Filler): void {
   const noted = notes.get<Filler>(noteOf(filler)) ?? filler;
   if (noted.isBound === true) return;

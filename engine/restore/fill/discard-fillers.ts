@@ -34,8 +34,8 @@ export async function discardFillers(
 }
 
 /**
- * Gives fillers up as far as the cluster lets it, without a wait: nobody's claim gets one of their volumes any more.
- * `discardFillers` tells of what is left.
+ * Abandons fillers as far as the cluster allows, without a wait: nobody's claim gets one of their volumes any more.
+ * `discardFillers` reports the rest.
  */
 export async function giveFillersUp(deps: JobDeps, context: JobContext): Promise<void> {
   const inFlight = deps.limits.clusterConcurrency;

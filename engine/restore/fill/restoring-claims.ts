@@ -215,7 +215,7 @@ function carriedOver(volume: KubernetesObject): object {
   };
 }
 
-/** Whether a claim that exists by now stays as it is, whoever has created it. */
+/** Whether a claim that exists by now stays as it is, whatever has created it. */
 function isOnlyAdded({ scope }: RestoreSource, { metadata }: KubernetesObject): boolean {
   return scope.liveReachOf(persistentVolumeClaims, metadata) === "if missing";
 }

@@ -9,8 +9,8 @@ import { backupSource, provenSource } from "./restore-sources.ts";
 export type RunPhase = (source: RestoreSource, context: JobContext) => Promise<void>;
 
 /**
- * Makes the phases of a restore by one plan: each opens the backup anew, which PRE_VALIDATION is yet to prove. `before` comes
- * ahead of each: what it throws keeps the phase from being run.
+ * The phases of a restore by one plan: each opens the backup again, which PRE_VALIDATION is yet to prove. `before` comes
+ * ahead of each: an error keeps the phase from being run.
  */
 export function phasesOf(
   deps: JobDeps,

@@ -113,7 +113,7 @@ async function putBackClaims(source: RestoreSource, deps: JobDeps, context: JobC
   const staying = partsOf(source, ["persistentvolumeclaims", ...userSnapshots]);
   for await (const { type, object } of objectsOf(source, staying, signal)) links.relink(type, object);
   if (hasReached(context, "deleting")) await removeNewClaims(source, deps, context);
-  await giveFillersUp(deps, context); // or whoever makes a claim of such a name gets what was saved
+  await giveFillersUp(deps, context); // or anyone who creates a claim of such a name gets the saved data
   const refusals: string[] = [];
   const attempt = (work: Promise<void>) => work.catch((error: unknown) => void refusals.push(refusalOf(error)));
   await attempt(putClaimsBack(deps, context, source));

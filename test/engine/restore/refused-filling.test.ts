@@ -16,7 +16,7 @@ const volumes = "/api/v1/persistentvolumes";
 const snapshots = `/apis/snapshot.storage.k8s.io/v1/namespaces/${place}/volumesnapshots`;
 const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
 
-/** Of volumes, what is patched tells which write it is. */
+/** For volumes the patch shows which write it is. */
 const patches = (pattern: RegExp) => (request: Request) =>
   request.method === "PATCH" && request.path.startsWith(`${volumes}/`) && pattern.test(request.body);
 const is = (method: string, path: string) => (request: Request) =>
