@@ -6,7 +6,7 @@ import { listArchives } from "./archive/catalog.ts";
 import { KnownArchives } from "./archive/known-archives.ts";
 import { Closers } from "./closers.ts";
 import type { EngineConfig } from "./config.ts";
-import type { CopyWork } from "./copy/copy-deps.ts";
+import type { CopyWork } from "./jobs/deps.ts";
 import { CopyPlanner } from "./copy/copy-planner.ts";
 import { CrashPoints } from "./crash-points.ts";
 import type { Engine } from "./engine.ts";

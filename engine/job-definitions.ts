@@ -1,5 +1,5 @@
 import { backupJob } from "./backup/backup-job.ts";
-import type { CopyWork } from "./copy/copy-deps.ts";
+import type { CopyWork } from "./jobs/deps.ts";
 import { copyJob } from "./copy/copy-job.ts";
 import { deletionJob } from "./deletion/deletion-job.ts";
 import { type JobParameters, type ParameterFlags, parametersFrom, parametersOf } from "./jobs/parameters.ts";

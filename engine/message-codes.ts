@@ -200,6 +200,8 @@ export const messageCodes = [
   "DRS-V007",
   "DRS-V008",
   "DRS-V009",
+  "DRS-V010",
+  "DRS-V011",
 ] as const;
 export type MessageCode = (typeof messageCodes)[number];
 

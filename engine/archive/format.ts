@@ -56,12 +56,24 @@ export interface SavedVolume {
   readonly persistentVolume: string;
   /** Empty for a volume that was made by hand in none. */
   readonly storageClass: string;
-  /** At least one, each of another kind. Every one holds all of the data; a claim is filled from the first. */
-  readonly data: readonly SavedData[];
+  /** At least one, each of another kind. A new kind raises the format's version: an older reader could not delete it. */
+  readonly data: readonly SnapshotData[];
+  /** What a claim is filled from instead; it is a restore that sets it, and not in the manifest. */
+  readonly copy?: CopyData;
 }
 
-/** Where a volume's data is, by `kind`. A new kind raises the format's version: an older reader could not delete it. */
-export type SavedData = SnapshotData;
+/** Where a volume's data is, by `kind`. */
+export type SavedData = SnapshotData | CopyData;
+
+/** A copy in a restic repository. The archive has it in another file: see `copies-file.ts`. */
+export interface CopyData {
+  readonly kind: "copy";
+  /** The restic snapshot's id. */
+  readonly snapshotId: string;
+  /** Where its files are in that, or, of a block volume, its bytes. */
+  readonly path: string;
+  readonly mode: "Filesystem" | "Block";
+}
 
 /** A CSI snapshot in the storage system. */
 export interface SnapshotData {

@@ -1,25 +1,15 @@
-import type { CopiesConfig } from "../config.ts";
 import { DrsError } from "../errors.ts";
-import type { JobDeps } from "../jobs/deps.ts";
+import type { CopyWork, JobDeps, MoverTimes } from "../jobs/deps.ts";
 import type { Job } from "../jobs/phase.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { fillNamespaceOf } from "../volumes/fill-namespace.ts";
 import type { MoverPlace } from "./mover-job.ts";
-import { defaultMoverTimes, type MoverTimes } from "./run-mover.ts";
+import { defaultMoverTimes } from "./run-mover.ts";
 
 /** The collaborators of a copy. */
 export interface CopyDeps extends Omit<JobDeps, "controlPlane"> {
   /** Of a copy: one that writes though no job has the control plane, as movers are beside it. */
   readonly cluster: Cluster;
-  /** Undefined when copies are off. */
-  readonly copies: CopyWork | undefined;
-}
-
-export interface CopyWork {
-  readonly config: CopiesConfig;
-  /** The repository's passwords, the current one first. */
-  readonly passwords: readonly string[];
-  readonly times?: MoverTimes;
 }
 
 export function timesOf({ times = defaultMoverTimes }: CopyWork): MoverTimes {

@@ -2,7 +2,7 @@ import type { CopiesConfig } from "../config.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { jobLabel } from "../kinds/own-labels.ts";
 import { nameFor } from "../volumes/snapshot-objects.ts";
-import { credentialsFolder, devicePath, keysFolder } from "./mover-scripts.ts";
+import { credentialsFolder, devicePath, keysFolder, restoredFolder } from "./mover-scripts.ts";
 import { parseRepository } from "../repository.ts";
 
 /** On Jobs and pods of movers: the control plane's main namespace. */
@@ -29,26 +29,33 @@ export interface Mover {
   readonly volume?: MoverVolume;
 }
 
-/** The volume that a mover reads. */
+/** The volume that a mover reads or fills. */
 export interface MoverVolume {
   readonly claim: string;
   readonly mode: "Filesystem" | "Block";
   /** Where files are mounted. */
   readonly path: string;
+  readonly isFilled?: boolean;
 }
 
 /**
  * Reading whatever its owner and mode takes root with DAC_OVERRIDE (DAC_READ_SEARCH would do, and is not in the baseline):
  * https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline
  */
-const securityContext = {
-  runAsUser: 0,
-  runAsGroup: 0,
-  allowPrivilegeEscalation: false,
-  readOnlyRootFilesystem: true,
-  capabilities: { drop: ["ALL"], add: ["DAC_OVERRIDE"] },
-  seccompProfile: { type: "RuntimeDefault" },
-};
+const readers = ["DAC_OVERRIDE"];
+/** To give files their owners, modes (set-user-ID, too), times, devices and capabilities again. */
+const writers = [...readers, "CHOWN", "FOWNER", "FSETID", "MKNOD", "SETFCAP"];
+
+function securityContext(add: readonly string[]) {
+  return {
+    runAsUser: 0,
+    runAsGroup: 0,
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ["ALL"], add },
+    seccompProfile: { type: "RuntimeDefault" },
+  };
+}
 
 /** The exit codes of restic that stay the same when it is tried again at once: partial read, no repository, wrong password. */
 const finalExitCodes = [3, 10, 12];
@@ -59,6 +66,7 @@ export function moverJob(place: MoverPlace, mover: Mover): KubernetesObject {
   const labels = labelsOf(place);
   const { volume } = mover;
   const isFile = volume?.mode === "Filesystem";
+  const readOnly = volume?.isFilled !== true;
   return {
     apiVersion: "batch/v1",
     kind: "Job",
@@ -86,12 +94,13 @@ export function moverJob(place: MoverPlace, mover: Mover): KubernetesObject {
               env: environment(copies),
               envFrom: [{ secretRef: { name: copies.secret } }],
               resources: { requests: copies.resources, limits: copies.resources },
-              securityContext,
+              securityContext: securityContext(readOnly ? readers : writers),
               volumeMounts: [
                 { name: "scratch", mountPath: "/tmp" },
+                ...(readOnly ? [] : [{ name: "scratch", mountPath: restoredFolder, subPath: "restored" }]),
                 { name: "keys", mountPath: keysFolder, readOnly: true },
                 { name: "credentials", mountPath: credentialsFolder, readOnly: true },
-                ...(isFile ? [{ name: "data", mountPath: volume.path, readOnly: true }] : []),
+                ...(isFile ? [{ name: "data", mountPath: volume.path, readOnly }] : []),
               ],
               ...(volume && !isFile && { volumeDevices: [{ name: "data", devicePath }] }),
             },

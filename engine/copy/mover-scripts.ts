@@ -11,17 +11,19 @@ export const credentialsFolder = "/drs/credentials";
 export const currentKey = "00";
 /** Where a block volume's device is. */
 export const devicePath = "/dev/drs-volume";
+/** Where a mover restores to: a volume is mounted in it at the path that it was copied from, so that its own folder is restored, too. */
+export const restoredFolder = "/restored";
 
 /** Takes the first password that opens the repository; `code` is what restic says of the last one that was tried. */
 const open = `
 for RESTIC_PASSWORD_FILE in ${keysFolder}/*; do
   export RESTIC_PASSWORD_FILE
   code=0
-  restic cat config --no-lock --json >/dev/null 2>/tmp/error || code=$?
+  restic cat config --no-lock --json >/dev/null || code=$?
   [ "$code" = 12 ] || break
 done
 `;
-const orFail = `[ "$code" = 0 ] || { cat /tmp/error; exit "$code"; }\n`;
+const orFail = `[ "$code" = 0 ] || exit "$code"\n`;
 
 /** Makes the repository where there is none, and adds the current password where only an older one opens it. */
 export const prepareScript = `${open}
@@ -41,6 +43,15 @@ export const backupFilesScript = `${open}${orFail}exec restic backup --json ${re
 
 /** The same of all bytes of a block volume. */
 export const backupDeviceScript = `${open}${orFail}exec restic backup --json ${retryLock} --stdin "$@" <${devicePath}\n`;
+
+/** `restic restore` of the snapshot that is the argument, and a look at all that was written. */
+export const restoreFilesScript = `${open}${orFail}exec restic restore --json ${retryLock} --target ${restoredFolder} --sparse --verify "$1"\n`;
+
+/** Writes a file of a snapshot to a block volume. */
+export const restoreDeviceScript = `${open}${orFail}
+restic dump ${retryLock} "$1" "$2" >${devicePath} || exit $?
+exec sync
+`;
 
 /**
  * Forgets the snapshots that the arguments select; none is no error. Locks of movers that died are removed before, which are

@@ -22,6 +22,9 @@ interface ResticLine {
   readonly bytes_done?: number;
   readonly total_bytes?: number;
   readonly files_done?: number;
+  /** Of a restore. */
+  readonly bytes_restored?: number;
+  readonly files_restored?: number;
   readonly total_files?: number;
   readonly snapshot_id?: string;
   readonly total_bytes_processed?: number;
@@ -35,12 +38,9 @@ interface ResticLine {
 export function progressIn(lines: readonly string[]): Progress | undefined {
   const status = lines.map(parse).findLast(({ message_type }) => message_type === "status");
   if (status === undefined) return undefined;
-  const {
-    bytes_done: bytes = 0,
-    total_bytes: totalBytes = 0,
-    files_done: files = 0,
-    total_files: totalFiles = 0,
-  } = status;
+  const { total_bytes: totalBytes = 0, total_files: totalFiles = 0 } = status;
+  const bytes = status.bytes_done ?? status.bytes_restored ?? 0;
+  const files = status.files_done ?? status.files_restored ?? 0;
   return { bytes, totalBytes, files, totalFiles };
 }
 
@@ -76,7 +76,8 @@ export function failureOf(exitCode: number, lines: readonly string[]): string {
 /** Limit of the reported text of an error: one may name many files. */
 const shownLength = 500;
 
-function saidIn(lines: readonly string[]): string {
+/** What restic complains of in some lines; empty when it does not. */
+export function saidIn(lines: readonly string[]): string {
   const parsed = lines.map(parse);
   const unread = parsed.filter(({ message_type, item }) => message_type === "error" && item !== undefined);
   const error = parsed.findLast(({ message_type }) => message_type === "exit_error")?.message;

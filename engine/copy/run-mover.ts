@@ -1,17 +1,11 @@
+import type { MoverTimes } from "../jobs/deps.ts";
 import { jobs, pods } from "../kubernetes/built-in-kinds.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { KubernetesError } from "../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor, waitUntilGone } from "../kubernetes/waiting.ts";
 import { type Mover, moverContainer, moverJob, type MoverPlace } from "./mover-job.ts";
-import { failureOf, type Progress, progressIn } from "./restic-output.ts";
-
-export interface MoverTimes {
-  /** Between looks at how far a mover is; its end is seen at once. */
-  readonly lookMs: number;
-  /** A mover without progress for so long is abandoned. */
-  readonly stallMs: number;
-}
+import { failureOf, type Progress, progressIn, saidIn } from "./restic-output.ts";
 
 /** restic itself tries what its repository refuses again for 15 minutes. */
 export const defaultMoverTimes: MoverTimes = { lookMs: 10_000, stallMs: 30 * 60_000 };
@@ -59,14 +53,17 @@ export async function runMover(
     if (isOver && job === undefined) return { failure: "someone deleted its Job", lines: [] };
     const pod = await lastPodOf(cluster, place.namespace, mover.name, signal);
     if (isOver && job !== undefined) return await resultOf(cluster, job, pod, signal);
-    const progress = pod && progressIn(await logOf(cluster, pod, 1, signal));
+    const lines = pod ? await logOf(cluster, pod, 1, signal) : [];
+    const progress = progressIn(lines);
     if (progress) onProgress(progress);
     const now = JSON.stringify([pod?.metadata.uid, phaseOf(pod), progress]);
     if (now !== last) lastChange = Date.now();
     last = now;
     if (Date.now() - lastChange < times.stallMs) continue;
     const why = pod === undefined ? "it has no pod" : whyWaiting(pod);
-    return { failure: `it made no progress for ${times.stallMs / 60_000} minutes: ${why}`, lines: [] };
+    const said = saidIn(lines);
+    const words = said === "" ? "" : ` (${said})`;
+    return { failure: `it made no progress for ${times.stallMs / 60_000} minutes: ${why}${words}`, lines };
   }
 }
 

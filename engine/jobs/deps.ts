@@ -1,4 +1,4 @@
-import type { LimitsConfig, RestoreConfig } from "../config.ts";
+import type { CopiesConfig, LimitsConfig, RestoreConfig } from "../config.ts";
 import type { Archives } from "../archive/archives.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { ArchiveStorage } from "../storage/archive-storage.ts";
@@ -12,4 +12,21 @@ export interface JobDeps {
   readonly controlPlane: RestoreParameters["controlPlane"];
   readonly restore: RestoreConfig;
   readonly limits: LimitsConfig;
+  /** Undefined when copies are off. */
+  readonly copies: CopyWork | undefined;
+}
+
+/** What copies are made and read with. */
+export interface CopyWork {
+  readonly config: CopiesConfig;
+  /** What opens the repository, the current one first. */
+  readonly passwords: readonly string[];
+  readonly times?: MoverTimes;
+}
+
+export interface MoverTimes {
+  /** Between looks at how far a mover is; its end is seen at once. */
+  readonly lookMs: number;
+  /** A mover that comes no further for so long is given up. */
+  readonly stallMs: number;
 }

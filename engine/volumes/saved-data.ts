@@ -1,21 +1,24 @@
 import type { SavedData, SavedVolume } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { copiedData } from "./copied-data.ts";
 import { csiSnapshots } from "./csi-snapshots.ts";
 import { classOfDriver } from "./storage-classes.ts";
-import type { ClaimData, DataRequest, Faults, Filling, VolumeData } from "./volume-data.ts";
+import type { ClaimData, DataRequest, Faults, Filling, FillingData } from "./volume-data.ts";
 
 /*
  * Operations of restores and deletions on a backup's volume data, whatever its kind. The contracts are those of
  * `VolumeData`.
  */
 
-const kinds: { readonly [Kind in SavedData["kind"]]: VolumeData<Extract<SavedData, { kind: Kind }>> } = {
+const kinds: { readonly [Kind in SavedData["kind"]]: FillingData<Extract<SavedData, { kind: Kind }>> } = {
   snapshot: csiSnapshots,
+  copy: copiedData,
 };
 
 /** The data source of a claim. */
-export function dataFor({ namespace, claim, data: [first] }: SavedVolume): ClaimData<SavedData> {
+export function dataFor({ namespace, claim, copy, data: [snapshot] }: SavedVolume): ClaimData<SavedData> {
+  const first = copy ?? snapshot;
   if (first === undefined) throw new DrsError("INTERNAL", `the data of claim ${namespace}/${claim} is nowhere`);
   return { namespace, claim, data: first };
 }
@@ -28,7 +31,7 @@ function allDataOf({ namespace, claim, data }: SavedVolume): readonly ClaimData<
 /** The driver that has to make the volume's successor; undefined when any may. */
 export function driverFor(volume: SavedVolume): string | undefined {
   const { data } = dataFor(volume);
-  return kinds[data.kind].driverFor(data);
+  return data.kind === "copy" ? undefined : kinds[data.kind].driverFor(data);
 }
 
 /** The storage class in which a claim can be made and filled; undefined when there is none. */
@@ -63,7 +66,7 @@ export async function discardData(request: DataRequest, volumes: readonly SavedV
 
 async function faultsOf(
   claims: readonly ClaimData<SavedData>[],
-  work: (kind: VolumeData<SavedData>, here: readonly ClaimData<SavedData>[]) => Promise<Faults>,
+  work: (kind: FillingData<SavedData>, here: readonly ClaimData<SavedData>[]) => Promise<Faults>,
 ): Promise<Faults> {
   const all = new Map<string, string>();
   await forEachKind(claims, async (kind, here) => {
@@ -77,7 +80,7 @@ async function faultsOf(
 
 async function forEachKind<One extends ClaimData<SavedData>>(
   claims: readonly One[],
-  work: (kind: VolumeData<SavedData>, here: readonly One[]) => Promise<void>,
+  work: (kind: FillingData<SavedData>, here: readonly One[]) => Promise<void>,
 ): Promise<void> {
   for (const [kind, here] of Map.groupBy(claims, ({ data }) => data.kind)) await work(kinds[kind], here);
 }

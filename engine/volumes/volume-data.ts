@@ -42,7 +42,7 @@ export type Faults = ReadonlyMap<string, string>;
  * One kind of place where volumes' data is kept. Each method may run again, at any line: it looks before it acts, and derives
  * the names of what it makes.
  */
-export interface VolumeData<Data extends SavedData> {
+export interface VolumeData<Data extends SavedData> extends FillingData<Data> {
   /** Begins to save the data of claims, all at once, and resolves when applications may write again. FAILED_PRECONDITION names claims that cannot be saved. */
   begin(context: JobContext, request: SaveRequest): Promise<void>;
   /** Resolves when all that was begun can be used. FAILED_PRECONDITION as for `begin`. */
@@ -51,7 +51,10 @@ export interface VolumeData<Data extends SavedData> {
   keep(context: JobContext, request: SaveRequest): Promise<void>;
   /** Removes what an earlier run has begun. FAILED_PRECONDITION names what is not gone in time. */
   discardBegun(context: JobContext, request: SaveRequest): Promise<void>;
+}
 
+/** What of it there is once the data has been saved. */
+export interface FillingData<Data extends SavedData> {
   /** The driver that has to make the volume that the data goes into; undefined when any may. */
   driverFor(data: Data): string | undefined;
   /** Proves that the data is there and can be used for the claims. Returns the faults. */

@@ -60,6 +60,11 @@ export class ClaimVolumes {
     this.#cluster.data.takeSnapshot(handle, new Map(bytes), 0);
   }
 
+  /** Takes all snapshots out of the storage, as when it is lost. */
+  loseSnapshots(): void {
+    this.#cluster.data.snapshots.clear();
+  }
+
   snapshotHandles(): readonly string[] {
     return [...this.#cluster.data.snapshots.keys()];
   }

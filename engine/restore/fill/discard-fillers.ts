@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { stopLoading } from "../../copy/load-copies.ts";
 import { DrsError } from "../../errors.ts";
 import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
@@ -24,13 +25,17 @@ export async function discardFillers(
   const { limits } = deps;
   const fillers = fillersOf(context).filter(which);
   if (fillers.length === 0) return;
+  const fromCopies = fillers
+    .map(dataForFiller)
+    .flatMap(({ data, ...one }) => (data.kind === "copy" ? [{ ...one, data }] : []));
+  const loading = await failureOf(() => stopLoading(deps, context, fromCopies));
   const left = await attemptEach(fillers, limits.clusterConcurrency, async (filler) => {
     const volume = await deleteFiller(deps, context, filler);
     if (volume !== undefined) await gone(deps, context, volume);
   });
   const unreleased = await failureOf(() => releaseData(dataRequest(deps, context), fillers.map(dataForFiller)));
   if (unreleased.length === 0) for (const filler of fillers) if (!left.has(filler)) forgetFiller(context, filler);
-  throwAll([...[...left].map(([filler, error]) => named(filler, error)), ...unreleased]);
+  throwAll([...[...left].map(([filler, error]) => named(filler, error)), ...loading, ...unreleased]);
 }
 
 /**

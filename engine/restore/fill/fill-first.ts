@@ -1,3 +1,4 @@
+import { loadCopies } from "../../copy/load-copies.ts";
 import { DrsError } from "../../errors.ts";
 import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
@@ -36,6 +37,12 @@ export async function fillFirst(
     else refused.set(one, reason);
   });
   for (const [one, reason] of await untilBound(deps, context, made)) refused.set(one, reason);
+  await load(
+    deps,
+    context,
+    made.filter((one) => !refused.has(one)),
+    refused,
+  );
   const full = fillers.filter((one) => !refused.has(one));
   await forEachInFlight(full, inFlight, async (one) => {
     await keep(deps, context, one);
@@ -58,6 +65,20 @@ export async function fillFirst(
 
 function pathOf({ place, name }: Filler): string {
   return `${place}/${name}`;
+}
+
+/** Brings the data of those that are filled from copies, which are empty until then. */
+async function load(
+  deps: JobDeps,
+  context: JobContext,
+  bound: readonly PlannedFiller[],
+  refused: Map<PlannedFiller, string>,
+): Promise<void> {
+  const empty = bound.flatMap((one) => {
+    const { namespace, claim, data } = dataForFiller(one.filler);
+    return data.kind === "copy" ? [{ namespace, claim, data, one }] : [];
+  });
+  for (const [{ one }, reason] of await loadCopies(deps, context, empty)) refused.set(one, reason);
 }
 
 /** Whether an earlier run has filled it. */

@@ -59,12 +59,14 @@ export async function placeFor(
   { volume, saved, claim }: PlaceQuestion,
   signal: AbortSignal,
 ): Promise<Place | { readonly reason: string }> {
+  if (volume.copy && !classes.some(({ metadata }) => metadata.name === volume.storageClass))
+    return { reason: `there is no storage class ${volume.storageClass}: create one of this name, of any driver` };
   const storageClass = classFor(volume, classes);
   const name = classFor(volume, [...classes, ...savedClasses])?.metadata.name;
   if (!storageClass || storageClass.metadata.name !== name)
     return { reason: `storage class ${name ?? volume.storageClass} comes with the restore` };
   const savedClass = savedClasses.find(({ metadata }) => metadata.name === name);
-  if (savedClass && !makesTheSame(storageClass, savedClass))
+  if (savedClass && !volume.copy && !makesTheSame(storageClass, savedClass))
     return { reason: `storage class ${name} is not as it was saved` };
   const needed = secretsForClaim(storageClass, saved);
   if (inWords(needed) !== inWords(secretsForClaim(storageClass, claim)))

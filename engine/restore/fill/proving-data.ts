@@ -15,6 +15,7 @@ export async function proveData(
   deps: JobDeps,
   context: JobContext,
 ): Promise<void> {
+  notFromCopies(later);
   const claims = [
     ...fillers.map(({ volume, filler }) => ({ into: dataForFiller(filler), of: dataFor(volume) })),
     ...[...later.map(({ volume }) => volume), ...staying].map((volume) => ({
@@ -24,7 +25,8 @@ export async function proveData(
   ];
   if (claims.length === 0) return;
   await prove(claims, deps, context);
-  context.info(`the storage has all ${claims.length} snapshots`);
+  const snapshots = claims.filter(({ of }) => of.data.kind === "snapshot");
+  context.info(`the storage has all ${snapshots.length} snapshots`);
 }
 
 /** Says which claims are filled when the applications have stopped, and why; proves the data of those that were planned otherwise. */
@@ -34,6 +36,7 @@ export async function reportFilledLater(
   deps: JobDeps,
   context: JobContext,
 ): Promise<void> {
+  notFromCopies(later);
   const unproven = later.filter(({ volume }) => !plan.later.some((planned) => planned.volume === volume));
   await prove(
     unproven.map(({ volume }) => ({ into: dataFor(volume), of: dataFor(volume) })),
@@ -45,6 +48,18 @@ export async function reportFilledLater(
     const names = claims.map(({ volume }) => `${volume.namespace}/${volume.claim}`);
     context.info(`filled only after the applications stop, because ${reason}: claims ${listed(names)}`, "DRS-R065");
   }
+}
+
+/** A claim that is made when the applications have stopped is there at once, and a copy takes its time. */
+function notFromCopies(later: readonly LaterClaim[]): void {
+  const claims = later.filter(({ volume }) => volume.copy !== undefined);
+  if (claims.length === 0) return;
+  const reasons = claims.map(({ volume: { namespace, claim }, reason }) => `${namespace}/${claim}: ${reason}`);
+  throw new DrsError(
+    "FAILED_PRECONDITION",
+    `claims cannot be filled from their copies, which is done while the applications run: ${reasons.join("; ")}`,
+    { id: "DRS-V010" },
+  );
 }
 
 interface Proof {

@@ -76,7 +76,10 @@ export async function restoreClaims(
   if (!source.isRollback)
     for (const { message } of await failureOf(() => releaseHandedOver(deps, context)))
       context.info(`${message}; tried again at the end`);
-  if (volumes.length > 0) context.info(`restored ${volumes.length} claims from their snapshots`);
+  if (volumes.length > 0)
+    context.info(
+      `restored ${volumes.length} claims from their snapshots${source.copies.size > 0 ? " and copies" : ""}`,
+    );
 }
 
 /** Makes the claims that are not there, or not this restore's; gives the volumes of those that bind without a pod. */
@@ -146,6 +149,13 @@ async function fillNow(deps: JobDeps, context: JobContext, wishes: readonly Wish
   const { cluster } = deps;
   const { signal } = context;
   const request = dataRequest(deps, context);
+  const fromCopies = wishes.filter(({ volume }) => volume.copy !== undefined).map(({ volume }) => keyOf(volume));
+  if (fromCopies.length > 0)
+    throw new DrsError(
+      "FAILED_PRECONDITION",
+      `what was filled from copies is gone: claims ${fromCopies.join(", ")}; restore again`,
+      { id: "DRS-V011" },
+    );
   const wanted = wishes.map(({ volume, archived, claim }) => {
     const spec = { ...(claim["spec"] as Record<string, unknown>) };
     delete spec["selector"]; // the provisioner would refuse it

@@ -6,6 +6,7 @@ import type { JobContext } from "../../jobs/phase.ts";
 import type { RestorePlan } from "../../model.ts";
 import { notedScope, rollbackScope } from "./resolving-scope.ts";
 import { Scope } from "../source/scope.ts";
+import { type ChosenCopies, chosenCopies } from "../source/chosen-copies.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
 import { SavedIndex } from "../source/saved-index.ts";
 
@@ -28,7 +29,7 @@ export async function provenSource(
   index = new SavedIndex(),
 ): Promise<RestoreSource> {
   const reader = await archives.openAgain(folderOf(context.job.backupCrn), context.signal);
-  return sourceOf(reader, notedScope(reader, plan, context), "", index);
+  return sourceOf(reader, notedScope(reader, plan, context), "", index, chosenCopies(context));
 }
 
 /** The control plane before the restore. */
@@ -37,9 +38,15 @@ export async function safetySource({ archives }: JobDeps, context: JobContext): 
   return sourceOf(reader, rollbackScope(reader.manifest.includedNamespaces, context), "back/", new SavedIndex());
 }
 
-function sourceOf(reader: ArchiveReader, scope: Scope, notesPrefix: string, index: SavedIndex): RestoreSource {
+function sourceOf(
+  reader: ArchiveReader,
+  scope: Scope,
+  notesPrefix: string,
+  index: SavedIndex,
+  copies: ChosenCopies = new Map(),
+): RestoreSource {
   const { targetNamespaces } = scope;
-  return { reader, scope, targetNamespaces, isRollback: notesPrefix !== "", notesPrefix, index };
+  return { reader, scope, targetNamespaces, isRollback: notesPrefix !== "", notesPrefix, index, copies };
 }
 
 function folderOf(crn: string): string {

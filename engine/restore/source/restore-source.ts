@@ -8,6 +8,7 @@ import { resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { parseExact } from "../../kubernetes/exact-json.ts";
 import type { RawObject } from "../../kubernetes/raw-object.ts";
 import { archivedObjects, checkedObject } from "./archived-objects.ts";
+import { type ChosenCopies, keyOf } from "./chosen-copies.ts";
 import type { SavedIndex } from "./saved-index.ts";
 import type { Scope } from "./scope.ts";
 
@@ -25,6 +26,8 @@ export interface RestoreSource {
   /** Put before the keys of all notes. */
   readonly notesPrefix: string;
   readonly index: SavedIndex;
+  /** The volumes that are filled from their copies. */
+  readonly copies: ChosenCopies;
 }
 
 /** The parts of the kinds with these names, in the order of the names. */
@@ -82,10 +85,17 @@ export function savedObject({ reader, scope }: ScopedArchive, part: Part, raw: R
 }
 
 /** The volumes in the scope; `namespace` and `claim` name the claim that each goes to. */
-export function volumesOf({ reader, scope }: ScopedArchive): readonly SavedVolume[] {
+export function volumesOf({
+  reader,
+  scope,
+  copies,
+}: ScopedArchive & Partial<Pick<RestoreSource, "copies">>): readonly SavedVolume[] {
   return reader.manifest.volumes.flatMap((volume) => {
     const isIn = scope.has(persistentVolumeClaims, { namespace: volume.namespace, name: volume.claim });
-    return isIn ? [{ ...volume, namespace: scope.targetOf(volume.namespace) ?? volume.namespace }] : [];
+    if (!isIn) return [];
+    const copy = copies?.get(keyOf(volume));
+    const placed = { ...volume, namespace: scope.targetOf(volume.namespace) ?? volume.namespace };
+    return [copy ? { ...placed, copy } : placed];
   });
 }
 

@@ -10,6 +10,7 @@ import type { RestorePlan } from "../../model.ts";
 import { restoreRights } from "../../objects/rights-needed.ts";
 import { belongToControlPlane, verifyContents } from "../source/archive-contents.ts";
 import { dryRun } from "./dry-run.ts";
+import { chooseData } from "../fill/choosing-data.ts";
 import { fillFirst } from "../fill/fill-first.ts";
 import { fillSiteOf, planFilling } from "../fill/fill-plan.ts";
 import { proveData, reportFilledLater } from "../fill/proving-data.ts";
@@ -64,7 +65,8 @@ export async function preValidation(
   const rights = restoreRights({ ...discovery, saved: reader.parts, namespaces, statusOf });
   await checkRights(cluster, "a restore", rights, limits.clusterConcurrency, signal);
   if (await context.claimControlPlane()) return preValidation(archive, deps, context, plan);
-  const source = isWhole(plan) ? archive : await scoped(archive, plan, selected, { cluster, discovery }, context);
+  const inScope = isWhole(plan) ? archive : await scoped(archive, plan, selected, { cluster, discovery }, context);
+  const source = await chooseData(inScope, deps, context);
   const definitions = await savedDefinitions(source, cluster, signal);
   kindsAreServed(await partsInScope(source, signal), discovery, definitions, context);
   await claimsCanBeFilled(source, deps, context);

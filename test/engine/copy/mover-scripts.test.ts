@@ -25,14 +25,14 @@ async function run(script: string, { opens = "", args = [] as readonly string[] 
   writeFileSync(join(keys, "01"), "old");
   const calls = join(folder, "calls");
   writeFileSync(calls, "");
-  const here = script.replaceAll("/drs/keys", keys).replaceAll("/tmp/error", join(folder, "error"));
+  const here = script.replaceAll("/drs/keys", keys);
   const env = { PATH: `${bin}:/usr/bin:/bin`, CALLS: calls, OPENS: opens };
-  const { code, stdout } = await promisify(execFile)("sh", ["-c", here, "mover", ...args], { env }).then(
-    (done) => ({ code: 0, stdout: done.stdout }),
-    (error: { code: number; stdout: string }) => error,
+  const { code, stderr } = await promisify(execFile)("sh", ["-c", here, "mover", ...args], { env }).then(
+    (done) => ({ code: 0, stderr: done.stderr }),
+    (error: { code: number; stderr: string }) => error,
   );
   const seen = readFileSync(calls, "utf8").trim().split("\n");
-  return { code, stdout, seen: seen.map((line) => line.replaceAll(keys, "KEYS")) };
+  return { code, stderr, seen: seen.map((line) => line.replaceAll(keys, "KEYS")) };
 }
 
 test("a repository is made with the current password where there is none", async () => {
@@ -53,8 +53,8 @@ test("a repository that the current key opens is left as it is", async () => {
 });
 
 test("a mover ends with restic's own exit code and words when no key opens the repository", async () => {
-  const { code, stdout, seen } = await run(backupFilesScript, { opens: "another's" });
-  expect([code, stdout]).toEqual([12, '{"code":12}\n']);
+  const { code, stderr, seen } = await run(backupFilesScript, { opens: "another's" });
+  expect([code, stderr]).toEqual([12, '{"code":12}\n'.repeat(2)]);
   expect(seen).toHaveLength(2);
 });
 

@@ -20,6 +20,7 @@ export class SimulatedRestic {
     const { script, args } = commandOf(spec ?? {});
     if (script.includes("restic init")) return this.#prepare();
     if (script.includes("restic forget")) return this.#forget(args);
+    if (script.includes("restic restore")) return this.#restore(args, volumes.get("data") ?? new Map());
     const path = args.at(-1) ?? "";
     return this.instead.get(path) ?? this.#backup(args, path, volumes.get("data") ?? new Map());
   };
@@ -32,6 +33,18 @@ export class SimulatedRestic {
   #forget([, tag = ""]: readonly string[]): ProgramState {
     this.snapshots = this.snapshots.filter(({ tags }) => !tags.includes(tag));
     return { exitCode: 0, log: ["[]"] };
+  }
+
+  #restore([id = ""]: readonly string[], files: Map<string, Buffer>): ProgramState {
+    const other = this.instead.get(id);
+    if (other) return other;
+    const snapshot = this.snapshots.find((one) => one.id === id);
+    if (!snapshot) {
+      const message = `Fatal: failed to find snapshot: no matching ID found for prefix "${id}"`;
+      return { exitCode: 1, log: [JSON.stringify({ message_type: "exit_error", code: 1, message })] };
+    }
+    for (const [path, bytes] of snapshot.files) files.set(path, bytes);
+    return { exitCode: 0, log: ['{"message_type":"summary","total_files":1,"files_restored":1}'] };
   }
 
   #backup(args: readonly string[], path: string, files: ReadonlyMap<string, Buffer>): ProgramState {

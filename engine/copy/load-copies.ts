@@ -1,0 +1,72 @@
+import type { CopyData } from "../archive/format.ts";
+import { DrsError } from "../errors.ts";
+import type { JobDeps } from "../jobs/deps.ts";
+import type { JobContext } from "../jobs/phase.ts";
+import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import type { ClaimData } from "../volumes/volume-data.ts";
+import { timesOf } from "./copy-deps.ts";
+import type { Mover, MoverPlace } from "./mover-job.ts";
+import { restoredFolder, restoreDeviceScript, restoreFilesScript } from "./mover-scripts.ts";
+import { clearUp, layOut } from "./mover-set.ts";
+import { type MoverRequest, removeMover, runMover } from "./run-mover.ts";
+
+/**
+ * Brings the data of copies into claims that are bound and empty, each by a mover that reads again what it has written. Gives
+ * those that are not full, and why. No mover stays. UNAVAILABLE for what may pass. May run again.
+ */
+export async function loadCopies<One extends ClaimData<CopyData>>(
+  deps: JobDeps,
+  context: JobContext,
+  claims: readonly One[],
+): Promise<ReadonlyMap<One, string>> {
+  const reasons = new Map<One, string>();
+  const [first] = claims;
+  const { copies, cluster, limits } = deps;
+  if (first === undefined) return reasons;
+  if (copies === undefined) return new Map(claims.map((one) => [one, "copies are off (--copies)"]));
+  const { job, signal } = context;
+  const place: MoverPlace = {
+    copies: copies.config,
+    namespace: first.namespace,
+    uuid: job.uuid,
+    controlPlane: job.entity,
+  };
+  const request: MoverRequest = { cluster, place, times: timesOf(copies), signal };
+  await layOut(request, copies);
+  await forEachInFlight(claims, copies.config.concurrency, async (one) => {
+    const { failure } = await runMover(request, loader(one), () => context.progressed());
+    await stopped(request, one.claim, limits.podsStopTimeout);
+    if (failure !== undefined) reasons.set(one, failure);
+  });
+  await clearUp(request, limits.podsStopTimeout);
+  return reasons;
+}
+
+/** Removes the movers that bring data into claims, and what they have in common: nothing else keeps the claims then. May run again. */
+export async function stopLoading(
+  { cluster, limits }: Pick<JobDeps, "cluster" | "limits">,
+  { job, signal }: Pick<JobContext, "job" | "signal">,
+  claims: readonly ClaimData<CopyData>[],
+): Promise<void> {
+  for (const { namespace, claim } of claims)
+    await stopped({ cluster, place: { namespace, uuid: job.uuid }, signal }, claim, limits.podsStopTimeout);
+  for (const namespace of new Set(claims.map((one) => one.namespace)))
+    await clearUp({ cluster, place: { namespace, uuid: job.uuid }, signal }, limits.podsStopTimeout);
+}
+
+async function stopped(request: Parameters<typeof removeMover>[0], name: string, timeoutMs: number): Promise<void> {
+  const left = await removeMover(request, name, timeoutMs);
+  if (left.length === 0) return;
+  throw new DrsError(
+    "FAILED_PRECONDITION",
+    `pods of movers are still there ${timeoutMs / 1000} s after their deletion: ${left.join(", ")}`,
+    { id: "DRS-V006" },
+  );
+}
+
+function loader({ claim, data: { snapshotId, path, mode } }: ClaimData<CopyData>): Mover {
+  const volume = { claim, mode, path: `${restoredFolder}${path}`, isFilled: true };
+  return mode === "Block"
+    ? { name: claim, script: restoreDeviceScript, args: [snapshotId, path], volume }
+    : { name: claim, script: restoreFilesScript, args: [snapshotId], volume };
+}

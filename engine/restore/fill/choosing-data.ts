@@ -1,0 +1,67 @@
+import { backupFolder } from "../../archive/archive-paths.ts";
+import type { CopyData, SavedVolume } from "../../archive/format.ts";
+import { uuidOf } from "../../crn.ts";
+import { DrsError } from "../../errors.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { listed } from "../../objects/listed.ts";
+import { checkData, classFor, dataFor, releaseData } from "../../volumes/saved-data.ts";
+import { existingClasses } from "../../volumes/storage-classes.ts";
+import { chooseCopies, keyOf } from "../source/chosen-copies.ts";
+import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
+import { dataRequest, noteImported } from "./imported-data.ts";
+
+/**
+ * Says where the data of each volume comes from: from its snapshot where that can be used, else from its copy, if it has one and
+ * copies are on. Gives the source with it, which is noted. May run again.
+ */
+export async function chooseData(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<RestoreSource> {
+  const { archives, copies } = deps;
+  if (copies === undefined) return source;
+  const known = await archives.copies(backupFolder(uuidOf(context.job.backupCrn)), context.signal);
+  const byClaim = new Map(
+    (known?.volumes ?? []).map(({ namespace, claim, snapshotId, mode }) => {
+      const path = `/volumes/${namespace}/${claim}`;
+      return [keyOf({ namespace, claim }), { kind: "copy", snapshotId, path, mode } satisfies CopyData] as const;
+    }),
+  );
+  const volumes = source.reader.manifest.volumes.filter(
+    (volume) => byClaim.has(keyOf(volume)) && source.scope.targetOf(volume.namespace) !== undefined,
+  );
+  const faults = await faultsOf(volumes, source, deps, context);
+  const chosen = new Map<string, CopyData>();
+  for (const [key, copy] of byClaim) if (faults.has(key)) chosen.set(key, copy);
+  chooseCopies(context, chosen);
+  for (const [reason, claims] of Map.groupBy(chosen.keys(), (key) => faults.get(key)))
+    context.info(`filled from copies, as their snapshots cannot be used (${reason}): claims ${listed(claims)}`);
+  return { ...source, copies: chosen };
+}
+
+/** Why snapshots cannot be used, by claim. Nothing is left of the look in the cluster. */
+async function faultsOf(
+  volumes: readonly SavedVolume[],
+  source: RestoreSource,
+  deps: JobDeps,
+  context: JobContext,
+): Promise<ReadonlyMap<string, string>> {
+  const classes = [...(await existingClasses(deps.cluster, context.signal))];
+  for await (const { object } of objectsOf(source, partsOf(source, ["storageclasses.storage.k8s.io"]), context.signal))
+    classes.push(object);
+  const [fillable, classless] = [
+    volumes.filter((volume) => classFor(volume, classes)),
+    volumes.filter((volume) => !classFor(volume, classes)),
+  ];
+  const faults = new Map(classless.map((volume) => [keyOf(volume), "no storage class has their driver"]));
+  if (fillable.length === 0) return faults;
+  const request = dataRequest(deps, context);
+  const claims = fillable.map(dataFor);
+  noteImported(context, claims);
+  try {
+    for (const [claim, fault] of await checkData(request, claims)) faults.set(claim, fault);
+  } catch (error) {
+    if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
+    for (const { namespace, claim } of claims) faults.set(keyOf({ namespace, claim }), error.message);
+  }
+  await releaseData(request, claims);
+  return faults;
+}

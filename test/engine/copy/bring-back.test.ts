@@ -1,0 +1,84 @@
+import { expect, test } from "vitest";
+import { copyingScene, copyOf, ends, filesOf, goOn, leftovers } from "./copying-scene.ts";
+import { SimulatedRestic } from "./simulated-restic.ts";
+
+/** A control plane with a backup that is copied, and another content since; its snapshots are lost. */
+async function lost() {
+  const restic = new SimulatedRestic();
+  const scene = await copyingScene(restic);
+  const files = filesOf(scene);
+  const backup = await scene.backup();
+  await ends(scene, copyOf(scene, backup.crn));
+  const { volumes } = scene.simulator;
+  volumes.write("cdp", "cdp-artifacts", "charts/index.yaml", "overwritten");
+  volumes.remove("vault-system", "data-vault-0", "core/_master");
+  volumes.loseSnapshots();
+  return { restic, scene, files, backup };
+}
+
+test("volumes whose snapshots are gone are restored from their copies, while the applications run", async () => {
+  const { scene, files, backup } = await lost();
+  const restore = await scene.restore(backup.crn);
+  expect([restore.state, restore.errors, restore.warnings]).toEqual(["COMPLETED", [], []]);
+  expect(filesOf(scene)).toEqual(files);
+  const log = scene.engine.getLogs(restore.crn);
+  expect(log).toMatch(/filled from copies, as their snapshots cannot be used \(.*\): claims .*cdp\/cdp-artifacts/);
+  expect(log.indexOf("filled 3 volumes")).toBeLessThan(log.indexOf("STOPPING_APPS phase started"));
+  expect(await leftovers(scene)).toEqual([]);
+});
+
+test("a snapshot that can be used comes before the copy", async () => {
+  const restic = new SimulatedRestic();
+  const scene = await copyingScene(restic);
+  const files = filesOf(scene);
+  const backup = await scene.backup();
+  await ends(scene, copyOf(scene, backup.crn));
+  restic.snapshots = [];
+  scene.simulator.volumes.write("cdp", "cdp-artifacts", "charts/index.yaml", "overwritten");
+  const restore = await scene.restore(backup.crn);
+  expect([restore.state, restore.errors]).toEqual(["COMPLETED", []]);
+  expect(filesOf(scene)).toEqual(files);
+});
+
+test("a copy that is gone too fails the restore before anything is touched, with the claim and the reason", async () => {
+  const { restic, scene, backup } = await lost();
+  restic.snapshots = restic.snapshots.filter(({ path }) => path !== "/volumes/cdp/cdp-artifacts");
+  const before = await scene.picture();
+  const volumes = scene.simulator.volumes.volumeHandles();
+  const restore = await scene.restore(backup.crn);
+  expect([restore.state, restore.phase]).toEqual(["FAILED", "FINISHED"]);
+  expect(restore.errors.map(({ text }) => text).join()).toMatch(
+    /cannot be filled from their copies.*cdp\/cdp-artifacts: .*no matching ID found/,
+  );
+  expect(await scene.picture()).toEqual(before);
+  expect(await leftovers(scene)).toEqual([]);
+  expect(scene.simulator.volumes.volumeHandles()).toEqual(volumes);
+});
+
+test("a restore goes on after a restart with the movers that bring data back", async () => {
+  const { restic, scene, files, backup } = await lost();
+  const [{ id } = { id: "" }] = restic.snapshots;
+  restic.instead.set(id, { log: ['{"message_type":"status","bytes_restored":1,"total_bytes":2}'] });
+  const crn = await scene.startRestore(backup.crn);
+  const jobs = "/apis/batch/v1/namespaces/drs/jobs";
+  await scene.until(async () => (await scene.names(jobs)).length === 1);
+  await scene.restart({ meanwhile: () => restic.instead.clear() });
+  await goOn(scene);
+  const restore = await scene.restored(crn);
+  expect([restore.state, restore.errors]).toEqual(["COMPLETED", []]);
+  expect(filesOf(scene)).toEqual(files);
+  expect(await leftovers(scene)).toEqual([]);
+});
+
+test("a restore that is cancelled while data is brought back leaves nothing of it", async () => {
+  const { restic, scene, backup } = await lost();
+  for (const { id } of restic.snapshots) restic.instead.set(id, { log: [] });
+  const volumes = scene.simulator.volumes.volumeHandles();
+  const crn = await scene.startRestore(backup.crn);
+  await scene.until(async () => (await scene.names("/apis/batch/v1/namespaces/drs/jobs")).length === 2);
+  scene.engine.cancelJob({ crn, caller: { name: "alice", requestId: "" } });
+  const restore = await scene.restored(crn);
+  expect(restore.errors.map(({ text }) => text)).toEqual(["the restore was cancelled by alice"]);
+  expect(await leftovers(scene)).toEqual([]);
+  await scene.until(() => scene.simulator.volumes.volumeHandles().length === volumes.length);
+});
