@@ -74,7 +74,7 @@ test("safety archives and half-made backups that belong to no job are reported a
   await smallEngine(folder, { logger: { info() {}, warn, error() {} } });
   expect(warn.mock.calls).toEqual(
     [`safety/${foreign}`, `backups/${foreign}`].map((name) => [
-      { folder: name },
+      { folder: name, code: "DRS-A013" },
       expect.stringContaining("belongs to no job of this service"),
     ]),
   );
