@@ -36,7 +36,7 @@ test("a restore of which the cluster refuses nearly everything rolls back, and n
   expect(restore.state).toBe("FAILED");
   expect(texts(restore.errors).at(-1)).toBe(rolledBack);
   expect(texts(restore.errors).at(-2)).toMatch(
-    /^the cluster refuses \d\d objects, more than a restore may be without \(--max-refused-objects 5\): nobody answers for webhook validate.kyverno.svc-fail$/,
+    /^the cluster refuses \d\d objects, more than a restore may leave out \(--max-refused-objects 5\): nobody answers for webhook validate.kyverno.svc-fail$/,
   );
   expect(restore.errors.length).toBeLessThan(5 + 16 + 2);
   expect(left(before, await scene.picture())).toEqual([]);
