@@ -5,6 +5,7 @@ import type { RestorePlan } from "../../../engine/model.ts";
 import { eventually } from "../support/eventually.ts";
 import { claimFolder } from "../support/volumes.ts";
 import { EnginePlane } from "./engine-plane.ts";
+import { container, store, web } from "./store-and-web.ts";
 
 const main = "partial";
 const vault = "partial-vault";
@@ -13,7 +14,7 @@ let backupCrn: string;
 
 beforeAll(async () => {
   plane = await EnginePlane.open(main);
-  await plane.create(main, store, web, other);
+  await plane.create(main, store(), web, binding, other);
   await plane.create(vault, other);
   for (const name of ["web", "other"]) await plane.isUp(main, "deployments", name);
   await plane.isUp(main, "statefulsets", "store");
@@ -102,65 +103,12 @@ async function fileOfStore(): Promise<string> {
   return join(await claimFolder(plane.cluster, main, "data-store-0"), "file");
 }
 
-const container = (more = "") => `containers: [{ name: main, image: main${more} }]`;
-
-const store = `
-apiVersion: v1
-kind: Service
-metadata: { name: store }
-spec: { clusterIP: None, selector: { app: store } }
----
-apiVersion: apps/v1
-kind: StatefulSet
-metadata: { name: store }
-spec:
-  serviceName: store
-  selector: { matchLabels: { app: store } }
-  template:
-    metadata: { labels: { app: store } }
-    spec: { ${container(", volumeMounts: [{ name: data, mountPath: /data }]")} }
-  volumeClaimTemplates:
-    - metadata: { name: data }
-      spec: { accessModes: [ReadWriteOnce], resources: { requests: { storage: 1Mi } } }
-`;
-
-const web = `
-apiVersion: v1
-kind: ServiceAccount
-metadata: { name: web }
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: { name: web }
-rules: [{ apiGroups: [""], resources: [configmaps], verbs: [get] }]
----
+const binding = `
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: { name: web }
 roleRef: { apiGroup: rbac.authorization.k8s.io, kind: Role, name: web }
 subjects: [{ kind: ServiceAccount, name: web, namespace: ${main} }]
----
-apiVersion: v1
-kind: ConfigMap
-metadata: { name: web }
-data: { level: info }
----
-apiVersion: v1
-kind: Secret
-metadata: { name: web }
-stringData: { key: saved }
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: web }
-spec:
-  replicas: 2
-  selector: { matchLabels: { app: web } }
-  template:
-    metadata: { labels: { app: web } }
-    spec:
-      serviceAccountName: web
-      ${container(", envFrom: [{ configMapRef: { name: web } }, { secretRef: { name: web } }]")}
 `;
 
 const other = `

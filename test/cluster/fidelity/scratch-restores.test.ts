@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { KubernetesObject } from "../support/kubernetes-client.ts";
 import { claimFolder, treeDigest } from "../support/volumes.ts";
 import { EnginePlane, versionOf } from "./engine-plane.ts";
+import { store, web } from "./store-and-web.ts";
 
 const main = "scratch";
 const vault = "scratch-vault";
@@ -20,9 +21,9 @@ beforeAll(async () => {
   plane = await EnginePlane.open(main);
   await plane.cluster.kubectl("create", "namespace", bystander);
   await plane.cluster.kubectl("apply", "-f", await file("scratch-cluster", clusterScoped));
-  await plane.create(main, store, web);
-  await plane.create(vault, web);
-  await plane.create(bystander, web);
+  await plane.create(main, store("priorityClassName: scratch-example, "), ways, web, service);
+  await plane.create(vault, web, service);
+  await plane.create(bystander, web, service);
   await plane.cluster.kubectl("--namespace", main, "create", "-f", await file("scratch-gadget", gadget));
   for (const namespace of [main, vault, bystander]) await plane.isUp(namespace, "deployments", "web");
   await plane.isUp(main, "statefulsets", "store");
@@ -165,29 +166,15 @@ metadata: { name: one, finalizers: [scratch.example/tears-down] }
 spec: { size: 1 }
 `;
 
-const container = (more = "") => `containers: [{ name: main, image: main${more} }]`;
-
-const store = `
+const service = `
 apiVersion: v1
 kind: Service
-metadata: { name: store }
-spec: { clusterIP: None, selector: { app: store } }
----
-apiVersion: apps/v1
-kind: StatefulSet
-metadata: { name: store }
-spec:
-  serviceName: store
-  selector: { matchLabels: { app: store } }
-  template:
-    metadata: { labels: { app: store } }
-    spec:
-      priorityClassName: scratch-example
-      ${container(", volumeMounts: [{ name: data, mountPath: /data }]")}
-  volumeClaimTemplates:
-    - metadata: { name: data }
-      spec: { accessModes: [ReadWriteOnce], resources: { requests: { storage: 1Mi } } }
----
+metadata: { name: web }
+spec: { type: NodePort, ports: [{ port: 80 }], selector: { app: web } }
+`;
+
+/** What others, the vault and outside reach it by. */
+const ways = `
 apiVersion: v1
 kind: Service
 metadata: { name: balanced }
@@ -212,42 +199,4 @@ roleRef: { apiGroup: rbac.authorization.k8s.io, kind: Role, name: web }
 subjects:
   - { kind: ServiceAccount, name: web, namespace: ${main} }
   - { kind: Group, name: "system:serviceaccounts:${vault}", apiGroup: rbac.authorization.k8s.io }
-`;
-
-const web = `
-apiVersion: v1
-kind: ServiceAccount
-metadata: { name: web }
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: { name: web }
-rules: [{ apiGroups: [""], resources: [configmaps], verbs: [get] }]
----
-apiVersion: v1
-kind: ConfigMap
-metadata: { name: web }
-data: { level: info }
----
-apiVersion: v1
-kind: Secret
-metadata: { name: web }
-stringData: { key: saved }
----
-apiVersion: v1
-kind: Service
-metadata: { name: web }
-spec: { type: NodePort, ports: [{ port: 80 }], selector: { app: web } }
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: web }
-spec:
-  replicas: 2
-  selector: { matchLabels: { app: web } }
-  template:
-    metadata: { labels: { app: web } }
-    spec:
-      serviceAccountName: web
-      ${container(", envFrom: [{ configMapRef: { name: web } }, { secretRef: { name: web } }]")}
 `;
