@@ -34,8 +34,6 @@ export interface SavingRequest {
   readonly onListed?: (type: DiscoveredResource, namespace: string, bytes: Buffer) => void;
   /** Called for every saved object in the namespaces. */
   readonly onObject?: (type: ResourceType, object: KubernetesObject) => void;
-  /** Called when all objects in the namespaces were listed; what is written of them may not be durable yet. */
-  readonly onAllListed?: () => void;
   /** Called after each kind, for the log. */
   readonly onPart: (part: Part) => void;
   /** Called for each object that is left out because the cluster makes it itself. */
@@ -63,13 +61,7 @@ export async function saveNamespaces(request: SavingRequest): Promise<readonly P
   await save(namespaceType, existingNamespaces(cluster, namespaces, signal));
   const kinds = await occupiedKinds(cluster, savedResources(discovery, namespaces), namespaces, kindsAtOnce, signal);
   const unselecting = new Set<string>();
-  let unlisted = kinds.length;
-  const listed = async function* (objects: AsyncIterable<SavableObject>) {
-    yield* objects;
-    if (--unlisted === 0) request.onAllListed?.();
-  };
-  const saveKind = (kind: DiscoveredResource) =>
-    save(kind, listed(savedObjects(request, kind, { needs, unselecting })));
+  const saveKind = (kind: DiscoveredResource) => save(kind, savedObjects(request, kind, { needs, unselecting }));
   // Services first: which endpoints are the cluster's depends on them.
   for (const services of kinds.filter(isService)) await saveKind(services);
   await forEachInFlight(

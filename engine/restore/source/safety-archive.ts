@@ -15,14 +15,13 @@ import { type ServedType, servedType } from "../../kinds/served-types.ts";
 /**
  * Saves the objects that the restore will replace, in case it must roll back: also the cluster-scoped ones of the
  * backup that nothing in the namespaces uses now. Their volumes are retained instead. Its observations are in the source's
- * index when it calls `onSeen`, while what it has written becomes durable.
+ * index afterwards.
  */
 export async function saveForSafety(
   source: RestoreSource,
   discovery: Discovery,
   { cluster, storage, archives, controlPlane }: JobDeps,
   context: JobContext,
-  onSeen: () => void,
 ): Promise<void> {
   const { job, signal } = context;
   const { targetNamespaces: namespaces } = source;
@@ -33,12 +32,9 @@ export async function saveForSafety(
   );
   const writer = archives.writer(safetyFolder(job.uuid));
   const onListed = await seeing(source, discovery, signal);
-  const onAllListed = () => {
-    source.index.seen.end();
-    onSeen();
-  };
-  const request = { cluster, discovery, writer, namespaces, further, signal, onListed, onAllListed };
-  const parts = await saveNamespaces({ ...request, onPart: () => {} });
+  const request = { cluster, discovery, writer, namespaces, further, signal, onListed, onPart: () => {} };
+  const parts = await saveNamespaces(request);
+  source.index.seen.end();
   await writer.writeManifest(
     {
       formatVersion,

@@ -78,25 +78,13 @@ export async function preValidation(
   for (const loss of losses)
     if (source.scope.has(loss.type, loss.metadata)) await reportNotAsSaved(cluster, context, loss);
   const look = async () => {
-    await savingWhile(
-      (onSeen) => saveForSafety(source, discovery, deps, context, onSeen),
-      () => dryRun(source, discovery, definitions, deps, context),
-    );
+    await saveForSafety(source, discovery, deps, context);
+    await dryRun(source, discovery, definitions, deps, context);
     return Date.now();
   };
   const looked = await look();
   await reportFilledLater(await fillFirst(filling, deps, context), filling, deps, context);
   if (Date.now() - looked > Math.min(freshMs, limits.snapshotTimeout)) await look();
-}
-
-/** Saves, and does what follows as soon as all was seen: a storage may take a while until what it has is durable. */
-async function savingWhile(save: (onSeen: () => void) => Promise<void>, follow: () => Promise<void>): Promise<void> {
-  const seen = Promise.withResolvers<void>();
-  const saving = save(seen.resolve);
-  const following = Promise.race([seen.promise, saving]).then(follow);
-  // Neither is at work any more when the other's failure is met.
-  for (const result of await Promise.allSettled([saving, following]))
-    if (result.status === "rejected") throw result.reason;
 }
 
 /** When filling volumes took longer than this, the live objects are saved and tried again. */

@@ -60,33 +60,3 @@ test("what somebody changes, deletes or recreates while a restore runs is as sav
   expect(await scene.restored(crn)).toMatchObject({ state: "COMPLETED", errors: [] });
   for (const [name, data] of before) expect((await scene.get(`${configMaps}/${name}`))["data"]).toEqual(data);
 });
-
-test("what a restore will do is tried while the storage makes the safety archive durable, which is waited for before anything is stopped", async () => {
-  const scene = await Scene.open();
-  const backup = await scene.backup();
-  const [changed] = await ownConfigMaps(scene);
-  await scene.change(`${configMaps}/${changed}`, { data: { stray: "x" } });
-  const tried = Promise.withResolvers<void>();
-  const durable = Promise.withResolvers<void>();
-  scene.simulator.intercept(({ method, path, query }) => {
-    if (method === "PUT" && path === `${configMaps}/${changed}` && query.has("dryRun")) tried.resolve();
-    return undefined;
-  });
-  type Write = (...all: Parameters<FilesystemArchiveStorage["write"]>) => Promise<void>;
-  const write = Reflect.get(FilesystemArchiveStorage.prototype, "write") as Write;
-  vi.spyOn(FilesystemArchiveStorage.prototype, "write").mockImplementation(async function (
-    this: FilesystemArchiveStorage,
-    key,
-    content,
-    signal,
-  ) {
-    await write.call(this, key, content, signal);
-    if (/^safety\/.*\.configmaps\./.test(key)) await durable.promise;
-  });
-  const crn = await scene.startRestore(backup.crn);
-  await tried.promise;
-  await scene.until(() => scene.engine.getLogs(crn).includes("the API server would take all"));
-  expect(scene.engine.getLogs(crn)).not.toContain("STOPPING_APPS");
-  durable.resolve();
-  expect(await scene.restored(crn)).toMatchObject({ state: "COMPLETED", warnings: [], errors: [] });
-});
