@@ -88,7 +88,7 @@ test.runIf(all)("a restore that kills the service each time as it rolls back say
   expect(texts(errors)).toEqual([
     expect.stringContaining("did not come up"),
     expect.stringMatching(
-      /given up: .* during the clean-up after the failure in STARTING_APPS.*under safety\/.*pvc-\S+ of cdp\/uploads.*docs\/operations.md/,
+      /abandoned: .* during the clean-up after the failure in STARTING_APPS.*under safety\/.*pvc-\S+ of cdp\/uploads.*docs\/operations.md/,
     ),
   ]);
 });

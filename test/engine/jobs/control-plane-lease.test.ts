@@ -189,7 +189,7 @@ test("a job that waits for another service can be cancelled", async () => {
   const work = job({ PRE_VALIDATION: async (context) => void (await context.claimControlPlane()) });
   const runner = createRunner(store, { backup: work }, { lease: second.lease });
   runner.start();
-  await vi.waitFor(() => expect(renderLog(store.logs, 1)).toContain("waits for a/one/1"), 20_000);
+  await vi.waitFor(() => expect(renderLog(store.logs, 1)).toContain("waiting for a/one/1"), 20_000);
   const waiting = store.jobs.get(crn);
   if (waiting) cancel({ store, logger: silentLogger, clock: () => new Date() }, waiting, { name: "", requestId: "" });
   runner.stopCancelled(crn);

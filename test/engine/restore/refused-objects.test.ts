@@ -99,7 +99,7 @@ test("what may not be changed once it is there is an error that names it, and th
     expect.stringMatching(`^cdp: LimitRange limits is not as saved, and stays as it is: PUT .*${policy}$`),
     expect.stringMatching("^not everything was restored. The objects that were there before are in .*safety/"),
   ]);
-  expect(scene.engine.getLogs(crn)).not.toContain("going back");
+  expect(scene.engine.getLogs(crn)).not.toContain("rolling back");
   expect(await scene.get("/apis/apps/v1/namespaces/cdp/deployments/cdp-console")).toMatchObject({
     status: { readyReplicas: 2 },
   });

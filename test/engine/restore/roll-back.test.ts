@@ -242,7 +242,7 @@ test("a restore whose clean-up fails leaves the restored control plane alone", a
     method === "PATCH" && replaced.some((name) => path.endsWith(`/${name}`)) ? forbidden : undefined,
   );
   await scene.restored(crn);
-  expect(scene.engine.getLogs(crn)).not.toContain("going back");
+  expect(scene.engine.getLogs(crn)).not.toContain("rolling back");
   expect(left(before, await scene.picture()).filter((line) => !line.startsWith("PersistentVolume of"))).toEqual([]);
 });
 
@@ -283,7 +283,7 @@ test("a claim that its application recreates when it is up does not undo the res
   crn = await scene.startRestore(backup.crn);
   const restore = await scene.restored(crn);
   expect(texts(restore.errors)).toEqual([]);
-  expect(scene.engine.getLogs(crn)).not.toContain("going back");
+  expect(scene.engine.getLogs(crn)).not.toContain("rolling back");
   expect(await scene.names(`${group}/volumesnapshots`)).toEqual([]);
 });
 

@@ -71,7 +71,7 @@ test("a daemon set that is refused to the end is not waited for: it is named onc
   ]);
   expect(restore.state).toBe("FAILED");
   expect(await scene.names(daemonSets)).toEqual([]);
-  expect(scene.engine.getLogs(restore.crn)).not.toContain("going back");
+  expect(scene.engine.getLogs(restore.crn)).not.toContain("rolling back");
 });
 
 test("a daemon set that is refused until the others run is waited for after them", async () => {

@@ -55,7 +55,7 @@ test.each(clients)("names that are too long are refused and named: %s", async (_
   await refused("createBackup", { backupName: long }, "the backup's name is longer than 255 characters");
   await refused("createBackup", { itemName: long }, "the item's name is longer than 255 characters");
   await refused("listBackups", { backupName: long }, "the backup's name is longer than 255 characters");
-  await refused("listBackups", { startingToken: "x".repeat(100_000) }, "startingToken is no token");
+  await refused("listBackups", { startingToken: "x".repeat(100_000) }, "startingToken is not a token");
   for (const method of ["restoreBackup", "deleteBackup", "describeBackup"] as const)
     await refused(method, { backupCrn: "x".repeat(100_000) }, "expected a CRN");
   await refused("describeRestore", { restoreCrn: "x".repeat(100_000) }, "expected a CRN");
