@@ -44,12 +44,23 @@ export const backupFilesScript = `${open}${orFail}exec restic backup --json ${re
 /** The same of all bytes of a block volume. */
 export const backupDeviceScript = `${open}${orFail}exec restic backup --json ${retryLock} --stdin "$@" <${devicePath}\n`;
 
+/**
+ * Tells every few seconds how much its parent has read, until that is gone: restic says nothing while it verifies or dumps, and is
+ * not abandoned as long as it works. https://docs.kernel.org/filesystems/proc.html#proc-pid-io-display-the-io-accounting-fields
+ */
+const tellReads = `sh -c '
+while sleep 5 && [ -r "/proc/$PPID/io" ]; do
+  read -r name bytes <"/proc/$PPID/io" && echo "{\\"message_type\\":\\"reads\\",\\"bytes_read\\":$bytes}"
+done' 2>/dev/null &`;
+
 /** `restic restore` of the snapshot that is the argument, and a look at all that was written. */
-export const restoreFilesScript = `${open}${orFail}exec restic restore --json ${retryLock} --target ${restoredFolder} --sparse --verify "$1"\n`;
+export const restoreFilesScript = `${open}${orFail}${tellReads}
+exec restic restore --json ${retryLock} --target ${restoredFolder} --sparse --verify "$1"\n`;
 
 /** Writes a file of a snapshot to a block volume. */
 export const restoreDeviceScript = `${open}${orFail}
-restic dump ${retryLock} "$1" "$2" >${devicePath} || exit $?
+(${tellReads}
+exec restic dump ${retryLock} "$1" "$2" >${devicePath}) || exit $?
 exec sync
 `;
 

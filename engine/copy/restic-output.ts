@@ -32,6 +32,8 @@ interface ResticLine {
   readonly data_added_packed?: number;
   readonly message?: string;
   readonly item?: string;
+  /** Of a script of movers. */
+  readonly bytes_read?: number;
 }
 
 /** The last progress reported in some lines; undefined when there is none. */
@@ -42,6 +44,11 @@ export function progressIn(lines: readonly string[]): Progress | undefined {
   const bytes = status.bytes_done ?? status.bytes_restored ?? 0;
   const files = status.files_done ?? status.files_restored ?? 0;
   return { bytes, totalBytes, files, totalFiles };
+}
+
+/** The last that some lines say of how much restic has read; undefined when they do not. */
+export function bytesReadIn(lines: readonly string[]): number | undefined {
+  return lines.map(parse).findLast(({ message_type }) => message_type === "reads")?.bytes_read;
 }
 
 /** The summary of a completed backup; undefined when the lines do not have it. */

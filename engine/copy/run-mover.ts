@@ -5,7 +5,7 @@ import { KubernetesError } from "../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { waitFor, waitUntilGone } from "../kubernetes/waiting.ts";
 import { type Mover, moverContainer, moverJob, type MoverPlace } from "./mover-job.ts";
-import { failureOf, type Progress, progressIn, saidIn } from "./restic-output.ts";
+import { bytesReadIn, failureOf, type Progress, progressIn, saidIn } from "./restic-output.ts";
 
 /** restic itself tries what its repository refuses again for 15 minutes. */
 export const defaultMoverTimes: MoverTimes = { lookMs: 10_000, stallMs: 30 * 60_000 };
@@ -20,6 +20,9 @@ export interface MoverRemoval {
   readonly place: Pick<MoverPlace, "namespace" | "uuid">;
   readonly signal: AbortSignal;
 }
+
+/** Of a running mover's log: its progress, and what it complains of meanwhile. */
+const shownLines = 4;
 
 /** How a mover has ended. */
 export interface MoverEnd {
@@ -45,6 +48,8 @@ export async function runMover(
   };
   let last = "";
   let lastChange = Date.now();
+  let told: Progress | undefined;
+  let bytesRead: number | undefined;
   for (;;) {
     const options = { fieldSelector: `metadata.name=${mover.name}` };
     const wait = { type: jobs, namespace: place.namespace, options, timeoutMs: times.lookMs, signal };
@@ -53,10 +58,12 @@ export async function runMover(
     if (isOver && job === undefined) return { failure: "someone deleted its Job", lines: [] };
     const pod = await lastPodOf(cluster, place.namespace, mover.name, signal);
     if (isOver && job !== undefined) return await resultOf(cluster, job, pod, signal);
-    const lines = pod ? await logOf(cluster, pod, 1, signal) : [];
+    const lines = pod ? await logOf(cluster, pod, shownLines, signal) : [];
     const progress = progressIn(lines);
     if (progress) onProgress(progress);
-    const now = JSON.stringify([pod?.metadata.uid, phaseOf(pod), progress]);
+    told = progress ?? told;
+    bytesRead = bytesReadIn(lines) ?? bytesRead;
+    const now = JSON.stringify([pod?.metadata.uid, phaseOf(pod), told, bytesRead]);
     if (now !== last) lastChange = Date.now();
     last = now;
     if (Date.now() - lastChange < times.stallMs) continue;

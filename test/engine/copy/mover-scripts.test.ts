@@ -3,12 +3,22 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { backupFilesScript, forgetScript, prepareScript } from "../../../engine/copy/mover-scripts.ts";
+import {
+  backupFilesScript,
+  forgetScript,
+  prepareScript,
+  restoreDeviceScript,
+  restoreFilesScript,
+} from "../../../engine/copy/mover-scripts.ts";
+import { bytesReadIn } from "../../../engine/copy/restic-output.ts";
 import { temporaryFolder } from "../store/temporary-store.ts";
 
 /** A restic that notes its calls, and opens the repository with one password only; without one it has no repository. */
 const fake = `#!/bin/sh
 echo "$* with $(cat "$RESTIC_PASSWORD_FILE")" >>"$CALLS"
+case $1 in
+  restore|dump) until [ "$(sort -u "$CALLS.told" | grep -c bytes_read)" -ge 2 ]; do :; done ;;
+esac
 [ "$1 $2" = "cat config" ] || exit 0
 [ -n "$OPENS" ] || { echo '{"code":10}' >&2; exit 10; }
 [ "$(cat "$RESTIC_PASSWORD_FILE")" = "$OPENS" ] || { echo '{"code":12}' >&2; exit 12; }
@@ -25,14 +35,18 @@ async function run(script: string, { opens = "", args = [] as readonly string[] 
   writeFileSync(join(keys, "01"), "old");
   const calls = join(folder, "calls");
   writeFileSync(calls, "");
-  const here = script.replaceAll("/drs/keys", keys);
+  const here = script
+    .replaceAll("/drs/keys", keys)
+    .replaceAll("/dev/drs-volume", join(folder, "device"))
+    .replaceAll("sleep 5", "sleep 0.1");
   const env = { PATH: `${bin}:/usr/bin:/bin`, CALLS: calls, OPENS: opens };
-  const { code, stderr } = await promisify(execFile)("sh", ["-c", here, "mover", ...args], { env }).then(
+  const { code, stderr } = await promisify(execFile)("sh", ["-c", `exec >"$CALLS.told"\n${here}`, "mover", ...args], { env }).then(
     (done) => ({ code: 0, stderr: done.stderr }),
     (error: { code: number; stderr: string }) => error,
   );
   const seen = readFileSync(calls, "utf8").trim().split("\n");
-  return { code, stderr, seen: seen.map((line) => line.replaceAll(keys, "KEYS")) };
+  const told = readFileSync(`${calls}.told`, "utf8").trim().split("\n");
+  return { code, stderr, told, seen: seen.map((line) => line.replaceAll(keys, "KEYS")) };
 }
 
 test("a repository is made with the current password where there is none", async () => {
@@ -61,6 +75,16 @@ test("a mover ends with restic's own exit code and words when no key opens the r
 test("a mover hands its arguments to restic as they are", async () => {
   const { seen } = await run(backupFilesScript, { opens: "old", args: ["--", "/volumes/cdp/a b; exit"] });
   expect(seen.at(-1)).toBe("backup --json --retry-lock 30m -- /volumes/cdp/a b; exit with old");
+});
+
+test.each([
+  ["verifies files", restoreFilesScript],
+  ["dumps a device", restoreDeviceScript],
+])("a mover that %s tells how much it has read, as restic says nothing meanwhile", async (_, script) => {
+  const { code, told } = await run(script, { opens: "new", args: ["0a1b", "/volumes/cdp/a"] });
+  expect(code).toBe(0);
+  const [first = 0, second = 0] = told.map((line) => bytesReadIn([line]));
+  expect(second).toBeGreaterThan(first);
 });
 
 test("there is nothing to forget where there is no repository", async () => {

@@ -42,6 +42,24 @@ test("a mover that tries in vain to reach its repository is abandoned with its l
   expect(failure).toContain(`is Running (${refused})`);
 });
 
+test("a mover that only reads, such as one that verifies, makes progress", async () => {
+  let reads = 0;
+  const { request, simulator } = await clusterWith(() => ({
+    ...(reads > 100 && { exitCode: 0 }),
+    log: ['{"message_type":"status","bytes_restored":1}', `{"message_type":"reads","bytes_read":${(reads += 1)}}`],
+  }));
+  const running = runMover({ ...request, times: { lookMs: 10, stallMs: 200 } }, mover);
+  const pods = { apiVersion: "v1", resource: "pods" } as const;
+  const labelled = { metadata: { labels: {} as Record<string, string> } };
+  for (let look = 0; look < 110; look++)
+    for await (const { metadata } of request.cluster.list(pods, fillNamespace, request.signal)) {
+      labelled.metadata.labels["look"] = String(look);
+      await request.cluster.patch(pods, fillNamespace, metadata.name, labelled, request.signal);
+      await simulator.settled();
+    }
+  expect((await running).failure).toBeUndefined();
+});
+
 test("a mover that fails is tried three times, and its last words are told", async () => {
   let runs = 0;
   const { request } = await clusterWith(() => {
