@@ -5,21 +5,25 @@ import { type Copies, type CopiedVolume, noCopies } from "../archive/copies-file
 export class KnownCopies {
   readonly #archives: Archives;
   readonly #folder: string;
+  /** Whether the last copies went to another repository: what movers of that time do does not count, either. */
+  readonly wereElsewhere: boolean;
   #copies: Copies;
   /** One write after the other. */
   #written: Promise<void> = Promise.resolve();
 
-  private constructor(archives: Archives, folder: string, copies: Copies) {
+  private constructor(archives: Archives, folder: string, copies: Copies, wereElsewhere: boolean) {
     this.#archives = archives;
     this.#folder = folder;
     this.#copies = copies;
+    this.wereElsewhere = wereElsewhere;
   }
 
   /** Those of another repository than this one do not count. Errors as `readCopies`. */
   static async open(archives: Archives, folder: string, repository: string, signal: AbortSignal): Promise<KnownCopies> {
     const found = await archives.copies(folder, signal);
-    const copies = found?.repository === repository ? found : noCopies(repository);
-    return new KnownCopies(archives, folder, copies);
+    const wereElsewhere = found !== undefined && found.repository !== repository;
+    const copies = found === undefined || wereElsewhere ? noCopies(repository) : found;
+    return new KnownCopies(archives, folder, copies, wereElsewhere);
   }
 
   has({ namespace, claim }: Pick<CopiedVolume, "namespace" | "claim">): boolean {

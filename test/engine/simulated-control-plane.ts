@@ -58,6 +58,7 @@ export interface Restart {
   >;
   /** Done while no service runs. */
   readonly meanwhile?: () => void;
+  readonly copies?: CopiesConfig;
 }
 
 /** A simulated cluster with the sample control plane, and the service on it, with a real database and real archives. */
@@ -66,7 +67,7 @@ export class Scene {
   readonly client: KubernetesClient;
   readonly folder = temporaryFolder();
   readonly #limits: Partial<LimitsConfig>;
-  readonly #copies: CopiesConfig | undefined;
+  #copies: CopiesConfig | undefined;
   #further: Pick<ControlPlaneConfig, "furtherNamespaces" | "furtherObjects">;
   #restore: Partial<RestoreConfig>;
   readonly #encryption: EncryptionConfig | undefined;
@@ -121,7 +122,7 @@ export class Scene {
    * Ends the service, wherever its jobs are, and starts another one on the same database, or on an empty one, with the
    * same flags or these ones.
    */
-  async restart({ forgetful = false, flags = {}, meanwhile = () => {} }: Restart = {}): Promise<void> {
+  async restart({ forgetful = false, flags = {}, copies, meanwhile = () => {} }: Restart = {}): Promise<void> {
     await this.#engine?.close();
     meanwhile();
     if (forgetful) this.#databases++;
@@ -131,6 +132,7 @@ export class Scene {
       furtherObjects: furtherObjects ?? this.#further.furtherObjects,
     };
     this.#restore = { ...this.#restore, ...restore };
+    this.#copies = copies ?? this.#copies;
     const config = engineConfig(this.folder);
     const limits = {
       hookTimeout: 2_000,

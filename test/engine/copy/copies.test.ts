@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { uuidOf } from "../../../engine/crn.ts";
-import { copiedFiles, copyingScene, copyOf, ends, filesOf, goOn, leftovers } from "./copying-scene.ts";
+import { copiedFiles, copies, copyingScene, copyOf, ends, filesOf, goOn, leftovers } from "./copying-scene.ts";
 import { SimulatedRestic } from "./simulated-restic.ts";
 
 const database = "/volumes/cdp/data-cdp-embedded-db-0";
@@ -62,6 +62,26 @@ test("a copy goes on after a restart with the movers that run, and copies nothin
   expect(scene.engine.getLogs(crn)).toContain("job ended COMPLETED");
   expect(copiedFiles(restic)).toEqual(files);
   expect(restic.snapshots).toHaveLength(3);
+  expect(await leftovers(scene)).toEqual([]);
+});
+
+test("a copy that goes on with another repository notes nothing that a mover writes to the former one", async () => {
+  const restic = new SimulatedRestic();
+  restic.instead.set(database, { log: [] });
+  const scene = await copyingScene(restic);
+  const backup = await scene.backup();
+  const crn = copyOf(scene, backup.crn);
+  await scene.until(() => restic.snapshots.length === 2);
+  const repository = "s3:https://objects.example/another";
+  await scene.restart({ copies: { ...copies, repository }, meanwhile: () => restic.instead.delete(database) });
+  await goOn(scene);
+  await ends(scene, crn);
+  const archives = await scene.openArchives();
+  const noted = await archives.copies(`backups/${uuidOf(backup.crn)}`, new AbortController().signal);
+  expect(noted?.repository).toBe(repository);
+  const there = restic.snapshots.filter((snapshot) => snapshot.repository === repository).map(({ id }) => id);
+  expect(noted?.volumes.map(({ snapshotId }) => snapshotId).sort()).toEqual(there.sort());
+  expect(there).toHaveLength(3);
   expect(await leftovers(scene)).toEqual([]);
 });
 

@@ -5,6 +5,8 @@ export interface ResticSnapshot {
   readonly id: string;
   readonly host: string;
   readonly path: string;
+  /** Its URL. */
+  readonly repository: string;
   readonly tags: readonly string[];
   readonly files: ReadonlyMap<string, Buffer>;
 }
@@ -22,7 +24,8 @@ export class SimulatedRestic {
     if (script.includes("restic forget")) return this.#forget(args);
     if (script.includes("restic restore")) return this.#restore(args, volumes.get("data") ?? new Map());
     const path = args.at(-1) ?? "";
-    return this.instead.get(path) ?? this.#backup(args, path, volumes.get("data") ?? new Map());
+    const backup = { args, path, repository: repositoryOf(spec ?? {}) };
+    return this.instead.get(path) ?? this.#backup(backup, volumes.get("data") ?? new Map());
   };
 
   #prepare(): ProgramState {
@@ -47,11 +50,14 @@ export class SimulatedRestic {
     return { exitCode: 0, log: ['{"message_type":"summary","total_files":1,"files_restored":1}'] };
   }
 
-  #backup(args: readonly string[], path: string, files: ReadonlyMap<string, Buffer>): ProgramState {
+  #backup(
+    { args, path, repository }: { readonly args: readonly string[]; readonly path: string; readonly repository: string },
+    files: ReadonlyMap<string, Buffer>,
+  ): ProgramState {
     if (!this.isThere) return { exitCode: 10, log: [] };
     const after = (flag: string) => args.filter((_, index) => args[index - 1] === flag);
     const id = createHash("sha256").update(`${args.join()} ${this.snapshots.length}`).digest("hex");
-    const snapshot = { id, host: after("--host").join(), path, tags: after("--tag"), files: new Map(files) };
+    const snapshot = { id, repository, host: after("--host").join(), path, tags: after("--tag"), files: new Map(files) };
     this.snapshots = [...this.snapshots, snapshot];
     const bytes = [...files.values()].reduce((sum, { length }) => sum + length, 0);
     const summary = {
@@ -69,4 +75,9 @@ function commandOf(spec: object): { readonly script: string; readonly args: read
   const { containers = [] } = spec as { containers?: readonly { command?: readonly string[] }[] };
   const [, , script = "", , ...args] = containers[0]?.command ?? [];
   return { script, args };
+}
+
+function repositoryOf(spec: object): string {
+  const { containers = [] } = spec as { containers?: readonly { env?: readonly { name: string; value: string }[] }[] };
+  return containers[0]?.env?.find(({ name }) => name === "RESTIC_REPOSITORY")?.value ?? "";
 }
