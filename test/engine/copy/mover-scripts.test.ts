@@ -40,7 +40,9 @@ async function run(script: string, { opens = "", args = [] as readonly string[] 
     .replaceAll("/dev/drs-volume", join(folder, "device"))
     .replaceAll("sleep 5", "sleep 0.1");
   const env = { PATH: `${bin}:/usr/bin:/bin`, CALLS: calls, OPENS: opens };
-  const { code, stderr } = await promisify(execFile)("sh", ["-c", `exec >"$CALLS.told"\n${here}`, "mover", ...args], { env }).then(
+  const { code, stderr } = await promisify(execFile)("sh", ["-c", `exec >"$CALLS.told"\n${here}`, "mover", ...args], {
+    env,
+  }).then(
     (done) => ({ code: 0, stderr: done.stderr }),
     (error: { code: number; stderr: string }) => error,
   );

@@ -51,13 +51,24 @@ export class SimulatedRestic {
   }
 
   #backup(
-    { args, path, repository }: { readonly args: readonly string[]; readonly path: string; readonly repository: string },
+    {
+      args,
+      path,
+      repository,
+    }: { readonly args: readonly string[]; readonly path: string; readonly repository: string },
     files: ReadonlyMap<string, Buffer>,
   ): ProgramState {
     if (!this.isThere) return { exitCode: 10, log: [] };
     const after = (flag: string) => args.filter((_, index) => args[index - 1] === flag);
     const id = createHash("sha256").update(`${args.join()} ${this.snapshots.length}`).digest("hex");
-    const snapshot = { id, repository, host: after("--host").join(), path, tags: after("--tag"), files: new Map(files) };
+    const snapshot = {
+      id,
+      repository,
+      host: after("--host").join(),
+      path,
+      tags: after("--tag"),
+      files: new Map(files),
+    };
     this.snapshots = [...this.snapshots, snapshot];
     const bytes = [...files.values()].reduce((sum, { length }) => sum + length, 0);
     const summary = {
