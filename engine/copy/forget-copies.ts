@@ -34,12 +34,15 @@ export async function forgetCopies(deps: CopyDeps, context: JobContext): Promise
   const place = await moverPlace(deps, copies, job, signal);
   const request = { cluster: deps.cluster, place, times: timesOf(copies), signal };
   await stopMovers(request, limits.podsStopTimeout);
+  context.notes.set(forgettingNote, place.namespace);
   await layOut(request, copies);
-  const name = nameFor(job.uuid, place.namespace, "/forget");
-  const mover = { name, script: forgetScript, args: ["--tag", backupTag(backupUuid)] };
+  const mover = {
+    name: moverName(job.uuid, place.namespace),
+    script: forgetScript,
+    args: ["--tag", backupTag(backupUuid)],
+  };
   const { failure } = await runMover(request, mover);
-  await removeMover(request, name, limits.podsStopTimeout);
-  await clearUp(request, limits.podsStopTimeout);
+  await stopForgetting(deps, context);
   if (failure !== undefined)
     throw new DrsError(
       "FAILED_PRECONDITION",
@@ -47,6 +50,25 @@ export async function forgetCopies(deps: CopyDeps, context: JobContext): Promise
       { id: "DRS-V008" },
     );
   context.info("its volumes' copies are forgotten");
+}
+
+/** Removes what `forgetCopies` has made in the cluster: for a deletion that fails while it does its work. May run again. */
+export async function stopForgetting(
+  { cluster, limits }: Pick<CopyDeps, "cluster" | "limits">,
+  { job: { uuid }, notes, signal }: Pick<JobContext, "job" | "notes" | "signal">,
+): Promise<void> {
+  const namespace = notes.get<string>(forgettingNote);
+  if (namespace === undefined) return;
+  const request = { cluster, place: { namespace, uuid }, signal };
+  await removeMover(request, moverName(uuid, namespace), limits.podsStopTimeout);
+  await clearUp(request, limits.podsStopTimeout);
+}
+
+/** The namespace that the mover is in. */
+const forgettingNote = "forgetting";
+
+function moverName(uuid: string, namespace: string): string {
+  return nameFor(uuid, namespace, "/forget");
 }
 
 /** Where copies may be: undefined for nowhere, `unknown` where the archive cannot say it any more. */

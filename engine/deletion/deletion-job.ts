@@ -5,7 +5,7 @@ import { validated } from "../backup/backup-checkpoints.ts";
 import { uuidOf } from "../crn.ts";
 import { DrsError } from "../errors.ts";
 import type { CopyDeps } from "../copy/copy-deps.ts";
-import { forgetCopies } from "../copy/forget-copies.ts";
+import { forgetCopies, stopForgetting } from "../copy/forget-copies.ts";
 import type { JobDeps } from "../jobs/deps.ts";
 import type { JobContext, JobDefinition, Phase } from "../jobs/phase.ts";
 import { volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
@@ -23,7 +23,7 @@ export function deletionJob(deps: JobDeps & CopyDeps): JobDefinition {
   return {
     phases: [deletingSnapshots(deps), deletingArchive(deps)],
     async finish() {},
-    async fail() {},
+    fail: (context) => stopForgetting(deps, context),
   };
 }
 

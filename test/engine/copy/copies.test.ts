@@ -137,3 +137,18 @@ test("a deletion ends the movers of another backup's copy, which recreates them 
   expect(restic.snapshots).toHaveLength(3);
   expect(await leftovers(scene)).toEqual([]);
 });
+
+test("a deletion that cannot start its mover fails, and leaves nothing of what the mover needs", async () => {
+  const scene = await copyingScene(new SimulatedRestic());
+  const backup = await scene.backup();
+  await ends(scene, copyOf(scene, backup.crn));
+  scene.simulator.intercept(({ method, path }) =>
+    method === "POST" && path.endsWith("/jobs")
+      ? { status: 403, body: { kind: "Status", code: 403, message: "no jobs", reason: "Forbidden" } }
+      : undefined,
+  );
+  const deletion = await scene.startDeletion(backup.crn);
+  await ends(scene, deletion);
+  expect(scene.engine.getLogs(deletion)).toContain("job ended FAILED");
+  expect(await leftovers(scene)).toEqual([]);
+});
