@@ -1,10 +1,10 @@
-import { idOf } from "../../errors.ts";
+import { DrsError, idOf } from "../../errors.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
 
 /**
  * Does all of a clean-up, also the pieces after one that fails. A refusal is reported; a transient error, such as an
- * unavailable API server, is thrown when all have been tried, so that the clean-up runs again.
+ * unavailable API server or a right that was taken away, is thrown when all have been tried, so that the clean-up runs again.
  */
 export async function cleanUp(report: JobContext["error"], ...pieces: readonly (() => Promise<void>)[]): Promise<void> {
   const passing: unknown[] = [];
@@ -13,6 +13,8 @@ export async function cleanUp(report: JobContext["error"], ...pieces: readonly (
       await piece();
     } catch (error) {
       try {
+        // Of several refusals in one error, `refusalOf` no longer sees that one is for want of rights.
+        if (error instanceof DrsError && error.code === "PERMISSION_DENIED") throw error;
         report(idOf(error), "", refusalOf(error));
       } catch {
         passing.push(error);

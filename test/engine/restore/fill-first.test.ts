@@ -222,6 +222,34 @@ test.each([
   expect(await traces(scene)).toEqual(none);
 });
 
+test("a rollback that lacks the right to remove what was filled waits for it", async () => {
+  const scene = await sceneWithPlace({ controllerDelay: 4 });
+  const before = await scene.picture();
+  const backup = await scene.backup("vault-system");
+  const handles = scene.simulator.volumes.volumeHandles();
+  const message = 'persistentvolumeclaims is forbidden: User "drs" cannot delete it';
+  const crn = await scene.startRestore(backup.crn);
+  scene.simulator.intercept(({ method, path, query }) =>
+    method === "DELETE" && path.startsWith(fillers) && log(scene, crn).includes("rolling back") && !query.has("dryRun")
+      ? { status: 403, body: { kind: "Status", reason: "Forbidden", message } }
+      : undefined,
+  );
+  await scene.until(() => log(scene, crn).includes("DELETING_OBJECTS phase started"));
+  scene.engine.cancelJob({ crn, caller: { name: "alice", requestId: "" } });
+  const isOver = () => scene.engine.describeRestore(crn).phase === "FINISHED";
+  await scene.until(() => isOver() || /attempt 2: .* again in/.test(log(scene, crn)));
+  scene.simulator.intercept(undefined);
+  const { state, errors } = await scene.restored(crn);
+  expect({ state, last: texts(errors).at(-1) }).toEqual({
+    state: "FAILED",
+    last: "the restore failed and was rolled back: the control plane is as before",
+  });
+  expect(texts(errors).filter((text) => text.includes("could not be removed"))).toEqual([]);
+  expect(left(before, await scene.picture())).toEqual([]);
+  expect(scene.simulator.volumes.volumeHandles()).toEqual(handles);
+  expect(await traces(scene)).toEqual(none);
+});
+
 test("a volume that somebody deletes before it is handed over is filled again", async () => {
   const scene = await sceneWithPlace();
   const before = await scene.picture();
