@@ -57,9 +57,10 @@ export function noteFiller({ notes }: Pick<JobContext, "notes">, filler: Filler)
   notes.set(noteOf(filler), filler);
 }
 
-/** Notes a filler before it is made, unless an earlier run has. */
+/** Notes a filler before it is made, unless an earlier run has. A volume that is noted for it is gone. */
 export function expectFiller({ notes }: Pick<JobContext, "notes">, filler: Filler): void {
-  if (notes.get(noteOf(filler)) === undefined) notes.set(noteOf(filler), filler);
+  const noted = notes.get<Filler>(noteOf(filler));
+  if (noted === undefined || noted.volume !== undefined) notes.set(noteOf(filler), filler);
 }
 
 /** Notes that a filler is bound, and reports the progress, but once. */

@@ -279,6 +279,35 @@ test("a volume that somebody deletes before it is handed over is filled again", 
   expect(left(before, await scene.picture())).toEqual([]);
 });
 
+test("a volume that somebody deletes before PRE_VALIDATION is over is filled again while the applications run", async () => {
+  const scene = await sceneWithPlace();
+  const before = await scene.picture();
+  const backup = await scene.backup("vault-system");
+  let isFilled = false;
+  // The trial of the hand-over comes when it is noted that the volume is full.
+  scene.simulator.intercept(({ method, path, query }) => {
+    isFilled ||= method === "PATCH" && path.startsWith(volumes) && query.has("dryRun");
+    return isFilled && method !== "GET" && query.has("dryRun")
+      ? { status: 503, body: { kind: "Status", message: "not yet" } }
+      : undefined;
+  });
+  const crn = await scene.startRestore(backup.crn);
+  await scene.until(() => isFilled);
+  const [filler = ""] = (await scene.names(fillers)).filter((name) => name !== "bystander");
+  const { volumeName } = (await scene.get(`${fillers}/${filler}`))["spec"] as { volumeName: string };
+  for (const path of [`${fillers}/${filler}`, `${volumes}/${volumeName}`]) {
+    await scene.change(path, { metadata: { finalizers: null } });
+    await scene.remove(path);
+  }
+  await scene.restart({ meanwhile: () => scene.simulator.intercept(undefined) });
+  const { state, errors, warnings } = await scene.restored(crn);
+  expect({ state, messages: texts([...errors, ...warnings]) }).toEqual({ state: "COMPLETED", messages: [] });
+  expect(log(scene, crn)).toContain("filled 1 volumes while the applications run");
+  expect(log(scene, crn)).not.toContain("another one is filled");
+  expect(left(before, await scene.picture())).toEqual([]);
+  expect(await traces(scene)).toEqual(none);
+});
+
 /** The writes that fill a volume and hand it over, in the order of a restore. */
 const isOfFilling = (method: string, path: string) =>
   method !== "GET" && /persistentvolume|volumesnapshot/.test(path) && !path.includes("?dryRun");
