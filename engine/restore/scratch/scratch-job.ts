@@ -6,6 +6,7 @@ import { enforcePodSecurity } from "../objects/pod-security.ts";
 import { OwnerLinks } from "../objects/owner-links.ts";
 import { phasesOf } from "../plan/restore-phases.ts";
 import { provenSource } from "../plan/restore-sources.ts";
+import type { RestoreSource } from "../source/restore-source.ts";
 import { removeImported } from "../fill/imported-data.ts";
 import { restoreClaims, settleBoundClaims } from "../fill/restoring-claims.ts";
 import { restoreFrom } from "../objects/restoring-objects.ts";
@@ -52,17 +53,14 @@ export function scratchJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
       const source = await provenSource(deps, context, plan);
       context.notes.set(madeNote, true);
       await settleBoundClaims(deps, context, source);
-      await tellInadmissiblePods(deps, context, await enforcePodSecurity(source, deps, context));
+      await enforceLevels(source, deps, context);
       context.info(`created ${source.targetNamespaces.join(", ")}, which stay until they are removed`);
     },
     async fail(context) {
       index.clear();
       if (context.notes.get(madeNote) === true) {
-        context.error(
-          "DRS-R027",
-          "",
-          "the scratch restore is complete, but not all of its snapshot objects were removed",
-        );
+        context.error("DRS-R027", "", "the scratch restore is complete, but the clean-up after it failed");
+        await enforceLevels(await provenSource(deps, context, plan), deps, context);
         return;
       }
       if (context.notes.get(begunNote) !== true) {
@@ -90,6 +88,11 @@ export function scratchJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
           }
         : undefined,
   };
+}
+
+/** Puts the namespaces' own Pod Security levels in force, as their pods run. */
+async function enforceLevels(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
+  await tellInadmissiblePods(deps, context, await enforcePodSecurity(source, deps, context));
 }
 
 function needsRollback({ notes }: JobContext): boolean {

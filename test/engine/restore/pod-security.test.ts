@@ -194,3 +194,29 @@ test("a scratch restore runs what ran, under the label that it had", async () =>
   });
   expect(await levelIn(scene)).toBe("restricted");
 });
+
+test("a scratch restore that may not put its label in force tries again in its clean-up", async () => {
+  const scene = await Scene.open();
+  await label(scene, "restricted");
+  const backup = await scene.backup();
+  const drill = "/api/v1/namespaces/drill";
+  scene.simulator.intercept(({ method, path }) =>
+    method === "PATCH" && path === drill
+      ? {
+          status: 403,
+          body: {
+            kind: "Status",
+            reason: "Forbidden",
+            message: 'namespaces "drill" is forbidden: User "drs" cannot patch it',
+          },
+        }
+      : undefined,
+  );
+  const mapping = { cdp: "drill", "vault-system": "drill-vault" };
+  const crn = await scene.startRestore(backup.crn, { mode: "scratch", mapping });
+  const isOver = () => scene.engine.describeRestore(crn).phase === "FINISHED";
+  await scene.until(() => isOver() || /attempt 1 of 3: .* again in/.test(scene.engine.getLogs(crn)));
+  scene.simulator.intercept(undefined);
+  await scene.restored(crn);
+  expect(await levelIn(scene, drill)).toBe("restricted");
+});
