@@ -38,7 +38,7 @@ async function copyVolumes(deps: CopyDeps, context: JobContext): Promise<void> {
   const { config } = copies;
   const folder = backupFolder(uuidOf(job.backupCrn));
   const archive = await archives.open(folder, signal);
-  const known = await KnownCopies.open(archives, folder, config.repository, signal);
+  const known = await KnownCopies.open(archives, folder, config.repository, context);
   const volumes = archive.manifest.volumes.filter((volume) => !known.has(volume));
   notes.set(uncopiedNote, volumes.length);
   if (volumes.length === 0) return;

@@ -1,5 +1,25 @@
 import type { Archives } from "../archive/archives.ts";
 import { type Copies, type CopiedVolume, noCopies } from "../archive/copies-file.ts";
+import { DamageError } from "../archive/damage.ts";
+import type { JobContext } from "../jobs/phase.ts";
+
+/**
+ * The copies that an archive has; undefined where there are none, and where its file is damaged, which the log says: snapshots can be
+ * used without it, and what it named can be copied again. Other errors as `readCopies`.
+ */
+export async function usableCopies(
+  archives: Archives,
+  folder: string,
+  { info, signal }: Pick<JobContext, "info" | "signal">,
+): Promise<Copies | undefined> {
+  try {
+    return await archives.copies(folder, signal);
+  } catch (error) {
+    if (!(error instanceof DamageError)) throw error;
+    info(`${error.message.split(";", 1)[0]}: what it says of copies does not count`);
+    return undefined;
+  }
+}
 
 /** The copies that an archive has, and those that come in: its file is written after each. */
 export class KnownCopies {
@@ -18,9 +38,14 @@ export class KnownCopies {
     this.wereElsewhere = wereElsewhere;
   }
 
-  /** Those of another repository than this one do not count. Errors as `readCopies`. */
-  static async open(archives: Archives, folder: string, repository: string, signal: AbortSignal): Promise<KnownCopies> {
-    const found = await archives.copies(folder, signal);
+  /** Those of another repository than this one do not count. Errors as `usableCopies`. */
+  static async open(
+    archives: Archives,
+    folder: string,
+    repository: string,
+    context: Pick<JobContext, "info" | "signal">,
+  ): Promise<KnownCopies> {
+    const found = await usableCopies(archives, folder, context);
     const wereElsewhere = found !== undefined && found.repository !== repository;
     const copies = found === undefined || wereElsewhere ? noCopies(repository) : found;
     return new KnownCopies(archives, folder, copies, wereElsewhere);

@@ -1,5 +1,6 @@
 import { backupFolder } from "../../archive/archive-paths.ts";
 import type { CopyData, SavedVolume } from "../../archive/format.ts";
+import { usableCopies } from "../../copy/known-copies.ts";
 import { uuidOf } from "../../crn.ts";
 import { DrsError } from "../../errors.ts";
 import type { JobDeps } from "../../jobs/deps.ts";
@@ -18,7 +19,7 @@ import { dataRequest, noteImported } from "./imported-data.ts";
 export async function chooseData(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<RestoreSource> {
   const { archives, copies } = deps;
   if (copies === undefined) return source;
-  const known = await archives.copies(backupFolder(uuidOf(context.job.backupCrn)), context.signal);
+  const known = await usableCopies(archives, backupFolder(uuidOf(context.job.backupCrn)), context);
   const byClaim = new Map(
     (known?.volumes ?? []).map(({ namespace, claim, snapshotId, mode }) => {
       const path = `/volumes/${namespace}/${claim}`;

@@ -1,4 +1,7 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { uuidOf } from "../../../engine/crn.ts";
 import { copyingScene, copyOf, ends, filesOf, goOn, leftovers } from "./copying-scene.ts";
 import { SimulatedRestic } from "./simulated-restic.ts";
 
@@ -38,6 +41,19 @@ test("a snapshot that can be used comes before the copy", async () => {
   const restore = await scene.restore(backup.crn);
   expect([restore.state, restore.errors]).toEqual(["COMPLETED", []]);
   expect(filesOf(scene)).toEqual(files);
+});
+
+test("a restore that has its snapshots does not need the file about copies, which is damaged", async () => {
+  const scene = await copyingScene(new SimulatedRestic());
+  const files = filesOf(scene);
+  const backup = await scene.backup();
+  await ends(scene, copyOf(scene, backup.crn));
+  writeFileSync(join(scene.folder, "archives/backups", uuidOf(backup.crn), "copies.json"), "{");
+  scene.simulator.volumes.write("cdp", "cdp-artifacts", "charts/index.yaml", "overwritten");
+  const restore = await scene.restore(backup.crn);
+  expect([restore.state, restore.errors]).toEqual(["COMPLETED", []]);
+  expect(filesOf(scene)).toEqual(files);
+  expect(scene.engine.getLogs(restore.crn)).toContain("copies.json is damaged");
 });
 
 test("a copy that is gone too fails the restore before anything is touched, with the claim and the reason", async () => {

@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { uuidOf } from "../../../engine/crn.ts";
 import { copiedFiles, copies, copyingScene, copyOf, ends, filesOf, goOn, leftovers } from "./copying-scene.ts";
@@ -83,6 +85,28 @@ test("a copy that goes on with another repository notes nothing that a mover wri
   expect(noted?.volumes.map(({ snapshotId }) => snapshotId).sort()).toEqual(there.sort());
   expect(there).toHaveLength(3);
   expect(await leftovers(scene)).toEqual([]);
+});
+
+test("a copy whose archive's file about copies is damaged copies again what that named", async () => {
+  const restic = new SimulatedRestic();
+  restic.instead.set(database, { log: [] });
+  const scene = await copyingScene(restic);
+  const backup = await scene.backup();
+  const crn = copyOf(scene, backup.crn);
+  await scene.until(() => restic.snapshots.length === 2);
+  const file = join(scene.folder, "archives/backups", uuidOf(backup.crn), "copies.json");
+  await scene.restart({
+    meanwhile: () => {
+      writeFileSync(file, "{");
+      restic.instead.delete(database);
+    },
+  });
+  await goOn(scene);
+  await ends(scene, crn);
+  expect(scene.engine.getLogs(crn)).toContain("job ended COMPLETED");
+  const archives = await scene.openArchives();
+  const noted = await archives.copies(`backups/${uuidOf(backup.crn)}`, new AbortController().signal);
+  expect(noted?.volumes).toHaveLength(3);
 });
 
 test("a restore does not wait for a copy, which goes on after it", async () => {
