@@ -5,6 +5,7 @@ import { uuidOf } from "../../crn.ts";
 import { DrsError } from "../../errors.ts";
 import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
+import { persistentVolumeClaims } from "../../kubernetes/built-in-kinds.ts";
 import { listed } from "../../objects/listed.ts";
 import { checkData, classFor, dataFor, releaseData } from "../../volumes/saved-data.ts";
 import { existingClasses } from "../../volumes/storage-classes.ts";
@@ -27,7 +28,9 @@ export async function chooseData(source: RestoreSource, deps: JobDeps, context: 
     }),
   );
   const volumes = source.reader.manifest.volumes.filter(
-    (volume) => byClaim.has(keyOf(volume)) && source.scope.targetOf(volume.namespace) !== undefined,
+    (volume) =>
+      byClaim.has(keyOf(volume)) &&
+      source.scope.has(persistentVolumeClaims, { namespace: volume.namespace, name: volume.claim }),
   );
   const faults = await faultsOf(volumes, source, deps, context);
   const chosen = new Map<string, CopyData>();

@@ -30,6 +30,19 @@ test("volumes whose snapshots are gone are restored from their copies, while the
   expect(await leftovers(scene)).toEqual([]);
 });
 
+test("a restore of other objects says of no volume that it is filled from its copy", async () => {
+  const { scene, backup } = await lost();
+  const since = filesOf(scene);
+  const [name = ""] = (await scene.names("/api/v1/namespaces/cdp/configmaps")).filter(
+    (it) => it !== "kube-root-ca.crt",
+  );
+  const objects = [{ kind: "ConfigMap", namespace: "cdp", name }];
+  const restore = await scene.restore(backup.crn, { selection: { what: "objects", objects } });
+  expect([restore.state, restore.errors, restore.warnings]).toEqual(["COMPLETED", [], []]);
+  expect(filesOf(scene)).toEqual(since);
+  expect(scene.engine.getLogs(restore.crn)).not.toContain("filled from copies");
+});
+
 test("a snapshot that can be used comes before the copy", async () => {
   const restic = new SimulatedRestic();
   const scene = await copyingScene(restic);
