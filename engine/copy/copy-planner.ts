@@ -2,6 +2,7 @@ import type { Intake } from "../jobs/intake.ts";
 import { logJob } from "../jobs/job-context.ts";
 import type { JobContextDeps } from "../jobs/job-context.ts";
 import type { JobState } from "../model.ts";
+import { uncopiedNote } from "../store/copy-store.ts";
 import type { JobRecord } from "../store/job-record.ts";
 
 /** After so long, in milliseconds, what could not be copied is tried again. */
@@ -43,8 +44,12 @@ export class CopyPlanner {
     try {
       for (const job of store.copies.due(new Date(clock().getTime() - retryAfterMs)))
         this.#intake.record(() => {
+          const uncopied = store.notes.get<number>(job.seq, uncopiedNote);
           store.copies.removeFinished(job.backupCrn);
-          return this.#record(job);
+          const again = this.#record(job);
+          // They count while the copy waits for its turn, too.
+          if (uncopied !== undefined) store.notes.setAll(again.seq, [[uncopiedNote, uncopied]]);
+          return again;
         });
     } catch (error) {
       logger.warn({ err: error }, "copies cannot be tried again yet");

@@ -47,6 +47,13 @@ test.each(["PARTIALLY_FAILED", "FAILED"] as const)("a copy that ended %s is trie
   expect(after(2 * hour)?.crn).toBe(again?.crn); // it waits
 });
 
+test("volumes that are not copied still count while their copy waits to be tried again", () => {
+  const { store, copy, after } = planned("PARTIALLY_FAILED");
+  store.notes.setAll(copy.seq, [["uncopied", 2]]);
+  expect(after(2 * hour)?.state).toBe("NOT_STARTED");
+  expect(store.copies.uncopiedVolumes()).toBe(2);
+});
+
 test("a complete copy is not repeated", () => {
   const { copy, after } = planned("COMPLETED");
   expect(after(2 * hour)?.crn).toBe(copy.crn);
