@@ -48,7 +48,6 @@ export async function createServer(
     stopping.abort();
     tls?.material.close();
     await Promise.all(listeners.map((listener) => listener.close(closeGrace)));
-    connections.close();
   };
   const listen = async (listener: Listener, address: NonNullable<ServerConfig["listen"]>) => {
     const bound = await listener.listen(address);

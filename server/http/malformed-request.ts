@@ -8,11 +8,11 @@ const statuses: Readonly<Record<string, number>> = {
 };
 
 /**
- * Answers what never becomes a request, as it is no HTTP, too slow, or its headers are too long, with the body and the
- * request id that every reply has.
+ * Answers what never becomes a request, as it is no HTTP, or its headers are too long, with the body and the request id that
+ * every reply has. A client that is too slow gets no answer, as a reply may have begun and it may never read another.
  */
 export function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
+  if (error.code === "ECONNRESET" || error.code === "ERR_HTTP_REQUEST_TIMEOUT" || !socket.writable) {
     socket.destroy();
     return;
   }

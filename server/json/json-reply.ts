@@ -25,8 +25,10 @@ export async function writeJsonPieces(response: Response, pieces: AsyncIterable<
 
 /** Ends a reply that has begun so that no client takes it for whole. */
 export function cutOff(response: Response): void {
-  if ("stream" in response) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-  else response.destroy();
+  if (!("stream" in response)) response.destroy();
+  // Node keeps a stream that its client has closed for as long as nobody reads the rest of its request.
+  else if (response.stream.closed) response.stream.destroy();
+  else response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
 }
 
 async function drained(stream: ServerResponse): Promise<void> {
