@@ -34,7 +34,7 @@ export class OpenCalls implements Gate {
       cutOff(oldest.response);
       return;
     }
-    const message = `${this.#max} calls of ${name} are open already: try again later, or raise --max-watches`;
+    const message = `${this.#max} calls of ${name} are open already: try again later`;
     throw new DrsError("RESOURCE_EXHAUSTED", message);
   }
 }

@@ -44,7 +44,7 @@ export class PendingBytes {
     throw codedError(
       Code.ResourceExhausted,
       "DRS-C009",
-      `requests of ${this.#max} bytes are already waiting for their answers: try again later, or raise --max-pending-bytes`,
+      `requests of ${this.#max} bytes are already waiting for their answers: try again later`,
     );
   }
 }
