@@ -9,6 +9,7 @@ import {
   podSecurityOf,
   withPodSecurity,
 } from "../../kinds/core/pod-security.ts";
+import { KubernetesError } from "../../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { restoreFieldOwners } from "../compare/field-owners.ts";
 import { refusalOf } from "./object-restorer.ts";
@@ -38,7 +39,7 @@ export async function relaxPodSecurity(
   context: JobContext,
   source: RestoreSource,
 ): Promise<void> {
-  const { signal, info } = context;
+  const { signal, notes, info } = context;
   for await (const { type, object } of objectsOf(source, partsOf(source, ["namespaces"]), signal)) {
     const { name } = object.metadata;
     const live = await cluster.get(type, "", name, signal);
@@ -46,7 +47,13 @@ export async function relaxPodSecurity(
     const before = podSecurityOf(live);
     const lax = podSecurityOf(underLaxerLevel(context, live, object));
     if (isSameLevel(before, lax)) continue;
-    await cluster.patch(type, "", name, { metadata: { labels: podSecurityLabels(lax) } }, signal);
+    try {
+      await cluster.patch(type, "", name, { metadata: { labels: podSecurityLabels(lax) } }, signal);
+    } catch (error) {
+      // It is not in force, and the rollback would be refused it, too.
+      if (error instanceof KubernetesError && error.code !== "UNAVAILABLE") notes.clear(noteOf(name));
+      throw error;
+    }
     info(
       `namespace ${name} has Pod Security level ${levelInWords(lax)} from here on, in place of ${levelInWords(before)}`,
     );

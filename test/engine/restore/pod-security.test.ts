@@ -220,3 +220,21 @@ test("a scratch restore that may not put its label in force tries again in its c
   await scene.restored(crn);
   expect(await levelIn(scene, drill)).toBe("restricted");
 });
+
+test("a laxer label that is refused when the restore begins, though not when it was tried, keeps nothing from going back", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup();
+  await label(scene, "restricted");
+  const before = await scene.picture();
+  scene.simulator.intercept(({ method, path, query, body }) =>
+    method === "PATCH" && path === namespace && !query.has("dryRun") && JSON.stringify(body).includes("baseline")
+      ? { status: 403, body: { kind: "Status", reason: "Forbidden", message: "labels are guarded" } }
+      : undefined,
+  );
+  const { state, errors } = await scene.restore(backup.crn);
+  expect({ state, texts: texts(errors) }).toEqual({
+    state: "FAILED",
+    texts: [expect.stringMatching(/labels are guarded$/), asBefore],
+  });
+  expect(differences(before, await scene.picture())).toEqual([]);
+});
