@@ -2,13 +2,14 @@ import type { CopyData } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
 import type { JobDeps } from "../jobs/deps.ts";
 import type { JobContext } from "../jobs/phase.ts";
+import { jobs, persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { ClaimData } from "../volumes/volume-data.ts";
 import { timesOf } from "./copy-deps.ts";
 import type { Mover, MoverPlace } from "./mover-job.ts";
 import { restoredFolder, restoreDeviceScript, restoreFilesScript } from "./mover-scripts.ts";
 import { clearUp, layOut } from "./mover-set.ts";
-import { type MoverRequest, removeMover, runMover } from "./run-mover.ts";
+import { createdAt, type MoverRequest, removeMover, runMover } from "./run-mover.ts";
 
 /**
  * Brings the data of copies into claims that are bound and empty, each by a mover that reads again what it has written. Gives
@@ -34,6 +35,7 @@ export async function loadCopies<One extends ClaimData<CopyData>>(
   const request: MoverRequest = { cluster, place, times: timesOf(copies), signal };
   await layOut(request, copies);
   await forEachInFlight(claims, copies.config.concurrency, async (one) => {
+    await dropOutlived(request, one.claim, limits.podsStopTimeout);
     const { failure } = await runMover(request, loader(one), () => context.progressed());
     await stopped(request, one.claim, limits.podsStopTimeout);
     if (failure !== undefined) reasons.set(one, failure);
@@ -52,6 +54,16 @@ export async function stopLoading(
     await stopped({ cluster, place: { namespace, uuid: job.uuid }, signal }, claim, limits.podsStopTimeout);
   for (const namespace of new Set(claims.map((one) => one.namespace)))
     await clearUp({ cluster, place: { namespace, uuid: job.uuid }, signal }, limits.podsStopTimeout);
+}
+
+/** Removes a mover of an earlier run that is older than the claim, which someone has deleted since: what it has filled is gone. */
+async function dropOutlived({ cluster, place, signal }: MoverRequest, name: string, timeoutMs: number): Promise<void> {
+  const { namespace } = place;
+  const claim = await cluster.get(persistentVolumeClaims, namespace, name, signal);
+  const movers = cluster.list(jobs, namespace, signal, { fieldSelector: `metadata.name=${name}` });
+  for await (const mover of movers)
+    if (claim === undefined || createdAt(mover) < createdAt(claim))
+      await stopped({ cluster, place, signal }, name, timeoutMs);
 }
 
 async function stopped(request: Parameters<typeof removeMover>[0], name: string, timeoutMs: number): Promise<void> {

@@ -129,7 +129,8 @@ async function lastPodOf(
   return last;
 }
 
-function createdAt({ metadata }: KubernetesObject): string {
+/** As the API server writes it: the later, the greater. */
+export function createdAt({ metadata }: KubernetesObject): string {
   return metadata["creationTimestamp"] as string;
 }
 

@@ -99,6 +99,28 @@ test("a restore goes on after a restart with the movers that bring data back", a
   expect(await leftovers(scene)).toEqual([]);
 });
 
+test("a volume that someone deletes after a mover has filled it is filled again", async () => {
+  const { restic, scene, files, backup } = await lost();
+  const [{ id } = { id: "" }] = restic.snapshots;
+  restic.instead.set(id, { log: [] });
+  const crn = await scene.startRestore(backup.crn);
+  const jobs = "/apis/batch/v1/namespaces/drs/jobs";
+  await scene.until(async () => (await scene.names(jobs)).length === 1);
+  const [claim = ""] = await scene.names(jobs);
+  await scene.engine.close();
+  restic.instead.clear();
+  await goOn(scene);
+  await scene.simulator.settled();
+  const filled = Date.now();
+  await scene.until(() => Math.floor(Date.now() / 1_000) > Math.floor(filled / 1_000)); // the API server tells times to the second
+  await scene.remove(`/api/v1/namespaces/drs/persistentvolumeclaims/${claim}`);
+  await scene.restart();
+  const restore = await scene.restored(crn);
+  expect([restore.state, restore.errors]).toEqual(["COMPLETED", []]);
+  expect(filesOf(scene)).toEqual(files);
+  expect(await leftovers(scene)).toEqual([]);
+});
+
 test("a restore that is cancelled while data is brought back leaves nothing of it", async () => {
   const { restic, scene, backup } = await lost();
   for (const { id } of restic.snapshots) restic.instead.set(id, { log: [] });
