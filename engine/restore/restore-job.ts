@@ -94,7 +94,10 @@ export function restoreJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
         await relaxLimits(deps, context, source.scope.wholeNamespaces); // which others may have put in force again
         await restoreFrom(source, deps, context);
       }),
-      phase("STARTING_APPS", (source, context) => startRestored(source, deps, context)),
+      phase("STARTING_APPS", async (source, context) => {
+        await relaxPodSecurity(deps, context, source); // others may have put a label in force since
+        await startRestored(source, deps, context);
+      }),
     ],
     async finish(context) {
       index.clear();

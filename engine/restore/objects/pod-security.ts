@@ -32,7 +32,7 @@ const relaxedNotes = "pod-security/";
 
 /**
  * Gives existing namespaces that come back as they were saved their laxer level. To be called before anything is
- * stopped: it throws what the cluster has against it. May run again.
+ * stopped, as it throws what the cluster has against it, and before the pods are created. May run again.
  */
 export async function relaxPodSecurity(
   { cluster }: Pick<JobDeps, "cluster">,

@@ -238,3 +238,25 @@ test("a laxer label that is refused when the restore begins, though not when it 
   });
   expect(differences(before, await scene.picture())).toEqual([]);
 });
+
+test("a label that somebody else puts in force while the restore runs does not keep the applications from starting", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup();
+  const before = await scene.picture();
+  await scene.change(api, { spec: { replicas: 2 } });
+  await scene.simulator.settled();
+  let isLabelled = false;
+  let crn = "";
+  scene.simulator.intercept(() => {
+    if (isLabelled || crn === "" || !scene.engine.getLogs(crn).includes("RESTORING_OBJECTS phase started"))
+      return undefined;
+    isLabelled = true;
+    void label(scene, "restricted");
+    return undefined;
+  });
+  crn = await scene.startRestore(backup.crn);
+  const { state, errors } = await scene.restored(crn);
+  expect({ isLabelled, state, errors: texts(errors) }).toEqual({ isLabelled: true, state: "COMPLETED", errors: [] });
+  expect(differences(before, await scene.picture())).toEqual([]);
+  expect(await levelIn(scene)).toBe("baseline");
+});
