@@ -35,8 +35,11 @@ ${orFail}
 [ "$RESTIC_PASSWORD_FILE" = ${keysFolder}/${currentKey} ] || exec restic key add --new-password-file ${keysFolder}/${currentKey}
 `;
 
-/** Waits so long, at most, for a program that has the repository for itself, such as a prune. */
-const retryLock = "--retry-lock 30m";
+/**
+ * Waits so long, at most, for a program that has the repository for itself, such as a prune: restic says then that it is locked, before
+ * its mover counts as one without progress (`run-mover.ts`).
+ */
+const retryLock = "--retry-lock 20m";
 
 /** `restic backup` with the arguments. */
 export const backupFilesScript = `${open}${orFail}exec restic backup --json ${retryLock} "$@"\n`;

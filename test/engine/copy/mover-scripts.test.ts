@@ -11,6 +11,7 @@ import {
   restoreFilesScript,
 } from "../../../engine/copy/mover-scripts.ts";
 import { bytesReadIn } from "../../../engine/copy/restic-output.ts";
+import { defaultMoverTimes } from "../../../engine/copy/run-mover.ts";
 import { temporaryFolder } from "../store/temporary-store.ts";
 
 /** A restic that notes its calls, and opens the repository with one password only; without one it has no repository. */
@@ -76,7 +77,7 @@ test("a mover ends with restic's own exit code and words when no key opens the r
 
 test("a mover hands its arguments to restic as they are", async () => {
   const { seen } = await run(backupFilesScript, { opens: "old", args: ["--", "/volumes/cdp/a b; exit"] });
-  expect(seen.at(-1)).toBe("backup --json --retry-lock 30m -- /volumes/cdp/a b; exit with old");
+  expect(seen.at(-1)).toBe("backup --json --retry-lock 20m -- /volumes/cdp/a b; exit with old");
 });
 
 test.each([
@@ -92,4 +93,9 @@ test.each([
 test("there is nothing to forget where there is no repository", async () => {
   const { code, seen } = await run(forgetScript, { args: ["--tag", "drs-backup:1"] });
   expect([code, seen]).toEqual([0, ["cat config --no-lock --json with new"]]);
+});
+
+test("a mover that waits for a lock says so before it counts as one without progress", () => {
+  const [, minutes] = /--retry-lock (\d+)m/.exec(backupFilesScript) ?? [];
+  expect(Number(minutes) * 60_000).toBeLessThan(defaultMoverTimes.stallMs);
 });
