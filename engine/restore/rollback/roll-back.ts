@@ -44,15 +44,16 @@ export async function rollBack(deps: JobDeps, context: JobContext): Promise<bool
   const back = rollbackContext(context);
   const source = await safetySource(deps, back);
   if (putBack.find(context) === undefined) putBack.write(context, await putAllBack(source, all, back));
-  await letCallsIn(source, all, back);
-  await tryRefusedAgain(source, all, back);
-  await enforcePodSecurity(source, all, back);
-  forgetRelaxed(back);
+  // Before the control plane's webhooks are back: these may refuse the removal.
   await cleanUp(
     back.error,
     () => discardFillers(deps, back),
     () => removeImported(deps, back),
   );
+  await letCallsIn(source, all, back);
+  await tryRefusedAgain(source, all, back);
+  await enforcePodSecurity(source, all, back);
+  forgetRelaxed(back);
   const { late } = putBack.read(context);
   for (const text of late) back.error("DRS-R051", "", text);
   const isWhole = await reportNotRestored(source, deps, back);
