@@ -1,5 +1,7 @@
 import { DrsError, idOf } from "../../errors.ts";
 import type { JobContext } from "../../jobs/phase.ts";
+import { throwAll } from "../../kubernetes/attempts.ts";
+import { KubernetesError } from "../../kubernetes/kubernetes-error.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
 
 /**
@@ -20,5 +22,11 @@ export async function cleanUp(report: JobContext["error"], ...pieces: readonly (
         passing.push(error);
       }
     }
-  if (passing.length > 0) throw passing[0];
+  // The job tells errors of the database and of the lease by their class.
+  for (const error of passing) if (!isOfCluster(error)) throw error;
+  throwAll(passing.filter(isOfCluster));
+}
+
+function isOfCluster(error: unknown): error is DrsError {
+  return error instanceof KubernetesError || (error instanceof DrsError && error.constructor === DrsError);
 }
