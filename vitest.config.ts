@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** The fast tests: nothing but Node is needed. Those that need more have configurations of their own. */
@@ -8,5 +9,7 @@ export default defineConfig({
     reporters: ["default", ["./test/closing-line.ts", { takes: "about five minutes on two cores" }]],
     // A test of whole jobs takes a few seconds, and ten times as many on a machine that is busy with others.
     testTimeout: 60_000,
+    // Tests of whole jobs mostly wait: one worker leaves two cores half idle.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
   },
 });
