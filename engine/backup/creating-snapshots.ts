@@ -1,5 +1,5 @@
 import type { JobContext, Phase } from "../jobs/phase.ts";
-import { csiSnapshots } from "../volumes/csi-snapshots.ts";
+import { csiSnapshots } from "../volumes/snapshots/csi-snapshots.ts";
 import type { SaveRequest } from "../volumes/volume-data.ts";
 import { cutSnapshots, validated } from "./backup-checkpoints.ts";
 import type { BackupDeps } from "./backup-deps.ts";

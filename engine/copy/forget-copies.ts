@@ -5,7 +5,7 @@ import { uuidOf } from "../crn.ts";
 import { DrsError } from "../errors.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { jobs } from "../kubernetes/built-in-kinds.ts";
-import { nameFor } from "../volumes/snapshot-objects.ts";
+import { nameFor } from "../volumes/snapshots/snapshot-objects.ts";
 import { type CopyDeps, moverPlace, timesOf } from "./copy-deps.ts";
 import { moverLabel } from "./mover-job.ts";
 import { forgetScript } from "./mover-scripts.ts";

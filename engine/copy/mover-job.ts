@@ -1,7 +1,7 @@
 import type { CopiesConfig } from "../config.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { jobLabel } from "../kinds/own-labels.ts";
-import { nameFor } from "../volumes/snapshot-objects.ts";
+import { nameFor } from "../volumes/snapshots/snapshot-objects.ts";
 import { credentialsFolder, devicePath, keysFolder, restoredFolder } from "./mover-scripts.ts";
 import { parseRepository } from "../repository.ts";
 

@@ -1,6 +1,6 @@
 import { DrsError } from "../errors.ts";
 import { networkPolicies, secrets } from "../kubernetes/built-in-kinds.ts";
-import { nameFor } from "../volumes/snapshot-objects.ts";
+import { nameFor } from "../volumes/snapshots/snapshot-objects.ts";
 import type { CopyWork } from "../jobs/deps.ts";
 import { keysName, keysSecret, moverPolicy, policyName } from "./mover-job.ts";
 import { prepareScript } from "./mover-scripts.ts";

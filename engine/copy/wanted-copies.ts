@@ -3,7 +3,7 @@ import type { SavedVolume, SnapshotData } from "../archive/format.ts";
 import { isClaim } from "../kinds/core/claim.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { classFor } from "../volumes/saved-data.ts";
-import { nameFor } from "../volumes/snapshot-objects.ts";
+import { nameFor } from "../volumes/snapshots/snapshot-objects.ts";
 import { existingClasses } from "../volumes/storage-classes.ts";
 import type { Clone } from "./clones.ts";
 import type { MoverRequest } from "./run-mover.ts";

@@ -11,8 +11,8 @@ import type { JobContext, JobDefinition, Phase } from "../jobs/phase.ts";
 import { volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import { jobLabel } from "../kinds/own-labels.ts";
-import { deleteInTime } from "../volumes/discard-snapshots.ts";
-import { savedVolumes } from "../volumes/take-snapshots.ts";
+import { deleteInTime } from "../volumes/snapshots/discard-snapshots.ts";
+import { savedVolumes } from "../volumes/snapshots/take-snapshots.ts";
 import { discardData } from "../volumes/saved-data.ts";
 
 /**

@@ -2,7 +2,7 @@ import type { SavedData, SavedVolume } from "../archive/format.ts";
 import { DrsError } from "../errors.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { copiedData } from "./copied-data.ts";
-import { csiSnapshots } from "./csi-snapshots.ts";
+import { csiSnapshots } from "./snapshots/csi-snapshots.ts";
 import { classOfDriver } from "./storage-classes.ts";
 import type { ClaimData, DataRequest, Faults, Filling, FillingData } from "./volume-data.ts";
 

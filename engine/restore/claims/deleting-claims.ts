@@ -5,7 +5,7 @@ import { persistentVolumeClaims } from "../../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { waitUntilGone } from "../../kubernetes/waiting.ts";
-import { releaseSources } from "../../volumes/source-protection.ts";
+import { releaseSources } from "../../volumes/snapshots/source-protection.ts";
 import { retainVolumes, type LeftClaims } from "./retained-volumes.ts";
 import type { Scope } from "../source/scope.ts";
 import { volumeOf } from "../../volumes/bound-claims.ts";

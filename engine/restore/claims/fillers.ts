@@ -2,7 +2,7 @@ import type { SavedData } from "../../archive/format.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { isFilledBy } from "../../volumes/saved-data.ts";
-import { nameFor } from "../../volumes/snapshot-objects.ts";
+import { nameFor } from "../../volumes/snapshots/snapshot-objects.ts";
 import type { ClaimData } from "../../volumes/volume-data.ts";
 import { volumeOf } from "../../volumes/bound-claims.ts";
 

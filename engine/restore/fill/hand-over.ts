@@ -8,7 +8,7 @@ import { knowsNoDryRun, KubernetesError } from "../../kubernetes/kubernetes-erro
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { waitUntilGone } from "../../kubernetes/waiting.ts";
 import { jobLabel } from "../../kinds/own-labels.ts";
-import { isMadeName } from "../../volumes/snapshot-objects.ts";
+import { isMadeName } from "../../volumes/snapshots/snapshot-objects.ts";
 import { restoreFieldOwners } from "../compare/field-owners.ts";
 import { type FilledVolume, type Filler, filledByLabel, fillersOf, noteFiller } from "../claims/fillers.ts";
 

@@ -16,7 +16,7 @@ import { waitUntilGone } from "../../kubernetes/waiting.ts";
 import { namespaces as namespaceType } from "../../objects/entities.ts";
 import { jobLabel } from "../../kinds/own-labels.ts";
 import { savedResources } from "../../objects/object-selection.ts";
-import { detachSnapshots } from "../../volumes/detach-snapshot.ts";
+import { detachSnapshots } from "../../volumes/snapshots/detach-snapshot.ts";
 import { notTerminating, retriedWithinMs } from "../objects/namespaces.ts";
 import { isOf } from "./scratch-namespaces.ts";
 

@@ -2,7 +2,7 @@ import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { volumeSnapshots } from "../../kubernetes/built-in-kinds.ts";
 import { isSavedObject } from "../../objects/object-selection.ts";
-import type { SnapshotSpec, SnapshotStatus } from "../../volumes/snapshot-objects.ts";
+import type { SnapshotSpec, SnapshotStatus } from "../../volumes/snapshots/snapshot-objects.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
 import { leftClaims } from "../claims/claims-without-data.ts";
 

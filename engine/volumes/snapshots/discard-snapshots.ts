@@ -1,10 +1,10 @@
 import { setInterval } from "node:timers/promises";
-import { DrsError } from "../errors.ts";
-import { volumeSnapshotContents, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
-import type { Cluster } from "../kubernetes/cluster.ts";
-import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import type { ResourceType } from "../kubernetes/kubernetes-object.ts";
-import { jobLabel } from "../kinds/own-labels.ts";
+import { DrsError } from "../../errors.ts";
+import { volumeSnapshotContents, volumeSnapshots } from "../../kubernetes/built-in-kinds.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import type { ResourceType } from "../../kubernetes/kubernetes-object.ts";
+import { jobLabel } from "../../kinds/own-labels.ts";
 import { contentOf, deleteAndWait } from "./detach-snapshot.ts";
 import { goesOnceDeleted } from "./snapshot-contents.ts";
 import { releaseSources } from "./source-protection.ts";

@@ -1,8 +1,8 @@
-import { persistentVolumeClaims, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
-import type { Cluster } from "../kubernetes/cluster.ts";
-import { removeFinalizer } from "../kubernetes/finalizers.ts";
-import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { persistentVolumeClaims, volumeSnapshots } from "../../kubernetes/built-in-kinds.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import { removeFinalizer } from "../../kubernetes/finalizers.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import type { SnapshotSpec, SnapshotStatus } from "./snapshot-objects.ts";
 
 const sourceProtection = "snapshot.storage.kubernetes.io/pvc-as-source-protection";

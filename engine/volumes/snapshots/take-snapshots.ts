@@ -1,20 +1,20 @@
-import { type FlatVolume, type SavedVolume, type SnapshotData, withData } from "../archive/format.ts";
-import { DrsError } from "../errors.ts";
-import type { JobContext } from "../jobs/phase.ts";
-import { volumeSnapshotContents, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
-import type { Cluster } from "../kubernetes/cluster.ts";
-import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
-import { waitFor } from "../kubernetes/waiting.ts";
-import { jobLabel } from "../kinds/own-labels.ts";
-import type { SnapshotableClaim } from "./claims.ts";
+import { type FlatVolume, type SavedVolume, type SnapshotData, withData } from "../../archive/format.ts";
+import { DrsError } from "../../errors.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { volumeSnapshotContents, volumeSnapshots } from "../../kubernetes/built-in-kinds.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
+import { waitFor } from "../../kubernetes/waiting.ts";
+import { jobLabel } from "../../kinds/own-labels.ts";
+import type { SnapshotableClaim } from "../claims.ts";
 import { detachSnapshots } from "./detach-snapshot.ts";
 import { discardSnapshots, shortestDiscardLimitMs } from "./discard-snapshots.ts";
 import { goesOnceDeleted } from "./snapshot-contents.ts";
 import { nameFor, type SnapshotStatus } from "./snapshot-objects.ts";
 import { releaseSources } from "./source-protection.ts";
 import { createVolumeContent, discardVolumeContents } from "./volume-contents.ts";
-import type { SaveRequest } from "./volume-data.ts";
+import type { SaveRequest } from "../volume-data.ts";
 
 /** Where a job's notes keep each finished snapshot, by namespace and claim. */
 const volumeNotes = "volume/";

@@ -1,16 +1,16 @@
-import type { SnapshotData } from "../archive/format.ts";
-import { DrsError } from "../errors.ts";
-import { persistentVolumeClaims, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
-import { attemptEach, failureOf, throwAll } from "../kubernetes/attempts.ts";
-import { removeFinalizer } from "../kubernetes/finalizers.ts";
-import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-import { waitFor } from "../kubernetes/waiting.ts";
-import { jobLabel } from "../kinds/own-labels.ts";
+import type { SnapshotData } from "../../archive/format.ts";
+import { DrsError } from "../../errors.ts";
+import { persistentVolumeClaims, volumeSnapshots } from "../../kubernetes/built-in-kinds.ts";
+import { attemptEach, failureOf, throwAll } from "../../kubernetes/attempts.ts";
+import { removeFinalizer } from "../../kubernetes/finalizers.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { waitFor } from "../../kubernetes/waiting.ts";
+import { jobLabel } from "../../kinds/own-labels.ts";
 import { detachSnapshots } from "./detach-snapshot.ts";
-import { bytesOf } from "./quantity.ts";
+import { bytesOf } from "../quantity.ts";
 import { nameFor, type SnapshotStatus } from "./snapshot-objects.ts";
-import type { ClaimData, DataRequest, Filling } from "./volume-data.ts";
+import type { ClaimData, DataRequest, Filling } from "../volume-data.ts";
 
 const sourceProtection = "provisioner.storage.kubernetes.io/volumesnapshot-as-source-protection";
 

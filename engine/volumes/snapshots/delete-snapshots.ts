@@ -1,6 +1,6 @@
-import { DrsError } from "../errors.ts";
-import { volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
-import { forEachInFlight } from "../kubernetes/in-flight.ts";
+import { DrsError } from "../../errors.ts";
+import { volumeSnapshotContents } from "../../kubernetes/built-in-kinds.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import { deleteAndWait } from "./detach-snapshot.ts";
 import { type ContentsRequest, importContents } from "./snapshot-contents.ts";
 import { nameFor } from "./snapshot-objects.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { Cluster } from "../../../engine/kubernetes/cluster.ts";
-import { discardSnapshots } from "../../../engine/volumes/discard-snapshots.ts";
-import { Scene } from "../simulated-control-plane.ts";
+import { Cluster } from "../../../../engine/kubernetes/cluster.ts";
+import { discardSnapshots } from "../../../../engine/volumes/snapshots/discard-snapshots.ts";
+import { Scene } from "../../simulated-control-plane.ts";
 
 const { signal } = new AbortController();
 const group = "/apis/snapshot.storage.k8s.io/v1";

@@ -1,8 +1,8 @@
 import { onTestFinished, expect, test } from "vitest";
-import { Cluster } from "../../../engine/kubernetes/cluster.ts";
-import { importContents } from "../../../engine/volumes/snapshot-contents.ts";
-import { nameFor } from "../../../engine/volumes/snapshot-objects.ts";
-import { Scene } from "../simulated-control-plane.ts";
+import { Cluster } from "../../../../engine/kubernetes/cluster.ts";
+import { importContents } from "../../../../engine/volumes/snapshots/snapshot-contents.ts";
+import { nameFor } from "../../../../engine/volumes/snapshots/snapshot-objects.ts";
+import { Scene } from "../../simulated-control-plane.ts";
 
 const { signal } = new AbortController();
 const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";

@@ -1,10 +1,10 @@
-import type { JobContext } from "../jobs/phase.ts";
-import type { JobDeps } from "../jobs/deps.ts";
-import { volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
-import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import { jobLabel } from "../kinds/own-labels.ts";
-import { existingNamespaces } from "../objects/entities.ts";
-import { discardData } from "./saved-data.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
+import { volumeSnapshotContents } from "../../kubernetes/built-in-kinds.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import { jobLabel } from "../../kinds/own-labels.ts";
+import { existingNamespaces } from "../../objects/entities.ts";
+import { discardData } from "../saved-data.ts";
 import { deleteInTime, type DiscardRequest, discardSnapshots, shortestDiscardLimitMs } from "./discard-snapshots.ts";
 import { savedVolumes } from "./take-snapshots.ts";
 import { discardVolumeContents } from "./volume-contents.ts";

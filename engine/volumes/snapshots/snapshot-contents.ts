@@ -1,13 +1,13 @@
-import type { SnapshotData } from "../archive/format.ts";
-import { DrsError } from "../errors.ts";
-import { volumeSnapshotClasses, volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
-import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import { hasStatus } from "../kubernetes/kubernetes-error.ts";
-import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-import { waitFor } from "../kubernetes/waiting.ts";
-import { jobLabel } from "../kinds/own-labels.ts";
+import type { SnapshotData } from "../../archive/format.ts";
+import { DrsError } from "../../errors.ts";
+import { volumeSnapshotClasses, volumeSnapshotContents } from "../../kubernetes/built-in-kinds.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { waitFor } from "../../kubernetes/waiting.ts";
+import { jobLabel } from "../../kinds/own-labels.ts";
 import { nameFor, type SnapshotStatus } from "./snapshot-objects.ts";
-import type { ClaimData, DataRequest } from "./volume-data.ts";
+import type { ClaimData, DataRequest } from "../volume-data.ts";
 
 export interface ContentsRequest extends DataRequest {
   readonly volumes: readonly ClaimData<SnapshotData>[];

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { volumeSnapshotClasses, volumeSnapshotContents } from "../kubernetes/built-in-kinds.ts";
-import type { Cluster } from "../kubernetes/cluster.ts";
-import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import { jobLabel } from "../kinds/own-labels.ts";
-import type { SnapshotableClaim } from "./claims.ts";
+import { volumeSnapshotClasses, volumeSnapshotContents } from "../../kubernetes/built-in-kinds.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import { jobLabel } from "../../kinds/own-labels.ts";
+import type { SnapshotableClaim } from "../claims.ts";
 import { deleteInTime, type DiscardRequest } from "./discard-snapshots.ts";
 import { goesOnceDeleted, secretAnnotations } from "./snapshot-contents.ts";
 import { nameFor } from "./snapshot-objects.ts";

@@ -1,11 +1,11 @@
-import { DrsError } from "../errors.ts";
-import { volumeSnapshotContents, volumeSnapshots } from "../kubernetes/built-in-kinds.ts";
-import { attemptEach, throwAll } from "../kubernetes/attempts.ts";
-import type { Cluster } from "../kubernetes/cluster.ts";
-import { forEachInFlight } from "../kubernetes/in-flight.ts";
-import { waitUntilGone } from "../kubernetes/waiting.ts";
-import type { KubernetesObject, ResourceType } from "../kubernetes/kubernetes-object.ts";
-import { jobLabel } from "../kinds/own-labels.ts";
+import { DrsError } from "../../errors.ts";
+import { volumeSnapshotContents, volumeSnapshots } from "../../kubernetes/built-in-kinds.ts";
+import { attemptEach, throwAll } from "../../kubernetes/attempts.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
+import { waitUntilGone } from "../../kubernetes/waiting.ts";
+import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
+import { jobLabel } from "../../kinds/own-labels.ts";
 import type { SnapshotSpec, SnapshotStatus } from "./snapshot-objects.ts";
 
 /** A VolumeSnapshot of ours and its content. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { savedVolumes } from "../../../engine/volumes/take-snapshots.ts";
+import { savedVolumes } from "../../../../engine/volumes/snapshots/take-snapshots.ts";
 
 test("a snapshot that an earlier service has noted is known as one", () => {
   const claim = { namespace: "cdp", claim: "db", persistentVolume: "pv", storageClass: "standard" };
