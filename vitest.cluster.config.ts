@@ -6,8 +6,8 @@ export default defineConfig({
     include: ["test/cluster/**/*.test.ts"],
     globalSetup: ["./test/cluster/support/global-setup.ts"],
     reporters: ["default", "./test/closing-line.ts"],
-    // The files share one cluster, and the tests of a file build on one another.
-    fileParallelism: false,
+    // Each worker has a cluster that its files share one after the other; the tests of a file build on one another.
+    maxWorkers: 2,
     // Of the random worlds.
     maxConcurrency: 3,
     testTimeout: 300_000,

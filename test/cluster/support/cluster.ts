@@ -24,6 +24,10 @@ export interface TestCluster {
 }
 
 export interface ClusterOptions {
+  /** One that is not there yet; without it, a new one among the temporary ones. */
+  readonly folder?: string;
+  /** The process with which the cluster ends. */
+  readonly stopWith?: number;
   readonly snapshotsOf?: TestCluster;
   readonly serviceRange?: string;
   readonly driver?: { readonly name: string; readonly storageClass: string; readonly snapshots: boolean };
@@ -40,21 +44,22 @@ export async function buildPrograms(): Promise<string> {
 /**
  * Starts a cluster in a new folder on free ports.
  *
- * It is stopped and its folder deleted at `stop`, and also when this process ends in any other way. With `snapshots` of
- * another cluster's driver the new one finds the same storage snapshots, as a second cluster at one storage system would.
+ * It is stopped and its folder deleted at `stop`, and also when the process `stopWith`, this one unless given, ends in any other way.
+ * With `snapshots` of another cluster's driver the new one finds the same storage snapshots, as a second cluster at one storage system
+ * would.
  * `serviceRange` is where services get their addresses from. With a `driver` the storage system is another one: of that name,
  * with a class of that name, and able to make snapshots or in a cluster that does not know any.
  */
 export async function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
-  const folder = await mkdtemp(join(tmpdir(), "drs-cluster-"));
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), "drs-cluster-")));
   if (options.snapshotsOf) {
-    await mkdir(join(folder, "csi"));
+    await mkdir(join(folder, "csi"), { recursive: true });
     await symlink(join(options.snapshotsOf.storageFolder, "snapshots"), join(folder, "csi/snapshots"));
   }
   const { serviceRange: SERVICE_RANGE, driver } = options;
   const env = {
     ...process.env,
-    STOP_WITH: String(process.pid),
+    STOP_WITH: String(options.stopWith ?? process.pid),
     ...(SERVICE_RANGE !== undefined && { SERVICE_RANGE }),
     ...(driver && {
       DRIVER: driver.name,
@@ -62,7 +67,12 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
       SNAPSHOTS: driver.snapshots ? "yes" : "no",
     }),
   };
-  await run(join(programs, "up.sh"), [folder], { env });
+  try {
+    await run(join(programs, "up.sh"), [folder], { env });
+  } catch (error) {
+    await run(join(programs, "down.sh"), [folder, "--delete"]);
+    throw error;
+  }
   return openCluster(folder);
 }
 
