@@ -60,12 +60,27 @@ done' 2>/dev/null &`;
 export const restoreFilesScript = `${open}${orFail}${tellReads}
 exec restic restore --json ${retryLock} --target ${restoredFolder} --sparse --verify "$1"\n`;
 
-/** Writes a file of a snapshot to a block volume. */
+/**
+ * Writes a file of a snapshot to a block volume. The shell stays, as the first process of its container, which no signal ends by
+ * itself: it hands a deletion's on, so that restic gives its lock back.
+ */
 export const restoreDeviceScript = `${open}${orFail}
 (${tellReads}
-exec restic dump ${retryLock} "$1" "$2" >${devicePath}) || exit $?
+exec restic dump ${retryLock} "$1" "$2" >${devicePath}) &
+dump=$!
+trap 'kill "$dump"' TERM INT
+code=0
+wait "$dump" || code=$?
+while kill -0 "$dump" 2>/dev/null; do code=0; wait "$dump" || code=$?; done
+[ "$code" = 0 ] || exit "$code"
 exec sync
 `;
+
+/**
+ * So long it waits for others' locks, such as those of another control plane's movers, three times: a deletion keeps the control plane's
+ * other jobs waiting.
+ */
+const retryForget = "--retry-lock 10m";
 
 /**
  * Forgets the snapshots that the arguments select; none is no error. Locks of movers that died are removed before, which are
@@ -75,5 +90,5 @@ export const forgetScript = `${open}
 [ "$code" != 10 ] || exit 0
 ${orFail}
 restic unlock || exit $?
-exec restic forget --json --retry-lock 2m --unsafe-allow-remove-all "$@"
+exec restic forget --json ${retryForget} --unsafe-allow-remove-all "$@"
 `;

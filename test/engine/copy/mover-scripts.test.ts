@@ -1,8 +1,8 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import {
   backupFilesScript,
   forgetScript,
@@ -88,6 +88,39 @@ test.each([
   expect(code).toBe(0);
   const [first = 0, second = 0] = told.map((line) => bytesReadIn([line]));
   expect(second).toBeGreaterThan(first);
+});
+
+test("a mover that writes a device hands the signal that ends it on to restic, which gives its lock back", async () => {
+  const folder = temporaryFolder();
+  const bin = join(folder, "bin");
+  for (const one of [bin, join(folder, "keys")]) mkdirSync(one);
+  writeFileSync(join(folder, "keys", "00"), "key");
+  const calls = join(folder, "calls");
+  const patient = `#!/bin/sh
+[ "$1" = dump ] || exit 0
+trap 'echo unlocked >>"${calls}"; exit 130' TERM
+echo locked >>"${calls}"
+while :; do sleep 0.1; done
+`;
+  writeFileSync(join(bin, "restic"), patient);
+  chmodSync(join(bin, "restic"), 0o755);
+  const script = restoreDeviceScript
+    .replaceAll("/drs/keys", join(folder, "keys"))
+    .replaceAll("/dev/drs-volume", join(folder, "device"));
+  const mover = spawn("sh", ["-c", script, "mover", "0a1b", "/volumes/cdp/a"], {
+    env: { PATH: `${bin}:/usr/bin:/bin` },
+    stdio: "ignore",
+  });
+  const ended = new Promise((resolve) => mover.once("exit", resolve));
+  await vi.waitFor(() => expect(readFileSync(calls, "utf8")).toBe("locked\n"));
+  mover.kill("SIGTERM");
+  expect(await ended).toBe(130);
+  expect(readFileSync(calls, "utf8")).toBe("locked\nunlocked\n");
+});
+
+test("a deletion waits for others' locks, three times as long as a mover at most", async () => {
+  const { seen } = await run(forgetScript, { opens: "new", args: ["--tag", "drs-backup:1"] });
+  expect(seen.at(-1)).toBe("forget --json --retry-lock 10m --unsafe-allow-remove-all --tag drs-backup:1 with new");
 });
 
 test("there is nothing to forget where there is no repository", async () => {
