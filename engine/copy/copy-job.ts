@@ -10,7 +10,7 @@ import { type CopyDeps, moverPlace, timesOf } from "./copy-deps.ts";
 import { type CopyRun, copyVolume } from "./copy-volume.ts";
 import { KnownCopies } from "./known-copies.ts";
 import { layOut, openRepository } from "./mover-set.ts";
-import { removeAll, removeLeftovers } from "./leftovers.ts";
+import { hasOtherPlaces, notePlace, removeAll, removeLeftovers } from "./leftovers.ts";
 import { wantedCopies } from "./wanted-copies.ts";
 
 /**
@@ -44,7 +44,9 @@ async function copyVolumes(deps: CopyDeps, context: JobContext): Promise<void> {
   if (volumes.length === 0) return;
   const place = await moverPlace(deps, copies, job, signal);
   const request = { cluster: deps.cluster, place, times: timesOf(copies), signal };
-  if (known.wereElsewhere) await removeAll({ request, limits, context });
+  if (known.wereElsewhere) await removeAll(deps, context);
+  if (hasOtherPlaces(context, place)) await removeLeftovers(deps, context);
+  notePlace(context, place);
   await known.write(signal); // from now on there may be something in the repository
   await layOut(request, copies);
   await openRepository(request, limits.podsStopTimeout);

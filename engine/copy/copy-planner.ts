@@ -2,8 +2,9 @@ import type { Intake } from "../jobs/intake.ts";
 import { logJob } from "../jobs/job-context.ts";
 import type { JobContextDeps } from "../jobs/job-context.ts";
 import type { JobState } from "../model.ts";
-import { uncopiedNote } from "../store/copy-store.ts";
+import { earlierMessagesNote, uncopiedNote } from "../store/copy-store.ts";
 import type { JobRecord } from "../store/job-record.ts";
+import { leftoverNotes } from "./leftovers.ts";
 
 /** After so long, in milliseconds, what could not be copied is tried again. */
 const retryAfterMs = 3_600_000;
@@ -44,16 +45,24 @@ export class CopyPlanner {
     try {
       for (const job of store.copies.due(new Date(clock().getTime() - retryAfterMs)))
         this.#intake.record(() => {
-          const uncopied = store.notes.get<number>(job.seq, uncopiedNote);
+          const kept = [...this.#kept(job)];
           store.copies.removeFinished(job.backupCrn);
           const again = this.#record(job);
-          // They count while the copy waits for its turn, too.
-          if (uncopied !== undefined) store.notes.setAll(again.seq, [[uncopiedNote, uncopied]]);
+          store.notes.setAll(again.seq, kept);
           return again;
         });
     } catch (error) {
       logger.warn({ err: error }, "copies cannot be tried again yet");
     }
+  }
+
+  /** What a copy leaves to the one after it: what it has not copied and what it says of that, which hold until then, and what it has not removed. */
+  *#kept({ seq }: JobRecord): Generator<readonly [key: string, value: unknown]> {
+    const { notes, messages } = this.#deps.store;
+    const uncopied = notes.get<number>(seq, uncopiedNote);
+    if (uncopied !== undefined) yield [uncopiedNote, uncopied];
+    yield [earlierMessagesNote, messages.list(seq)];
+    for (const prefix of leftoverNotes) yield* notes.entries<unknown>(seq, prefix);
   }
 
   #record({ backupCrn, entity, itemName, displayName, includedNamespaces }: JobRecord): JobRecord {

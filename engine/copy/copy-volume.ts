@@ -4,6 +4,7 @@ import type { LimitsConfig } from "../config.ts";
 import { DrsError } from "../errors.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import type { ClaimData, DataRequest } from "../volumes/volume-data.ts";
+import { furthest } from "./furthest.ts";
 import { makeClone, modeOf, removeClone } from "./clones.ts";
 import type { Mover } from "./mover-job.ts";
 import { backupDeviceScript, backupFilesScript } from "./mover-scripts.ts";
@@ -20,12 +21,22 @@ export interface CopyRun extends Clearing {
 }
 
 export interface Clearing {
-  readonly request: MoverRemoval;
+  readonly request: Pick<MoverRemoval, "cluster" | "signal">;
   readonly limits: LimitsConfig;
   readonly context: JobContext;
 }
 
-const cloneNotes = "clone/";
+/** A clone that there may be, and with it a mover of the same name. */
+export interface CloneNote extends ClaimData<SnapshotData> {
+  /** The job's. */
+  readonly uuid: string;
+}
+
+export const cloneNotes = "clone/";
+
+function noteOf({ namespace, claim }: Pick<CloneNote, "namespace" | "claim">): string {
+  return `${cloneNotes}${namespace}/${claim}`;
+}
 
 /**
  * Copies one volume: a clone of its snapshot, a mover that reads it, and nothing of either stays. Returns why it was not copied,
@@ -35,13 +46,11 @@ export async function copyVolume(run: CopyRun, { volume, clone }: WantedCopy): P
   const { request, context, record } = run;
   const { namespace, claim } = volume;
   const mode = modeOf(clone.saved);
-  context.notes.set(`${cloneNotes}${clone.claim}`, {
-    namespace: clone.namespace,
-    claim: clone.claim,
-    data: clone.data,
-  });
+  const { uuid } = request.place;
+  const note: CloneNote = { namespace: clone.namespace, claim: clone.claim, data: clone.data, uuid };
+  context.notes.set(noteOf(note), note);
   try {
-    const fault = await makeClone(dataRequest(run), clone);
+    const fault = await makeClone(dataRequest(run, uuid), clone);
     if (fault !== undefined) return fault;
     const { failure, lines } = await runMover(
       request,
@@ -61,41 +70,38 @@ export async function copyVolume(run: CopyRun, { volume, clone }: WantedCopy): P
     if (!(error instanceof DrsError) || error.code === "UNAVAILABLE" || request.signal.aborted) throw error;
     return error.message;
   } finally {
-    if (!request.signal.aborted) await clearNowOrLater(run, clone);
+    if (!request.signal.aborted) await clearNowOrLater(run, note);
   }
 }
 
-/** Removes movers and clones of volumes that the job has begun with. May run again. FAILED_PRECONDITION names what is left. */
-export async function clearAll(run: Clearing): Promise<void> {
-  for (const [, clone] of run.context.notes.entries<ClaimData<SnapshotData>>(cloneNotes)) await clear(run, clone);
-}
-
-/** Deletions that are late are retried when the job ends. */
-async function clearNowOrLater(run: Clearing, clone: ClaimData<SnapshotData>): Promise<void> {
+/** Deletions that are late, or refused, are retried when the job ends. */
+async function clearNowOrLater(run: Clearing, clone: CloneNote): Promise<void> {
   try {
-    await clear(run, clone);
+    await removeCopier(run, clone);
   } catch (error) {
-    if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
+    if (!(error instanceof DrsError) || error.code === "UNAVAILABLE" || run.request.signal.aborted) throw error;
     run.context.info(`${error.message}; tried again at the end`);
   }
 }
 
-async function clear(run: Clearing, clone: ClaimData<SnapshotData>): Promise<void> {
+/** Removes a clone, and its mover before. May run again. FAILED_PRECONDITION names what is left. */
+export async function removeCopier(run: Clearing, clone: CloneNote): Promise<void> {
   const timeoutMs = run.limits.podsStopTimeout;
-  const left = await removeMover(run.request, clone.claim, timeoutMs);
+  const { uuid, namespace } = clone;
+  const left = await removeMover({ ...run.request, place: { namespace, uuid } }, clone.claim, timeoutMs);
   if (left.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
       `pods of movers are still there ${timeoutMs / 1000} s after their deletion: ${left.join(", ")}`,
       { id: "DRS-V006" },
     );
-  await removeClone(dataRequest(run), clone);
-  run.context.notes.clear(`${cloneNotes}${clone.claim}`);
+  await removeClone(dataRequest(run, uuid), clone);
+  run.context.notes.clear(noteOf(clone));
 }
 
-function dataRequest({ request, limits }: Clearing): DataRequest {
-  const { cluster, place, signal } = request;
-  return { cluster, uuid: place.uuid, timeoutMs: limits.snapshotTimeout, inFlight: limits.clusterConcurrency, signal };
+function dataRequest({ request, limits }: Clearing, uuid: string): DataRequest {
+  const { cluster, signal } = request;
+  return { cluster, uuid, timeoutMs: limits.snapshotTimeout, inFlight: limits.clusterConcurrency, signal };
 }
 
 /** By host and path restic finds the copy before, and reads only what has changed since. */
@@ -128,16 +134,17 @@ function resticTime(time: string): string {
 const reportEveryMs = 60_000;
 
 /** Logs the progress of a volume once a minute. */
-function teller({ info, progressed }: JobContext, claim: string): (progress: Progress) => void {
+function teller(context: JobContext, claim: string): (progress: Progress) => void {
+  const count = furthest(context, claim);
   let last = Date.now();
   let before = 0;
   return ({ bytes, totalBytes, files, totalFiles }) => {
-    if (bytes > before) progressed();
+    count({ bytes });
     const seconds = (Date.now() - last) / 1_000;
     if (seconds * 1_000 < reportEveryMs) return;
     const speed = (bytes - before) / seconds;
     const eta = totalBytes > bytes && speed > 0 ? `, ${Math.ceil((totalBytes - bytes) / speed)} s left` : "";
-    info(
+    context.info(
       `copying claim ${claim}: ${bytes} of ${totalBytes} bytes, ${files} of ${totalFiles} files, ${Math.round(speed)} bytes/s${eta}`,
     );
     last = Date.now();

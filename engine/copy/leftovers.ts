@@ -1,32 +1,62 @@
 import { DrsError } from "../errors.ts";
 import type { JobContext } from "../jobs/phase.ts";
-import { fillNamespaceOf } from "../volumes/fill-namespace.ts";
+import { attemptEach, failureOf, throwAll } from "../kubernetes/attempts.ts";
+import { type CloneNote, cloneNotes, removeCopier } from "./copy-volume.ts";
 import type { CopyDeps } from "./copy-deps.ts";
-import { clearAll, type Clearing } from "./copy-volume.ts";
 import { clearUp } from "./mover-set.ts";
+import type { MoverRemoval } from "./run-mover.ts";
+
+/**
+ * Where a copy has made something for its movers, and for which job: an earlier start may have had another namespace for them, and
+ * what an earlier copy of the same backup could not remove is the next one's to remove.
+ */
+type Place = MoverRemoval["place"];
+
+const placeNotes = "place/";
+/** What `keepLeftovers` hands on. */
+export const leftoverNotes = [placeNotes, cloneNotes];
+
+function placeNote({ namespace, uuid }: Place): string {
+  return `${placeNotes}${namespace}/${uuid}`;
+}
+
+/** To be called before anything is made there. */
+export function notePlace({ notes }: Pick<JobContext, "notes">, { namespace, uuid }: Place): void {
+  notes.set(placeNote({ namespace, uuid }), { namespace, uuid });
+}
+
+/** Whether there may be something elsewhere, too. */
+export function hasOtherPlaces({ notes }: Pick<JobContext, "notes">, place: Place): boolean {
+  return [...notes.entries(placeNotes)].some(([key]) => key !== placeNote(place));
+}
 
 /** Removes all that a copy has made in the cluster: movers, clones, and what movers had in common. May run again. */
 export async function removeLeftovers(deps: CopyDeps, context: JobContext): Promise<void> {
-  const { job, signal } = context;
-  const { cluster, limits } = deps;
-  const namespace = await fillNamespaceOf(deps, signal);
-  if (namespace === undefined) return; // nothing could be made
-  const place = { namespace, uuid: job.uuid };
-  const request = { cluster, place, signal };
   try {
-    await removeAll({ request, limits, context });
+    await removeAll(deps, context);
   } catch (error) {
-    if (!(error instanceof DrsError) || error.code !== "FAILED_PRECONDITION") throw error;
+    if (!(error instanceof DrsError) || error.code === "UNAVAILABLE" || context.signal.aborted) throw error;
+    const places = [...context.notes.entries<Place>(placeNotes)].map(([, { namespace }]) => namespace);
     context.warn(
       "DRS-V007",
       "",
-      `what a copy has made in ${namespace} was not all removed, and nothing needs it: ${error.message}`,
+      `what a copy has made in ${[...new Set(places)].join(", ")} was not all removed, and nothing needs it: ${error.message}`,
     );
   }
 }
 
-/** The same, with the error. FAILED_PRECONDITION names what is left. */
-export async function removeAll(run: Clearing): Promise<void> {
-  await clearAll(run);
-  await clearUp(run.request, run.limits.podsStopTimeout);
+/** The same, with the error, which names all that is left. What does not go keeps nothing else. */
+export async function removeAll({ cluster, limits }: CopyDeps, context: JobContext): Promise<void> {
+  const { notes, signal } = context;
+  const clones = [...notes.entries<CloneNote>(cloneNotes)].map(([, clone]) => clone);
+  const left = await attemptEach(clones, limits.clusterConcurrency, (clone) =>
+    removeCopier({ request: { cluster, signal }, limits, context }, clone),
+  );
+  const unclear: DrsError[] = [];
+  for (const [, place] of [...notes.entries<Place>(placeNotes)]) {
+    const failed = await failureOf(() => clearUp({ cluster, place, signal }, limits.podsStopTimeout));
+    if (failed.length === 0) notes.clear(placeNote(place));
+    unclear.push(...failed);
+  }
+  throwAll([...left.values(), ...unclear]);
 }

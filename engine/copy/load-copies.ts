@@ -6,6 +6,7 @@ import { jobs, persistentVolumeClaims } from "../kubernetes/built-in-kinds.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { ClaimData } from "../volumes/volume-data.ts";
 import { timesOf } from "./copy-deps.ts";
+import { furthest } from "./furthest.ts";
 import type { Mover, MoverPlace } from "./mover-job.ts";
 import { restoredFolder, restoreDeviceScript, restoreFilesScript } from "./mover-scripts.ts";
 import { clearUp, layOut } from "./mover-set.ts";
@@ -36,7 +37,7 @@ export async function loadCopies<One extends ClaimData<CopyData>>(
   await layOut(request, copies);
   await forEachInFlight(claims, copies.config.concurrency, async (one) => {
     await dropOutlived(request, one.claim, limits.podsStopTimeout);
-    const { failure } = await runMover(request, loader(one), () => context.progressed());
+    const { failure } = await runMover(request, loader(one), furthest(context, `${one.namespace}/${one.claim}`));
     await stopped(request, one.claim, limits.podsStopTimeout);
     if (failure !== undefined) reasons.set(one, failure);
   });

@@ -19,6 +19,7 @@ import type {
   RestoreSummary,
 } from "../model.ts";
 import { faultOfName } from "../name-check.ts";
+import { messagesOfCopy } from "./messages-of-copy.ts";
 import { nextToken, pageLimit, pageStart } from "./paging.ts";
 import { checkedPlan } from "../restore/plan/checked-plan.ts";
 import { namespacesOf } from "../restore/source/scope.ts";
@@ -172,7 +173,9 @@ export class Operations implements Engine {
 
   describeBackup(backupCrn: string): Backup {
     parseCrn(backupCrn, "backup");
-    return this.#describe(backupCrn, (job, messages) => backupView(job, messages, this.#messagesOfCopy(backupCrn)));
+    return this.#describe(backupCrn, (job, messages) =>
+      backupView(job, messages, messagesOfCopy(this.#store, backupCrn)),
+    );
   }
 
   describeRestore(restoreCrn: string): Restore {
@@ -221,11 +224,6 @@ export class Operations implements Engine {
 
   close(): Promise<void> {
     return this.#deps.close();
-  }
-
-  #messagesOfCopy(backupCrn: string): readonly MessageRecord[] {
-    const copy = this.#store.copies.last(backupCrn);
-    return copy === undefined ? [] : this.#store.messages.list(copy.seq);
   }
 
   #get(crn: string): JobRecord {

@@ -5,6 +5,9 @@ import type { JobRecord, JobRow } from "./job-record.ts";
 /** The key of a copy's note: how many volumes of its backup are not copied. */
 export const uncopiedNote = "uncopied";
 
+/** The key of a copy's note: the messages of the copy that it repeats. */
+export const earlierMessagesNote = "messages";
+
 /** The copies of backups, as jobs: of each backup one, the last. */
 export class CopyStore {
   readonly #last: Statement<{ backupCrn: string }, JobRow>;

@@ -54,7 +54,13 @@ export interface Restart {
   readonly forgetful?: boolean;
   readonly flags?: Pick<
     SceneOptions,
-    "furtherNamespaces" | "furtherObjects" | "statusOf" | "maxRefusedObjects" | "rollBackTimeout" | "rollBack"
+    | "furtherNamespaces"
+    | "furtherObjects"
+    | "statusOf"
+    | "maxRefusedObjects"
+    | "rollBackTimeout"
+    | "rollBack"
+    | "fillNamespace"
   >;
   /** Done while no service runs. */
   readonly meanwhile?: () => void;

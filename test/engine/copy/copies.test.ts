@@ -87,6 +87,24 @@ test("a copy that goes on with another repository notes nothing that a mover wri
   expect(await leftovers(scene)).toEqual([]);
 });
 
+test("a copy that goes on with another namespace for its movers leaves nothing in the former one", async () => {
+  const restic = new SimulatedRestic();
+  restic.instead.set(database, { log: [] });
+  const scene = await copyingScene(restic);
+  await scene.create("/api/v1/namespaces", { metadata: { name: "movers" } });
+  const volumes = scene.simulator.volumes.volumeHandles();
+  const backup = await scene.backup();
+  const crn = copyOf(scene, backup.crn);
+  await scene.until(() => restic.snapshots.length === 2);
+  restic.instead.delete(database);
+  await scene.restart({ flags: { fillNamespace: "movers" } });
+  await ends(scene, crn);
+  expect(scene.engine.getLogs(crn)).toContain("job ended COMPLETED");
+  expect(await leftovers(scene)).toEqual([]);
+  expect(await leftovers(scene, "movers")).toEqual([]);
+  expect(scene.simulator.volumes.volumeHandles()).toEqual(volumes);
+});
+
 test("a copy whose archive's file about copies is damaged copies again what that named", async () => {
   const restic = new SimulatedRestic();
   restic.instead.set(database, { log: [] });

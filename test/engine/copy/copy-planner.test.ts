@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { CopyPlanner } from "../../../engine/copy/copy-planner.ts";
 import { Intake } from "../../../engine/jobs/intake.ts";
+import { messagesOfCopy } from "../../../engine/operations/messages-of-copy.ts";
 import { silentLogger } from "../../../engine/logger.ts";
 import type { JobState } from "../../../engine/model.ts";
 import { engineConfig } from "../small-engine.ts";
@@ -52,6 +53,28 @@ test("volumes that are not copied still count while their copy waits to be tried
   store.notes.setAll(copy.seq, [["uncopied", 2]]);
   expect(after(2 * hour)?.state).toBe("NOT_STARTED");
   expect(store.copies.uncopiedVolumes()).toBe(2);
+});
+
+test("what a copy could not do is said until the one that repeats it is over", () => {
+  const { store, copy, after } = planned("PARTIALLY_FAILED");
+  const warning = { level: "warning", namespace: "cdp", text: "claim a was not copied", code: "DRS-V002" } as const;
+  store.messages.add(copy.seq, { ...warning, time: copy.createdAt });
+  const again = after(2 * hour);
+  const said = () => messagesOfCopy(store, copy.backupCrn).map(({ text, time }) => [text, time]);
+  expect(said()).toEqual([[warning.text, copy.createdAt]]);
+  if (again === undefined) throw new Error("it was not recorded again");
+  const started = store.queue.start(again, "COPYING_VOLUMES", new Date());
+  expect(said()).toHaveLength(1);
+  store.queue.finish(started, "COMPLETED", new Date());
+  expect(said()).toEqual([]);
+});
+
+test("what a copy could not remove is for the one that repeats it", () => {
+  const { store, copy, after } = planned("FAILED");
+  const place = { namespace: "drs", uuid: "1" };
+  store.notes.setAll(copy.seq, [["place/drs/1", place]]);
+  const again = after(2 * hour);
+  expect([...store.notes.entries(again?.seq ?? 0, "place/")]).toEqual([["place/drs/1", place]]);
 });
 
 test("a complete copy is not repeated", () => {

@@ -43,15 +43,15 @@ export async function goOn(scene: Scene): Promise<void> {
 }
 
 /** What movers work with, in their namespace and beside it. */
-export async function leftovers(scene: Scene): Promise<readonly string[]> {
+export async function leftovers(scene: Scene, namespace = fillNamespace): Promise<readonly string[]> {
   await scene.simulator.settled();
   const paths = [
-    `/api/v1/namespaces/${fillNamespace}/pods`,
-    `/api/v1/namespaces/${fillNamespace}/secrets`,
-    `/api/v1/namespaces/${fillNamespace}/persistentvolumeclaims`,
-    `/apis/batch/v1/namespaces/${fillNamespace}/jobs`,
-    `/apis/networking.k8s.io/v1/namespaces/${fillNamespace}/networkpolicies`,
-    `/apis/snapshot.storage.k8s.io/v1/namespaces/${fillNamespace}/volumesnapshots`,
+    `/api/v1/namespaces/${namespace}/pods`,
+    `/api/v1/namespaces/${namespace}/secrets`,
+    `/api/v1/namespaces/${namespace}/persistentvolumeclaims`,
+    `/apis/batch/v1/namespaces/${namespace}/jobs`,
+    `/apis/networking.k8s.io/v1/namespaces/${namespace}/networkpolicies`,
+    `/apis/snapshot.storage.k8s.io/v1/namespaces/${namespace}/volumesnapshots`,
     "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents",
   ];
   const found = await Promise.all(
