@@ -167,12 +167,14 @@ async function startEngine(
   const importing = importArchives(
     {
       ...common,
+      ...(planner && { onFound: (backup, { volumes }) => planner.afterFound(backup, volumes) }),
       archives: (signal) => listArchives(storage, archives, signal),
       orphans: (signal) => orphanedArchives(storage, store.jobs, signal),
     },
     closing.signal,
     firstLook.resolve,
   );
+  void importing.then(() => runner.wake());
   closers.onClose(() => importing);
   closers.onClose(() => closing.abort());
   await Promise.race([importing, firstLook.promise, pause(importWait, closing.signal)]);

@@ -5,6 +5,7 @@ import { parseCrn } from "./crn.ts";
 import { DrsError } from "./errors.ts";
 import { delayAfter, pause } from "./jobs/backoff.ts";
 import type { Logger } from "./logger.ts";
+import type { JobRecord } from "./store/job-record.ts";
 import { StoreError } from "./store/store-errors.ts";
 import type { Store } from "./store/store.ts";
 
@@ -13,6 +14,8 @@ export interface ImportDeps {
   archives(signal: AbortSignal): AsyncIterable<CatalogEntry>;
   /** Folders that are no backups and belong to no job: see `orphanedArchives`. */
   orphans(signal: AbortSignal): AsyncIterable<string>;
+  /** Called in the transaction that records a backup. */
+  readonly onFound?: (backup: JobRecord, manifest: Manifest) => void;
   readonly logger: Logger;
   readonly clock: () => Date;
   readonly random: () => number;
@@ -45,11 +48,12 @@ export async function importArchives(deps: ImportDeps, signal: AbortSignal, onFa
   }
 }
 
-function importFound({ store, logger, clock }: ImportDeps, found: CatalogEntry, begun: Date): void {
+function importFound(deps: ImportDeps, found: CatalogEntry, begun: Date): void {
+  const { logger, clock } = deps;
   const { folder } = found;
   try {
     if ("error" in found) throw found.error;
-    if (importBackup(store, folder, found.manifest, { begun, now: clock() })) {
+    if (importBackup(deps, folder, found.manifest, { begun, now: clock() })) {
       logger.info({ crn: found.manifest.backupCrn, folder }, "backup found in storage");
     }
   } catch (error) {
@@ -63,7 +67,7 @@ function importFound({ store, logger, clock }: ImportDeps, found: CatalogEntry, 
  * found it had begun.
  */
 function importBackup(
-  store: Store,
+  { store, onFound }: ImportDeps,
   folder: string,
   manifest: Manifest,
   { begun, now }: { readonly begun: Date; readonly now: Date },
@@ -101,6 +105,7 @@ function importBackup(
       store.messages.add(job.seq, { level, namespace, text, time: new Date(time) });
     }
     store.logs.add(job.seq, { time: now, level: "info", phase: "FINISHED", text: `found in storage, in ${folder}` });
+    onFound?.(job, manifest);
     return true;
   });
 }

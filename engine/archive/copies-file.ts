@@ -12,8 +12,13 @@ import { encryptManifest, decryptManifest } from "./encrypted-manifest.ts";
 const copiesVersion = 1;
 
 /** The copies of a backup's volumes: a file beside its manifest, which stays as it is. There is none before the first copy begins. */
-export interface Copies {
+export interface Copies extends CopiesSomewhere {
   readonly formatVersion: typeof copiesVersion;
+  /** What a service with other repositories has copied before. */
+  readonly former?: readonly CopiesSomewhere[] | undefined;
+}
+
+export interface CopiesSomewhere {
   /** The restic repository's URL when they were made. It may have been moved since. */
   readonly repository: string;
   readonly volumes: readonly CopiedVolume[];
@@ -31,8 +36,7 @@ export interface CopiedVolume {
 
 const text = v.pipe(v.string(), v.maxLength(1_024));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const schema = v.object({
-  formatVersion: v.literal(copiesVersion),
+const somewhere = {
   repository: text,
   volumes: v.array(
     v.object({
@@ -44,10 +48,22 @@ const schema = v.object({
       files: count,
     }),
   ),
+};
+const schema = v.object({
+  formatVersion: v.literal(copiesVersion),
+  ...somewhere,
+  former: v.optional(v.array(v.object(somewhere))),
 });
 
-export function noCopies(repository: string): Copies {
-  return { formatVersion: copiesVersion, repository, volumes: [] };
+/** Those in one repository, and those that are elsewhere since before. */
+export function copiesIn(repository: string, found?: Copies): Copies {
+  const all = found === undefined ? [] : [found, ...(found.former ?? [])];
+  const here = all.find((one) => one.repository === repository);
+  const former = all
+    .filter((one) => one !== here)
+    .map(({ repository: there, volumes }) => ({ repository: there, volumes }));
+  const volumes = here?.volumes ?? [];
+  return { formatVersion: copiesVersion, repository, volumes, ...(former.length > 0 && { former }) };
 }
 
 /** Writes the file whole, encrypted; what was there before is replaced. Nobody without a key can make another one. */

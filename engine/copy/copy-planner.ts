@@ -1,3 +1,4 @@
+import type { SavedVolume } from "../archive/format.ts";
 import type { Intake } from "../jobs/intake.ts";
 import { logJob } from "../jobs/job-context.ts";
 import type { JobContextDeps } from "../jobs/job-context.ts";
@@ -35,8 +36,17 @@ export class CopyPlanner {
   /** To be called in the transaction that ends a job, whatever its kind: a backup that is made gets its copy. */
   afterEnd(job: JobRecord, state: JobState): void {
     if (job.kind !== "backup" || (state !== "COMPLETED" && state !== "PARTIALLY_FAILED")) return;
-    const copy = this.#record(job);
-    logJob(this.#deps, job, "info", `its volumes' data is copied to the repository by ${copy.crn}`);
+    this.#recordFirst(job);
+  }
+
+  /** To be called in the transaction that records a backup found in storage: of its copies only the archive knows, and the copy by that. */
+  afterFound(job: JobRecord, volumes: readonly SavedVolume[]): void {
+    if (job.state !== "FAILED" && volumes.length > 0) this.#recordFirst(job);
+  }
+
+  #recordFirst(backup: JobRecord): void {
+    const copy = this.#record(backup);
+    logJob(this.#deps, backup, "info", `its volumes' data is copied to the repository by ${copy.crn}`);
   }
 
   /** Records again the copies that are to be retried. */

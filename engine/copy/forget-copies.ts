@@ -14,23 +14,24 @@ import { isOver, type MoverRequest, removeMover, runMover } from "./run-mover.ts
 import { backupTag } from "./tags.ts";
 
 /**
- * Forgets the copies of the backup that a deletion is of, in the repository. A repository that the service does not have any
+ * Forgets the copies of the backup that a deletion is of, in the repository. One that the service does not have any
  * more keeps them, with a warning. FAILED_PRECONDITION when they cannot be forgotten now. May run again.
  */
 export async function forgetCopies(deps: CopyDeps, context: JobContext): Promise<void> {
   const { copies, limits } = deps;
   const { job, signal } = context;
   const backupUuid = uuidOf(job.backupCrn);
-  const repository = await repositoryOf(deps.archives, backupFolder(backupUuid), signal);
-  if (repository === undefined) return;
-  if (copies === undefined || (repository !== "unknown" && repository !== copies.config.repository)) {
-    context.warn(
-      "DRS-V009",
-      "",
-      `copies of its volumes stay in the repository ${repository}, which is not the service's: restic forget --tag ${backupTag(backupUuid)} --unsafe-allow-remove-all forgets them`,
-    );
-    return;
-  }
+  const repositories = await repositoriesOf(deps.archives, backupFolder(backupUuid), signal);
+  const isOwn = (repository: string) =>
+    copies !== undefined && [unknown, copies.config.repository].includes(repository);
+  for (const repository of repositories)
+    if (!isOwn(repository))
+      context.warn(
+        "DRS-V009",
+        "",
+        `copies of its volumes stay in the repository ${repository}, which is not the service's: restic forget --tag ${backupTag(backupUuid)} --unsafe-allow-remove-all forgets them`,
+      );
+  if (copies === undefined || !repositories.some(isOwn)) return;
   const place = await moverPlace(deps, copies, job, signal);
   const request = { cluster: deps.cluster, place, times: timesOf(copies), signal };
   await stopMovers(request, limits.podsStopTimeout);
@@ -71,12 +72,16 @@ function moverName(uuid: string, namespace: string): string {
   return nameFor(uuid, namespace, "/forget");
 }
 
-/** Where copies may be: undefined for nowhere, `unknown` where the archive cannot say it any more. */
-async function repositoryOf(archives: Archives, folder: string, signal: AbortSignal): Promise<string | undefined> {
+/** In place of a repository that the archive cannot name any more. */
+const unknown = "unknown";
+
+/** Where copies may be. */
+async function repositoriesOf(archives: Archives, folder: string, signal: AbortSignal): Promise<readonly string[]> {
   try {
-    return (await archives.copies(folder, signal))?.repository;
+    const copies = await archives.copies(folder, signal);
+    return copies === undefined ? [] : [copies, ...(copies.former ?? [])].map(({ repository }) => repository);
   } catch (error) {
-    if (error instanceof DamageError) return "unknown";
+    if (error instanceof DamageError) return [unknown];
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import type { Archives } from "../archive/archives.ts";
-import { type Copies, type CopiedVolume, noCopies } from "../archive/copies-file.ts";
+import { type Copies, type CopiedVolume, copiesIn } from "../archive/copies-file.ts";
 import { DamageError } from "../archive/damage.ts";
 import type { JobContext } from "../jobs/phase.ts";
 
@@ -38,7 +38,7 @@ export class KnownCopies {
     this.wereElsewhere = wereElsewhere;
   }
 
-  /** Those of another repository than this one do not count. Errors as `usableCopies`. */
+  /** Those in another repository than this one do not count, and stay noted. Errors as `usableCopies`. */
   static async open(
     archives: Archives,
     folder: string,
@@ -47,8 +47,7 @@ export class KnownCopies {
   ): Promise<KnownCopies> {
     const found = await usableCopies(archives, folder, context);
     const wereElsewhere = found !== undefined && found.repository !== repository;
-    const copies = found === undefined || wereElsewhere ? noCopies(repository) : found;
-    return new KnownCopies(archives, folder, copies, wereElsewhere);
+    return new KnownCopies(archives, folder, copiesIn(repository, found), wereElsewhere);
   }
 
   has({ namespace, claim }: Pick<CopiedVolume, "namespace" | "claim">): boolean {

@@ -53,7 +53,7 @@ export async function removeAll({ cluster, limits }: CopyDeps, context: JobConte
     removeCopier({ request: { cluster, signal }, limits, context }, clone),
   );
   const unclear: DrsError[] = [];
-  for (const [, place] of [...notes.entries<Place>(placeNotes)]) {
+  for (const [, place] of notes.entries<Place>(placeNotes)) {
     const failed = await failureOf(() => clearUp({ cluster, place, signal }, limits.podsStopTimeout));
     if (failed.length === 0) notes.clear(placeNote(place));
     unclear.push(...failed);

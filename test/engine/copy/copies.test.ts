@@ -85,6 +85,28 @@ test("a copy that goes on with another repository notes nothing that a mover wri
   expect(noted?.volumes.map(({ snapshotId }) => snapshotId).sort()).toEqual(there.sort());
   expect(there).toHaveLength(3);
   expect(await leftovers(scene)).toEqual([]);
+  expect(noted?.former).toMatchObject([{ repository: copies.repository }]);
+  const deletion = await scene.startDeletion(backup.crn);
+  await ends(scene, deletion);
+  expect(scene.engine.getLogs(deletion)).toContain(
+    `copies of its volumes stay in the repository ${copies.repository}, which is not the service's: restic forget --tag drs-backup:${uuidOf(backup.crn)}`,
+  );
+  expect(scene.engine.getLogs(deletion)).toContain("its volumes' copies are forgotten");
+});
+
+test("a backup that an empty database has found is copied as far as it is not", async () => {
+  const restic = new SimulatedRestic();
+  restic.instead.set(database, { exitCode: 11, log: [] });
+  const scene = await copyingScene(restic);
+  const backup = await scene.backup();
+  await ends(scene, copyOf(scene, backup.crn));
+  expect(restic.snapshots).toHaveLength(2);
+  restic.instead.delete(database);
+  await scene.restart({ forgetful: true });
+  await ends(scene, copyOf(scene, backup.crn));
+  expect(restic.snapshots).toHaveLength(3);
+  expect(scene.engine.countUncopiedVolumes()).toBe(0);
+  expect(await leftovers(scene)).toEqual([]);
 });
 
 test("a copy that goes on with another namespace for its movers leaves nothing in the former one", async () => {
@@ -151,6 +173,7 @@ test("a deletion forgets the copies of its backup only, also when an empty datab
   for (const { crn } of [first, second]) await ends(scene, copyOf(scene, crn));
   expect(restic.snapshots).toHaveLength(6);
   await scene.restart({ forgetful: true });
+  for (const { crn } of [first, second]) await ends(scene, copyOf(scene, crn));
   const deletion = await scene.startDeletion(first.crn);
   await ends(scene, deletion);
   expect(scene.engine.getLogs(deletion)).toContain("job ended COMPLETED");
