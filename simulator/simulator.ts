@@ -7,7 +7,7 @@ import { allControllers } from "./controllers/all-controllers.ts";
 import { ControllerManager } from "./controllers/controller-manager.ts";
 import { createAll } from "./objects/create-object.ts";
 import { createApiServer } from "./http/api-server.ts";
-import type { Intercepted, Request } from "./http/api-server.ts";
+import type { Interception, Request } from "./http/api-server.ts";
 import type { Access } from "./http/reviews.ts";
 import type { Program } from "./programs.ts";
 import { createSample } from "./sample/sample.ts";
@@ -50,8 +50,11 @@ export interface Simulator {
   close(): Promise<void>;
 }
 
-/** Answers a request, or leaves it to the server by returning undefined. */
-export type Interceptor = (request: Request) => Intercepted | undefined;
+/**
+ * Answers a request, or leaves it to the server by returning undefined. A request whose interceptor returns a promise waits for
+ * it: so a test may act at one moment of a job, however slow the machine is.
+ */
+export type Interceptor = (request: Request) => Interception;
 
 /** Starts a simulated cluster in this process: a Kubernetes API over HTTP, with everything in memory. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {

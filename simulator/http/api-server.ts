@@ -35,12 +35,15 @@ export type Intercepted =
   | "broken off"
   | "done and broken off";
 
+/** The answer, undefined to leave it to the server, or a promise of either. */
+export type Interception = Intercepted | undefined | Promise<Intercepted | undefined>;
+
 /** What the server works with besides the cluster. */
 export interface ServerDeps {
   readonly paging: Paging;
   readonly access: AccessRules;
-  /** Looks at every request first, and may answer it. */
-  intercept(request: Request): Intercepted | undefined;
+  /** Looks at every request first, and may answer it; the request waits for it. */
+  intercept(request: Request): Interception;
 }
 
 const bodyLimit = 3 * 1024 * 1024;
@@ -65,7 +68,7 @@ async function answer(cluster: Cluster, deps: ServerDeps, request: IncomingMessa
   const method = request.method ?? "GET";
   const { pathname: path, searchParams: query } = url;
   const body = await readBody(request);
-  const intercepted = deps.intercept({ method, path, query, body });
+  const intercepted = await deps.intercept({ method, path, query, body });
   if (intercepted === "broken off") {
     response.destroy();
     return;

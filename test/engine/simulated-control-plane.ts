@@ -30,6 +30,9 @@ export const namespaces = ["cdp", "vault-system"];
 const caller = { name: "", requestId: "" };
 const over: readonly (JobState | "NOT_FOUND")[] = ["COMPLETED", "PARTIALLY_FAILED", "FAILED"];
 
+/** Makes a request wait until the service that sent it is closed, and so a service stand still where a test wants to end it. */
+export const noAnswer = new Promise<undefined>(() => {});
+
 export interface SceneOptions extends SimulatorOptions {
   readonly limits?: Partial<LimitsConfig>;
   readonly furtherNamespaces?: readonly string[];

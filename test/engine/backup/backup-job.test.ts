@@ -1,7 +1,8 @@
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { phasesIn, Scene, texts } from "../simulated-control-plane.ts";
+import { gate } from "../jobs/small-jobs.ts";
+import { noAnswer, phasesIn, Scene, texts } from "../simulated-control-plane.ts";
 
 const snapshots = "/apis/snapshot.storage.k8s.io/v1/volumesnapshots";
 const contents = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
@@ -128,12 +129,11 @@ test("a backup that fails waits longer for its snapshots to go than it has waite
   const snapshotTimeout = 400;
   const scene = await Scene.open({ limits: { snapshotTimeout } });
   const group = "/apis/snapshot.storage.k8s.io/v1/namespaces";
-  let isOver = false;
-  scene.simulator.intercept(({ method, path }) => {
+  const over = gate();
+  scene.simulator.intercept(async ({ method, path }) => {
     if (method !== "POST" || path !== `${group}/vault-system/volumesnapshots`) return undefined;
-    return isOver
-      ? { status: 403, body: { kind: "Status", code: 403, reason: "Forbidden", message: "exceeded quota" } }
-      : { status: 503 };
+    await over.opened;
+    return { status: 403, body: { kind: "Status", code: 403, reason: "Forbidden", message: "exceeded quota" } };
   });
   const crn = await scene.startBackup();
   const snapshots = `${group}/cdp/volumesnapshots`;
@@ -143,7 +143,7 @@ test("a backup that fails waits longer for its snapshots to go than it has waite
   const finalizers = async () => ((await scene.get(snapshot)).metadata["finalizers"] ?? []) as readonly string[];
   const held = "example.com/held";
   await scene.change(snapshot, { metadata: { finalizers: [...(await finalizers()), held] } });
-  isOver = true;
+  over.open();
   await scene.until(async () => (await scene.get(snapshot)).metadata.deletionTimestamp !== undefined);
   const deletion = Date.now();
   await scene.until(() => Date.now() > deletion + 2 * snapshotTimeout);
@@ -158,16 +158,17 @@ test("a backup that fails while it takes its snapshots out of the cluster leaves
   const scene = await Scene.open({ limits: { snapshotTimeout: 1_000 } });
   const group = "/apis/snapshot.storage.k8s.io/v1/namespaces/vault-system/volumesnapshots";
   const held = "example.com/held";
-  let isHeld = false;
-  scene.simulator.intercept(({ method, path }) =>
-    method === "DELETE" && path.startsWith(group) && !isHeld ? { status: 503 } : undefined,
-  );
+  const isHeld = gate();
+  scene.simulator.intercept(async ({ method, path }) => {
+    if (method === "DELETE" && path.startsWith(group)) await isHeld.opened;
+    return undefined;
+  });
   const crn = await scene.startBackup();
   await scene.until(async () => (await scene.names(group)).length > 0);
   const snapshot = `${group}/${(await scene.names(group))[0] ?? ""}`;
   const finalizers = async () => ((await scene.get(snapshot)).metadata["finalizers"] ?? []) as readonly string[];
   await scene.change(snapshot, { metadata: { finalizers: [...(await finalizers()), held] } });
-  isHeld = true;
+  isHeld.open();
   await scene.until(() => scene.engine.describeBackup(crn).errors.length > 0);
   const others = (await finalizers()).filter((finalizer) => finalizer !== held);
   await scene.change(snapshot, { metadata: { finalizers: others } });
@@ -181,7 +182,7 @@ test("a backup whose service dies within the burst takes all of its snapshots ag
   const group = "/apis/snapshot.storage.k8s.io/v1/namespaces";
   let isHeld = true;
   scene.simulator.intercept(({ method, path }) =>
-    isHeld && method === "POST" && path === `${group}/vault-system/volumesnapshots` ? { status: 503 } : undefined,
+    isHeld && method === "POST" && path === `${group}/vault-system/volumesnapshots` ? noAnswer : undefined,
   );
   const crn = await scene.startBackup();
   await scene.until(() => scene.simulator.volumes.snapshotHandles().length === 2);

@@ -174,11 +174,10 @@ test("what goes while a restore runs, as the garbage collector takes it, is recr
   const backup = await scene.backup();
   // Daemon sets are updated when all that was stopped has been compared.
   let deed: Promise<unknown> | undefined;
-  let isDone = false;
-  scene.simulator.intercept(({ method, path, query }) => {
-    if (isDone || method !== "PUT" || !path.startsWith(daemonSets) || query.has("dryRun")) return undefined;
-    deed ??= scene.remove(`${configMaps}/${name}`).then(() => (isDone = true));
-    return { status: 503 };
+  scene.simulator.intercept(async ({ method, path, query }) => {
+    if (method === "PUT" && path.startsWith(daemonSets) && !query.has("dryRun"))
+      await (deed ??= scene.remove(`${configMaps}/${name}`));
+    return undefined;
   });
   const crn = await scene.startRestore(backup.crn);
   expect(await scene.restored(crn)).toMatchObject({ state: "COMPLETED", warnings: [], errors: [] });
@@ -209,11 +208,10 @@ test("what is deleted after it was restored is named", async () => {
   const [name = ""] = (await scene.names(configMaps)).filter((it) => it !== "kube-root-ca.crt");
   // Quotas come last, when all else has been looked at.
   let deed: Promise<unknown> | undefined;
-  let isDone = false;
-  scene.simulator.intercept(({ method, path, query }) => {
-    if (isDone || method !== "PUT" || path !== `${quotas}/quota` || query.has("dryRun")) return undefined;
-    deed ??= scene.remove(`${configMaps}/${name}`).then(() => (isDone = true));
-    return { status: 503 };
+  scene.simulator.intercept(async ({ method, path, query }) => {
+    if (method === "PUT" && path === `${quotas}/quota` && !query.has("dryRun"))
+      await (deed ??= scene.remove(`${configMaps}/${name}`));
+    return undefined;
   });
   const restore = await scene.restore(backup.crn);
   expect(texts(restore.warnings)).toEqual([

@@ -1,6 +1,6 @@
 import Sqlite from "better-sqlite3";
 import { expect, test } from "vitest";
-import { namespaces, Scene, texts } from "../simulated-control-plane.ts";
+import { namespaces, noAnswer, Scene, texts } from "../simulated-control-plane.ts";
 import { admin, bindings, everybody, type Forgery, forgeBeside } from "./forgery.ts";
 
 const folderOf = (crn: string) => `backups/${crn.slice(-36)}`;
@@ -68,7 +68,7 @@ test("a safety archive that is exchanged is not trusted: the rollback says where
   scene.simulator.intercept(({ method, path, query }) => {
     if (method !== "PATCH" || !path.includes("/deployments/") || query.has("dryRun")) return undefined;
     isStopping = true;
-    return { status: 503 };
+    return noAnswer;
   });
   await scene.until(() => isStopping);
   await scene.engine.close();

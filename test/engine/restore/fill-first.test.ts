@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { differences } from "../../../demo/differences.ts";
 import type { Picture } from "../../../demo/picture.ts";
-import { Scene, type SceneOptions, texts } from "../simulated-control-plane.ts";
+import { noAnswer, Scene, type SceneOptions, texts } from "../simulated-control-plane.ts";
 
 const place = "drs";
 const fillers = `/api/v1/namespaces/${place}/persistentvolumeclaims`;
@@ -229,17 +229,20 @@ test("a rollback that lacks the right to remove what was filled waits for it", a
   const handles = scene.simulator.volumes.volumeHandles();
   const message = 'persistentvolumeclaims is forbidden: User "drs" cannot delete it';
   const crn = await scene.startRestore(backup.crn);
+  const hasWaited = () => /attempt 2: .* again in/.test(log(scene, crn));
   scene.simulator.intercept(({ method, path, query }) =>
-    method === "DELETE" && path.startsWith(fillers) && log(scene, crn).includes("rolling back") && !query.has("dryRun")
+    method === "DELETE" &&
+    path.startsWith(fillers) &&
+    log(scene, crn).includes("rolling back") &&
+    !hasWaited() &&
+    !query.has("dryRun")
       ? { status: 403, body: { kind: "Status", reason: "Forbidden", message } }
       : undefined,
   );
   await scene.until(() => log(scene, crn).includes("DELETING_OBJECTS phase started"));
   scene.engine.cancelJob({ crn, caller: { name: "alice", requestId: "" } });
-  const isOver = () => scene.engine.describeRestore(crn).phase === "FINISHED";
-  await scene.until(() => isOver() || /attempt 2: .* again in/.test(log(scene, crn)));
-  scene.simulator.intercept(undefined);
   const { state, errors } = await scene.restored(crn);
+  expect(hasWaited()).toBe(true);
   expect({ state, last: texts(errors).at(-1) }).toEqual({
     state: "FAILED",
     last: "the restore failed and was rolled back: the control plane is as before",
@@ -254,25 +257,21 @@ test("a volume that somebody deletes before it is handed over is filled again", 
   const scene = await sceneWithPlace();
   const before = await scene.picture();
   const backup = await scene.backup();
-  let isGone = false;
-  // Nothing is stopped before.
-  scene.simulator.intercept(({ method, path, query }) =>
-    !isGone && method === "PATCH" && path.startsWith("/apis/apps/") && !query.has("dryRun")
-      ? { status: 503, body: { kind: "Status", message: "not yet" } }
-      : undefined,
-  );
-  const crn = await scene.startRestore(backup.crn);
-  await scene.until(async () => {
-    if (isGone || !log(scene, crn).includes("filled 3 volumes")) return isGone;
+  const removeOne = async () => {
     const { items } = (await scene.get(volumes)) as unknown as {
       items: { metadata: { name: string; labels?: object } }[];
     };
-    const filled = items.find(({ metadata }) => metadata.labels);
+    const filled = items.find(({ metadata }) => "drs.cloudera.com/filled-by" in (metadata.labels ?? {}));
     await scene.change(`${volumes}/${filled?.metadata.name}`, { metadata: { finalizers: null } });
     await scene.remove(`${volumes}/${filled?.metadata.name}`);
-    isGone = true;
-    return true;
+  };
+  let removing: Promise<void> | undefined;
+  // When the applications are stopped, all are filled.
+  scene.simulator.intercept(async ({ method, path, query }) => {
+    if (method === "PATCH" && path.startsWith("/apis/apps/") && !query.has("dryRun")) await (removing ??= removeOne());
+    return undefined;
   });
+  const crn = await scene.startRestore(backup.crn);
   const restore = await scene.restored(crn);
   expect(texts(restore.errors)).toEqual([]);
   expect(log(scene, crn)).toMatch(/the volume that was filled for claim \S+ is gone: another one is filled/);
@@ -287,9 +286,7 @@ test("a volume that somebody deletes before PRE_VALIDATION is over is filled aga
   // The trial of the hand-over comes when it is noted that the volume is full.
   scene.simulator.intercept(({ method, path, query }) => {
     isFilled ||= method === "PATCH" && path.startsWith(volumes) && query.has("dryRun");
-    return isFilled && method !== "GET" && query.has("dryRun")
-      ? { status: 503, body: { kind: "Status", message: "not yet" } }
-      : undefined;
+    return isFilled && method !== "GET" && query.has("dryRun") ? noAnswer : undefined;
   });
   const crn = await scene.startRestore(backup.crn);
   await scene.until(() => isFilled);
@@ -318,7 +315,7 @@ async function dieBefore(scene: Scene, backupCrn: string, n: number): Promise<st
   let isDead = false;
   scene.simulator.intercept(({ method, path, query }) => {
     if (isOfFilling(method, path) && !query.has("dryRun")) isDead ||= ++writes === n;
-    return isDead ? { status: 503, body: { kind: "Status", message: "nobody is there" } } : undefined;
+    return isDead ? noAnswer : undefined;
   });
   const crn = await scene.startRestore(backupCrn);
   await scene.until(() => isDead || scene.engine.describeRestore(crn).phase === "FINISHED");

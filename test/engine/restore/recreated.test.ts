@@ -36,21 +36,22 @@ async function restoreBesideAnother(scene: Scene, moments: readonly Moment[], fa
   const ahead = [...moments];
   let crn = "";
   let webhook: "gone" | "coming" | "there" = "gone";
-  scene.simulator.intercept((asked) => {
+  let making: Promise<void> | undefined;
+  scene.simulator.intercept(async (asked) => {
     const { method, path } = asked;
     const log = scene.engine.getLogs(crn);
     if (method === "PATCH" && path === `${configurations}/made-again`) webhook = "gone";
     if (webhook === "gone" && ahead[0]?.(asked, log) === true) {
       ahead.shift();
       webhook = "coming";
-      void scene
+      making = scene
         .create(configurations, configuration)
         .catch(() => scene.change(`${configurations}/made-again`, configuration))
         .then(() => {
           webhook = "there";
         });
     }
-    if (webhook === "coming" && path !== configurations) return { status: 503 };
+    if (webhook === "coming" && path !== configurations) await making;
     if (fails(asked, log)) return forbidden;
     return webhook === "there" && method !== "GET" && path.includes("/namespaces/") ? refusal : undefined;
   });

@@ -108,17 +108,12 @@ async function startHeld(rollBackTimeout: number) {
   await scene.change("/api/v1/namespaces/cdp/configmaps/cdp-api-config", { data: { newer: "than the backup" } });
   const before = await scene.picture();
   let crn = "";
-  let isHeld = false;
-  let holding: Promise<void> | undefined;
-  const hold = async () => {
-    const finalizers = ["kubernetes.io/in-use", "kubernetes.io/pvc-protection"];
-    await scene.change(artifacts, { metadata: { finalizers } });
-    isHeld = true;
-  };
-  scene.simulator.intercept(({ method, path }) => {
+  let holding: Promise<unknown> | undefined;
+  const finalizers = ["kubernetes.io/in-use", "kubernetes.io/pvc-protection"];
+  scene.simulator.intercept(async ({ method, path }) => {
     if (method !== "PATCH" || path !== api || !isStarting(scene.engine.getLogs(crn))) return undefined;
-    holding ??= hold();
-    return isHeld ? forbidden : { status: 503 };
+    await (holding ??= scene.change(artifacts, { metadata: { finalizers } }));
+    return forbidden;
   });
   crn = await scene.startRestore(backup.crn);
   return { scene, before, crn };
@@ -320,24 +315,25 @@ test("a claim made by somebody else while the restore ran does not take the form
   const backup = await scene.backup();
   const before = await scene.picture();
   let crn = "";
-  let isMade = false;
-  scene.simulator.intercept(({ method, path }) => {
+  let volumeName = "";
+  const make = async () => {
+    await scene.remove(`${claimsPath}/${database}`);
+    await scene.until(async () => !(await scene.names(claimsPath)).includes(database));
+    await scene.create(claimsPath, emptyClaim);
+    await scene.until(async () => {
+      const { status } = await scene.get(`${claimsPath}/${database}`);
+      return (status as { phase?: string } | undefined)?.phase === "Bound";
+    });
+    ({ volumeName } = (await scene.get(`${claimsPath}/${database}`))["spec"] as { volumeName: string });
+  };
+  let making: Promise<void> | undefined;
+  scene.simulator.intercept(async ({ method, path }) => {
     const log = scene.engine.getLogs(crn);
-    if (!isMade && log.includes("DELETING_OBJECTS_PVC phase started") && path.endsWith("/horizontalpodautoscalers"))
-      return { status: 503 };
+    if (log.includes("DELETING_OBJECTS_PVC phase started") && path.endsWith("/horizontalpodautoscalers"))
+      await (making ??= make());
     return method === "PATCH" && path === api && isStarting(log) ? forbidden : undefined;
   });
   crn = await scene.startRestore(backup.crn);
-  await scene.until(() => scene.engine.getLogs(crn).includes("DELETING_OBJECTS_PVC phase started"));
-  await scene.remove(`${claimsPath}/${database}`);
-  await scene.until(async () => !(await scene.names(claimsPath)).includes(database));
-  await scene.create(claimsPath, emptyClaim);
-  await scene.until(async () => {
-    const { status } = await scene.get(`${claimsPath}/${database}`);
-    return (status as { phase?: string } | undefined)?.phase === "Bound";
-  });
-  const { volumeName } = (await scene.get(`${claimsPath}/${database}`))["spec"] as { volumeName: string };
-  isMade = true;
   const restore = await scene.restored(crn);
   expect(texts(restore.errors).at(-1)).toBe("the restore failed and was rolled back: the control plane is as before");
   // What it holds came while the restore ran, and is nowhere else.
@@ -357,20 +353,19 @@ const emptyClaim = {
 
 /** Restores while somebody makes the database's claim so many times, each before the restore can. */
 async function restoreBesideAnother(scene: Scene, backupCrn: string, times: number): Promise<string> {
-  let claim: "there" | "gone" | "coming" = "there";
+  let isGone = false;
   let made = 0;
-  scene.simulator.intercept(({ method, path }) => {
-    if (method === "DELETE" && path === `${claimsPath}/${database}`) claim = "gone";
-    if (method !== "POST" || !path.endsWith("/namespaces/cdp/volumesnapshots") || claim === "there") return undefined;
-    if (claim === "gone") {
-      if (made === times) return undefined;
+  let making: Promise<unknown> | undefined;
+  scene.simulator.intercept(async ({ method, path }) => {
+    if (method === "DELETE" && path === `${claimsPath}/${database}`) isGone = true;
+    if (method !== "POST" || !path.endsWith("/namespaces/cdp/volumesnapshots")) return undefined;
+    if (isGone && made < times) {
       made++;
-      claim = "coming";
-      void scene.create(claimsPath, emptyClaim).then(() => {
-        claim = "there";
-      });
+      isGone = false;
+      making = scene.create(claimsPath, emptyClaim);
     }
-    return { status: 503 };
+    await making;
+    return undefined;
   });
   return scene.startRestore(backupCrn);
 }

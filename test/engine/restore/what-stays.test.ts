@@ -13,7 +13,6 @@ const snapshots = "/apis/snapshot.storage.k8s.io/v1/namespaces/cdp/volumesnapsho
 const classes = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses";
 const rolledBack = "the restore failed and was rolled back: the control plane is as before";
 const isStarting = (log: string) => log.includes("STARTING_APPS phase started") && !log.includes("rolling back");
-const busy = { status: 503 };
 
 const ownerOf = ({ apiVersion, kind, metadata }: KubernetesObject) => ({
   apiVersion,
@@ -76,17 +75,11 @@ async function restoreBeside(
   isMoment: (method: string, path: string) => boolean,
   act: () => Promise<unknown>,
 ): Promise<string> {
-  let deed: "ahead" | "under way" | "done" = "ahead";
-  scene.simulator.intercept(({ method, path, query, body }) => {
+  let deed: Promise<unknown> | undefined;
+  scene.simulator.intercept(async ({ method, path, query, body }) => {
     const isTrial = query.has("dryRun") || body.includes('"dryRun":["All"]');
-    if (deed === "done" || isTrial || !isMoment(method, path)) return undefined;
-    if (deed === "ahead") {
-      deed = "under way";
-      void act().then(() => {
-        deed = "done";
-      });
-    }
-    return busy;
+    if (!isTrial && isMoment(method, path)) await (deed ??= act());
+    return undefined;
   });
   return scene.startRestore(backupCrn);
 }

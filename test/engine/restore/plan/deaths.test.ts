@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { RestorePlan } from "../../../../engine/model.ts";
 import type { Request } from "../../../../simulator/http/api-server.ts";
-import { Scene, texts } from "../../simulated-control-plane.ts";
+import { noAnswer, Scene, texts } from "../../simulated-control-plane.ts";
 import { touched, versions } from "./versions.ts";
 
 const caller = { name: "", requestId: "" };
@@ -23,7 +23,7 @@ async function brokenOff(scene: Scene, start: () => Promise<string>, n: number):
   let writes = 0;
   let isDead = false;
   scene.simulator.intercept((request) => {
-    if (isDead) return { status: 503, body: { kind: "Status", message: "nobody is there" } };
+    if (isDead) return noAnswer;
     isDead = isWrite(request) && ++writes === n;
     return isDead ? "done and broken off" : undefined;
   });
