@@ -110,6 +110,10 @@ export interface RestoreConfig {
    * applications have stopped. The service's own when not given.
    */
   readonly fillNamespace?: string;
+  /** The storage classes that saved ones are replaced by, where the cluster has others. None when not given. */
+  readonly storageClassMap?: Readonly<Record<string, string>>;
+  /** Where the data of a volume comes from that has a usable snapshot and a copy: `snapshot` when not given. */
+  readonly prefer?: "snapshot" | "copy";
 }
 
 /** How volumes' data is copied out of the storage system: by restic, in pods ("movers") in the namespace of fillers. */

@@ -26,16 +26,21 @@ export function createJobDefinitions(deps: DefinitionDeps): Readonly<Record<JobK
   const index = new SavedIndex();
   return {
     backup: byParameters(deps, "backup", (parameters) => backupJob({ ...deps, parameters })),
-    restore: byParameters(deps, "restore", ({ controlPlane, plan, statusOf, maxRefusedObjects }) =>
+    restore: byParameters(deps, "restore", ({ controlPlane, plan, version: _version, ...restore }) =>
       restoreBy(plan)(
-        { ...deps, controlPlane, restore: { ...deps.restore, statusOf, maxRefusedObjects } },
-        plan,
+        { ...deps, controlPlane, restore: { ...restoreFlags(deps), ...restore } },
+        { ...plan, storageClassMap: restore.storageClassMap ?? {} },
         index,
       ),
     ),
     deletion: byParameters(deps, "deletion", () => deletionJob(deps)),
     copy: byParameters(deps, "copy", () => copyJob({ ...deps, cluster: deps.backgroundCluster })),
   };
+}
+
+/** Those of the running process. */
+function restoreFlags({ restore: { storageClassMap: _map, prefer: _prefer, ...flags } }: DefinitionDeps) {
+  return flags;
 }
 
 function restoreBy({ mode }: RestorePlan) {

@@ -186,6 +186,8 @@ export const messageCodes = [
   "DRS-R090",
   "DRS-R091",
   "DRS-R092",
+  "DRS-R093",
+  "DRS-R094",
   // Of deletions.
   "DRS-D001",
   "DRS-D002",

@@ -31,6 +31,8 @@ export interface RestorePlan {
   readonly mode: RestoreMode;
   /** The namespace that the objects of a saved one go to, where that is another one. */
   readonly mapping: Readonly<Record<string, string>>;
+  /** The storage class that claims of a saved one get, where that is another one. Not the caller's to say: a setting. */
+  readonly storageClassMap?: Readonly<Record<string, string>>;
   /** With `remove-scratch`: the CRN of the scratch restore. */
   readonly scratchCrn?: string;
 }

@@ -3,7 +3,7 @@ import { DrsError } from "../errors.ts";
 import type { JobKind, RestorePlan } from "../model.ts";
 
 /** The version written now. A program reads this and earlier ones, and refuses a newer one. */
-const versions = { backup: 1, restore: 2, deletion: 1, copy: 1 } as const;
+const versions = { backup: 1, restore: 3, deletion: 1, copy: 1 } as const;
 
 /** The scope of a backup. */
 export interface BackupParameters {
@@ -14,8 +14,11 @@ export interface BackupParameters {
   readonly furtherObjects: readonly FurtherObjects[];
 }
 
+/** The flags that say what a restore means. */
+type RestoreMeaning = Pick<RestoreConfig, "statusOf" | "maxRefusedObjects" | "prefer" | "storageClassMap">;
+
 /** The scope of a restore, and its success conditions. The saved objects are the backup's, and never change. */
-export interface RestoreParameters extends Pick<RestoreConfig, "statusOf" | "maxRefusedObjects"> {
+export interface RestoreParameters extends RestoreMeaning {
   readonly version: typeof versions.restore;
   readonly plan: RestorePlan;
   /** The namespaces that it may touch, and what starts first. */
@@ -42,7 +45,7 @@ export interface JobParameters {
 /** The flags that say what a job means. */
 export interface ParameterFlags {
   readonly controlPlane: ControlPlaneConfig;
-  readonly restore: Pick<RestoreConfig, "statusOf" | "maxRefusedObjects">;
+  readonly restore: RestoreMeaning;
 }
 
 /**
@@ -72,6 +75,8 @@ export function parametersFrom(
       controlPlane: own,
       statusOf: restore.statusOf,
       maxRefusedObjects: restore.maxRefusedObjects,
+      ...(restore.storageClassMap && { storageClassMap: restore.storageClassMap }),
+      ...(restore.prefer && { prefer: restore.prefer }),
     },
     deletion: { version: versions.deletion },
     copy: { version: versions.copy },
@@ -90,7 +95,8 @@ export interface Recorded {
 
 /**
  * The parameters of a job when it was recorded; those of the flags for one that was recorded before there were
- * parameters. A restore of version 1 is one of all, in place. FAILED_PRECONDITION for parameters of another version.
+ * parameters. A restore of version 1 is one of all, in place; one of version 2 prefers snapshots, in the saved classes.
+ * FAILED_PRECONDITION for parameters of another version.
  */
 export function parametersOf<Kind extends JobKind>(
   kind: Kind,
@@ -101,8 +107,8 @@ export function parametersOf<Kind extends JobKind>(
   const found = JSON.parse(parameters) as JobParameters[Kind] | { readonly version: number };
   const newest = versions[kind];
   if (found.version === newest) return found as JobParameters[Kind];
-  if (kind === "restore" && found.version === 1)
-    return { ...found, version: versions.restore, plan: wholeInPlace } as unknown as JobParameters[Kind];
+  if (kind === "restore" && (found.version === 1 || found.version === 2))
+    return { plan: wholeInPlace, ...found, version: versions.restore } as unknown as JobParameters[Kind];
   throw new DrsError(
     "FAILED_PRECONDITION",
     `the job has parameters of version ${found.version}, but this version of the service knows only version ${newest}: start the one that recorded it`,

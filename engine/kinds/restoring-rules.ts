@@ -45,6 +45,12 @@ export interface RestoringRules {
 
   /** The copy for another namespace: names of namespaces mapped, without what only one object can have. */
   readonly copy?: (object: KubernetesObject, map: MapName) => KubernetesObject;
+  /** It is for snapshots: of no use, and left out, in a cluster that knows none. */
+  readonly isForSnapshots?: true;
+  /** Annotations that make an object the one for all that name none: with a second one the cluster takes it, or refuses all. */
+  readonly defaultMarks?: readonly string[];
+  /** The object with other names of storage classes. */
+  readonly inOtherClasses?: (object: KubernetesObject, map: MapName) => KubernetesObject;
   /** Its objects stand for things of production: there are no copies. */
   readonly isNotCopied?: true;
 }
@@ -109,5 +115,5 @@ export interface Comparable {
   [field: string]: unknown;
 }
 
-/** The target name of a saved namespace; one without another target keeps its name. */
-export type MapName = (savedNamespace: string) => string;
+/** The target name of a saved namespace, or storage class; one without another target keeps its name. */
+export type MapName = (saved: string) => string;

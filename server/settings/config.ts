@@ -95,6 +95,8 @@ export function readConfig(args: readonly string[]): ServerConfig {
         rollBackTimeout: options.goBackTimeout,
         statusOf: options.restoreStatus,
         maxRefusedObjects: options.maxRefusedObjects,
+        storageClassMap: options.storageClassMap,
+        prefer: options.prefer,
         ...(options.fillNamespace !== undefined && { fillNamespace: fillNamespace(options, program) }),
       },
       limits: {

@@ -8,6 +8,7 @@ import { duration, setting } from "./option.ts";
 import {
   type Address,
   parseAddress,
+  parseClassMap,
   parseCount,
   parseCountOrNone,
   parseCrnPart,
@@ -56,6 +57,8 @@ export interface Options extends CallerOptions, LimitOptions, CopyOptions {
   readonly restoreStatus: readonly string[];
   readonly maxRefusedObjects: number;
   readonly fillNamespace?: string;
+  readonly storageClassMap: Readonly<Record<string, string>>;
+  readonly prefer: "snapshot" | "copy";
   readonly hookTimeout: number;
   readonly snapshotTimeout: number;
   readonly podsStopTimeout: number;
@@ -230,6 +233,19 @@ function addMainOptions(program: Command): Command {
         "--fill-namespace <name>",
         'where volumes are filled while the applications still run; "off": when they have stopped (default: the service\'s own namespace, if it has one)',
       ).argParser(parseNameOrOff),
+    )
+    .addOption(
+      setting(
+        "--storage-class-map <classes>",
+        'in a cluster with other storage classes: <saved>=<existing>, such as "gp2=premium,..."; claims and stateful sets name the existing one, and the saved one is not created',
+      )
+        .argParser(parseClassMap)
+        .default({}, "none"),
+    )
+    .addOption(
+      setting("--prefer <which>", "where a volume's data comes from that has both, a usable snapshot and a copy")
+        .choices(["snapshot", "copy"])
+        .default("snapshot"),
     )
 
     .optionsGroup("Time limits:")

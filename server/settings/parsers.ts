@@ -102,6 +102,24 @@ export function parseNames(text: string): readonly string[] {
   return listed(text).map(parseName);
 }
 
+/** Storage classes, `<saved>=<existing>`, with commas between. */
+export function parseClassMap(text: string): Readonly<Record<string, string>> {
+  const map = new Map<string, string>();
+  for (const word of listed(text)) {
+    const [from = "", to = "", ...more] = word.split("=");
+    if (!isObjectName(from) || !isObjectName(to) || more.length > 0)
+      throw new InvalidArgumentError(`"${word}" is not <saved class>=<existing class>.`);
+    if (map.has(from)) throw new InvalidArgumentError(`"${from}" is mapped twice.`);
+    map.set(from, to);
+  }
+  return Object.fromEntries(map);
+}
+
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names */
+function isObjectName(text: string): boolean {
+  return text.length <= 253 && /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(text);
+}
+
 /** Names of custom resources, `<plural>.<group>`, with commas between. */
 export function parseResources(text: string): readonly string[] {
   const names = listed(text);

@@ -45,6 +45,8 @@ export interface SceneOptions extends SimulatorOptions {
   readonly rollBack?: boolean;
   /** Where volumes are filled while the applications run: nowhere when not given. It has to exist. */
   readonly fillNamespace?: string;
+  readonly prefer?: "snapshot" | "copy";
+  readonly storageClassMap?: Readonly<Record<string, string>>;
   /** How volumes are copied: not at all when not given. */
   readonly copies?: CopiesConfig;
   /** Whether archives are encrypted, as they are unless somebody turns it off. */
@@ -64,6 +66,8 @@ export interface Restart {
     | "rollBackTimeout"
     | "rollBack"
     | "fillNamespace"
+    | "prefer"
+    | "storageClassMap"
   >;
   /** Done while no service runs. */
   readonly meanwhile?: () => void;

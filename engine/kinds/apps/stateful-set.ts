@@ -1,4 +1,5 @@
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { inMappedClass } from "../core/claim-class.ts";
 import { accountOfPods } from "../core/pod-references.ts";
 import type { KindRules } from "../kind-rules.ts";
 import { dropReplicas, readyReplicas, withoutReplicas } from "./replicas.ts";
@@ -25,4 +26,13 @@ export const statefulSet: KindRules = {
   ownsPods: true,
   readiness: { ...readyReplicas, countsLostPods: true },
   compare: dropReplicas,
+  /** Its replicas to come name the class, too. */
+  inOtherClasses(object, map) {
+    const spec = object["spec"] as StatefulSetSpec;
+    const { volumeClaimTemplates } = spec;
+    if (!volumeClaimTemplates) return object;
+    const templates = volumeClaimTemplates.map((template) => inMappedClass(template, map));
+    const isSame = templates.every((template, index) => template === volumeClaimTemplates[index]);
+    return isSame ? object : { ...object, spec: { ...spec, volumeClaimTemplates: templates } };
+  },
 };

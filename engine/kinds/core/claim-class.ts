@@ -1,4 +1,5 @@
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import type { MapName } from "../restoring-rules.ts";
 
 /** Where a claim named its class before there was a field for it. */
 export const classAnnotation = "volume.beta.kubernetes.io/storage-class";
@@ -11,4 +12,19 @@ export const classAnnotation = "volume.beta.kubernetes.io/storage-class";
 export function classOf({ metadata, ...object }: KubernetesObject): string {
   const { storageClassName } = (object["spec"] ?? {}) as { storageClassName?: string };
   return metadata.annotations?.[classAnnotation] ?? storageClassName ?? "";
+}
+
+/** A claim, a template of claims, or a volume, that names its class by the field; the given one when that is its class already. */
+export function inClassNamed(claim: KubernetesObject, name: string): KubernetesObject {
+  const { [classAnnotation]: annotated, ...annotations } = claim.metadata.annotations ?? {};
+  const spec = claim["spec"] as { readonly storageClassName?: string };
+  if (name === (annotated ?? spec.storageClassName)) return claim;
+  const metadata = annotated === undefined ? claim.metadata : { ...claim.metadata, annotations };
+  return { ...claim, metadata, spec: { ...spec, storageClassName: name } };
+}
+
+/** The same in the class that its own is replaced by; one without a class stays so. */
+export function inMappedClass(claim: KubernetesObject, map: MapName): KubernetesObject {
+  const name = classOf(claim);
+  return name === "" ? claim : inClassNamed(claim, map(name));
 }

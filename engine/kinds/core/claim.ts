@@ -1,7 +1,7 @@
 import { type KubernetesObject, type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import type { KindRules } from "../kind-rules.ts";
 import { firmly, loosely } from "../reference.ts";
-import { classOf } from "./claim-class.ts";
+import { classOf, inMappedClass } from "./claim-class.ts";
 import { isControlledByPod } from "./pod.ts";
 
 export const claim: KindRules = {
@@ -21,6 +21,7 @@ export const claim: KindRules = {
   wave: "volumes",
   strip: sanitizeClaim,
   isNeverRecreated: true,
+  inOtherClasses: inMappedClass,
   readiness: { up: (object) => (isBound(object) ? 1 : 0), whole: () => 1 },
 };
 

@@ -1,6 +1,6 @@
 import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import type { KindRules } from "../kind-rules.ts";
-import { classOf } from "./claim-class.ts";
+import { classOf, inMappedClass } from "./claim-class.ts";
 
 export const persistentVolume: KindRules = {
   name: "persistentvolumes",
@@ -14,6 +14,7 @@ export const persistentVolume: KindRules = {
   isNeverRecreated: true,
   staysWhenAdded: "its data lies elsewhere, and stays when it is deleted",
   isNotCopied: true,
+  inOtherClasses: inMappedClass,
 };
 
 /** Whether a kind is that of volumes. */

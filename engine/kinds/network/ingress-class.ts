@@ -5,4 +5,6 @@ export const ingressClass: KindRules = {
   read: "get",
   users: [{ apiVersion: "networking.k8s.io/v1", resource: "ingresses" }],
   wave: "cluster",
+  /** Of two the API server refuses ingresses: https://kubernetes.io/docs/concepts/services-networking/ingress/#default-ingress-class */
+  defaultMarks: ["ingressclass.kubernetes.io/is-default-class"],
 };

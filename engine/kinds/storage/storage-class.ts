@@ -1,3 +1,4 @@
+import { type ResourceType, resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { persistentVolumeClaims } from "../../kubernetes/built-in-kinds.ts";
 import type { KindRules } from "../kind-rules.ts";
 
@@ -10,4 +11,11 @@ export const storageClass: KindRules = {
   users: [persistentVolumeClaims],
   wave: "cluster",
   isForClaims: true,
+  /** https://kubernetes.io/docs/concepts/storage/storage-classes/#default-storageclass */
+  defaultMarks: ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"],
 };
+
+/** Whether a kind is that of storage classes. */
+export function isStorageClass(type: Pick<ResourceType, "apiVersion" | "resource">): boolean {
+  return resourceName(type) === storageClass.name;
+}

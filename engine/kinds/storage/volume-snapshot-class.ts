@@ -10,4 +10,5 @@ export const volumeSnapshotClass: KindRules = {
   users: [volumeSnapshots],
   wave: "cluster",
   isForClaims: true,
+  isForSnapshots: true,
 };

@@ -10,11 +10,13 @@ export const volumeSnapshot: KindRules = {
     return [loosely("volumesnapshotclasses.snapshot.storage.k8s.io", volumeSnapshotClassName)];
   },
   wave: "snapshots",
+  isForSnapshots: true,
   isNotCopied: true,
 };
 
 export const volumeGroupSnapshot: KindRules = {
   name: "volumegroupsnapshots.groupsnapshot.storage.k8s.io",
   wave: "snapshots",
+  isForSnapshots: true,
   isNotCopied: true,
 };

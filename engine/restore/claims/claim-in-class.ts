@@ -1,17 +1,12 @@
 import type { SavedVolume } from "../../archive/format.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
-import { classAnnotation } from "../../kinds/core/claim-class.ts";
+import { inClassNamed } from "../../kinds/core/claim-class.ts";
 import { driverFor } from "../../volumes/saved-data.ts";
 
 /** The claim, in a storage class that makes its volume. */
 export function inClass(claim: KubernetesObject, storageClass: KubernetesObject | undefined): KubernetesObject {
-  const spec = claim["spec"] as { readonly storageClassName?: string };
-  const { [classAnnotation]: annotated, ...annotations } = claim.metadata.annotations ?? {};
-  const name = storageClass?.metadata.name ?? spec.storageClassName;
-  if (name === (annotated ?? spec.storageClassName)) return claim;
-  const metadata = annotated === undefined ? claim.metadata : { ...claim.metadata, annotations };
-  return { ...claim, metadata, spec: { ...spec, storageClassName: name } };
+  return storageClass ? inClassNamed(claim, storageClass.metadata.name) : claim;
 }
 
 /** Warns of a claim that is not in the storage class that it was saved in. */

@@ -2,6 +2,7 @@ import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { classOf, inClassNamed } from "../../kinds/core/claim-class.ts";
 import { isMadeByCluster } from "../../objects/object-selection.ts";
 import { noteAdded } from "../objects/added-objects.ts";
 import { restoreFieldOwners } from "../compare/field-owners.ts";
@@ -53,7 +54,9 @@ export async function createClaimWithoutData(
     if (!former && !(await cluster.get(persistentVolumes, "", volumeName, signal)))
       noteAdded(context, source, persistentVolumes, volumeName);
     await freeVolume(cluster, volume, namespace, name, signal);
-    claim = { ...claim, spec: { ...(claim["spec"] as object), volumeName } };
+    const spec = { ...(claim["spec"] as object), volumeName };
+    // One of another class would not be bound to it.
+    claim = classOf(volume) === classOf(claim) ? { ...claim, spec } : inClassNamed({ ...claim, spec }, classOf(volume));
     const undone = archived.metadata.deletionTimestamp === undefined ? "" : `; ${deletionUndone}`;
     context.warn(
       "DRS-R069",

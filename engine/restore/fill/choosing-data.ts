@@ -15,10 +15,10 @@ import { dataRequest, noteImported } from "./imported-data.ts";
 
 /**
  * Says where the data of each volume comes from: from its snapshot where that can be used, else from its copy, if it has one and
- * copies are on. Gives the source with it, which is noted. May run again.
+ * copies are on; with `prefer` the other way round. Gives the source with it, which is noted. May run again.
  */
 export async function chooseData(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<RestoreSource> {
-  const { archives, copies } = deps;
+  const { archives, copies, restore } = deps;
   if (copies === undefined) return source;
   const known = await usableCopies(archives, backupFolder(uuidOf(context.job.backupCrn)), context);
   const byClaim = new Map(
@@ -32,14 +32,21 @@ export async function chooseData(source: RestoreSource, deps: JobDeps, context: 
       byClaim.has(keyOf(volume)) &&
       source.scope.has(persistentVolumeClaims, { namespace: volume.namespace, name: volume.claim }),
   );
-  const faults = await faultsOf(volumes, source, deps, context);
+  const faults =
+    restore.prefer === "copy"
+      ? new Map(volumes.map((volume) => [keyOf(volume), preferred]))
+      : await faultsOf(volumes, source, deps, context);
   const chosen = new Map<string, CopyData>();
   for (const [key, copy] of byClaim) if (faults.has(key)) chosen.set(key, copy);
   chooseCopies(context, chosen);
-  for (const [reason, claims] of Map.groupBy(chosen.keys(), (key) => faults.get(key)))
-    context.info(`filled from copies, as their snapshots cannot be used (${reason}): claims ${listed(claims)}`);
+  for (const [reason, claims] of Map.groupBy(chosen.keys(), (key) => faults.get(key))) {
+    const why = reason === preferred ? preferred : `as their snapshots cannot be used (${reason})`;
+    context.info(`filled from copies, ${why}: claims ${listed(claims)}`);
+  }
   return { ...source, copies: chosen };
 }
+
+const preferred = "as --prefer says";
 
 /** Why snapshots cannot be used, by claim. Nothing is left of the look in the cluster. */
 async function faultsOf(

@@ -59,8 +59,12 @@ export async function placeFor(
   { volume, saved, claim }: PlaceQuestion,
   signal: AbortSignal,
 ): Promise<Place | { readonly reason: string }> {
-  if (volume.copy && !classes.some(({ metadata }) => metadata.name === volume.storageClass))
-    return { reason: `there is no storage class ${volume.storageClass}: create one of this name, of any driver` };
+  const isThereOfName = (name: string) => classes.some(({ metadata }) => metadata.name === name);
+  // A volume that was made by hand is in no class of its own: it gets the default one.
+  if (volume.copy && volume.storageClass !== "" && !isThereOfName(volume.storageClass))
+    return {
+      reason: `there is no storage class ${volume.storageClass}: create one of this name, of any driver, or name another one with --storage-class-map`,
+    };
   const storageClass = classFor(volume, classes);
   const name = classFor(volume, [...classes, ...savedClasses])?.metadata.name;
   if (!storageClass || storageClass.metadata.name !== name)
@@ -77,7 +81,8 @@ export async function placeFor(
   if (storageClass["volumeBindingMode"] !== "WaitForFirstConsumer") return { storageClass };
   const formerVolume = formerVolumes.get(volume.persistentVolume);
   const driver = String(storageClass["provisioner"]);
-  const isKnown = formerVolume !== undefined && hasNodeFor(nodes, formerVolume);
+  // Data of a copy may be on any node; where the former volume could be used comes first.
+  const isKnown = volume.copy !== undefined || (formerVolume !== undefined && hasNodeFor(nodes, formerVolume));
   const candidates = isKnown ? nodesForVolume(nodes, { driver, storageClass, formerVolume }) : [];
   if (candidates.length === 0) return { reason: `storage class ${name} makes volumes beside their pods` };
   return { storageClass, nodes: candidates };

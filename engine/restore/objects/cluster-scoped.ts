@@ -11,6 +11,7 @@ import { ObjectRestorer, refusalOf } from "./object-restorer.ts";
 import type { OwnerLinks } from "./owner-links.ts";
 import { reportAbandoned } from "./refused-objects.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
+import { asOneDefault } from "./one-default.ts";
 import { rulesOf } from "../../kinds/kinds.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
 import { inVersion, servedType } from "../../kinds/served-types.ts";
@@ -35,9 +36,15 @@ export async function restoreClusterScoped(
   for await (const { type: saved, object: archived } of objectsOf(source, parts, signal)) {
     const { name } = archived.metadata;
     // A kind that is not served yet is one whose definition has come with this very archive.
-    const type = servedType(discovery, saved) ?? saved;
-    const wanted = inVersion(sanitize(type, archived), type.apiVersion);
+    const served = servedType(discovery, saved);
+    if (!served && rulesOf(saved).isForSnapshots) continue;
+    const type = served ?? saved;
     const existing = await cluster.get(type, "", name, signal);
+    const wanted = await asOneDefault(
+      { cluster, context, source, type },
+      inVersion(sanitize(type, archived), type.apiVersion),
+      existing,
+    );
     links.restored(archived.metadata.uid, existing?.metadata.uid);
     const begun = `${source.notesPrefix}begun/${resourceName(type)}/${name}`;
     const isOnlyAdded = source.scope.liveReachOf(type, archived.metadata) === "if missing";

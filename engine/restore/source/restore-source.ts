@@ -94,7 +94,11 @@ export function volumesOf({
     const isIn = scope.has(persistentVolumeClaims, { namespace: volume.namespace, name: volume.claim });
     if (!isIn) return [];
     const copy = copies?.get(keyOf(volume));
-    const placed = { ...volume, namespace: scope.targetOf(volume.namespace) ?? volume.namespace };
+    const placed = {
+      ...volume,
+      namespace: scope.targetOf(volume.namespace) ?? volume.namespace,
+      storageClass: scope.classFor(volume.storageClass),
+    };
     return [copy ? { ...placed, copy } : placed];
   });
 }

@@ -8,6 +8,8 @@ import {
 import type { RestorePlan } from "../../model.ts";
 import { mapped } from "./mapping.ts";
 import { isNamespace } from "../../kinds/core/namespace.ts";
+import { rulesOf } from "../../kinds/kinds.ts";
+import { isStorageClass } from "../../kinds/storage/storage-class.ts";
 import { isVolume } from "../../kinds/core/persistent-volume.ts";
 
 type Kind = Pick<ResourceType, "apiVersion" | "resource">;
@@ -29,6 +31,8 @@ export interface ScopeParts {
     /** Whether an object keeps an owner. */
     readonly keepsOwner: (owner: OwnerReference) => boolean;
   };
+  /** The storage classes that saved ones are replaced by: these are not in it. */
+  readonly storageClassMap?: RestorePlan["storageClassMap"];
 }
 
 /** Which saved objects a restore is concerned with, and where they go. Whatever is outside of it stays as it is. */
@@ -56,11 +60,11 @@ export class Scope {
   /** The plan's scope of an archive of these namespaces; for single objects the namespaces, until these are resolved. */
   static of(
     archived: readonly string[],
-    { mapping, selection }: Pick<RestorePlan, "mapping" | "selection">,
+    { mapping, selection, storageClassMap = {} }: Pick<RestorePlan, "mapping" | "selection" | "storageClassMap">,
     parts?: ScopeParts,
   ): Scope {
     const selected = namespacesOf(archived, selection);
-    return new Scope(new Map(selected.map((saved) => [saved, mapping[saved] ?? saved])), parts);
+    return new Scope(new Map(selected.map((saved) => [saved, mapping[saved] ?? saved])), { ...parts, storageClassMap });
   }
 
   /** Whether its objects are copies, beside what is there. */
@@ -78,6 +82,7 @@ export class Scope {
     const kind = resourceName(type);
     const { clusterScoped, namespaced, copies } = this.#parts;
     if (copies?.leaves(kind) === true) return undefined;
+    if (isStorageClass(type) && this.classFor(name) !== name) return undefined;
     if (isVolume(type)) return "as saved"; // looked up for what claims need of them
     if (namespace === "" && !isNamespace(type))
       return clusterScoped ? clusterScoped.get(objectKey(type, "", name)) : "as saved";
@@ -107,7 +112,19 @@ export class Scope {
   placed(type: Kind, object: KubernetesObject): KubernetesObject {
     const metadata = this.placedMetadata(type, object.metadata);
     const there = metadata === object.metadata ? object : { ...object, metadata };
-    return this.#parts.copies ? mapped(type, there, (saved) => this.#targetOf(saved)) : there;
+    const inClass = rulesOf(type).inOtherClasses?.(there, (saved) => this.classFor(saved)) ?? there;
+    return this.#parts.copies ? mapped(type, inClass, (saved) => this.#targetOf(saved)) : inClass;
+  }
+
+  /** Whether a storage class is one that others are replaced by. */
+  replacesClass(name: string): boolean {
+    return Object.values(this.#parts.storageClassMap ?? {}).includes(name);
+  }
+
+  /** The storage class of what was in a saved one. */
+  classFor(saved: string): string {
+    const { storageClassMap = {} } = this.#parts;
+    return Object.hasOwn(storageClassMap, saved) ? (storageClassMap[saved] ?? saved) : saved;
   }
 
   /** The metadata of such an object, of which no more is known. */
@@ -116,6 +133,7 @@ export class Scope {
     const { namespace, name, ownerReferences } = metadata;
     const changes = {
       ...(isNamespace(type) && { name: this.#targetOf(name) }),
+      ...(isStorageClass(type) && { name: this.classFor(name) }),
       ...(namespace !== undefined && { namespace: this.#targetOf(namespace) }),
       ...(copies && ownerReferences && { ownerReferences: ownerReferences.filter(copies.keepsOwner) }),
     };

@@ -2,6 +2,7 @@ import type { SavedVolume } from "../../archive/format.ts";
 import { DrsError } from "../../errors.ts";
 import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
+import { classOf } from "../../kinds/core/claim-class.ts";
 import { secrets } from "../../kubernetes/built-in-kinds.ts";
 import { lacksRights } from "../../kubernetes/kubernetes-error.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
@@ -24,6 +25,7 @@ export async function claimsCanBeFilled(source: RestoreSource, deps: JobDeps, co
     classes.push(object);
   const volumes = new Map<string, SavedVolume>();
   for (const volume of volumesOf(source)) {
+    isMappedToExisting(source, classes, `${volume.namespace}/${volume.claim}`, volume.storageClass);
     if (!classFor(volume, classes)) throw noClass(volume);
     volumes.set(`${volume.namespace}/${volume.claim}`, volume);
   }
@@ -31,6 +33,7 @@ export async function claimsCanBeFilled(source: RestoreSource, deps: JobDeps, co
   for await (const { object } of objectsOf(source, partsOf(source, ["persistentvolumeclaims"]), signal)) {
     const claim = `${object.metadata.namespace ?? ""}/${object.metadata.name}`;
     const volume = volumes.get(claim);
+    isMappedToExisting(source, classes, claim, classOf(object));
     const storageClass = volume && classFor(volume, classes);
     if (!storageClass) continue;
     hasReadableSize(claim, object);
@@ -53,11 +56,27 @@ export async function claimsCanBeFilled(source: RestoreSource, deps: JobDeps, co
     );
 }
 
+/** FAILED_PRECONDITION names a claim whose class is to be replaced by a missing one. */
+function isMappedToExisting(
+  { scope }: RestoreSource,
+  classes: readonly KubernetesObject[],
+  claim: string,
+  name: string,
+): void {
+  if (!scope.replacesClass(name) || classes.some(({ metadata }) => metadata.name === name)) return;
+  throw new DrsError(
+    "FAILED_PRECONDITION",
+    `claim ${claim} would be in storage class ${name}, as --storage-class-map says, and there is none of this name: create it`,
+    { id: "DRS-R093" },
+  );
+}
+
 function noClass(volume: SavedVolume): DrsError {
   const { namespace, claim, storageClass } = volume;
+  const driver = driverFor(volume);
   return new DrsError(
     "FAILED_PRECONDITION",
-    `claim ${namespace}/${claim} needs a storage class of driver ${driverFor(volume)}: ` +
+    `claim ${namespace}/${claim} needs a storage class${driver === undefined ? "" : ` of driver ${driver}`}: ` +
       `${storageClass === "" ? "none" : `neither ${storageClass} nor another one`} exists in the cluster or in the backup; create one`,
     { id: "DRS-R013" },
   );

@@ -27,6 +27,7 @@ import type { RestoreSource } from "../source/restore-source.ts";
 import { saveForSafety } from "../source/safety-archive.ts";
 import { type Definitions, savedDefinitions } from "./saved-definitions.ts";
 import { partsInScope } from "../source/saved-names.ts";
+import { rulesOf } from "../../kinds/kinds.ts";
 import { servedType } from "../../kinds/served-types.ts";
 import { reportUnreadySnapshots } from "./unready-snapshots.ts";
 
@@ -135,6 +136,10 @@ export function kindsAreServed(
     const name = resourceName(part);
     const served = servedType(discovery, part);
     if (coming.has(name) || served?.apiVersion === part.apiVersion) continue;
+    if (served === undefined && rulesOf(part).isForSnapshots) {
+      context.info(`${name} are not restored: the cluster knows no snapshots`);
+      continue;
+    }
     if (served === undefined)
       missing.push(
         `${name} (${part.apiVersion}${discovery.unavailable.includes(part.apiVersion) ? ", whose server does not answer" : ""})`,

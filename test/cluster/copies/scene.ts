@@ -29,9 +29,15 @@ export function copyFlags(repository: string): readonly string[] {
   ];
 }
 
-/** The main namespace with a claim of files and one of a block device, and a namespace for movers. */
-export async function makeClaims({ kubectl }: RealCluster, s3: S3Server): Promise<void> {
-  for (const namespace of ["cdp", moverNamespace]) await kubectl("create", "namespace", namespace);
+/** The main namespace, and a namespace for movers. */
+export async function makeClaims(cluster: RealCluster, s3: S3Server): Promise<void> {
+  await cluster.kubectl("create", "namespace", "cdp");
+  await makeMoverNamespace(cluster, s3);
+}
+
+/** A namespace for movers, with the repository's credentials. */
+export async function makeMoverNamespace({ kubectl }: RealCluster, s3: S3Server): Promise<void> {
+  await kubectl("create", "namespace", moverNamespace);
   await kubectl("label", "namespace", moverNamespace, "pod-security.kubernetes.io/enforce=baseline");
   const { accessKeyId, secretAccessKey } = s3.credentials;
   await kubectl(

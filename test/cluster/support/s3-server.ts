@@ -17,16 +17,23 @@ export interface S3Server {
   /** What the service needs to store in the bucket, below a prefix. */
   readonly flags: (prefix: string) => readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** Another server with the same buckets, at another address, instead of this one. */
+  move(host: string): Promise<S3Server>;
   stop(): Promise<void>;
 }
 
 /** `host` is the address it listens at: of a real node's pods, the one they see this machine at. */
 export async function startS3Server(host = "127.0.0.1"): Promise<S3Server> {
   const folder = await mkdtemp(join(tmpdir(), "drs-s3-"));
-  const bucket = "backups";
-  const bucketFolder = join(folder, "buckets", bucket);
-  await mkdir(bucketFolder, { recursive: true });
+  await mkdir(join(folder, "buckets", bucket), { recursive: true });
   await mkdir(join(folder, "metadata"));
+  return serve(folder, host);
+}
+
+const bucket = "backups";
+
+async function serve(folder: string, host: string): Promise<S3Server> {
+  const bucketFolder = join(folder, "buckets", bucket);
   const address = `${host}:${await freePort(host)}`;
   const credentials = { accessKeyId: "the-access-key", secretAccessKey: "the-secret-key" };
   const server = spawn(join(await buildPrograms(), "versitygw"), ["posix", join(folder, "buckets")], {
@@ -45,6 +52,11 @@ export async function startS3Server(host = "127.0.0.1"): Promise<S3Server> {
   process.once("exit", killWithUs);
   const endpoint = `http://${address}`;
   await eventually("the S3 server answers", () => answers(endpoint), { timeout: 20_000, look: () => output });
+  const end = async () => {
+    process.off("exit", killWithUs);
+    server.kill("SIGKILL");
+    if (server.exitCode === null && server.signalCode === null) await once(server, "exit");
+  };
   return {
     endpoint,
     bucket,
@@ -57,10 +69,12 @@ export async function startS3Server(host = "127.0.0.1"): Promise<S3Server> {
       "--s3-addressing=path",
     ],
     env: { AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey },
+    async move(otherHost) {
+      await end();
+      return serve(folder, otherHost);
+    },
     async stop() {
-      process.off("exit", killWithUs);
-      server.kill("SIGKILL");
-      if (server.exitCode === null && server.signalCode === null) await once(server, "exit");
+      await end();
       await rm(folder, { recursive: true });
     },
   };

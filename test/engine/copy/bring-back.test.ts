@@ -56,6 +56,19 @@ test("a snapshot that can be used comes before the copy", async () => {
   expect(filesOf(scene)).toEqual(files);
 });
 
+test("with --prefer copy a volume whose snapshot could be used is restored from its copy", async () => {
+  const scene = await copyingScene(new SimulatedRestic());
+  const files = filesOf(scene);
+  const backup = await scene.backup();
+  await ends(scene, copyOf(scene, backup.crn));
+  scene.simulator.volumes.write("cdp", "cdp-artifacts", "charts/index.yaml", "overwritten");
+  await scene.restart({ flags: { prefer: "copy" } });
+  const restore = await scene.restore(backup.crn);
+  expect([restore.state, restore.errors, restore.warnings]).toEqual(["COMPLETED", [], []]);
+  expect(filesOf(scene)).toEqual(files);
+  expect(scene.engine.getLogs(restore.crn)).toMatch(/filled from copies, as --prefer says: claims .*cdp-artifacts/);
+});
+
 test("a restore that has its snapshots does not need the file about copies, which is damaged", async () => {
   const scene = await copyingScene(new SimulatedRestic());
   const files = filesOf(scene);

@@ -84,6 +84,18 @@ test("a job with parameters of a version that this program does not know fails, 
   );
 });
 
+test("a restore keeps the storage classes and the preference that it was recorded with, and one from before has none", () => {
+  const flags = engineConfig("");
+  const now = { storageClassMap: { old: "new" }, prefer: "copy" } as const;
+  const { restore } = parametersFrom("", { ...flags, restore: { ...flags.restore, ...now } });
+  const later = (parameters: object) =>
+    parametersOf("restore", { itemName: "", parameters: JSON.stringify(parameters) }, flags);
+  expect(later(restore)).toMatchObject(now);
+  const plan = { ...restore.plan, mode: "add" };
+  const before = later({ ...restore, storageClassMap: undefined, prefer: undefined, plan, version: 2 });
+  expect([before.version, before.plan, before.storageClassMap, before.prefer]).toEqual([3, plan, undefined, undefined]);
+});
+
 test("a restore that was recorded before there were plans is one of all, to where it was saved", () => {
   const flags = engineConfig("");
   const { plan: _plan, ...before } = parametersFrom("", flags).restore;
@@ -93,7 +105,7 @@ test("a restore that was recorded before there were plans is one of all, to wher
     maxRefusedObjects: 3,
     plan: { selection: { what: "all" }, mode: "replace", mapping: {} },
   });
-  expect(() => parametersOf("restore", { itemName: "", parameters: '{"version":3}' }, flags)).toThrow(
-    "the job has parameters of version 3, but this version of the service knows only version 2",
+  expect(() => parametersOf("restore", { itemName: "", parameters: '{"version":4}' }, flags)).toThrow(
+    "the job has parameters of version 4, but this version of the service knows only version 3",
   );
 });
