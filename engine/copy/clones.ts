@@ -3,7 +3,7 @@ import { persistentVolumeClaims, persistentVolumes } from "../kubernetes/built-i
 import { isGone } from "../kubernetes/waiting.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { jobLabel } from "../kinds/own-labels.ts";
-import { isBound, volumeOf } from "../volumes/bound-claims.ts";
+import { isBound, unboundClaims, volumeOf } from "../volumes/bound-claims.ts";
 import { checkData, fillClaims, releaseData } from "../volumes/saved-data.ts";
 import type { ClaimData, DataRequest } from "../volumes/volume-data.ts";
 
@@ -58,15 +58,50 @@ function claimOf(uuid: string, { namespace, claim: name, storageClass, saved }: 
 export async function removeClone(request: DataRequest, clone: ClaimData<SnapshotData>): Promise<void> {
   const { cluster, uuid, timeoutMs, signal } = request;
   const { namespace, claim: name } = clone;
-  const claim = await cluster.get(persistentVolumeClaims, namespace, name, signal);
+  const claim = await settled(request, clone);
   if (claim?.metadata.labels?.[jobLabel] === uuid) {
-    if (isBound(claim)) {
-      const goes = { spec: { persistentVolumeReclaimPolicy: "Delete" } };
-      await cluster.patch(persistentVolumes, "", volumeOf(claim), goes, signal);
-    }
-    await cluster.delete(persistentVolumeClaims, namespace, name, signal);
     const { uid = "" } = claim.metadata;
+    if (isBound(claim)) await letGo(request, volumeOf(claim));
+    await cluster.delete(persistentVolumeClaims, namespace, name, signal);
     await isGone(cluster, persistentVolumeClaims, namespace, { name, uid }, timeoutMs, signal);
+    const late = await cluster.get(persistentVolumes, "", `${volumePrefix}${uid}`, signal);
+    if (late !== undefined && uidOf(late) === uid) await letGo(request, late.metadata.name);
   }
   await releaseData(request, [clone]);
+}
+
+/**
+ * Names of volumes that a driver makes are this and the claim's uid, unless its provisioner is set otherwise.
+ * https://github.com/kubernetes-csi/external-provisioner/blob/v6.4.0/README.md#command-line-options
+ */
+const volumePrefix = "pvc-";
+/** On claims for which a driver makes a volume at this moment, or has made one. */
+const provisionerAnnotation = "volume.kubernetes.io/storage-provisioner";
+
+/**
+ * The claim, when the driver is done with it: a volume that comes later than the claim goes would stay where its class says Retain.
+ * Where the driver makes none in time the claim goes all the same.
+ */
+async function settled(
+  { cluster, timeoutMs, signal }: DataRequest,
+  { namespace, claim: name }: ClaimData<SnapshotData>,
+): Promise<KubernetesObject | undefined> {
+  const claim = await cluster.get(persistentVolumeClaims, namespace, name, signal);
+  if (claim === undefined || isBound(claim) || !(provisionerAnnotation in annotationsOf(claim))) return claim;
+  await unboundClaims({ cluster, timeoutMs, signal }, namespace, new Set([name]));
+  return cluster.get(persistentVolumeClaims, namespace, name, signal);
+}
+
+async function letGo({ cluster, signal }: DataRequest, volume: string): Promise<void> {
+  const goes = { spec: { persistentVolumeReclaimPolicy: "Delete" } };
+  await cluster.patch(persistentVolumes, "", volume, goes, signal);
+}
+
+function annotationsOf({ metadata }: KubernetesObject): object {
+  return metadata.annotations ?? {};
+}
+
+/** Of the claim that a volume was made for. */
+function uidOf(volume: KubernetesObject): string | undefined {
+  return (volume["spec"] as { claimRef?: { uid?: string } }).claimRef?.uid;
 }

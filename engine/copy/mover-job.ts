@@ -3,6 +3,7 @@ import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { jobLabel } from "../kinds/own-labels.ts";
 import { nameFor } from "../volumes/snapshots/snapshot-objects.ts";
 import { credentialsFolder, devicePath, keysFolder, restoredFolder } from "./mover-scripts.ts";
+import { isAddress } from "./service-of-repository.ts";
 import { parseRepository } from "../repository.ts";
 
 /** On Jobs and pods of movers: the control plane's main namespace. */
@@ -142,17 +143,16 @@ export function keysSecret(place: MoverPlace, passwords: readonly string[]): Kub
 
 /**
  * Nothing reaches a job's movers, and they reach the repository and the cluster's DNS. A repository whose URL names no address
- * may be anywhere: only its port is said. A Service's pods may listen on other ports than it does.
+ * may be anywhere: only its port is said. A Service's pods, in this namespace, may listen on other ports than it does.
  */
-export function moverPolicy(place: MoverPlace): KubernetesObject {
+export function moverPolicy(place: MoverPlace, serviceNamespace?: string): KubernetesObject {
   const { server, port } = parseRepository(place.copies.repository);
   const ports = [{ protocol: "TCP", port }];
   const dns = { ports: ["UDP", "TCP"].map((protocol) => ({ protocol, port: 53 })) };
-  const namespace = server?.serviceNamespace;
   const repository =
-    namespace === undefined
+    serviceNamespace === undefined
       ? { ports, ...(server && isAddress(server.host) && { to: [{ ipBlock: { cidr: `${server.host}/32` } }] }) }
-      : { to: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": namespace } } }] };
+      : { to: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": serviceNamespace } } }] };
   return {
     apiVersion: "networking.k8s.io/v1",
     kind: "NetworkPolicy",
@@ -175,10 +175,4 @@ export function policyName({ uuid, namespace }: Pick<MoverPlace, "uuid" | "names
 
 function labelsOf({ uuid, controlPlane }: MoverPlace): Record<string, string> {
   return { [jobLabel]: uuid, [moverLabel]: controlPlane };
-}
-
-const ipv4 = /^\d+\.\d+\.\d+\.\d+$/;
-
-function isAddress(host: string): boolean {
-  return ipv4.test(host);
 }

@@ -4,6 +4,7 @@ import { nameFor } from "../volumes/snapshots/snapshot-objects.ts";
 import type { CopyWork } from "../jobs/deps.ts";
 import { keysName, keysSecret, moverPolicy, policyName } from "./mover-job.ts";
 import { prepareScript } from "./mover-scripts.ts";
+import { namespaceOfRepository } from "./service-of-repository.ts";
 import { type MoverRemoval, type MoverRequest, removeMover, runMover } from "./run-mover.ts";
 
 /*
@@ -13,7 +14,8 @@ import { type MoverRemoval, type MoverRequest, removeMover, runMover } from "./r
 /** Creates the objects that movers need. May run again. */
 export async function layOut({ cluster, place, signal }: MoverRequest, { passwords }: CopyWork): Promise<void> {
   const { namespace } = place;
-  await cluster.createOnce(networkPolicies, namespace, moverPolicy(place), signal);
+  const serviceNamespace = await namespaceOfRepository(cluster, place.copies.repository, signal);
+  await cluster.createOnce(networkPolicies, namespace, moverPolicy(place, serviceNamespace), signal);
   await cluster.createOnce(secrets, namespace, keysSecret(place, passwords), signal);
 }
 

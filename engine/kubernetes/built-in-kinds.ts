@@ -26,6 +26,7 @@ export const networkPolicies: Kind = { apiVersion: "networking.k8s.io/v1", resou
 export const nodes: Kind = { apiVersion: "v1", resource: "nodes" };
 export const pods: Kind = { apiVersion: "v1", resource: "pods" };
 export const secrets: Kind = { apiVersion: "v1", resource: "secrets" };
+export const services: Kind = { apiVersion: "v1", resource: "services" };
 
 export const storageClasses: ResourceType = {
   apiVersion: "storage.k8s.io/v1",

@@ -44,6 +44,11 @@ export class ClaimVolumes {
     this.#cluster.data.fillTimeMs = milliseconds;
   }
 
+  /** Whether the driver is filling any. */
+  get areFilling(): boolean {
+    return this.#cluster.data.filling.size > 0;
+  }
+
   /** The handles of all volumes that the storage holds, also of those that no object names any more. */
   volumeHandles(): readonly string[] {
     return [...this.#cluster.data.volumes.keys()];

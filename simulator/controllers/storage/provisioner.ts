@@ -17,7 +17,7 @@ const secrets = builtIn("secrets");
 type Source = { readonly files: ReadonlyMap<string, Buffer>; readonly size: number };
 
 /** Makes a volume for a claim, with the data of its source; nothing while the source is not ready. */
-export function provision(cluster: Cluster, claim: Claim, storageClass: StorageClass, isFull = false): void {
+export function provision(cluster: Cluster, claim: Claim, storageClass: StorageClass): void {
   if (storageClass.provisioner !== driver) return;
   changeObject(cluster, claims, keyOf(claim), ({ metadata }) => {
     metadata.annotations = {
@@ -36,10 +36,12 @@ export function provision(cluster: Cluster, claim: Claim, storageClass: StorageC
   const source = sourceOf(cluster, claim);
   const storage = claim.spec?.resources?.requests?.storage ?? "0";
   if (source === undefined || parseQuantity(storage) < source.size) return;
-  if (cluster.data.fillTimeMs > 0 && claim.spec?.dataSource && !isFull) {
-    fillSlowly(cluster, claim, storageClass);
-    return;
-  }
+  if (cluster.data.fillTimeMs > 0 && claim.spec?.dataSource) fillSlowly(cluster, claim, storageClass, source);
+  else makeVolume(cluster, claim, storageClass, source);
+}
+
+function makeVolume(cluster: Cluster, claim: Claim, storageClass: StorageClass, source: Source): void {
+  const storage = claim.spec?.resources?.requests?.storage ?? "0";
   const { namespace, name, uid, resourceVersion } = claim.metadata;
   const volume = `pvc-${uid}`;
   if (cluster.store.get(volumes, `/${volume}`) !== undefined) return;
@@ -61,8 +63,8 @@ export function provision(cluster: Cluster, claim: Claim, storageClass: StorageC
   });
 }
 
-/** Makes the volume when it is full. */
-function fillSlowly(cluster: Cluster, claim: Claim, storageClass: StorageClass): void {
+/** Makes the volume when it is full, also when its claim has gone meanwhile: a driver cannot be stopped. */
+function fillSlowly(cluster: Cluster, claim: Claim, storageClass: StorageClass, source: Source): void {
   const { store, data } = cluster;
   const { uid } = claim.metadata;
   if (data.filling.has(uid)) return;
@@ -70,7 +72,7 @@ function fillSlowly(cluster: Cluster, claim: Claim, storageClass: StorageClass):
   setTimeout(() => {
     data.filling.delete(uid);
     const now = store.get<Claim>(claims, keyOf(claim));
-    if (now?.metadata.uid === uid && !now.spec?.volumeName) provision(cluster, now, storageClass, true);
+    makeVolume(cluster, now?.metadata.uid === uid ? now : claim, storageClass, source);
   }, data.fillTimeMs).unref();
 }
 

@@ -2,7 +2,17 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { uuidOf } from "../../../engine/crn.ts";
-import { copiedFiles, copies, copyingScene, copyOf, ends, filesOf, goOn, leftovers } from "./copying-scene.ts";
+import {
+  copiedFiles,
+  copies,
+  copyingScene,
+  copyOf,
+  ends,
+  fillNamespace,
+  filesOf,
+  goOn,
+  leftovers,
+} from "./copying-scene.ts";
 import { SimulatedRestic } from "./simulated-restic.ts";
 
 const database = "/volumes/cdp/data-cdp-embedded-db-0";
@@ -166,6 +176,28 @@ test("a restore does not wait for a copy, which goes on after it", async () => {
   expect(restic.snapshots).toHaveLength(3);
 });
 
+test("a copy that is cancelled while the driver makes a volume for it leaves none, though the class retains them", async () => {
+  const scene = await copyingScene(new SimulatedRestic());
+  scene.simulator.volumes.slowDown(1_500);
+  const classes = "/apis/storage.k8s.io/v1/storageclasses";
+  for (const name of await scene.names(classes)) {
+    const { metadata, ...rest } = await scene.get(`${classes}/${name}`);
+    await scene.remove(`${classes}/${name}`);
+    await scene.create(classes, { ...rest, metadata: { name: metadata.name }, reclaimPolicy: "Retain" });
+  }
+  const volumes = scene.simulator.volumes.volumeHandles();
+  const backup = await scene.backup();
+  const crn = copyOf(scene, backup.crn);
+  const clones = `/api/v1/namespaces/${fillNamespace}/persistentvolumeclaims`;
+  await scene.until(async () => (await scene.names(clones)).length === 2);
+  scene.engine.cancelJob({ crn, caller: { name: "alice", requestId: "" } });
+  await ends(scene, crn);
+  await scene.until(() => !scene.simulator.volumes.areFilling);
+  expect(await leftovers(scene)).toEqual([]);
+  expect(scene.simulator.volumes.volumeHandles()).toEqual(volumes);
+  expect(await scene.names("/api/v1/persistentvolumes")).toHaveLength(volumes.length);
+});
+
 test("a deletion forgets the copies of its backup only, also when an empty database has found it", async () => {
   const restic = new SimulatedRestic();
   const scene = await copyingScene(restic);
@@ -201,6 +233,27 @@ test("a deletion ends the movers of another backup's copy, which recreates them 
   expect(scene.engine.getLogs(crn)).toContain("job ended COMPLETED");
   expect(restic.snapshots).toHaveLength(3);
   expect(await leftovers(scene)).toEqual([]);
+});
+
+test("movers reach a repository at the address of a Service, by its pods: what they send to is judged by those", async () => {
+  const restic = new SimulatedRestic();
+  restic.instead.set(database, { log: [] });
+  const scene = await copyingScene(restic);
+  await scene.create("/api/v1/namespaces", { metadata: { name: "storage" } });
+  const service = await scene.create("/api/v1/namespaces/storage/services", {
+    metadata: { name: "minio" },
+    spec: { ports: [{ port: 9_000, targetPort: 9_001 }] },
+  });
+  const { clusterIP } = service["spec"] as { clusterIP: string };
+  await scene.restart({ copies: { ...copies, repository: `s3:http://${clusterIP}:9000/drs` } });
+  await scene.backup();
+  await scene.until(() => restic.snapshots.length === 2);
+  const policies = `/apis/networking.k8s.io/v1/namespaces/${fillNamespace}/networkpolicies`;
+  const [name = ""] = await scene.names(policies);
+  const { egress } = (await scene.get(`${policies}/${name}`))["spec"] as { egress: readonly object[] };
+  expect(egress[1]).toEqual({
+    to: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "storage" } } }],
+  });
 });
 
 test("a deletion that cannot start its mover fails, and leaves nothing of what the mover needs", async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { moverJob, moverPolicy } from "../../../engine/copy/mover-job.ts";
+import { parseRepository } from "../../../engine/repository.ts";
 import { copies } from "./copying-scene.ts";
 
 const place = { copies, namespace: "drs", uuid: "0e5e9b8b-1ed6-4d68-a7ce-0d1a3c8cd7a2", controlPlane: "cdp" };
@@ -59,7 +60,8 @@ test.each([
     { to: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "storage" } } }] },
   ],
 ])("movers reach their repository and the cluster's DNS, and nothing reaches them: %s", (repository, rule) => {
-  const { spec } = moverPolicy({ ...place, copies: { ...copies, repository } }) as unknown as {
+  const { serviceNamespace } = parseRepository(repository).server ?? {};
+  const { spec } = moverPolicy({ ...place, copies: { ...copies, repository } }, serviceNamespace) as unknown as {
     spec: { egress: readonly object[] };
   };
   expect(spec).toMatchObject({
