@@ -133,6 +133,8 @@ export interface CopiesConfig {
   readonly tolerations: readonly Toleration[];
   /** In which snapshots are made volumes again to be read; the saved claim's own when not given. */
   readonly storageClass?: string;
+  /** Whether volumes that no snapshot can hold are copied while applications use them. */
+  readonly readsLive: boolean;
   /** KiB a second that one mover sends at most. */
   readonly uploadLimit?: number;
 }

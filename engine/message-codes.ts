@@ -204,6 +204,9 @@ export const messageCodes = [
   "DRS-V009",
   "DRS-V010",
   "DRS-V011",
+  "DRS-V012",
+  "DRS-V013",
+  "DRS-V014",
 ] as const;
 export type MessageCode = (typeof messageCodes)[number];
 

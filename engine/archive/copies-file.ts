@@ -32,6 +32,17 @@ export interface CopiedVolume {
   readonly mode: "Filesystem" | "Block";
   readonly bytes: number;
   readonly files: number;
+  /** Of one that was read while applications could write: it is of no one moment. The archive's manifest does not have its volume. */
+  readonly live?: LiveSource;
+}
+
+/** The volume that a live copy was read from, and when; times are RFC 3339. */
+export interface LiveSource {
+  readonly persistentVolume: string;
+  /** Empty for none. */
+  readonly storageClass: string;
+  readonly from: string;
+  readonly to: string;
 }
 
 const text = v.pipe(v.string(), v.maxLength(1_024));
@@ -46,6 +57,7 @@ const somewhere = {
       mode: v.picklist(["Filesystem", "Block"]),
       bytes: count,
       files: count,
+      live: v.exactOptional(v.object({ persistentVolume: text, storageClass: text, from: text, to: text })),
     }),
   ),
 };

@@ -39,8 +39,14 @@ export function preValidation(deps: BackupDeps): Phase {
       if (await hasHooks(cluster, included, signal)) await mayDo(hookRights(included));
       if (await context.claimControlPlane()) return this.run(context);
       const survey = await surveyClaims(cluster, included, signal);
-      for (const { namespace, claim, reason } of survey.unsavable)
-        context.warn("DRS-B009", namespace, `the data of claim ${claim} is not in this backup: ${reason}`);
+      for (const { namespace, claim, reason, hasVolume } of survey.unsavable)
+        if (deps.copies?.config.readsLive === true && hasVolume)
+          context.warn(
+            "DRS-V012",
+            namespace,
+            `the data of claim ${claim} is in no snapshot, but copied after the backup while applications can write, and so not of one moment: ${reason}`,
+          );
+        else context.warn("DRS-B009", namespace, `the data of claim ${claim} is not in this backup: ${reason}`);
       for (const { namespace, claim } of survey.beingDeleted)
         context.warn(
           "DRS-B010",

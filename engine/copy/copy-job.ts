@@ -11,7 +11,10 @@ import { type CopyRun, copyVolume } from "./copy-volume.ts";
 import { KnownCopies } from "./known-copies.ts";
 import { layOut, openRepository } from "./mover-set.ts";
 import { hasOtherPlaces, notePlace, removeAll, removeLeftovers } from "./leftovers.ts";
-import { wantedCopies } from "./wanted-copies.ts";
+import { claimsWithoutSnapshot, wantedCopies } from "./wanted-copies.ts";
+
+/** So long after a backup, in milliseconds, live data still counts as that of the backup. */
+const liveForMs = 24 * 3_600_000;
 
 /**
  * Copies the volumes' data of a backup out of the storage system, each volume by a mover of its own. It changes nothing that is
@@ -23,7 +26,7 @@ export function copyJob(deps: CopyDeps): JobDefinition {
     phases: [{ name: "COPYING_VOLUMES", run: (context) => copyVolumes(deps, context) }],
     finish: (context) => removeLeftovers(deps, context),
     fail: (context) => removeLeftovers(deps, context),
-    // Movers that run go on meanwhile, as no restore touches what they read; no other one begins.
+    // Movers that run go on meanwhile, as no restore touches what they read, but live volumes, whose movers it ends; no other one begins.
     background: { isInTheWayOf: () => true },
   };
 }
@@ -39,7 +42,15 @@ async function copyVolumes(deps: CopyDeps, context: JobContext): Promise<void> {
   const folder = backupFolder(uuidOf(job.backupCrn));
   const archive = await archives.open(folder, signal);
   const known = await KnownCopies.open(archives, folder, config.repository, context);
-  const volumes = archive.manifest.volumes.filter((volume) => !known.has(volume));
+  const live = (config.readsLive ? await claimsWithoutSnapshot(archive, signal) : []).filter((it) => !known.has(it));
+  const isLate = Date.now() - Date.parse(archive.manifest.finishedTime) > liveForMs;
+  for (const { namespace, claim } of isLate ? live : [])
+    warn(
+      "DRS-V014",
+      namespace,
+      `the data of claim ${claim} was not copied within a day after the backup, and what its volume holds by now is of another time`,
+    );
+  const volumes = [...archive.manifest.volumes.filter((volume) => !known.has(volume)), ...(isLate ? [] : live)];
   notes.set(uncopiedNote, volumes.length);
   if (volumes.length === 0) return;
   const place = await moverPlace(deps, copies, job, signal);

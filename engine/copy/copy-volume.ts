@@ -1,15 +1,16 @@
 import type { CopiedVolume } from "../archive/copies-file.ts";
-import type { SnapshotData } from "../archive/format.ts";
 import type { LimitsConfig } from "../config.ts";
 import { DrsError } from "../errors.ts";
 import type { JobContext } from "../jobs/phase.ts";
-import type { ClaimData, DataRequest } from "../volumes/volume-data.ts";
+import type { DataRequest } from "../volumes/volume-data.ts";
+import { modeOf } from "./clones.ts";
 import { furthest } from "./furthest.ts";
-import { makeClone, modeOf, removeClone } from "./clones.ts";
+import { whoIsKept } from "./live-claims.ts";
 import type { Mover } from "./mover-job.ts";
 import { backupDeviceScript, backupFilesScript } from "./mover-scripts.ts";
 import { type Progress, summaryIn } from "./restic-output.ts";
 import { type MoverRemoval, type MoverRequest, removeMover, runMover } from "./run-mover.ts";
+import { isLive, makeSource, noteSource, removeSource, type SourceNote } from "./sources.ts";
 import { backupTag, claimTag } from "./tags.ts";
 import type { WantedCopy } from "./wanted-copies.ts";
 
@@ -26,44 +27,35 @@ export interface Clearing {
   readonly context: JobContext;
 }
 
-/** A clone that there may be, and with it a mover of the same name. */
-export interface CloneNote extends ClaimData<SnapshotData> {
-  /** The job's. */
-  readonly uuid: string;
-}
-
-export const cloneNotes = "clone/";
-
-function noteOf({ namespace, claim }: Pick<CloneNote, "namespace" | "claim">): string {
-  return `${cloneNotes}${namespace}/${claim}`;
-}
-
 /**
- * Copies one volume: a clone of its snapshot, a mover that reads it, and nothing of either stays. Returns why it was not copied,
+ * Copies one volume: a claim to read it through, a mover that reads it, and nothing of either stays. Returns why it was not copied,
  * if so. UNAVAILABLE for what may pass. May run again: a mover that runs already goes on.
+ *
+ * The mover of a live volume ends where one of the application's pods cannot start otherwise.
  */
-export async function copyVolume(run: CopyRun, { volume, clone }: WantedCopy): Promise<string | undefined> {
+export async function copyVolume(run: CopyRun, { volume, source }: WantedCopy): Promise<string | undefined> {
   const { request, context, record } = run;
+  const { notes } = context;
   const { namespace, claim } = volume;
-  const mode = modeOf(clone.saved);
+  const mode = modeOf(source.saved);
   const { uuid } = request.place;
-  const note: CloneNote = { namespace: clone.namespace, claim: clone.claim, data: clone.data, uuid };
-  context.notes.set(noteOf(note), note);
+  const note = noteSource(notes, uuid, source);
   try {
-    const fault = await makeClone(dataRequest(run, uuid), clone);
+    const fault = await makeSource(dataRequest(run, uuid), source);
     if (fault !== undefined) return fault;
-    const { failure, lines } = await runMover(
-      request,
-      moverFor(run, { volume, clone }),
-      teller(context, `${namespace}/${claim}`),
-    );
+    const { failure, lines } = await runMover(request, moverFor(run, { volume, source }), {
+      onProgress: teller(context, `${namespace}/${claim}`),
+      ...(isLive(source) && { mustEnd: (node) => whoIsKept(request.cluster, source, node, request.signal) }),
+    });
     const summary = summaryIn(lines);
     if (failure !== undefined) return failure;
     if (summary === undefined) return "its mover's result is unknown: its log is gone";
     const { snapshotId, bytes, files, addedBytes } = summary;
-    await record({ namespace, claim, snapshotId, mode, bytes, files });
+    const live = "live" in note ? { ...note.live, to: new Date().toISOString() } : undefined;
+    await record({ namespace, claim, snapshotId, mode, bytes, files, ...(live && { live }) });
+    const moment = live ? `, while applications could write, from ${live.from} to ${live.to}` : "";
     context.info(
-      `copied claim ${namespace}/${claim}: ${files} files, ${bytes} bytes, of which ${addedBytes} were new; restic snapshot ${snapshotId.slice(0, 8)}`,
+      `copied claim ${namespace}/${claim}${moment}: ${files} files, ${bytes} bytes, of which ${addedBytes} were new; restic snapshot ${snapshotId.slice(0, 8)}`,
     );
     return undefined;
   } catch (error) {
@@ -75,28 +67,27 @@ export async function copyVolume(run: CopyRun, { volume, clone }: WantedCopy): P
 }
 
 /** Deletions that are late, or refused, are retried when the job ends. */
-async function clearNowOrLater(run: Clearing, clone: CloneNote): Promise<void> {
+async function clearNowOrLater(run: Clearing, source: SourceNote): Promise<void> {
   try {
-    await removeCopier(run, clone);
+    await removeCopier(run, source);
   } catch (error) {
     if (!(error instanceof DrsError) || error.code === "UNAVAILABLE" || run.request.signal.aborted) throw error;
     run.context.info(`${error.message}; tried again at the end`);
   }
 }
 
-/** Removes a clone, and its mover before. May run again. FAILED_PRECONDITION names what is left. */
-export async function removeCopier(run: Clearing, clone: CloneNote): Promise<void> {
+/** Removes what a volume is read through, and its mover before. May run again. FAILED_PRECONDITION names what is left. */
+export async function removeCopier(run: Clearing, source: SourceNote): Promise<void> {
   const timeoutMs = run.limits.podsStopTimeout;
-  const { uuid, namespace } = clone;
-  const left = await removeMover({ ...run.request, place: { namespace, uuid } }, clone.claim, timeoutMs);
+  const { uuid, namespace } = source;
+  const left = await removeMover({ ...run.request, place: { namespace, uuid } }, source.claim, timeoutMs);
   if (left.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
       `pods of movers are still there ${timeoutMs / 1000} s after their deletion: ${left.join(", ")}`,
       { id: "DRS-V006" },
     );
-  await removeClone(dataRequest(run, uuid), clone);
-  run.context.notes.clear(noteOf(clone));
+  await removeSource(dataRequest(run, uuid), run.context.notes, source);
 }
 
 function dataRequest({ request, limits }: Clearing, uuid: string): DataRequest {
@@ -105,9 +96,9 @@ function dataRequest({ request, limits }: Clearing, uuid: string): DataRequest {
 }
 
 /** By host and path restic finds the copy before, and reads only what has changed since. */
-function moverFor({ request: { place }, backupUuid }: CopyRun, { volume, clone }: WantedCopy): Mover {
+function moverFor({ request: { place }, backupUuid }: CopyRun, { volume, source }: WantedCopy): Mover {
   const { namespace, claim } = volume;
-  const mode = modeOf(clone.saved);
+  const mode = modeOf(source.saved);
   const path = `/volumes/${namespace}/${claim}`;
   const { uploadLimit } = place.copies;
   const args = [
@@ -117,13 +108,13 @@ function moverFor({ request: { place }, backupUuid }: CopyRun, { volume, clone }
     backupTag(backupUuid),
     "--tag",
     claimTag(namespace, claim),
-    "--time",
-    resticTime(clone.data.snapshotTime),
+    ...(isLive(source) ? [] : ["--time", resticTime(source.data.snapshotTime)]),
     ...(uploadLimit === undefined ? [] : ["--limit-upload", String(uploadLimit)]),
   ];
   const [script, what] =
     mode === "Block" ? [backupDeviceScript, ["--stdin-filename", path]] : [backupFilesScript, ["--", path]];
-  return { name: clone.claim, script, args: [...args, ...what], volume: { claim: clone.claim, mode, path } };
+  const read = isLive(source) ? { isLive: true, ...(source.node !== undefined && { node: source.node }) } : {};
+  return { name: source.claim, script, args: [...args, ...what], volume: { claim: source.claim, mode, path, ...read } };
 }
 
 /** `2026-11-30 10:00:00`, in the mover's time zone, which is UTC. */

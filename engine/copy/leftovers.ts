@@ -1,10 +1,11 @@
 import { DrsError } from "../errors.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { attemptEach, failureOf, throwAll } from "../kubernetes/attempts.ts";
-import { type CloneNote, cloneNotes, removeCopier } from "./copy-volume.ts";
+import { removeCopier } from "./copy-volume.ts";
 import type { CopyDeps } from "./copy-deps.ts";
 import { clearUp } from "./mover-set.ts";
 import type { MoverRemoval } from "./run-mover.ts";
+import { type SourceNote, sourceNotes } from "./sources.ts";
 
 /**
  * Where a copy has made something for its movers, and for which job: an earlier start may have had another namespace for them, and
@@ -14,7 +15,7 @@ type Place = MoverRemoval["place"];
 
 const placeNotes = "place/";
 /** What `keepLeftovers` hands on. */
-export const leftoverNotes = [placeNotes, cloneNotes];
+export const leftoverNotes = [placeNotes, sourceNotes];
 
 function placeNote({ namespace, uuid }: Place): string {
   return `${placeNotes}${namespace}/${uuid}`;
@@ -48,9 +49,9 @@ export async function removeLeftovers(deps: CopyDeps, context: JobContext): Prom
 /** The same, with the error, which names all that is left. What does not go keeps nothing else. */
 export async function removeAll({ cluster, limits }: CopyDeps, context: JobContext): Promise<void> {
   const { notes, signal } = context;
-  const clones = [...notes.entries<CloneNote>(cloneNotes)].map(([, clone]) => clone);
-  const left = await attemptEach(clones, limits.clusterConcurrency, (clone) =>
-    removeCopier({ request: { cluster, signal }, limits, context }, clone),
+  const sources = [...notes.entries<SourceNote>(sourceNotes)].map(([, source]) => source);
+  const left = await attemptEach(sources, limits.clusterConcurrency, (source) =>
+    removeCopier({ request: { cluster, signal }, limits, context }, source),
   );
   const unclear: DrsError[] = [];
   for (const [, place] of notes.entries<Place>(placeNotes)) {

@@ -37,7 +37,8 @@ export async function loadCopies<One extends ClaimData<CopyData>>(
   await layOut(request, copies);
   await forEachInFlight(claims, copies.config.concurrency, async (one) => {
     await dropOutlived(request, one.claim, limits.podsStopTimeout);
-    const { failure } = await runMover(request, loader(one), furthest(context, `${one.namespace}/${one.claim}`));
+    const onProgress = furthest(context, `${one.namespace}/${one.claim}`);
+    const { failure } = await runMover(request, loader(one), { onProgress });
     await stopped(request, one.claim, limits.podsStopTimeout);
     if (failure !== undefined) reasons.set(one, failure);
   });

@@ -8,6 +8,8 @@ import { parseRepository } from "../repository.ts";
 
 /** On Jobs and pods of movers: the control plane's main namespace. */
 export const moverLabel = "drs.cloudera.com/mover";
+/** On Jobs of movers that read a volume while applications may use it. */
+export const liveLabel = "drs.cloudera.com/reads-live";
 export const moverContainer = "restic";
 
 /** Where a job's movers run, and for whom. */
@@ -37,6 +39,10 @@ export interface MoverVolume {
   /** Where files are mounted. */
   readonly path: string;
   readonly isFilled?: boolean;
+  /** Applications may use it, too. */
+  readonly isLive?: boolean;
+  /** Where the mover has to run. */
+  readonly node?: string;
 }
 
 /**
@@ -71,7 +77,11 @@ export function moverJob(place: MoverPlace, mover: Mover): KubernetesObject {
   return {
     apiVersion: "batch/v1",
     kind: "Job",
-    metadata: { name: mover.name, namespace, labels },
+    metadata: {
+      name: mover.name,
+      namespace,
+      labels: volume?.isLive === true ? { ...labels, [liveLabel]: "true" } : labels,
+    },
     spec: {
       backoffLimit: 2,
       podFailurePolicy: {
@@ -86,6 +96,7 @@ export function moverJob(place: MoverPlace, mover: Mover): KubernetesObject {
           automountServiceAccountToken: false,
           enableServiceLinks: false,
           nodeSelector: copies.nodeSelector,
+          ...(volume?.node !== undefined && { affinity: affinityTo(volume.node) }),
           tolerations: copies.tolerations,
           containers: [
             {
@@ -110,12 +121,23 @@ export function moverJob(place: MoverPlace, mover: Mover): KubernetesObject {
             { name: "scratch", emptyDir: {} },
             { name: "keys", secret: { secretName: keysName(place), defaultMode: 0o400 } },
             { name: "credentials", secret: { secretName: copies.secret, defaultMode: 0o400 } },
-            ...(volume ? [{ name: "data", persistentVolumeClaim: { claimName: volume.claim } }] : []),
+            ...(volume ? [{ name: "data", persistentVolumeClaim: claimOf(volume) }] : []),
           ],
         },
       },
     },
   };
+}
+
+/** Of a live volume the kubelet changes nothing either then: no group, no SELinux label. */
+function claimOf({ claim, isLive }: MoverVolume): object {
+  return { claimName: claim, ...(isLive === true && { readOnly: true }) };
+}
+
+/** The scheduler's choice of one node, so that its taints and room count, as they do not with `nodeName`. */
+function affinityTo(node: string): object {
+  const matchFields = [{ key: "metadata.name", operator: "In", values: [node] }];
+  return { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchFields }] } } };
 }
 
 function environment({ repository }: CopiesConfig) {

@@ -32,6 +32,13 @@ export interface MoverEnd {
   readonly lines: readonly string[];
 }
 
+/** What is done at each look at a mover that runs. */
+export interface Looks {
+  readonly onProgress?: (progress: Progress) => void;
+  /** Why a mover on this node has to end; undefined when it may go on. */
+  readonly mustEnd?: (node: string) => Promise<string | undefined>;
+}
+
 /**
  * Runs a mover to completion: starts it unless an earlier run has, and waits as long as it makes progress. Its Job stays until
  * `removeMover`. May run again.
@@ -39,7 +46,7 @@ export interface MoverEnd {
 export async function runMover(
   { cluster, place, times, signal }: MoverRequest,
   mover: Mover,
-  onProgress: (progress: Progress) => void = () => {},
+  { onProgress, mustEnd }: Looks = {},
 ): Promise<MoverEnd> {
   await cluster.createOnce(jobs, place.namespace, moverJob(place, mover), signal);
   let job: KubernetesObject | undefined;
@@ -60,7 +67,10 @@ export async function runMover(
     if (isOver && job !== undefined) return await resultOf(cluster, job, pod, signal);
     const lines = pod ? await logOf(cluster, pod, shownLines, signal) : [];
     const progress = progressIn(lines);
-    if (progress) onProgress(progress);
+    if (progress) onProgress?.(progress);
+    const node = (pod?.["spec"] as { nodeName?: string } | undefined)?.nodeName;
+    const end = node === undefined ? undefined : await mustEnd?.(node);
+    if (end !== undefined) return { failure: end, lines };
     told = progress ?? told;
     bytesRead = bytesReadIn(lines) ?? bytesRead;
     const now = JSON.stringify([pod?.metadata.uid, phaseOf(pod), told, bytesRead]);

@@ -2,52 +2,87 @@ import type { ArchiveReader } from "../archive/archive-reader.ts";
 import type { SavedVolume, SnapshotData } from "../archive/format.ts";
 import { isClaim } from "../kinds/core/claim.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
+import { isBound } from "../volumes/bound-claims.ts";
 import { classFor } from "../volumes/saved-data.ts";
 import { nameFor } from "../volumes/snapshots/snapshot-objects.ts";
 import { existingClasses } from "../volumes/storage-classes.ts";
 import type { Clone } from "./clones.ts";
+import { liveVolumeOf } from "./live-claims.ts";
+import type { LiveVolume } from "./live-volumes.ts";
 import type { MoverRequest } from "./run-mover.ts";
 
-/** A volume that is to be copied. */
+/** A volume that is to be copied, and how it is read. */
 export interface WantedCopy {
-  readonly volume: SavedVolume;
-  readonly clone: Clone;
+  readonly volume: CopiedClaim;
+  readonly source: Clone | LiveVolume;
 }
 
 /** One that cannot be. */
 export interface Unwanted {
-  readonly volume: SavedVolume;
+  readonly volume: CopiedClaim;
   readonly reason: string;
 }
 
-/** Says of each volume how it is read: from a clone of its snapshot, in its own class or the one that is set. */
+/** The claim that was saved. */
+export type CopiedClaim = Pick<SavedVolume, "namespace" | "claim">;
+
+/** The claims of an archive whose data is in no snapshot, though they have a volume. */
+export async function claimsWithoutSnapshot(
+  archive: ArchiveReader,
+  signal: AbortSignal,
+): Promise<readonly CopiedClaim[]> {
+  const saved = new Set(archive.manifest.volumes.map(keyOf));
+  const claims: CopiedClaim[] = [];
+  for await (const object of claimsIn(archive, signal)) {
+    const claim = { namespace: object.metadata.namespace ?? "", claim: object.metadata.name };
+    if (isBound(object) && !saved.has(keyOf(claim))) claims.push(claim);
+  }
+  return claims;
+}
+
+/**
+ * Says of each volume how it is read: from a clone of its snapshot, in its own class or the one that is set, or, where it has no
+ * snapshot, while applications use it.
+ */
 export async function* wantedCopies(
   { cluster, place, signal }: MoverRequest,
   archive: ArchiveReader,
-  volumes: readonly SavedVolume[],
+  claims: readonly CopiedClaim[],
 ): AsyncGenerator<WantedCopy | Unwanted> {
   const classes = await existingClasses(cluster, signal);
-  const missing = new Map(volumes.map((volume) => [`${volume.namespace}/${volume.claim}`, volume]));
-  const part = archive.parts.find(isClaim);
-  for await (const bytes of part ? archive.objects(part, signal) : []) {
-    const saved = JSON.parse(bytes.toString()) as KubernetesObject;
-    const key = `${saved.metadata.namespace}/${saved.metadata.name}`;
-    const volume = missing.get(key);
+  const volumes = new Map(archive.manifest.volumes.map((volume) => [keyOf(volume), volume]));
+  const missing = new Map(claims.map((claim) => [keyOf(claim), claim]));
+  for await (const saved of claimsIn(archive, signal)) {
+    const volume = missing.get(`${saved.metadata.namespace}/${saved.metadata.name}`);
     if (!volume) continue;
-    missing.delete(key);
-    const data = volume.data.find((one): one is SnapshotData => one.kind === "snapshot");
-    const storageClass = place.copies.storageClass ?? classFor(volume, classes)?.metadata.name;
+    missing.delete(keyOf(volume));
+    const { namespace } = place;
+    const reader = { namespace, claim: nameFor(place.uuid, volume.namespace, volume.claim) };
+    const snapshotted = volumes.get(keyOf(volume));
+    if (snapshotted === undefined) {
+      const live = await liveVolumeOf(cluster, reader, saved, signal);
+      yield "reason" in live ? { volume, ...live } : { volume, source: live };
+      continue;
+    }
+    const data = snapshotted.data.find((one): one is SnapshotData => one.kind === "snapshot");
+    const storageClass = place.copies.storageClass ?? classFor(snapshotted, classes)?.metadata.name;
     if (data === undefined) yield { volume, reason: "it has no snapshot" };
     else if (storageClass === undefined)
       yield {
         volume,
         reason: `no storage class has its driver ${data.driver}: create one, or name one with --copies-storage-class`,
       };
-    else {
-      const { namespace } = place;
-      const claim = nameFor(place.uuid, volume.namespace, volume.claim);
-      yield { volume, clone: { namespace, claim, data, storageClass, saved } };
-    }
+    else yield { volume, source: { ...reader, data, storageClass, saved } };
   }
   for (const volume of missing.values()) yield { volume, reason: "its claim is not in the backup" };
+}
+
+async function* claimsIn(archive: ArchiveReader, signal: AbortSignal): AsyncGenerator<KubernetesObject> {
+  const part = archive.parts.find(isClaim);
+  for await (const bytes of part ? archive.objects(part, signal) : [])
+    yield JSON.parse(bytes.toString()) as KubernetesObject;
+}
+
+function keyOf({ namespace, claim }: CopiedClaim): string {
+  return `${namespace}/${claim}`;
 }

@@ -1,4 +1,5 @@
 import { safetyFolder } from "../archive/archive-paths.ts";
+import { stopLiveMovers } from "../copy/stop-live-movers.ts";
 import { MissingCheckpointError } from "../jobs/checkpoint.ts";
 import type { JobDeps } from "../jobs/deps.ts";
 import type { JobContext, JobDefinition } from "../jobs/phase.ts";
@@ -52,6 +53,7 @@ export function restoreJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
       }),
       phase("STOPPING_APPS", async (source, context) => {
         reach(context, "touched");
+        await stopLiveMovers(deps, context);
         await relaxPodSecurity(deps, context, source);
         await removeWebhooks(deps, context, source.scope.wholeNamespaces);
         const discovery = await deps.cluster.discover(context.signal);

@@ -19,11 +19,13 @@ export interface SnapshotableClaim {
   readonly volumeHandle?: string;
 }
 
-/** A claim whose data cannot be saved, and why. */
+/** A claim whose data no snapshot can hold, and why. */
 export interface UnsavableClaim {
   readonly namespace: string;
   readonly claim: string;
   readonly reason: string;
+  /** Whether it has a volume that can be read. */
+  readonly hasVolume: boolean;
 }
 
 export interface ClaimSurvey {
@@ -78,7 +80,8 @@ export async function surveyClaims(
         volumesBeingDeleted.push({ namespace, claim, volume: volumeName });
       const csi = (volume?.["spec"] as VolumeSpec | undefined)?.csi;
       const snapshotClass = csi && snapshotClasses.get(csi.driver);
-      const without = (reason: string) => unsavable.push({ namespace, claim, reason });
+      const without = (reason: string) =>
+        unsavable.push({ namespace, claim, reason, hasVolume: isBound(object) && volume !== undefined });
       if (!isBound(object)) without(`it is ${phase ?? "in no phase"}, not Bound`);
       else if (!volume) without(`its volume ${volumeName} does not exist`);
       else if (csi === undefined) without(`its volume ${volumeName} is not a CSI volume`);

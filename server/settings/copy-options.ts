@@ -16,6 +16,7 @@ export interface CopyOptions {
   readonly copiesTolerations: readonly Toleration[];
   readonly copiesStorageClass?: string;
   readonly copiesUploadLimit?: number;
+  readonly copyLive: "on" | "off";
   readonly encryptionKeys?: string;
 }
 
@@ -72,6 +73,14 @@ export function addCopyOptions(program: Command): Command {
       setting("--copies-upload-limit <n>", "KiB a second that each mover sends at most (default: none)").argParser(
         parseCount,
       ),
+    )
+    .addOption(
+      setting(
+        "--copy-live <choice>",
+        "whether volumes that no snapshot can hold are copied, too: while applications use them, so not as of one moment",
+      )
+        .choices(["on", "off"])
+        .default("off"),
     );
 }
 
@@ -81,6 +90,7 @@ export function copiesConfig(options: CopyOptions, program: Command): { readonly
   if (options.copies === "off") {
     if (repository !== undefined || secret !== undefined)
       program.error("error: --copies-repository and --copies-secret need --copies on");
+    if (options.copyLive === "on") program.error("error: --copy-live on needs --copies on");
     return {};
   }
   if (repository === undefined || secret === undefined)
@@ -96,6 +106,7 @@ export function copiesConfig(options: CopyOptions, program: Command): { readonly
       resources: options.copiesResources,
       nodeSelector: options.copiesNodeSelector,
       tolerations: options.copiesTolerations,
+      readsLive: options.copyLive === "on",
       ...(options.copiesStorageClass !== undefined && { storageClass: options.copiesStorageClass }),
       ...(options.copiesUploadLimit !== undefined && { uploadLimit: options.copiesUploadLimit }),
     },

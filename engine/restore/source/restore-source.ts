@@ -90,7 +90,8 @@ export function volumesOf({
   scope,
   copies,
 }: ScopedArchive & Partial<Pick<RestoreSource, "copies">>): readonly SavedVolume[] {
-  return reader.manifest.volumes.flatMap((volume) => {
+  const onlyCopied = [...(copies?.values() ?? [])].flatMap(({ volume }) => volume ?? []);
+  return [...reader.manifest.volumes, ...onlyCopied].flatMap((volume) => {
     const isIn = scope.has(persistentVolumeClaims, { namespace: volume.namespace, name: volume.claim });
     if (!isIn) return [];
     const copy = copies?.get(keyOf(volume));

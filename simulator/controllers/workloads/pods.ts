@@ -74,7 +74,7 @@ function wait(pod: Pod): void {
 function run(pod: Pod): void {
   const startTime = timestamp();
   const spec = (pod.spec ??= {});
-  spec.nodeName = nodeName;
+  spec.nodeName ??= nodeName;
   const status = {
     phase: "Running" as const,
     conditions: ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"].map((type) =>

@@ -57,8 +57,9 @@ export async function makeClaim(
   { kubernetes, kubectl }: RealCluster,
   name: string,
   volumeMode: "Filesystem" | "Block",
+  accessMode = "ReadWriteOnce",
 ): Promise<void> {
-  const spec = { accessModes: ["ReadWriteOnce"], volumeMode, resources: { requests: { storage: "64Mi" } } };
+  const spec = { accessModes: [accessMode], volumeMode, resources: { requests: { storage: "64Mi" } } };
   const claim = { apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { name }, spec };
   await kubernetes.request("POST", "/api/v1/namespaces/cdp/persistentvolumeclaims", { body: JSON.stringify(claim) });
   await kubectl("-n", "cdp", "wait", `pvc/${name}`, "--for=jsonpath={.status.phase}=Bound", "--timeout=60s");
@@ -73,7 +74,7 @@ export async function copyOf(service: TestService, backupCrn: string): Promise<s
 }
 
 /** Waits until a job is over and gives its log. */
-export function logAtEnd(service: TestService, crn: string): Promise<string> {
+export function logAtEnd(service: TestService, crn: string, timeout = 240_000): Promise<string> {
   let logs = "";
   return eventually(
     `${crn} is over`,
@@ -81,7 +82,7 @@ export function logAtEnd(service: TestService, crn: string): Promise<string> {
       ({ logs } = await service.api("getLogs", { crn }));
       return logs.includes("job ended") && logs;
     },
-    { timeout: 240_000, look: () => logs },
+    { timeout, look: () => logs },
   );
 }
 

@@ -1,3 +1,4 @@
+import type { CopiesConfig } from "../../../engine/config.ts";
 import { Scene } from "../simulated-control-plane.ts";
 import type { SimulatedRestic } from "./simulated-restic.ts";
 
@@ -10,6 +11,7 @@ export const copies = {
   resources: {},
   nodeSelector: {},
   tolerations: [],
+  readsLive: false,
 };
 
 const claims = [
@@ -19,8 +21,8 @@ const claims = [
 ] as const;
 
 /** The sample control plane, and a service that copies its volumes. */
-export async function copyingScene(restic: SimulatedRestic): Promise<Scene> {
-  const scene = await Scene.open({ copies, fillNamespace });
+export async function copyingScene(restic: SimulatedRestic, how: CopiesConfig = copies): Promise<Scene> {
+  const scene = await Scene.open({ copies: how, fillNamespace });
   scene.simulator.runPrograms(restic.program);
   await scene.create("/api/v1/namespaces", { kind: "Namespace", apiVersion: "v1", metadata: { name: fillNamespace } });
   return scene;

@@ -72,7 +72,7 @@ test("a mover that fails is tried three times, and its last words are told", asy
 
 test("a mover whose Job someone deletes is no success", async () => {
   const { request } = await clusterWith(() => ({ log: [] }));
-  const running = runMover({ ...request, times: { lookMs: 10, stallMs: 60_000 } }, mover, () => {});
+  const running = runMover({ ...request, times: { lookMs: 10, stallMs: 60_000 } }, mover);
   await expect
     .poll(() =>
       request.cluster.get({ apiVersion: "batch/v1", resource: "jobs" }, fillNamespace, mover.name, request.signal),

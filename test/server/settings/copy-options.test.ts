@@ -30,6 +30,7 @@ test("copies are made as their settings say", () => {
     resources: {},
     nodeSelector: {},
     tolerations: [],
+    readsLive: false,
   });
   const more = [
     "--copies-resources=cpu=1,memory=1Gi",
@@ -37,6 +38,7 @@ test("copies are made as their settings say", () => {
     "--copies-tolerations=dedicated=backup:NoSchedule,spot",
     "--copies-storage-class=clones",
     "--copies-upload-limit=1000",
+    "--copy-live=on",
   ];
   expect(readConfig([...on, ...more]).engine.copies).toMatchObject({
     resources: { cpu: "1", memory: "1Gi" },
@@ -47,12 +49,14 @@ test("copies are made as their settings say", () => {
     ],
     storageClass: "clones",
     uploadLimit: 1_000,
+    readsLive: true,
   });
 });
 
 test.each([
   [["--copies=on"], "--copies on needs --copies-repository and --copies-secret"],
   [on.slice(1), "--copies-repository and --copies-secret need --copies on"],
+  [["--copy-live=on"], "--copy-live on needs --copies on"],
   [[...on, "--encryption-keys=off"], "--copies on needs encryption keys"],
   [[...on, "--copies-resources=1Gi"], '"1Gi" is not <name>=<value>'],
   [[...on, "--copies-tolerations=a:Never"], '"a:Never" is not <key>, <key>=<value>'],
