@@ -1,5 +1,5 @@
 import { backupFolder } from "../../archive/archive-paths.ts";
-import type { CopiedVolume } from "../../archive/copies-file.ts";
+import { type CopiedVolume, copiesIn } from "../../archive/copies-file.ts";
 import type { CopyData, SavedVolume } from "../../archive/format.ts";
 import { usableCopies } from "../../copy/known-copies.ts";
 import { uuidOf } from "../../crn.ts";
@@ -24,10 +24,14 @@ export async function chooseData(source: RestoreSource, deps: JobDeps, context: 
   const { archives, copies, restore } = deps;
   if (copies === undefined) return source;
   const known = await usableCopies(archives, backupFolder(uuidOf(context.job.backupCrn)), context);
+  // Those of former repositories come after, and do not count where there is one here: a repository that has been moved has them.
+  const { volumes: here, former = [] } = copiesIn(copies.config.repository, known);
+  const all = [...former.toReversed().flatMap((one) => one.volumes), ...here];
+  const copied = new Map(all.map((one) => [keyOf(one), one]));
   const byClaim = new Map(
-    (known?.volumes ?? []).map(({ namespace, claim, snapshotId, mode }) => {
+    [...copied].map(([key, { namespace, claim, snapshotId, mode }]) => {
       const path = `/volumes/${namespace}/${claim}`;
-      return [keyOf({ namespace, claim }), { kind: "copy", snapshotId, path, mode } satisfies CopyData] as const;
+      return [key, { kind: "copy", snapshotId, path, mode } satisfies CopyData] as const;
     }),
   );
   const volumes = source.reader.manifest.volumes.filter(
@@ -45,7 +49,7 @@ export async function chooseData(source: RestoreSource, deps: JobDeps, context: 
     const why = reason === preferred ? preferred : `as their snapshots cannot be used (${reason})`;
     context.info(`filled from copies, ${why}: claims ${listed(claims)}`);
   }
-  const live = await onlyCopied(known?.volumes ?? [], byClaim, source, context);
+  const live = await onlyCopied([...copied.values()], byClaim, source, context);
   if (live.size > 0)
     context.info(
       `filled from copies that were made while applications could write, as they have no snapshots: claims ${listed([...live.keys()])}`,

@@ -138,7 +138,8 @@ async function runs({ kubectl }: RealCluster): Promise<void> {
 
 /** Runs commands as a person does, in the project's folder, and gives what they wrote. What they leave running is ended after them. */
 async function runByHand(commands: string, env: NodeJS.ProcessEnv): Promise<string> {
-  const script = `trap 'kill $(jobs -p); wait' EXIT\n${commands}`;
+  // As in a terminal: what runs in the background is a job, which ends as a whole.
+  const script = `set -m; trap 'kill %1; wait' EXIT\n${commands}`;
   const options = { cwd: join(import.meta.dirname, "../../.."), env, timeout: 240_000 };
   return (await promisify(execFile)("bash", ["-euo", "pipefail", "-c", script], options)).stdout;
 }

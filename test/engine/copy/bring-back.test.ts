@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { uuidOf } from "../../../engine/crn.ts";
-import { copyingScene, copyOf, ends, filesOf, goOn, leftovers } from "./copying-scene.ts";
+import { copies, copyingScene, copyOf, ends, filesOf, goOn, leftovers } from "./copying-scene.ts";
 import { SimulatedRestic } from "./simulated-restic.ts";
 
 /** A control plane with a backup that is copied, and another content since; its snapshots are lost. */
@@ -53,6 +53,16 @@ test("a snapshot that can be used comes before the copy", async () => {
   scene.simulator.volumes.write("cdp", "cdp-artifacts", "charts/index.yaml", "overwritten");
   const restore = await scene.restore(backup.crn);
   expect([restore.state, restore.errors]).toEqual(["COMPLETED", []]);
+  expect(filesOf(scene)).toEqual(files);
+});
+
+test("a repository that has moved is read where it is now, also when a new service has begun to copy into it", async () => {
+  const { scene, files, backup } = await lost();
+  await scene.restart({ forgetful: true, copies: { ...copies, repository: "s3:https://elsewhere.example/bucket" } });
+  await scene.until(() => copyOf(scene, backup.crn) !== "");
+  await ends(scene, copyOf(scene, backup.crn));
+  const restore = await scene.restore(backup.crn);
+  expect([restore.state, restore.errors, restore.warnings]).toEqual(["COMPLETED", [], []]);
   expect(filesOf(scene)).toEqual(files);
 });
 
