@@ -9,4 +9,6 @@ export class Cluster {
   readonly registry = new Registry();
   readonly data = new VolumeData();
   readonly programs = new Programs();
+  /** What Pod Security judges pods by in a namespace without its label. */
+  podSecurityDefault = "privileged";
 }

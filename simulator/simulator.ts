@@ -37,6 +37,8 @@ export interface Simulator {
   readonly volumes: ClaimVolumes;
   /** From now on the pods of jobs run this. */
   runPrograms(program: Program): void;
+  /** From now on namespaces without a label of Pod Security have this level, as the cluster's default. */
+  setPodSecurityDefault(level: "privileged" | "baseline" | "restricted"): void;
   /** From now on every continue token handed out so far is answered with 410, as after a compaction. */
   expireContinueTokens(): void;
   /** From now on watches from a past resourceVersion are answered with 410, as after a compaction. */
@@ -84,6 +86,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     volumes,
     runPrograms: (program) => {
       cluster.programs.program = program;
+    },
+    setPodSecurityDefault: (level) => {
+      cluster.podSecurityDefault = level;
     },
     expireContinueTokens: () => paging.epoch++,
     compact: () => cluster.store.compact(),

@@ -5,12 +5,12 @@ import type { KubernetesObject } from "../objects/kubernetes-object.ts";
 import { builtIn } from "../objects/registry.ts";
 
 /** Refuses a pod that its namespace's label does not allow: of each level one of its checks. */
-export function admitPod(object: KubernetesObject, { store }: Cluster): void {
+export function admitPod(object: KubernetesObject, { store, podSecurityDefault }: Cluster): void {
   const { metadata, spec } = object as Pod & {
     spec?: { hostNetwork?: boolean; securityContext?: { runAsNonRoot?: boolean } };
   };
   const labels = store.get(builtIn("namespaces"), `/${metadata.namespace}`)?.metadata.labels ?? {};
-  const level = labels["pod-security.kubernetes.io/enforce"] ?? "privileged";
+  const level = labels["pod-security.kubernetes.io/enforce"] ?? podSecurityDefault;
   const version = labels["pod-security.kubernetes.io/enforce-version"] ?? "latest";
   const violations = [
     ...(level !== "privileged" && spec?.hostNetwork === true ? ["host namespaces (hostNetwork=true)"] : []),

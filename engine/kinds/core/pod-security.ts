@@ -41,14 +41,16 @@ export function levelInWords({ enforce = "(none)", version }: PodSecurityLevel):
   return version === undefined ? enforce : `${enforce}:${version}`;
 }
 
-/** The cluster's default is privileged where nobody has configured another one. */
-const fromLaxToStrict: readonly (string | undefined)[] = ["privileged", undefined, "baseline", "restricted"];
+const fromLaxToStrict: readonly (string | undefined)[] = ["privileged", "baseline", "restricted"];
+const laxest: PodSecurityLevel = { enforce: "privileged" };
 
 /**
  * The laxer of two levels; of two versions of one level the older, as newer ones know of more. A level that is unknown counts
- * as the strictest, as it does to the API server.
+ * as the strictest, as it does to the API server. The cluster's default may be any level: the laxer of it and another one is
+ * `privileged`, which allows what either does.
  */
 export function laxerOf(a: PodSecurityLevel, b: PodSecurityLevel): PodSecurityLevel {
+  if ((a.enforce === undefined) !== (b.enforce === undefined)) return laxest;
   const difference = strictnessOf(a) - strictnessOf(b);
   return (difference === 0 ? minorOf(a) - minorOf(b) : difference) <= 0 ? a : b;
 }

@@ -9,7 +9,7 @@ import { isAnyApiDead, takeApisAway } from "./aggregated-apis.ts";
 import { restoreFieldOwners } from "../compare/field-owners.ts";
 import { labelsAndAnnotations } from "../compare/labels-and-annotations.ts";
 import { ObjectRestorer } from "./object-restorer.ts";
-import { underLaxerLevel } from "./pod-security.ts";
+import { createUnderLaxerLevel, underLaxerLevel } from "./pod-security.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
 
@@ -29,13 +29,12 @@ export async function restoreNamespaces(
     await notTerminating({ cluster, limits }, context, source.targetNamespaces, name);
     const existing = await cluster.get(type, "", name, signal);
     if (existing && source.scope.liveReachOf(type, { name }) === "if missing") continue;
-    const relaxed = underLaxerLevel(context, existing, object);
     if (existing) {
-      const metadata = restoredMetadata(existing, relaxed);
+      const metadata = restoredMetadata(existing, underLaxerLevel(context, existing, object));
       await cluster.patch(type, "", name, { metadata }, signal);
     } else {
       noteAdded(context, source, type, name);
-      await restorer.restore(type, sanitize(type, relaxed));
+      await createUnderLaxerLevel(context, object, (relaxed) => restorer.restore(type, sanitize(type, relaxed)));
     }
     await restoreFieldOwners(cluster, type, object, signal);
     context.info(`namespace ${name} is there`);

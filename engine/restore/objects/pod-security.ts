@@ -60,6 +60,29 @@ export async function relaxPodSecurity(
   }
 }
 
+/**
+ * Creates an archived namespace under its laxer level, or under its own where the cluster refuses it the laxer one. The errors
+ * are those of `create`.
+ */
+export async function createUnderLaxerLevel(
+  context: Pick<JobContext, "notes" | "info">,
+  archived: KubernetesObject,
+  create: (namespace: KubernetesObject) => Promise<unknown>,
+): Promise<void> {
+  const relaxed = underLaxerLevel(context, undefined, archived);
+  try {
+    await create(relaxed);
+  } catch (error) {
+    if (relaxed === archived || !(error instanceof KubernetesError) || error.code === "UNAVAILABLE") throw error;
+    await create(archived);
+    const final = podSecurityOf(archived);
+    const { name } = archived.metadata;
+    context.notes.set(noteOf(name), { lax: final, final } satisfies Relaxed);
+    const [own, laxer] = [final, podSecurityOf(relaxed)].map(levelInWords);
+    context.info(`namespace ${name} has Pod Security level ${own} at once, as ${laxer} is refused: ${error.message}`);
+  }
+}
+
 /** An archived namespace as it is while the restore runs: with its laxer level, which is noted. */
 export function underLaxerLevel(
   { notes }: Pick<JobContext, "notes">,

@@ -4,7 +4,7 @@ import type { JobContext } from "../../jobs/phase.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { namespaces as namespaceType } from "../../objects/entities.ts";
-import { underLaxerLevel } from "../objects/pod-security.ts";
+import { createUnderLaxerLevel } from "../objects/pod-security.ts";
 import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
 
@@ -45,9 +45,11 @@ export async function makeNamespaces(
   const { job, signal, info } = context;
   await areFree(cluster, source.targetNamespaces, job.uuid, signal);
   for await (const { type, object } of objectsOf(source, partsOf(source, ["namespaces"]), signal)) {
-    const wanted = sanitize(type, underLaxerLevel(context, undefined, object));
-    const labels = { ...wanted.metadata.labels, [scratchLabel]: job.uuid };
-    await cluster.createOnce(type, "", { ...wanted, metadata: { ...wanted.metadata, labels } }, signal);
+    await createUnderLaxerLevel(context, object, async (relaxed) => {
+      const wanted = sanitize(type, relaxed);
+      const labels = { ...wanted.metadata.labels, [scratchLabel]: job.uuid };
+      await cluster.createOnce(type, "", { ...wanted, metadata: { ...wanted.metadata, labels } }, signal);
+    });
     info(`created namespace ${object.metadata.name}`);
   }
   await areFree(cluster, source.targetNamespaces, job.uuid, signal); // one that somebody else was faster to make

@@ -121,6 +121,50 @@ test("a lost namespace whose label allows its pods comes back without a word", a
   expect(await levelIn(scene)).toBe("baseline");
 });
 
+test("a lost namespace whose label allows its pods comes back where the cluster's default does not allow them", async () => {
+  const scene = await Scene.open();
+  await scene.change("/api/v1/namespaces/vault-system", { metadata: { labels: { [enforce]: "baseline" } } });
+  const backup = await scene.backup();
+  const before = await scene.picture();
+  await lose(scene);
+  scene.simulator.setPodSecurityDefault("restricted");
+  const restore = await scene.restore(backup.crn);
+  expect(texts([...restore.errors, ...restore.warnings])).toEqual([]);
+  expect(await levelIn(scene)).toBe("baseline");
+  expect(left(before, await scene.picture())).toEqual([]);
+});
+
+test("a namespace that has lost its label since the backup is restored where the cluster's default allows less", async () => {
+  const scene = await Scene.open();
+  await scene.change("/api/v1/namespaces/vault-system", { metadata: { labels: { [enforce]: "baseline" } } });
+  const before = await scene.picture();
+  const backup = await scene.backup();
+  await label(scene, null);
+  await scene.change(api, { spec: { template: { metadata: { annotations: { newer: "than the backup" } } } } });
+  await scene.simulator.settled();
+  scene.simulator.setPodSecurityDefault("restricted");
+  const restore = await scene.restore(backup.crn);
+  expect(texts([...restore.errors, ...restore.warnings])).toEqual([]);
+  expect(left(before, await scene.picture())).toEqual([]);
+});
+
+test("a lost namespace comes back where the cluster refuses it a laxer level than its own", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup();
+  await lose(scene);
+  scene.simulator.intercept(({ method, path, body }) =>
+    method === "POST" && path === "/api/v1/namespaces" && body.includes(`"${enforce}":"privileged"`)
+      ? { status: 403, body: { kind: "Status", reason: "Forbidden", message: "nobody is privileged here" } }
+      : undefined,
+  );
+  const restore = await scene.restore(backup.crn);
+  expect(texts([...restore.errors, ...restore.warnings])).toEqual([]);
+  expect(scene.engine.getLogs(restore.crn)).toContain(
+    "namespace cdp has Pod Security level baseline at once, as privileged is refused: ",
+  );
+  expect(await levelIn(scene)).toBe("baseline");
+});
+
 test("a saved label that is stricter than the present one comes in force when the pods run", async () => {
   const scene = await Scene.open();
   await label(scene, "restricted");
@@ -149,7 +193,7 @@ test("a label that the cluster does not take any more is an error that names it,
   expect(state).toBe("FAILED");
   expect(texts(errors)).toEqual([
     expect.stringMatching(
-      /^Namespace cdp has Pod Security level \(none\) in place of restricted: .*labels are guarded$/,
+      /^Namespace cdp has Pod Security level privileged in place of restricted: .*labels are guarded$/,
     ),
     expect.stringMatching(/^not everything was restored\. /),
   ]);
