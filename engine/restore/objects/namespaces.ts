@@ -61,8 +61,8 @@ interface TerminatingNamespace {
 
 /**
  * Waits for a terminating namespace to go. An aggregated API that was served from one of the namespaces and holds it is taken
- * away, and noted. FAILED_PRECONDITION with what holds it when it does not go in time, which begins again whenever the
- * namespace's controller finds that another API holds it, or none any more.
+ * away, and noted. FAILED_PRECONDITION with what holds it when it does not go in time, which begins again when the namespace's
+ * controller names an API for the first time, and is longer by a try of the controller's when none that it names is dead.
  */
 export async function notTerminating(
   deps: Pick<JobDeps, "cluster" | "limits">,
@@ -86,21 +86,30 @@ export async function notTerminating(
       isDone,
     );
   };
+  const named = new Set<string>();
   let held = "";
-  let timeoutMs = limits.finalizerTimeout;
-  while (await wait(timeoutMs, () => isGone() || apisIn(discoveryFailure(last)) !== held)) {
+  const began = Date.now();
+  let since = began;
+  let limit = since + limits.finalizerTimeout;
+  while (
+    await wait(Math.max(limit - Date.now(), 0), () => isGone() || apisIn(discoveryFailure(last)).join() !== held)
+  ) {
     if (isGone()) return;
     const complaint = discoveryFailure(last);
-    held = apisIn(complaint);
+    const apis = apisIn(complaint);
+    held = apis.join();
     await takeApisAway(deps, context, namespaces, complaint);
     // An API that no longer holds it may have held it at the controller's latest try.
     const isHeld = await isAnyApiDead(deps, context, complaint);
-    timeoutMs = limits.finalizerTimeout + (isHeld ? 0 : retriedWithinMs);
+    if (apis.some((api) => !named.has(api))) since = Date.now();
+    for (const api of apis) named.add(api);
+    limit = since + limits.finalizerTimeout + (isHeld ? 0 : retriedWithinMs);
+    if (Date.now() >= limit) break;
   }
   if (last)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `namespace ${name} is still being deleted after ${timeoutMs / 1000} s: ${whatHolds(last)}`,
+      `namespace ${name} is still being deleted after ${(limit - began) / 1000} s: ${whatHolds(last)}`,
       { id: "DRS-R037" },
     );
 }
@@ -113,8 +122,8 @@ function discoveryFailure(namespace: TerminatingNamespace | undefined): string {
 }
 
 /** The APIs that it names: its other words may change from try to try. */
-function apisIn(complaint: string): string {
-  return [...new Set(complaint.match(/[\w.-]+\/v\w+/g))].sort().join();
+function apisIn(complaint: string): readonly string[] {
+  return [...new Set(complaint.match(/[\w.-]+\/v\w+/g))].sort();
 }
 
 /** The obstacles of a terminating namespace: its remaining content, as its status says, and its own finalizers. */

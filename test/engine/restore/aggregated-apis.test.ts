@@ -94,6 +94,30 @@ test("a namespace that nothing holds any more is waited for until its controller
   expect({ isHeld: since > 0, state: stateNow() }).toEqual({ isHeld: true, state: undefined });
 });
 
+test("a namespace that two dead APIs hold by turns is waited for once for each, and no longer", async () => {
+  const scene = await Scene.open({ limits: { finalizerTimeout: 1_000 } });
+  const { crn } = await scene.backup();
+  const groups = ["elsewhere.example.com", "other.example.com"];
+  const status = { conditions: [{ type: "Available", status: "False" }] };
+  for (const group of groups) await scene.create(apiServices, { ...apiService(group, "elsewhere"), status });
+  let asked = 0;
+  scene.simulator.intercept(({ method, path, query }) => {
+    if (method !== "GET" || path !== "/api/v1/namespaces" || query.get("fieldSelector") !== "metadata.name=cdp")
+      return undefined;
+    if (query.has("watch")) return { status: 410, body: { kind: "Status", reason: "Expired", message: "too old" } };
+    const message = `1 failing: ${groups[asked++ % 2]}/v1: stale GroupVersion discovery`;
+    const metadata = { name: "cdp", uid: "1", deletionTimestamp: "2026-01-01T00:00:00Z" };
+    const items = [{ metadata, status: { conditions: condition("NamespaceDeletionDiscoveryFailure", message) } }];
+    return { status: 200, body: { kind: "NamespaceList", metadata: { resourceVersion: "1" }, items } };
+  });
+  const restore = await scene.restore(crn);
+  expect(texts(restore.errors)).toEqual([
+    expect.stringMatching(
+      /^namespace cdp is still being deleted after [\d.]+ s: 1 failing: \w+\.example\.com\/v1: stale/,
+    ),
+  ]);
+});
+
 test("what did not answer when the backup was made is left alone by a restore, as nobody knows what there was", async () => {
   const scene = await Scene.open();
   const path = "/apis/platform.cdp.example/v1/namespaces/cdp/environments";
