@@ -1,6 +1,7 @@
 import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
+import { attemptEach, throwAll } from "../../kubernetes/attempts.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
 import { isMadeByCluster } from "../../objects/object-selection.ts";
@@ -154,16 +155,18 @@ export async function releaseRestoredVolumes(deps: JobDeps, context: JobContext)
   });
 }
 
-/** Gives its own policy back to each retained volume that may have it; to ephemeral ones always. */
+/**
+ * Gives its own policy back to each retained volume that may have it; to ephemeral ones always. One that is refused keeps no
+ * other one.
+ */
 async function releaseThose(
   { cluster, limits }: Pick<JobDeps, "cluster" | "limits">,
   context: JobContext,
   mayGo: (retained: RetainedVolume, claim: KubernetesObject | undefined) => boolean,
 ): Promise<void> {
   const { signal, notes, warn } = context;
-  const released: string[] = [];
   await untilBound({ cluster, limits }, context);
-  await forEachInFlight(retainedVolumes(context), limits.clusterConcurrency, async (retained) => {
+  const refused = await attemptEach(retainedVolumes(context), limits.clusterConcurrency, async (retained) => {
     const { persistentVolume, namespace, claim: name, reclaimPolicy, isEphemeral, isReleased } = retained;
     const volume = await cluster.get(persistentVolumes, "", persistentVolume, signal);
     const claim = await cluster.get(persistentVolumeClaims, namespace, name, signal);
@@ -174,13 +177,13 @@ async function releaseThose(
         namespace,
         `volume ${persistentVolume}, which claim ${name} had before, was deleted from the cluster by someone: the storage may still have its data`,
       );
-    released.push(persistentVolume);
     notes.set(noteOf(persistentVolume), { ...retained, isReleased: true });
     const metadata = { labels: { [retainedByLabel]: null }, annotations: { [formerPolicyAnnotation]: null } };
     const spec = { persistentVolumeReclaimPolicy: reclaimPolicy };
     await cluster.patch(persistentVolumes, "", persistentVolume, { metadata, spec }, signal);
+    notes.clear(noteOf(persistentVolume));
   });
-  for (const name of released) notes.clear(noteOf(name));
+  throwAll([...refused.values()]);
 }
 
 /** Waits for the claims that were put on their volumes again: a busy cluster takes its time to bind them. */

@@ -226,6 +226,28 @@ function breakFiles(folder: string): () => void {
   return () => files.forEach((file) => renameSync(`${file}.whole`, file));
 }
 
+test("one replaced volume that is refused its own policy keeps no other one, and is the only one that is named", async () => {
+  const scene = await Scene.open();
+  const backup = await scene.backup();
+  const [refused = "", ...others] = await scene.names("/api/v1/persistentvolumes");
+  scene.simulator.intercept(({ method, path, body, query }) =>
+    method === "PATCH" &&
+    path.endsWith(`/${refused}`) &&
+    body.includes('ReclaimPolicy":"Delete"') &&
+    !query.has("dryRun")
+      ? forbidden
+      : undefined,
+  );
+  const { state, errors } = await scene.restore(backup.crn);
+  expect(state).toBe("FAILED");
+  expect(texts(errors).at(-1)).toBe(
+    `everything was restored, but some of what was replaced could not be removed: volumes ${refused}`,
+  );
+  await scene.simulator.settled();
+  const left = await scene.names("/api/v1/persistentvolumes");
+  expect([refused, ...others].filter((name) => left.includes(name))).toEqual([refused]);
+});
+
 test("a restore whose clean-up fails leaves the restored control plane alone", async () => {
   const scene = await Scene.open();
   const before = await scene.picture();
