@@ -20,7 +20,7 @@ import { OwnerLinks } from "../objects/owner-links.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
 import { causeOf, abandonedSoFar, refusedSoFar } from "../objects/refused-objects.ts";
 import { userSnapshots } from "../../kinds/restore-order.ts";
-import { type PutBack, cleared, hasReached, putBack, rolledBack } from "../source/restore-checkpoints.ts";
+import { type PutBack, cleanedUp, cleared, hasReached, putBack, rolledBack } from "../source/restore-checkpoints.ts";
 import { objectsOf, partsOf, isOtherwise, type RestoreSource } from "../source/restore-source.ts";
 import { safetySource } from "../plan/restore-sources.ts";
 import { restoreClaims } from "../fill/restoring-claims.ts";
@@ -44,12 +44,15 @@ export async function rollBack(deps: JobDeps, context: JobContext): Promise<bool
   const back = rollbackContext(context);
   const source = await safetySource(deps, back);
   if (putBack.find(context) === undefined) putBack.write(context, await putAllBack(source, all, back));
-  // Before the control plane's webhooks are back: these may refuse the removal.
-  await cleanUp(
-    back.error,
-    () => discardFillers(deps, back),
-    () => removeImported(deps, back),
-  );
+  if (cleanedUp.find(context) === undefined) {
+    // Before the control plane's webhooks are back: these may refuse the removal.
+    await cleanUp(
+      back.error,
+      () => discardFillers(deps, back),
+      () => removeImported(deps, back),
+    );
+    cleanedUp.write(context, { isCleanedUp: true });
+  }
   await letCallsIn(source, all, back);
   await tryRefusedAgain(source, all, back);
   await enforcePodSecurity(source, all, back);

@@ -55,5 +55,8 @@ export interface PutBack {
   readonly late: readonly string[];
 }
 
+/** All that was filled and imported is removed, or named, and the control plane's webhooks may be back. */
+export const cleanedUp = new Checkpoint<{ readonly isCleanedUp: true }>("GOING_BACK", "cleaned up");
+
 /** Nothing more is tried. If all was put back, the safety archive may be gone from then on. */
 export const rolledBack = new Checkpoint<{ readonly isAsBefore: boolean }>("GOING_BACK");

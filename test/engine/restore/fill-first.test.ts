@@ -253,6 +253,35 @@ test("a rollback that lacks the right to remove what was filled waits for it", a
   expect(await traces(scene)).toEqual(none);
 });
 
+const isRemoval = (method: string, path: string) => method === "DELETE" && path.startsWith(fillers);
+
+test("a rollback whose service dies when the webhooks are back removes nothing more of what was filled", async () => {
+  const scene = await sceneWithPlace({ controllerDelay: 4 });
+  const backup = await scene.backup();
+  const crn = await scene.startRestore(backup.crn);
+  const policy = { kind: "Status", reason: "Forbidden", message: "policy says no" };
+  let isDead = false;
+  let removals = 0;
+  scene.simulator.intercept(({ method, path, query }) => {
+    if (!log(scene, crn).includes("rolling back") || query.has("dryRun")) return undefined;
+    isDead ||= method !== "GET" && path.includes("webhookconfigurations");
+    if (isDead) return noAnswer;
+    return isRemoval(method, path) ? { status: 403, body: policy } : undefined;
+  });
+  await scene.until(() => log(scene, crn).includes("DELETING_OBJECTS phase started"));
+  scene.engine.cancelJob({ crn, caller: { name: "alice", requestId: "" } });
+  await scene.until(() => isDead);
+  const meanwhile = () =>
+    scene.simulator.intercept(({ method, path }) => {
+      if (isRemoval(method, path)) removals++;
+      return undefined;
+    });
+  await scene.restart({ meanwhile });
+  const { errors } = await scene.restored(crn);
+  expect(texts(errors).filter((text) => text.includes("could not be removed"))).toHaveLength(1);
+  expect(removals).toBe(0);
+});
+
 test("a volume that somebody deletes before it is handed over is filled again", async () => {
   const scene = await sceneWithPlace();
   const before = await scene.picture();
