@@ -5,7 +5,7 @@ import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { persistentVolumeClaims, persistentVolumes } from "../../kubernetes/built-in-kinds.ts";
 import { attemptEach, failureOf, throwAll } from "../../kubernetes/attempts.ts";
-import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import type { KubernetesObject, ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { jobLabel } from "../../kinds/own-labels.ts";
 import { releaseData } from "../../volumes/saved-data.ts";
 import { dataForFiller, type Filler, filledByLabel, fillersOf, forgetFiller } from "../claims/fillers.ts";
@@ -30,8 +30,7 @@ export async function discardFillers(
     .flatMap(({ data, ...one }) => (data.kind === "copy" ? [{ ...one, data }] : []));
   const loading = await failureOf(() => stopLoading(deps, context, fromCopies));
   const left = await attemptEach(fillers, limits.clusterConcurrency, async (filler) => {
-    const volume = await deleteFiller(deps, context, filler);
-    if (volume !== undefined) await gone(deps, context, volume);
+    for (const one of await deleteFiller(deps, context, filler)) await gone(deps, context, one);
   });
   const unreleased = await failureOf(() => releaseData(dataRequest(deps, context), fillers.map(dataForFiller)));
   if (unreleased.length === 0) for (const filler of fillers) if (!left.has(filler)) forgetFiller(context, filler);
@@ -56,12 +55,19 @@ function named({ namespace, claim, place, name, volume }: Filler, { code, messag
   );
 }
 
-/** Deletes a filler. Returns the name of its volume where that has to go with it. */
+type Deleted = {
+  readonly type: ResourceType;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid?: string;
+};
+
+/** Deletes a filler. Returns what goes: its claim, and its volume where that has to go with it. */
 async function deleteFiller(
   { cluster }: JobDeps,
   { job, signal }: JobContext,
   filler: Filler,
-): Promise<string | undefined> {
+): Promise<readonly Deleted[]> {
   const { place, name } = filler;
   const found = await cluster.get(persistentVolumeClaims, place, name, signal);
   const claim = found?.metadata.labels?.[jobLabel] === job.uuid ? found : undefined;
@@ -79,7 +85,9 @@ async function deleteFiller(
     await cluster.patch(persistentVolumes, "", persistentVolume, patch, signal);
   }
   if (claim) await cluster.delete(persistentVolumeClaims, place, name, signal);
-  return goes ? persistentVolume : undefined;
+  const ofVolume = { type: persistentVolumes, namespace: "", name: persistentVolume };
+  const ofClaim = claim && { type: persistentVolumeClaims, namespace: place, name, uid: claim.metadata.uid };
+  return [...(ofClaim ? [ofClaim] : []), ...(goes ? [ofVolume] : [])];
 }
 
 /** Whether the claim that the filler was for has its volume, or is about to. */
@@ -96,13 +104,16 @@ async function isTaken(
 const pauseMs = 200;
 
 /** FAILED_PRECONDITION when it is not gone in time. */
-async function gone({ cluster, limits }: JobDeps, { signal }: JobContext, name: string): Promise<void> {
+async function gone({ cluster, limits }: JobDeps, { signal }: JobContext, one: Deleted): Promise<void> {
+  const { type, namespace, name, uid } = one;
   const limit = Date.now() + limits.podsStopTimeout;
-  while (await cluster.get(persistentVolumes, "", name, signal)) {
+  for (;;) {
+    const found = await cluster.get(type, namespace, name, signal);
+    if (!found || (uid !== undefined && found.metadata.uid !== uid)) return;
     if (Date.now() >= limit)
       throw new DrsError(
         "FAILED_PRECONDITION",
-        `PersistentVolume ${name} is still there ${limits.podsStopTimeout / 1000} s after its deletion`,
+        `${type.kind} ${name} is still there ${limits.podsStopTimeout / 1000} s after its deletion`,
         { id: "DRS-R043" },
       );
     await sleep(pauseMs, undefined, { signal });

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { loadCopies } from "../../copy/load-copies.ts";
 import { DrsError } from "../../errors.ts";
 import type { JobDeps } from "../../jobs/deps.ts";
@@ -24,8 +25,12 @@ export async function fillFirst(
   deps: JobDeps,
   context: JobContext,
 ): Promise<readonly LaterClaim[]> {
-  const planned = new Set(fillers.map(({ filler }) => pathOf(filler)));
-  await discardFillers(deps, context, (filler) => !planned.has(pathOf(filler))); // of an earlier run
+  const planned = new Map(fillers.map(({ filler }) => [pathOf(filler), filler]));
+  // Of an earlier run: one that is not full, and was to be filled from elsewhere, may be empty or have a part of that.
+  await discardFillers(deps, context, (made) => {
+    const filler = planned.get(pathOf(made));
+    return filler === undefined || (made.volume === undefined && !isDeepStrictEqual(made.data, filler.data));
+  });
   if (fillers.length === 0) return later;
   const inFlight = deps.limits.clusterConcurrency;
   const refused = new Map<PlannedFiller, string>();
@@ -54,7 +59,7 @@ export async function fillFirst(
   try {
     await releaseData(
       dataRequest(deps, context),
-      full.map(({ filler }) => dataForFiller(filler)),
+      full.map(({ filler }) => dataForFiller(filledFor(context, filler.namespace, filler.claim) ?? filler)),
     );
   } catch (error) {
     context.info(`${refusalOf(error)}; tried again at the end`);

@@ -93,12 +93,12 @@ export async function tryHandOver(
   });
 }
 
-/** What is refused of one filler, with the claim that it is for. */
+/** What is refused of one filler, with the claim that it is for. What may pass keeps its own words. */
 async function ofFiller({ namespace, claim, volume }: HandOver["filler"], work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    if (!(error instanceof KubernetesError)) throw error;
+    if (!(error instanceof KubernetesError) || error.code === "UNAVAILABLE") throw error;
     throw new DrsError(
       error.code,
       `volume ${volume.persistentVolume} cannot be handed over to claim ${namespace}/${claim}: ${error.message}; see to it that the cluster allows this, and restore again`,

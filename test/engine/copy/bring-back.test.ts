@@ -122,6 +122,27 @@ test("a restore goes on after a restart with the movers that bring data back", a
   expect(await leftovers(scene)).toEqual([]);
 });
 
+test("a restore whose snapshots can be used again after a restart takes none of the volumes that were to be filled from copies", async () => {
+  const restic = new SimulatedRestic();
+  const scene = await copyingScene(restic);
+  const files = filesOf(scene);
+  const backup = await scene.backup();
+  await ends(scene, copyOf(scene, backup.crn));
+  scene.simulator.volumes.write("cdp", "cdp-artifacts", "charts/index.yaml", "overwritten");
+  const away = { status: 404, body: { kind: "Status", reason: "NotFound", message: "not found" } };
+  scene.simulator.intercept(({ method, path }) =>
+    method === "POST" && path.endsWith("/volumesnapshotcontents") ? away : undefined,
+  );
+  for (const { id } of restic.snapshots) restic.instead.set(id, { log: [] });
+  const crn = await scene.startRestore(backup.crn);
+  await scene.until(async () => (await scene.names("/apis/batch/v1/namespaces/drs/jobs")).length === 2);
+  await scene.restart({ meanwhile: () => scene.simulator.intercept(undefined) });
+  const restore = await scene.restored(crn);
+  expect([restore.state, restore.errors]).toEqual(["COMPLETED", []]);
+  expect(filesOf(scene)).toEqual(files);
+  expect(await leftovers(scene)).toEqual([]);
+});
+
 test("a volume that someone deletes after a mover has filled it is filled again", async () => {
   const { restic, scene, files, backup } = await lost();
   const [{ id } = { id: "" }] = restic.snapshots;
