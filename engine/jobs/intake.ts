@@ -16,7 +16,7 @@ export interface IntakeDeps {
   readonly crn: CrnConfig;
   /** The task of a recorded job, beyond `Wanted`. */
   readonly flags: ParameterFlags;
-  /** How many jobs may wait. */
+  /** How many jobs that callers have asked for may wait: the service's own, as copies, are not counted. */
   readonly queuedJobs: number;
 }
 

@@ -49,7 +49,7 @@ export function addLimitOptions(program: Command): Command {
     .optionsGroup("Load:")
     .addOption(count("--max-connections", "open at once, on all ports together", connections))
     .addOption(count("--max-requests-per-second", "of one caller; twice as many may come at once", requestsPerSecond))
-    .addOption(count("--max-queued-jobs", "jobs that wait for the ones before them", 100))
+    .addOption(count("--max-queued-jobs", "jobs asked for by callers that wait for the ones before them", 100))
     .addOption(duration("--request-timeout", "a request until its reply has been taken", "5m"));
 }
 

@@ -1,21 +1,13 @@
 import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
-import type { ResourceType } from "../../kubernetes/kubernetes-object.ts";
+import { resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { restoreObjects } from "./namespaced-objects.ts";
 import type { NamespacedRestore } from "./restore-object.ts";
 import { refusalOf } from "./object-restorer.ts";
 import { limitKinds } from "../../kinds/restore-order.ts";
 import { partsOf } from "../source/restore-source.ts";
 import { rulesOf } from "../../kinds/kinds.ts";
-
-const resourceQuotas: ResourceType = {
-  apiVersion: "v1",
-  kind: "ResourceQuota",
-  resource: "resourcequotas",
-  namespaced: true,
-};
-const limitRanges: ResourceType = { apiVersion: "v1", kind: "LimitRange", resource: "limitranges", namespaced: true };
 
 /**
  * Takes quotas out of force, and limit ranges except their defaults: they would stop the restore of objects older than they
@@ -27,8 +19,10 @@ export async function relaxLimits(
   { signal, info }: JobContext,
   namespaces: readonly string[],
 ): Promise<void> {
+  const { resources } = await cluster.discover(signal);
+  const types = resources.filter((type) => limitKinds.includes(resourceName(type)));
   for (const namespace of namespaces) {
-    for (const type of [resourceQuotas, limitRanges])
+    for (const type of types)
       await forEachInFlight(cluster.list(type, namespace, signal), limits.clusterConcurrency, async (object) => {
         const { name } = object.metadata;
         const spec = rulesOf(type).relaxed?.(object);
