@@ -10,9 +10,6 @@ export const clusterScopedOrder = inWaves("cluster");
 /** Kinds that judge objects at their creation, and may refuse objects created before them. */
 export const admissionPolicies = inWaves("policies");
 
-/** Calls into the control plane go to it again only when it is up, and then what is made is judged again. */
-export const afterStart = inWaves("calls", "policies");
-
 /** The cluster-scoped kinds of an archive that are made before its namespaced objects, in their order. */
 export function clusterScopedKinds(types: readonly ResourceType[]): readonly string[] {
   const others = types.filter((type) => !type.namespaced).map(resourceName);

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
+import { kindsThat } from "../../../engine/kinds/kinds.ts";
 import { resourceName } from "../../../engine/kubernetes/kubernetes-object.ts";
 import {
-  afterStart,
+  admissionPolicies,
   clusterScopedOrder,
   deletionWaves,
   quotas,
@@ -15,7 +16,8 @@ const type = (name: string, namespaced = true) => {
   const apiVersion = group.length === 0 ? "v1" : `${group.join(".")}/v1`;
   return { apiVersion, kind: resource, resource, namespaced };
 };
-const clusterScoped = ["namespaces", "persistentvolumes", ...clusterScopedOrder, ...afterStart];
+const callsIn = kindsThat(({ wave }) => wave === "calls");
+const clusterScoped = ["namespaces", "persistentvolumes", ...clusterScopedOrder, ...callsIn, ...admissionPolicies];
 /** The waves, each by its names in order. */
 const expected = [
   ["configmaps", "limitranges", "podtemplates", "serviceaccounts"],
