@@ -1,5 +1,4 @@
-import type { CopiesConfig } from "../../../engine/config.ts";
-import { Scene } from "../simulated-control-plane.ts";
+import { Scene, type SceneOptions } from "../simulated-control-plane.ts";
 import type { SimulatedRestic } from "./simulated-restic.ts";
 
 export const fillNamespace = "drs";
@@ -21,8 +20,8 @@ const claims = [
 ] as const;
 
 /** The sample control plane, and a service that copies its volumes. */
-export async function copyingScene(restic: SimulatedRestic, how: CopiesConfig = copies): Promise<Scene> {
-  const scene = await Scene.open({ copies: how, fillNamespace });
+export async function copyingScene(restic: SimulatedRestic, options: SceneOptions = {}): Promise<Scene> {
+  const scene = await Scene.open({ copies, fillNamespace, ...options });
   scene.simulator.runPrograms(restic.program);
   await scene.create("/api/v1/namespaces", { kind: "Namespace", apiVersion: "v1", metadata: { name: fillNamespace } });
   return scene;

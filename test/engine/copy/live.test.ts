@@ -16,7 +16,7 @@ interface LiveClaim {
 
 /** The sample control plane with a claim besides that no snapshot can hold, on a volume of another driver. */
 async function liveScene(restic: SimulatedRestic, { accessMode = "ReadWriteOnce", annotations = {} }: LiveClaim = {}) {
-  const scene = await copyingScene(restic, { ...copies, readsLive: true });
+  const scene = await copyingScene(restic, { copies: { ...copies, readsLive: true } });
   scene.simulator.volumes.addVolume("by-hand");
   const spec = { accessModes: [accessMode], storageClassName: "standard", volumeName: "by-hand" };
   await scene.create("/api/v1/persistentvolumes", {
