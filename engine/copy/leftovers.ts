@@ -31,19 +31,24 @@ export function hasOtherPlaces({ notes }: Pick<JobContext, "notes">, place: Plac
   return [...notes.entries(placeNotes)].some(([key]) => key !== placeNote(place));
 }
 
-/** Removes all that a copy has made in the cluster: movers, clones, and what movers had in common. May run again. */
+/**
+ * Removes all that a copy has made in the cluster: movers, clones, and what movers had in common. What is refused is a warning. May run
+ * again. UNAVAILABLE for what may pass, which says it, too.
+ */
 export async function removeLeftovers(deps: CopyDeps, context: JobContext): Promise<void> {
   try {
     await removeAll(deps, context);
   } catch (error) {
-    if (!(error instanceof DrsError) || error.code === "UNAVAILABLE" || context.signal.aborted) throw error;
-    const places = [...context.notes.entries<Place>(placeNotes)].map(([, { namespace }]) => namespace);
-    context.warn(
-      "DRS-V007",
-      "",
-      `what a copy has made in ${[...new Set(places)].join(", ")} was not all removed, and nothing needs it: ${error.message}`,
-    );
+    if (!(error instanceof DrsError) || context.signal.aborted) throw error;
+    const text = `what a copy has made in ${placesOf(context).join(", ")} was not all removed, and nothing needs it: ${error.message}`;
+    if (error.code === "UNAVAILABLE") throw new DrsError(error.code, text, { id: "DRS-V007", cause: error });
+    context.warn("DRS-V007", "", text);
   }
+}
+
+function placesOf({ notes }: JobContext): readonly string[] {
+  const all = leftoverNotes.flatMap((prefix) => [...notes.entries<Place>(prefix)]);
+  return [...new Set(all.map(([, { namespace }]) => namespace))];
 }
 
 /** The same, with the error, which names all that is left. What does not go keeps nothing else. */
@@ -59,5 +64,9 @@ export async function removeAll({ cluster, limits }: CopyDeps, context: JobConte
     if (failed.length === 0) notes.clear(placeNote(place));
     unclear.push(...failed);
   }
-  throwAll([...left.values(), ...unclear]);
+  throwAll([...[...left].map(([{ claim }, error]) => named(claim, error)), ...unclear]);
+}
+
+function named(claim: string, { code, message, id }: DrsError): DrsError {
+  return new DrsError(code, `claim ${claim}: ${message}`, { id });
 }
