@@ -137,6 +137,16 @@ export interface CopiesConfig {
   readonly readsLive: boolean;
   /** KiB a second that one mover sends at most. */
   readonly uploadLimit?: number;
+  /** How the repository is looked after; not at all when not given. */
+  readonly upkeep?: UpkeepConfig;
+}
+
+/** How a repository of copies is checked, and pruned. */
+export interface UpkeepConfig {
+  /** From the end of one to the beginning of the next, in milliseconds. */
+  readonly everyMs: number;
+  /** Into how many parts the data is divided, of which each check reads another one; 0: none is read. At most 256. */
+  readonly parts: number;
 }
 
 /** https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/ */

@@ -8,6 +8,7 @@ import { Closers } from "./closers.ts";
 import type { EngineConfig } from "./config.ts";
 import type { CopyWork } from "./jobs/deps.ts";
 import { CopyPlanner } from "./copy/copy-planner.ts";
+import { UpkeepPlanner } from "./copy/upkeep/upkeep-planner.ts";
 import { CrashPoints } from "./crash-points.ts";
 import type { Engine } from "./engine.ts";
 import { type ArchiveEncryption, openEncryption } from "./encryption/archive-encryption.ts";
@@ -150,6 +151,8 @@ async function startEngine(
     queuedJobs: limits.queuedJobs,
   });
   const planner = copies && new CopyPlanner(common, intake);
+  const upkeep = copies?.config.upkeep;
+  const upkeepPlanner = upkeep && new UpkeepPlanner(common, intake, upkeep, controlPlane.namespace);
   const runner = new JobRunner({
     ...common,
     ...(planner && { onEnd: (job, state) => planner.afterEnd(job, state) }),
@@ -161,7 +164,9 @@ async function startEngine(
   closers.onClose(() => runner.close());
   runner.start();
   planner?.start();
+  upkeepPlanner?.start();
   closers.onClose(() => planner?.stop());
+  closers.onClose(() => upkeepPlanner?.stop());
 
   const firstLook = Promise.withResolvers<void>();
   const importing = importArchives(

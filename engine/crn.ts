@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { CrnConfig } from "./config.ts";
 import { DrsError } from "./errors.ts";
 
-const crnTypes = ["backup", "restore", "deleteBackup", "copy"] as const;
+const crnTypes = ["backup", "restore", "deleteBackup", "copy", "upkeep"] as const;
 export type CrnType = (typeof crnTypes)[number];
 
 export interface Crn {

@@ -27,6 +27,12 @@ export interface RestoreRequest extends Partial<RestorePlan> {
   readonly caller: Caller;
 }
 
+export interface RepositoryState {
+  /** When it was found whole last, as far as it was read; undefined when it was not yet. */
+  readonly checkedAt: Date | undefined;
+  readonly isDamaged: boolean;
+}
+
 /**
  * The service's operations. Every one throws `DrsError` and nothing else on purpose.
  *
@@ -89,6 +95,8 @@ export interface Engine {
   countJobs(): readonly JobCount[];
   /** How many volumes of backups are not copied to the repository, as far as their copies have begun; 0 when copies are off. */
   countUncopiedVolumes(): number;
+  /** The state of the repository of copies, as the last checks have found it. */
+  repositoryState(): RepositoryState;
   /** Whether jobs can be accepted: the database answers. */
   isHealthy(): boolean;
   /** Stops taking jobs and waits for running ones to reach a point where the next start continues. */

@@ -1,6 +1,7 @@
 import { backupJob } from "./backup/backup-job.ts";
 import type { CopyWork } from "./jobs/deps.ts";
 import { copyJob } from "./copy/copy-job.ts";
+import { upkeepJob } from "./copy/upkeep/upkeep-job.ts";
 import { deletionJob } from "./deletion/deletion-job.ts";
 import { type JobParameters, type ParameterFlags, parametersFrom, parametersOf } from "./jobs/parameters.ts";
 import type { JobDeps } from "./jobs/deps.ts";
@@ -35,6 +36,7 @@ export function createJobDefinitions(deps: DefinitionDeps): Readonly<Record<JobK
     ),
     deletion: byParameters(deps, "deletion", () => deletionJob(deps)),
     copy: byParameters(deps, "copy", () => copyJob({ ...deps, cluster: deps.backgroundCluster })),
+    upkeep: byParameters(deps, "upkeep", () => upkeepJob({ ...deps, cluster: deps.backgroundCluster })),
   };
 }
 

@@ -207,6 +207,10 @@ export const messageCodes = [
   "DRS-V012",
   "DRS-V013",
   "DRS-V014",
+  "DRS-V015",
+  "DRS-V016",
+  "DRS-V017",
+  "DRS-V018",
 ] as const;
 export type MessageCode = (typeof messageCodes)[number];
 

@@ -62,9 +62,12 @@ export type DeletionPhase = "PENDING" | "DELETING_SNAPSHOTS" | "DELETING_ARCHIVE
 /** The API shows no copy's phase; the log does. */
 export type CopyPhase = "PENDING" | "COPYING_VOLUMES" | "FINISHED";
 
-/** `copy`: the volumes' data of a backup is copied out of the storage system. */
-export type JobKind = "backup" | "restore" | "deletion" | "copy";
-export type JobPhase = BackupPhase | RestorePhase | DeletionPhase | CopyPhase;
+/** The API shows no upkeep's phase; the log does. */
+export type UpkeepPhase = "PENDING" | "CHECKING_COPIES" | "PRUNING_COPIES" | "FINISHED";
+
+/** `copy`: the volumes' data of a backup is copied out of the storage system. `upkeep`: the repository of copies is checked and pruned. */
+export type JobKind = "backup" | "restore" | "deletion" | "copy" | "upkeep";
+export type JobPhase = BackupPhase | RestorePhase | DeletionPhase | CopyPhase | UpkeepPhase;
 
 /** How many jobs there are of a kind, in a state, of an item: the control plane's namespace, or one that was asked for. */
 export interface JobCount {

@@ -4,13 +4,12 @@ import type { Archives } from "../archive/archives.ts";
 import { uuidOf } from "../crn.ts";
 import { DrsError } from "../errors.ts";
 import type { JobContext } from "../jobs/phase.ts";
-import { jobs } from "../kubernetes/built-in-kinds.ts";
 import { nameFor } from "../volumes/snapshots/snapshot-objects.ts";
 import { type CopyDeps, moverPlace, timesOf } from "./copy-deps.ts";
 import { moverLabel } from "./mover-job.ts";
 import { forgetScript } from "./mover-scripts.ts";
 import { clearUp, layOut } from "./mover-set.ts";
-import { isOver, type MoverRequest, removeMover, runMover } from "./run-mover.ts";
+import { removeMover, runMover, stopMovers } from "./run-mover.ts";
 import { backupTag } from "./tags.ts";
 
 /**
@@ -34,7 +33,9 @@ export async function forgetCopies(deps: CopyDeps, context: JobContext): Promise
   if (copies === undefined || !repositories.some(isOwn)) return;
   const place = await moverPlace(deps, copies, job, signal);
   const request = { cluster: deps.cluster, place, times: timesOf(copies), signal };
-  await stopMovers(request, limits.podsStopTimeout);
+  // Their locks keep anything from being forgotten. They belong to background work that yields to this deletion, and starts them again; the
+  // results of ended ones are yet to be noted.
+  await stopMovers(request, limits.podsStopTimeout, { [moverLabel]: place.controlPlane }, { whichRun: true });
   context.notes.set(forgettingNote, place.namespace);
   await layOut(request, copies);
   const mover = {
@@ -84,15 +85,4 @@ async function repositoriesOf(archives: Archives, folder: string, signal: AbortS
     if (error instanceof DamageError) return [unknown];
     throw error;
   }
-}
-
-/**
- * Ends the movers of the control plane, whose locks keep anything from being forgotten. They belong to a copy that yields
- * to this deletion, and starts them again. The results of ended ones are yet to be noted.
- */
-async function stopMovers(request: MoverRequest, timeoutMs: number): Promise<void> {
-  const { cluster, place, signal } = request;
-  const ours = { labelSelector: `${moverLabel}=${place.controlPlane}` };
-  for await (const job of cluster.list(jobs, place.namespace, signal, ours))
-    if (!isOver(job)) await removeMover(request, job.metadata.name, timeoutMs);
 }

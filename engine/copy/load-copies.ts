@@ -7,10 +7,10 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { ClaimData } from "../volumes/volume-data.ts";
 import { timesOf } from "./copy-deps.ts";
 import { furthest } from "./furthest.ts";
-import type { Mover, MoverPlace } from "./mover-job.ts";
+import { exclusiveLabel, moverLabel, type Mover, type MoverPlace } from "./mover-job.ts";
 import { restoredFolder, restoreDeviceScript, restoreFilesScript } from "./mover-scripts.ts";
 import { clearUp, layOut } from "./mover-set.ts";
-import { createdAt, type MoverRequest, removeMover, runMover } from "./run-mover.ts";
+import { createdAt, type MoverRequest, removeMover, runMover, stopMovers } from "./run-mover.ts";
 
 /**
  * Brings the data of copies into claims that are bound and empty, each by a mover that reads again what it has written. Gives
@@ -34,6 +34,9 @@ export async function loadCopies<One extends ClaimData<CopyData>>(
     controlPlane: job.entity,
   };
   const request: MoverRequest = { cluster, place, times: timesOf(copies), signal };
+  // Upkeep, which yields to this job, has the repository for itself as long as its mover runs.
+  const upkeep = { [moverLabel]: place.controlPlane, [exclusiveLabel]: "true" };
+  await stopMovers(request, limits.podsStopTimeout, upkeep, { whichRun: true });
   await layOut(request, copies);
   await forEachInFlight(claims, copies.config.concurrency, async (one) => {
     await dropOutlived(request, one.claim, limits.podsStopTimeout);

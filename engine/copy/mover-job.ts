@@ -10,6 +10,8 @@ import { parseRepository } from "../repository.ts";
 export const moverLabel = "drs.cloudera.com/mover";
 /** On Jobs of movers that read a volume while applications may use it. */
 export const liveLabel = "drs.cloudera.com/reads-live";
+/** On Jobs of movers that have the repository for themselves. */
+export const exclusiveLabel = "drs.cloudera.com/exclusive";
 export const moverContainer = "restic";
 
 /** Where a job's movers run, and for whom. */
@@ -30,6 +32,8 @@ export interface Mover {
   readonly script: string;
   readonly args: readonly string[];
   readonly volume?: MoverVolume;
+  /** Whether it has the repository for itself, and so is not tried again by its Job. */
+  readonly isExclusive?: boolean;
 }
 
 /** The volume that a mover reads or fills. */
@@ -80,10 +84,14 @@ export function moverJob(place: MoverPlace, mover: Mover): KubernetesObject {
     metadata: {
       name: mover.name,
       namespace,
-      labels: volume?.isLive === true ? { ...labels, [liveLabel]: "true" } : labels,
+      labels: {
+        ...labels,
+        ...(volume?.isLive === true && { [liveLabel]: "true" }),
+        ...(mover.isExclusive && { [exclusiveLabel]: "true" }),
+      },
     },
     spec: {
-      backoffLimit: 2,
+      backoffLimit: mover.isExclusive ? 0 : 2,
       podFailurePolicy: {
         rules: [
           { action: "FailJob", onExitCodes: { containerName: moverContainer, operator: "In", values: finalExitCodes } },

@@ -61,17 +61,23 @@ export const restoreFilesScript = `${open}${orFail}${tellReads}
 exec restic restore --json ${retryLock} --target ${restoredFolder} --sparse --verify "$1"\n`;
 
 /**
- * Writes a file of a snapshot to a block volume. The shell stays, as the first process of its container, which no signal ends by
- * itself: it hands a deletion's on, so that restic gives its lock back.
+ * Runs a command, after which the script goes on; its exit code is `code`. The shell stays, as the first process of its container, which
+ * no signal ends by itself: it hands a deletion's on, so that restic gives its lock back.
  */
-export const restoreDeviceScript = `${open}${orFail}
-(${tellReads}
-exec restic dump ${retryLock} "$1" "$2" >${devicePath}) &
-dump=$!
-trap 'kill "$dump"' TERM INT
+function supervised(command: string): string {
+  return `(${tellReads}
+exec ${command}) &
+child=$!
+trap 'kill "$child"' TERM INT
 code=0
-wait "$dump" || code=$?
-while kill -0 "$dump" 2>/dev/null; do code=0; wait "$dump" || code=$?; done
+wait "$child" || code=$?
+while kill -0 "$child" 2>/dev/null; do code=0; wait "$child" || code=$?; done
+`;
+}
+
+/** Writes a file of a snapshot to a block volume. */
+export const restoreDeviceScript = `${open}${orFail}
+${supervised(`restic dump ${retryLock} "$1" "$2" >${devicePath}`)}
 [ "$code" = 0 ] || exit "$code"
 exec sync
 `;
@@ -91,4 +97,40 @@ export const forgetScript = `${open}
 ${orFail}
 restic unlock || exit $?
 exec restic forget --json ${retryForget} --unsafe-allow-remove-all "$@"
+`;
+
+/** Ends where there is no repository, and removes locks as `forgetScript` does. */
+const begin = `${open}
+[ "$code" != 10 ] || exit 0
+${orFail}
+restic unlock || exit $?
+`;
+
+/** So many copies of damaged data are named, at most. */
+const namedDamages = 50;
+
+/**
+ * `restic check` with the arguments. Where it finds damaged packs, whose copies they are of: a line for each, by the tags of its
+ * snapshot. https://restic.readthedocs.io/en/v0.18.1/077_troubleshooting.html
+ */
+export const checkScript = `${begin}
+errors=$TMPDIR/errors found=$TMPDIR/found
+${supervised(`restic check --json ${retryLock} "$@" 2>"$errors"`)}
+status=$code
+packs=$(grep -o 'pack [0-9a-f]\\{64\\}' "$errors" | cut -c 6- | sort -u | head -n ${namedDamages})
+if [ "$status" = 1 ] && [ -n "$packs" ]; then
+  ${supervised(`restic find --json --no-lock --pack $packs >"$found" 2>/dev/null`)}
+  ids=$(grep -o '"snapshot":"[0-9a-f]*"' "$found" | cut -d '"' -f 4 | sort -u | head -n ${namedDamages})
+  [ -z "$ids" ] || restic snapshots --json --no-lock $ids 2>/dev/null |
+    grep -o '"drs-backup:[^"]*","drs-claim:[^"]*"' | sort -u |
+    sed 's|"drs-backup:\\(.*\\)","drs-claim:\\(.*\\)"|{"message_type":"damaged","backup":"\\1","claim":"\\2"}|'
+fi
+tail -n 10 "$errors" >&2
+exit "$status"
+`;
+
+/** `restic prune` with the arguments. */
+export const pruneScript = `${begin}
+${supervised(`restic prune ${retryLock} "$@"`)}
+exit "$code"
 `;

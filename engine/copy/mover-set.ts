@@ -5,7 +5,8 @@ import type { CopyWork } from "../jobs/deps.ts";
 import { keysName, keysSecret, moverPolicy, policyName } from "./mover-job.ts";
 import { prepareScript } from "./mover-scripts.ts";
 import { namespaceOfRepository } from "./service-of-repository.ts";
-import { type MoverRemoval, type MoverRequest, removeMover, runMover } from "./run-mover.ts";
+import { jobLabel } from "../kinds/own-labels.ts";
+import { type MoverRemoval, type MoverRequest, removeMover, runMover, stopMovers } from "./run-mover.ts";
 
 /*
  * The objects shared by the movers of one job: the Secret of the repository's passwords and the NetworkPolicy.
@@ -32,10 +33,10 @@ export async function openRepository(request: MoverRequest, timeoutMs: number): 
     );
 }
 
-/** Removes what movers had in common; they are gone. May run again. */
+/** Removes what movers had in common, and those of them that are still there. May run again. */
 export async function clearUp(request: MoverRemoval, timeoutMs: number): Promise<void> {
   const { cluster, place, signal } = request;
-  await removeMover(request, repositoryMover(request), timeoutMs);
+  await stopMovers(request, timeoutMs, { [jobLabel]: place.uuid });
   await cluster.delete(secrets, place.namespace, keysName(place), signal);
   await cluster.delete(networkPolicies, place.namespace, policyName(place), signal);
 }

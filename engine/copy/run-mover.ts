@@ -96,13 +96,23 @@ export async function removeMover(
   return (await waitUntilGone(cluster, wait, () => true)).map(({ metadata }) => metadata.name);
 }
 
+/** Removes the movers with all of these labels, also those that have ended unless `whichRun`. */
+export async function stopMovers(
+  request: MoverRemoval,
+  timeoutMs: number,
+  labels: Readonly<Record<string, string>>,
+  { whichRun = false } = {},
+): Promise<void> {
+  const { cluster, place, signal } = request;
+  const labelSelector = Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join();
+  for await (const job of cluster.list(jobs, place.namespace, signal, { labelSelector }))
+    if (!whichRun || endOf(job) === undefined) await removeMover(request, job.metadata.name, timeoutMs);
+}
+
 /** https://kubernetes.io/docs/reference/labels-annotations-taints/#job-name */
 const jobNameLabel = "job-name";
-
-/** Whether the Job of a mover has ended, well or not. */
-export function isOver(job: KubernetesObject): boolean {
-  return endOf(job) !== undefined;
-}
 
 function endOf(job: KubernetesObject): "Complete" | "Failed" | undefined {
   const { conditions = [] } = (job["status"] ?? {}) as { conditions?: readonly { type: string; status: string }[] };
@@ -118,7 +128,7 @@ async function resultOf(
   signal: AbortSignal,
 ): Promise<MoverEnd> {
   // The last lines by themselves, too: of many the API server gives the first bytes.
-  const lines = pod ? [...(await logOf(cluster, pod, 20, signal)), ...(await logOf(cluster, pod, 2, signal))] : [];
+  const lines = pod ? [...(await logOf(cluster, pod, 100, signal)), ...(await logOf(cluster, pod, 2, signal))] : [];
   if (endOf(job) === "Complete") return { failure: undefined, lines };
   const exitCode = statusOf(pod).state?.terminated?.exitCode;
   const { reason, message } = (pod?.["status"] ?? {}) as { reason?: string; message?: string };

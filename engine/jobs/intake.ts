@@ -22,7 +22,7 @@ export interface IntakeDeps {
 
 /** A request for a job. */
 export interface Wanted extends Repeat, Pick<NewJob, "displayName" | "entity" | "includedNamespaces" | "origin"> {
-  /** Empty for a backup, which is its own. */
+  /** Empty for a backup, which is its own, and for an upkeep, which has none. */
   readonly backupCrn: string;
   /** The plan of a restore; all of it, in place, by default. */
   readonly plan?: RestorePlan;
@@ -39,12 +39,14 @@ const crnTypeOf: Readonly<Record<JobKind, CrnType>> = {
   restore: "restore",
   deletion: "deleteBackup",
   copy: "copy",
+  upkeep: "upkeep",
 };
 const namePrefixOf: Readonly<Record<JobKind, string>> = {
   backup: "backup",
   restore: "restore",
   deletion: "delete",
   copy: "copy",
+  upkeep: "upkeep",
 };
 
 /** Records jobs, whatever their origin: the only place where a job begins. */

@@ -3,7 +3,7 @@ import { DrsError } from "../errors.ts";
 import type { JobKind, RestorePlan } from "../model.ts";
 
 /** The version written now. A program reads this and earlier ones, and refuses a newer one. */
-const versions = { backup: 1, restore: 3, deletion: 1, copy: 1 } as const;
+const versions = { backup: 1, restore: 3, deletion: 1, copy: 1, upkeep: 1 } as const;
 
 /** The scope of a backup. */
 export interface BackupParameters {
@@ -35,11 +35,17 @@ export interface CopyParameters {
   readonly version: typeof versions.copy;
 }
 
+/** An upkeep is of what there is. */
+export interface UpkeepParameters {
+  readonly version: typeof versions.upkeep;
+}
+
 export interface JobParameters {
   readonly backup: BackupParameters;
   readonly restore: RestoreParameters;
   readonly deletion: DeletionParameters;
   readonly copy: CopyParameters;
+  readonly upkeep: UpkeepParameters;
 }
 
 /** The flags that say what a job means. */
@@ -80,6 +86,7 @@ export function parametersFrom(
     },
     deletion: { version: versions.deletion },
     copy: { version: versions.copy },
+    upkeep: { version: versions.upkeep },
   };
 }
 

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Auth } from "../cluster-auth.ts";
 import { parseCrn } from "../crn.ts";
-import type { BackupFilter, Engine, RestoreFilter, RestoreRequest } from "../engine.ts";
+import type { BackupFilter, Engine, RepositoryState, RestoreFilter, RestoreRequest } from "../engine.ts";
 import { DrsError } from "../errors.ts";
 import { KeptAnswers } from "./kept-answers.ts";
 import type { Intake, Wanted } from "../jobs/intake.ts";
@@ -20,6 +20,7 @@ import type {
 } from "../model.ts";
 import { faultOfName } from "../name-check.ts";
 import { messagesOfCopy } from "./messages-of-copy.ts";
+import { damagesOf, repositoryState } from "./state-of-repository.ts";
 import { nextToken, pageLimit, pageStart } from "./paging.ts";
 import { checkedPlan } from "../restore/plan/checked-plan.ts";
 import { namespacesOf } from "../restore/source/scope.ts";
@@ -174,7 +175,7 @@ export class Operations implements Engine {
   describeBackup(backupCrn: string): Backup {
     parseCrn(backupCrn, "backup");
     return this.#describe(backupCrn, (job, messages) =>
-      backupView(job, messages, messagesOfCopy(this.#store, backupCrn)),
+      backupView(job, messages, [...messagesOfCopy(this.#store, backupCrn), ...damagesOf(this.#store, backupCrn)]),
     );
   }
 
@@ -216,6 +217,10 @@ export class Operations implements Engine {
 
   countUncopiedVolumes(): number {
     return this.#store.copies.uncopiedVolumes();
+  }
+
+  repositoryState(): RepositoryState {
+    return repositoryState(this.#store);
   }
 
   isHealthy(): boolean {

@@ -6,6 +6,7 @@ import { JobStore } from "./job-store.ts";
 import { LogStore } from "./log-store.ts";
 import { MessageStore } from "./message-store.ts";
 import { NoteStore } from "./note-store.ts";
+import { UpkeepStore } from "./upkeep-store.ts";
 
 /** The bookkeeping: the tables of one database. */
 export interface Store {
@@ -19,6 +20,7 @@ export interface Store {
   readonly notes: NoteStore;
   readonly archives: ArchiveStore;
   readonly copies: CopyStore;
+  readonly upkeep: UpkeepStore;
 }
 
 /** Opens the bookkeeping in a file; see `Database`. */
@@ -34,5 +36,6 @@ export function openStore(file: string): Store {
     notes: new NoteStore(database),
     archives: new ArchiveStore(database),
     copies: new CopyStore(database),
+    upkeep: new UpkeepStore(database),
   };
 }

@@ -7,19 +7,23 @@ const jobLabels: readonly JobLabel[] = ["kind", "state", "item"];
 /** Seconds: most calls read a row, and `listBackupEntities` asks the cluster. */
 const callBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10];
 
+type Measured = Pick<Engine, "countJobs" | "countUncopiedVolumes" | "repositoryState">;
+
 /**
  * The metrics for Prometheus: calls as they were answered, jobs as the bookkeeping has them at that moment, and the process.
  * Labels come from closed sets and from the names of the cluster's namespaces: callers cannot create series without end.
  */
 export class Metrics {
-  readonly #engine: Pick<Engine, "countJobs" | "countUncopiedVolumes">;
+  readonly #engine: Measured;
   readonly #registry = new Registry();
   readonly #calls: Histogram<"method" | "code">;
   readonly #jobs: Gauge<JobLabel>;
   readonly #updated: Gauge<JobLabel>;
   readonly #uncopied: Gauge;
+  readonly #checked: Gauge;
+  readonly #damaged: Gauge;
 
-  constructor(engine: Pick<Engine, "countJobs" | "countUncopiedVolumes">) {
+  constructor(engine: Measured) {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
     this.#engine = engine;
@@ -32,7 +36,7 @@ export class Metrics {
     });
     this.#jobs = new Gauge({
       name: "drs_jobs",
-      help: "Backups, restores, deletions and copies in the bookkeeping, by state and item.",
+      help: "Backups, restores, deletions, copies and upkeeps of their repository in the bookkeeping, by state and item.",
       labelNames: jobLabels,
       registers,
     });
@@ -45,6 +49,16 @@ export class Metrics {
     this.#uncopied = new Gauge({
       name: "drs_volumes_not_copied",
       help: "Volumes of backups whose data is not copied to the repository, or not yet, as far as their copies have begun.",
+      registers,
+    });
+    this.#checked = new Gauge({
+      name: "drs_copies_checked_timestamp_seconds",
+      help: "When a check found the repository of copies whole last, as far as it was read; 0 when none has yet.",
+      registers,
+    });
+    this.#damaged = new Gauge({
+      name: "drs_copies_damaged",
+      help: "Whether the last check found the repository of copies damaged: 1 if so.",
       registers,
     });
   }
@@ -63,6 +77,9 @@ export class Metrics {
     this.#jobs.reset();
     this.#updated.reset();
     this.#uncopied.set(this.#engine.countUncopiedVolumes());
+    const { checkedAt, isDamaged } = this.#engine.repositoryState();
+    this.#checked.set((checkedAt?.getTime() ?? 0) / 1_000);
+    this.#damaged.set(isDamaged ? 1 : 0);
     for (const { kind, state, item, count, lastUpdated } of this.#engine.countJobs()) {
       this.#jobs.set({ kind, state, item }, count);
       this.#updated.set({ kind, state, item }, lastUpdated.getTime() / 1_000);

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { CopiesConfig, Toleration } from "../../engine/config.ts";
 import { parseRepository } from "../../engine/repository.ts";
 import { setting } from "./option.ts";
-import { parseCount, parseName } from "./parsers.ts";
+import { parseCount, parseCountOrNone, parseDuration, parseName } from "./parsers.ts";
 
 /** The values of `addCopyOptions`, each of them parsed by itself. */
 export interface CopyOptions {
@@ -17,6 +17,8 @@ export interface CopyOptions {
   readonly copiesStorageClass?: string;
   readonly copiesUploadLimit?: number;
   readonly copyLive: "on" | "off";
+  readonly copiesUpkeep: number | "off";
+  readonly copiesCheckParts: number;
   readonly encryptionKeys?: string;
 }
 
@@ -81,7 +83,30 @@ export function addCopyOptions(program: Command): Command {
       )
         .choices(["on", "off"])
         .default("off"),
+    )
+    .addOption(
+      setting(
+        "--copies-upkeep <duration>",
+        'how long after the last time the repository is checked again, and the space of forgotten copies given back, while nothing is copied; or "off"',
+      )
+        .argParser((text) => (text === "off" ? text : parseDuration(text)))
+        .default(parseDuration("24h"), "24h"),
+    )
+    .addOption(
+      setting(
+        "--copies-check-parts <n>",
+        "into how many parts the data is divided, 256 at most, of which each check reads another one; 0: checks read none of the data",
+      )
+        .argParser(parseParts)
+        .default(30),
     );
+}
+
+/** restic divides by the first two digits of packs' names. */
+function parseParts(text: string): number {
+  const parts = parseCountOrNone(text);
+  if (parts > 256) throw new InvalidArgumentError("Use a whole number, 256 at most.");
+  return parts;
 }
 
 /** Fails the program when settings do not fit together. */
@@ -109,6 +134,9 @@ export function copiesConfig(options: CopyOptions, program: Command): { readonly
       readsLive: options.copyLive === "on",
       ...(options.copiesStorageClass !== undefined && { storageClass: options.copiesStorageClass }),
       ...(options.copiesUploadLimit !== undefined && { uploadLimit: options.copiesUploadLimit }),
+      ...(options.copiesUpkeep !== "off" && {
+        upkeep: { everyMs: options.copiesUpkeep, parts: options.copiesCheckParts },
+      }),
     },
   };
 }

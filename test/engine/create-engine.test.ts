@@ -91,7 +91,9 @@ test("what the database knows is not taken over again, and what was deleted stay
     DELETING_ARCHIVE: ({ job: { backupCrn } }) =>
       new ArchiveWriter(storage, `backups/${backupCrn.slice(-36)}`).delete(signal),
   });
-  const second = await smallEngine(folder, { definitions: { backup: idle, restore: idle, deletion, copy: idle } });
+  const second = await smallEngine(folder, {
+    definitions: { backup: idle, restore: idle, deletion, copy: idle, upkeep: idle },
+  });
   expect(second.listBackups(everything).items).toHaveLength(1);
   await second.deleteBackup({ backupCrn: elsewhere, caller: { name: "", requestId: "" } });
   await backupReaches(second, elsewhere, "NOT_FOUND");
@@ -130,12 +132,20 @@ test("a job that a shutdown interrupted goes on in the next engine", async () =>
       });
     },
   });
-  const first = await smallEngine(folder, { definitions: { backup, restore: idle, deletion: idle, copy: idle } });
+  const first = await smallEngine(folder, {
+    definitions: { backup, restore: idle, deletion: idle, copy: idle, upkeep: idle },
+  });
   const crn = await first.createBackup({ backupName: "", itemName: "", caller: { name: "", requestId: "" } });
   await began.opened;
   await first.close();
   expect(first.isHealthy()).toBe(false);
-  const finishes = { backup: job({ SAVING_OBJECTS: () => {} }), restore: idle, deletion: idle, copy: idle };
+  const finishes = {
+    backup: job({ SAVING_OBJECTS: () => {} }),
+    restore: idle,
+    deletion: idle,
+    copy: idle,
+    upkeep: idle,
+  };
   const second = await smallEngine(folder, { definitions: finishes });
   await backupReaches(second, crn, "COMPLETED");
   expect(second.getLogs(crn)).toContain("continued after a restart in SAVING_OBJECTS");

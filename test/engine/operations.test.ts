@@ -17,6 +17,7 @@ async function busyEngine(more: Parameters<typeof smallEngine>[1] = {}) {
     restore: idle,
     deletion: idle,
     copy: idle,
+    upkeep: idle,
   };
   const engine = await smallEngine(temporaryFolder(), { definitions, ...more });
   return { engine, finishBackups: () => backups.open() };
@@ -138,6 +139,7 @@ test("a full queue leaves a backup as it is that could not be deleted", async ()
     restore: idle,
     deletion: idle,
     copy: idle,
+    upkeep: idle,
   };
   const engine = await smallEngine(temporaryFolder(), { definitions });
   const backupCrn = await finishedBackup(engine);
@@ -250,7 +252,7 @@ test("a backup that is not finished well cannot be restored, and the error says 
     },
   });
   const engine = await smallEngine(temporaryFolder(), {
-    definitions: { backup: failing, restore: idle, deletion: idle, copy: idle },
+    definitions: { backup: failing, restore: idle, deletion: idle, copy: idle, upkeep: idle },
   });
   const backupCrn = await engine.createBackup(request);
   await backupReaches(engine, backupCrn, "FAILED");
@@ -289,7 +291,7 @@ test("a deletion that fails leaves the backup TERMINATING with the reason, and c
     },
   });
   const engine = await smallEngine(temporaryFolder(), {
-    definitions: { backup: idle, restore: idle, deletion, copy: idle },
+    definitions: { backup: idle, restore: idle, deletion, copy: idle, upkeep: idle },
   });
   const backupCrn = await finishedBackup(engine);
   const first = await engine.deleteBackup({ backupCrn, caller: alice });
@@ -328,7 +330,7 @@ test("a backup that is being restored cannot be deleted, and the error names the
   const held = gate();
   const restore = job({ STOPPING_APPS: () => held.opened });
   const engine = await smallEngine(temporaryFolder(), {
-    definitions: { backup: idle, restore, deletion: idle, copy: idle },
+    definitions: { backup: idle, restore, deletion: idle, copy: idle, upkeep: idle },
   });
   const backupCrn = await finishedBackup(engine);
   const restoreCrn = await engine.restoreBackup({ backupCrn, caller: alice });

@@ -38,7 +38,7 @@ export function engineConfig(folder: string): EngineConfig {
 /** A started engine whose jobs do nothing, with the two entities, closed with the test. */
 export async function smallEngine(folder: string, overrides: EngineOverrides = {}): Promise<Engine> {
   const engine = await createEngine(engineConfig(folder), {
-    definitions: { backup: idle, restore: idle, deletion: idle, copy: idle },
+    definitions: { backup: idle, restore: idle, deletion: idle, copy: idle, upkeep: idle },
     listEntities: () => Promise.resolve(["cdp", "vault-system"]),
     runner: fastSettings,
     ...overrides,

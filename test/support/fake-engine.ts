@@ -1,6 +1,6 @@
 import type { Auth } from "../../engine/cluster-auth.ts";
 import { DrsError } from "../../engine/errors.ts";
-import type { Engine } from "../../engine/engine.ts";
+import type { Engine, RepositoryState } from "../../engine/engine.ts";
 import type { Backup, Caller, JobCount, Page, PageRequest, Restore } from "../../engine/model.ts";
 
 const account = "crn:altus:drs:us-west-1:00000000-0000-0000-0000-000000000000";
@@ -130,6 +130,10 @@ export class FakeEngine implements Engine {
 
   countUncopiedVolumes(): number {
     return 0;
+  }
+
+  repositoryState(): RepositoryState {
+    return { checkedAt: new Date("2026-11-30T10:00:00Z"), isDamaged: false };
   }
 
   countJobs(): readonly JobCount[] {

@@ -17,11 +17,17 @@ export class SimulatedRestic {
   snapshots: readonly ResticSnapshot[] = [];
   /** What a backup of a path ends with instead; a state without an exit code is one of a mover that still runs. */
   readonly instead = new Map<string, ProgramState>();
+  /** What was checked, by the arguments, and pruned. */
+  readonly upkeeps: string[] = [];
+  /** What the next checks end with instead. */
+  check: ProgramState | undefined;
 
   readonly program: Program = ({ spec }, volumes) => {
     const { script, args } = commandOf(spec ?? {});
     if (script.includes("restic init")) return this.#prepare();
     if (script.includes("restic forget")) return this.#forget(args);
+    if (script.includes("restic check")) return this.#look(`check ${args.join(" ")}`);
+    if (script.includes("restic prune")) return this.#prune();
     if (script.includes("restic restore")) return this.#restore(args, volumes.get("data") ?? new Map());
     const path = args.at(-1) ?? "";
     const backup = { args, path, repository: repositoryOf(spec ?? {}) };
@@ -31,6 +37,17 @@ export class SimulatedRestic {
   #prepare(): ProgramState {
     this.isThere = true;
     return { exitCode: 0, log: ['{"message_type":"initialized"}'] };
+  }
+
+  #look(what: string): ProgramState {
+    if (this.check?.exitCode !== undefined || this.check === undefined) this.upkeeps.push(what);
+    const summary = '{"message_type":"summary","num_errors":0,"broken_packs":null}';
+    return this.check ?? { exitCode: 0, log: [summary] };
+  }
+
+  #prune(): ProgramState {
+    this.upkeeps.push("prune");
+    return { exitCode: 0, log: ["total prune:         3 blobs / 1.2 MiB", "done"] };
   }
 
   #forget([, tag = ""]: readonly string[]): ProgramState {

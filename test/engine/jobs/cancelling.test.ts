@@ -16,7 +16,13 @@ async function busyEngine(): Promise<{ engine: Engine; first: string; open: () =
   const backups = gate();
   let begun = 0;
   const work = () => (begun++ === 0 ? Promise.resolve() : backups.opened);
-  const definitions = { backup: job({ PRE_VALIDATION: work }), restore: idle, deletion: idle, copy: idle };
+  const definitions = {
+    backup: job({ PRE_VALIDATION: work }),
+    restore: idle,
+    deletion: idle,
+    copy: idle,
+    upkeep: idle,
+  };
   const engine = await smallEngine(temporaryFolder(), { definitions });
   const first = await engine.createBackup({ ...request, backupName: "first" });
   await backupReaches(engine, first, "COMPLETED");
@@ -77,7 +83,7 @@ test("a job that is cancelled as its last phase ends is not completed", async ()
     },
   });
   const engine = await smallEngine(temporaryFolder(), {
-    definitions: { backup: work, restore: work, deletion: idle, copy: idle },
+    definitions: { backup: work, restore: work, deletion: idle, copy: idle, upkeep: idle },
   });
   const crn = await engine.createBackup(request);
   await backupReaches(engine, crn, "FAILED");

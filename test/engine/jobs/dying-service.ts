@@ -34,7 +34,7 @@ const backup: JobDefinition = {
 
 new JobRunner({
   store: openStore(file),
-  definitions: { backup, restore: backup, deletion: backup, copy: backup },
+  definitions: { backup, restore: backup, deletion: backup, copy: backup, upkeep: backup },
   logger: silentLogger,
   clock: () => new Date(),
   crashPoints: new CrashPoints(),

@@ -32,7 +32,7 @@ export function createRunner(
 ): JobRunner {
   const runner = new JobRunner({
     store,
-    definitions: { backup: idle, restore: idle, deletion: idle, copy: idle, ...definitions },
+    definitions: { backup: idle, restore: idle, deletion: idle, copy: idle, upkeep: idle, ...definitions },
     logger: silentLogger,
     clock: () => new Date(),
     crashPoints: new CrashPoints(),

@@ -20,6 +20,7 @@ async function start() {
     restore: idle,
     deletion: idle,
     copy: idle,
+    upkeep: idle,
   };
   const engine = await smallEngine(temporaryFolder(), { definitions });
   const running = await startTestServer(engine);
