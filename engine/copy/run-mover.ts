@@ -108,11 +108,16 @@ export async function stopMovers(
     .map(([name, value]) => `${name}=${value}`)
     .join();
   for await (const job of cluster.list(jobs, place.namespace, signal, { labelSelector }))
-    if (!whichRun || endOf(job) === undefined) await removeMover(request, job.metadata.name, timeoutMs);
+    if (!whichRun || !isOver(job)) await removeMover(request, job.metadata.name, timeoutMs);
 }
 
 /** https://kubernetes.io/docs/reference/labels-annotations-taints/#job-name */
 const jobNameLabel = "job-name";
+
+/** Whether the Job of a mover has ended, well or not. */
+export function isOver(job: KubernetesObject): boolean {
+  return endOf(job) !== undefined;
+}
 
 function endOf(job: KubernetesObject): "Complete" | "Failed" | undefined {
   const { conditions = [] } = (job["status"] ?? {}) as { conditions?: readonly { type: string; status: string }[] };

@@ -1,5 +1,5 @@
 import type { UpkeepConfig } from "../../config.ts";
-import type { Intake } from "../../jobs/intake.ts";
+import type { Intake, Wanted } from "../../jobs/intake.ts";
 import type { JobContextDeps } from "../../jobs/job-context.ts";
 import type { JobRecord } from "../../store/job-record.ts";
 import { checkedNote, damageNote } from "../../store/upkeep-store.ts";
@@ -10,6 +10,9 @@ import { partNote } from "./upkeep-job.ts";
 const retryAfterMs = 3_600_000;
 /** Between looks at whether one is due. */
 const lookMs = 60_000;
+
+/** The log of the first one, from which the time of the next one counts. */
+const begins = "there is a copy: from now on the repository is looked after";
 
 /** Records upkeeps of the repository of copies: one after the other, where there are copies, and while none is made. */
 export class UpkeepPlanner {
@@ -40,15 +43,17 @@ export class UpkeepPlanner {
   recordDue(): void {
     const { store, logger } = this.#deps;
     try {
+      if (!store.upkeep.hasTime()) return;
       const last = store.upkeep.last();
-      if (!store.upkeep.hasTime() || (last !== undefined && !this.#isDueAfter(last))) return;
-      this.#intake.record(() => {
-        const kept = last === undefined ? [] : [...this.#kept(last)];
-        store.upkeep.removeOld();
-        const next = this.#record();
-        store.notes.setAll(next.seq, kept);
-        return next;
-      });
+      if (last === undefined) this.#intake.record(() => this.#intake.recordFinished(this.#wanted(), begins));
+      else if (this.#isDueAfter(last))
+        this.#intake.record(() => {
+          const kept = [...this.#kept(last)];
+          store.upkeep.removeOld();
+          const next = this.#intake.enqueue(this.#wanted());
+          store.notes.setAll(next.seq, kept);
+          return next;
+        });
     } catch (error) {
       logger.warn({ err: error }, "the repository of copies cannot be looked after yet");
     }
@@ -74,8 +79,8 @@ export class UpkeepPlanner {
     for (const prefix of leftoverNotes) yield* notes.entries<unknown>(seq, prefix);
   }
 
-  #record(): JobRecord {
-    return this.#intake.enqueue({
+  #wanted(): Wanted {
+    return {
       kind: "upkeep",
       origin: "service",
       requestedName: "",
@@ -85,6 +90,6 @@ export class UpkeepPlanner {
       itemName: "",
       displayName: "",
       includedNamespaces: [],
-    });
+    };
   }
 }

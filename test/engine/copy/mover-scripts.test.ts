@@ -5,11 +5,14 @@ import { promisify } from "node:util";
 import { expect, test, vi } from "vitest";
 import {
   backupFilesScript,
+  checkScript,
   forgetScript,
   prepareScript,
+  pruneScript,
   restoreDeviceScript,
   restoreFilesScript,
 } from "../../../engine/copy/mover-scripts.ts";
+import { damageIn } from "../../../engine/copy/upkeep/damage.ts";
 import { bytesReadIn } from "../../../engine/copy/restic-output.ts";
 import { defaultMoverTimes } from "../../../engine/copy/run-mover.ts";
 import { temporaryFolder } from "../store/temporary-store.ts";
@@ -25,12 +28,12 @@ esac
 [ "$(cat "$RESTIC_PASSWORD_FILE")" = "$OPENS" ] || { echo '{"code":12}' >&2; exit 12; }
 `;
 
-async function run(script: string, { opens = "", args = [] as readonly string[] } = {}) {
+async function run(script: string, { opens = "", args = [] as readonly string[], restic = fake } = {}) {
   const folder = temporaryFolder();
   const bin = join(folder, "bin");
   const keys = join(folder, "keys");
   for (const one of [bin, keys]) mkdirSync(one);
-  writeFileSync(join(bin, "restic"), fake);
+  writeFileSync(join(bin, "restic"), restic);
   chmodSync(join(bin, "restic"), 0o755);
   writeFileSync(join(keys, "00"), "new");
   writeFileSync(join(keys, "01"), "old");
@@ -40,7 +43,7 @@ async function run(script: string, { opens = "", args = [] as readonly string[] 
     .replaceAll("/drs/keys", keys)
     .replaceAll("/dev/drs-volume", join(folder, "device"))
     .replaceAll("sleep 5", "sleep 0.1");
-  const env = { PATH: `${bin}:/usr/bin:/bin`, CALLS: calls, OPENS: opens };
+  const env = { PATH: `${bin}:/usr/bin:/bin`, CALLS: calls, OPENS: opens, TMPDIR: folder };
   const { code, stderr } = await promisify(execFile)("sh", ["-c", `exec >"$CALLS.told"\n${here}`, "mover", ...args], {
     env,
   }).then(
@@ -121,6 +124,47 @@ while :; do sleep 0.1; done
 test("a deletion waits for others' locks, three times as long as a mover at most", async () => {
   const { seen } = await run(forgetScript, { opens: "new", args: ["--tag", "drs-backup:1"] });
   expect(seen.at(-1)).toBe("forget --json --retry-lock 10m --unsafe-allow-remove-all --tag drs-backup:1 with new");
+});
+
+/** A restic whose repository has a damaged pack, with what restic 0.18.1 says of one. */
+const damaged = `#!/bin/sh
+pack=${"0a".repeat(32)}
+case $1 in
+  check)
+    echo '{"message_type":"summary","num_errors":1,"broken_packs":null}'
+    echo '{"message_type":"error","message":"pack '$pack': does not exist"}' >&2
+    echo '{"message_type":"exit_error","code":1,"message":"Fatal: repository contains errors"}' >&2
+    exit 1 ;;
+  find) [ "$5" = $pack ] && echo '[{"object_type":"blob","path":"/a","snapshot":"1f"},{"object_type":"blob","snapshot":"1f"}]' ;;
+  snapshots) [ "$4" = 1f ] && echo '[{"paths":["/volumes/cdp/a"],"tags":["drs-backup:8d71","drs-claim:cdp/a"],"id":"1f"}]' ;;
+esac
+`;
+
+test("a check that finds a damaged pack says whose copies it is of, and ends with restic's exit code", async () => {
+  const { code, told, stderr } = await run(checkScript, { restic: damaged });
+  expect(code).toBe(1);
+  expect(damageIn([...told, ...stderr.split("\n")])).toEqual({
+    text: `pack ${"0a".repeat(32)}: does not exist`,
+    copies: [{ backupUuid: "8d71", namespace: "cdp", claim: "a" }],
+  });
+});
+
+test("locks of dead movers are removed before a repository is checked or pruned", async () => {
+  const { seen: checked } = await run(checkScript, { opens: "new", args: ["--read-data-subset=1/30"] });
+  expect(checked.slice(1)).toEqual([
+    "unlock with new",
+    "check --json --retry-lock 20m --read-data-subset=1/30 with new",
+  ]);
+  const { seen: pruned } = await run(pruneScript, { opens: "new" });
+  expect(pruned.slice(1)).toEqual(["unlock with new", "prune --retry-lock 20m with new"]);
+});
+
+test.each([
+  ["checked", checkScript],
+  ["pruned", pruneScript],
+])("a repository that is not there is not %s", async (_, script) => {
+  const { code, seen } = await run(script);
+  expect([code, seen]).toEqual([0, ["cat config --no-lock --json with new"]]);
 });
 
 test("there is nothing to forget where there is no repository", async () => {

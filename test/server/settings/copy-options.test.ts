@@ -31,6 +31,7 @@ test("copies are made as their settings say", () => {
     nodeSelector: {},
     tolerations: [],
     readsLive: false,
+    upkeep: { everyMs: 24 * 3_600_000, parts: 30 },
   });
   const more = [
     "--copies-resources=cpu=1,memory=1Gi",
@@ -39,6 +40,8 @@ test("copies are made as their settings say", () => {
     "--copies-storage-class=clones",
     "--copies-upload-limit=1000",
     "--copy-live=on",
+    "--copies-upkeep=1h",
+    "--copies-check-parts=0",
   ];
   expect(readConfig([...on, ...more]).engine.copies).toMatchObject({
     resources: { cpu: "1", memory: "1Gi" },
@@ -50,7 +53,9 @@ test("copies are made as their settings say", () => {
     storageClass: "clones",
     uploadLimit: 1_000,
     readsLive: true,
+    upkeep: { everyMs: 3_600_000, parts: 0 },
   });
+  expect(readConfig([...on, "--copies-upkeep=off"]).engine.copies).not.toHaveProperty("upkeep");
 });
 
 test.each([
@@ -60,6 +65,7 @@ test.each([
   [[...on, "--encryption-keys=off"], "--copies on needs encryption keys"],
   [[...on, "--copies-resources=1Gi"], '"1Gi" is not <name>=<value>'],
   [[...on, "--copies-tolerations=a:Never"], '"a:Never" is not <key>, <key>=<value>'],
+  [[...on, "--copies-check-parts=257"], "256 at most"],
   [["--copies-repository=rest:https://user:pw@host/"], "Put credentials into the Secret"],
 ])("settings of copies that do not fit are refused: %j", (args, message) => {
   expect(() => readConfig(args)).toThrow(expect.objectContaining({ exitCode: 1 }));

@@ -29,6 +29,7 @@ function planned(copy: JobState = "COMPLETED") {
     "cdp",
   );
   store.jobs.insert(newBackup(1, { kind: "copy", state: copy }));
+  planner.recordDue();
   const after = (milliseconds: number) => {
     now = new Date(now.getTime() + milliseconds);
     planner.recordDue();
@@ -36,7 +37,7 @@ function planned(copy: JobState = "COMPLETED") {
   };
   /** The upkeep that waits, ended so. */
   const ends = (state: JobState, notes: readonly (readonly [string, unknown])[] = [], cancelledBy?: string) => {
-    const waiting = after(0);
+    const waiting = store.upkeep.last()?.state === "NOT_STARTED" ? store.upkeep.last() : after(24 * hour);
     if (waiting === undefined) throw new Error("none was recorded");
     const started = store.queue.start(waiting, "CHECKING_COPIES", now);
     store.notes.setAll(started.seq, notes);
@@ -66,6 +67,12 @@ test.each([
 
 test.each(["NOT_STARTED", "IN_PROGRESS"] as const)("no upkeep is recorded while a copy is %s", (state) => {
   expect(planned(state).after(100 * hour)).toBeUndefined();
+});
+
+test("the first upkeep is a day after the first copy", () => {
+  const { after } = planned();
+  expect(after(24 * hour - 1)?.state).toBe("COMPLETED");
+  expect(after(1)?.state).toBe("NOT_STARTED");
 });
 
 test("what is known of a repository stays known when the next upkeep is recorded, and of many the oldest are forgotten", () => {

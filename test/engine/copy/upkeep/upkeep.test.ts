@@ -10,6 +10,9 @@ import { SimulatedRestic } from "../simulated-restic.ts";
 const running: ProgramState = { log: [] };
 const often: UpkeepConfig = { everyMs: 100, parts: 3 };
 
+/** What an upkeep does that reads this part. */
+const part = (number: number) => [`check --read-data-subset=${number}/3`, "prune"];
+
 /** A control plane with a backup that is copied, whose repository is looked after again and again. */
 async function lookedAfter(restic: SimulatedRestic) {
   const scene = await copyingScene(restic, { copies: { ...copies, upkeep: often } });
@@ -40,7 +43,6 @@ test("a repository is checked again and again, each time another part of its dat
   const restic = new SimulatedRestic();
   const { scene } = await lookedAfter(restic);
   await scene.until(() => restic.upkeeps.length >= 8);
-  const part = (number: number) => [`check --read-data-subset=${number}/3`, "prune"];
   expect(restic.upkeeps.slice(0, 8)).toEqual([...part(1), ...part(2), ...part(3), ...part(1)]);
   expect(scene.engine.repositoryState()).toEqual({ checkedAt: expect.any(Date), isDamaged: false });
   await scene.restart({ copies });
