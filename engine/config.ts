@@ -45,7 +45,7 @@ export interface EncryptionConfig {
   readonly keyFile: string;
   /** Whether the file is made, with a new key, when it is missing. */
   readonly makeKey: boolean;
-  /** Whether what is made goes with the process, so that nobody needs a copy. */
+  /** Whether a created key goes with the process, so that nobody needs a copy. */
   readonly isTemporary?: boolean;
   /** Whether archives that are not encrypted are read, too. */
   readonly readsUnencrypted: boolean;
@@ -94,7 +94,7 @@ export interface CrnConfig {
 }
 
 export interface RestoreConfig {
-  /** Whether a restore that fails puts back what was there before. */
+  /** Whether a failed restore is rolled back. */
   readonly rollBack: boolean;
   /** How long, in milliseconds, a rollback retries objects that the cluster refuses. */
   readonly rollBackTimeout: number;

@@ -3,7 +3,7 @@ import type { ArchiveStorage } from "./storage/archive-storage.ts";
 
 /**
  * The named places where a test kills the process: both sides of every write to the cluster and to the storage, and of
- * every commit that ends a phase. A name says the job, the phase and what is being done, such as
+ * every commit that ends a phase. A name says the job, the phase and the step, such as
  * `restore DELETING_OBJECTS_PVC: after DELETE persistentvolumeclaims`.
  */
 export class CrashPoints {

@@ -24,7 +24,7 @@ export function makeCrn(type: CrnType, { partition, region, account }: CrnConfig
 
 /**
  * Takes a CRN apart. Partition, region and account may be any: backups found in storage come from elsewhere. Throws
- * INVALID_ARGUMENT for what is no CRN of this service, and for a CRN of a type that is not expected here.
+ * INVALID_ARGUMENT for a text that is not a CRN of this service, and for a CRN of a type that is not expected here.
  */
 export function parseCrn(text: string, ...expected: readonly CrnType[]): Crn {
   const types = expected.length === 0 ? crnTypes : expected;

@@ -20,7 +20,7 @@ type Writable<T> = { -readonly [Member in keyof T]: T[Member] };
  * the error is written.
  */
 export function fixRequestErrors({ signal, timeoutMs }: Pick<HandlerContext, "signal" | "timeoutMs">): void {
-  // A call that is aborted already would not be aborted again with what is wrong with its message.
+  // A call that is aborted already would not be aborted again with the fault of its message.
   if ((timeoutMs() ?? 1) <= 0) throw new ConnectError("the client's time limit is over", Code.DeadlineExceeded);
   signal.addEventListener("abort", () => {
     const error: unknown = signal.reason;

@@ -31,7 +31,7 @@ type ListeningConfig = Pick<ServerConfig, "listen" | "maxBodyBytes"> &
 /**
  * Serves the engine on the configured ports. Rejects, listening nowhere, when one of them cannot be had.
  *
- * @param services What is served.
+ * @param services The services to serve.
  */
 export async function createServer(
   deps: Omit<ServerContext, "shutdown">,

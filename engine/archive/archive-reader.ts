@@ -34,7 +34,7 @@ export class ArchiveReader {
   /**
    * Reads and proves the manifest; the parts are not looked at yet. NOT_FOUND when there is no manifest, and so no
    * archive; FAILED_PRECONDITION when a newer service wrote it, when `encryption` does not have its key, and when it is not
-   * encrypted though it has to be; DATA_LOSS when it is damaged, not what was written here, or not the one that is `known`.
+   * encrypted though it has to be; DATA_LOSS when it is damaged, not the one written here, or not the one that is `known`.
    */
   static async open(
     storage: Pick<ArchiveStorage, "read">,

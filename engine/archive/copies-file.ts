@@ -78,7 +78,7 @@ export function copiesIn(repository: string, found?: Copies): Copies {
   return { formatVersion: copiesVersion, repository, volumes, ...(former.length > 0 && { former }) };
 }
 
-/** Writes the file whole, encrypted; what was there before is replaced. Nobody without a key can make another one. */
+/** Writes the file whole, encrypted, in place of the former one. Nobody without a key can make another one. */
 export async function writeCopies(
   storage: Pick<ArchiveStorage, "write">,
   folder: string,

@@ -109,7 +109,7 @@ const versions = new Map<number, v.GenericSchema<unknown, Omit<Manifest, "format
 ]);
 
 /**
- * The manifest in the present format, if the value has a manifest's shape; throws an Error that says what is wrong. An archive is input: what
+ * The manifest in the present format, if the value has a manifest's shape; throws an Error that names the fault. An archive is input: what
  * passes here holds no path out of its folder, nothing that would lead a path of the API server elsewhere, no number
  * that is none, and no text that is longer than ours. Unknown members are ignored, as a later service may add some without
  * raising the format's version.

@@ -18,7 +18,7 @@ export type Decrypt = (stored: AsyncIterable<Buffer>, file: string) => AsyncIter
 /**
  * A part's objects, in order, as the bytes that were archived. Streams: memory does not grow with the part, nor with what it
  * says to be. Throws DATA_LOSS where it meets damage, and at the end when size, digest or count are not the manifest's; so
- * what was given out is proven only when the iteration has ended.
+ * the objects given out are proven only when the iteration has ended.
  */
 export async function* readPart(
   storage: Pick<ArchiveStorage, "read">,

@@ -7,7 +7,7 @@ import { EncryptionKey, KeyRing, keyLength } from "./key-ring.ts";
 /**
  * Reads the keys: a line each of its id and the base64 of its 32 bytes, with a space between. The first one encrypts, all
  * decrypt. Empty lines and those that begin with `#` are passed over. FAILED_PRECONDITION names the file and the line,
- * and never what is in it; NOT_FOUND when there is no such file.
+ * and never its contents; NOT_FOUND when there is no such file.
  */
 export async function readKeyFile(file: string): Promise<KeyRing> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {

@@ -45,7 +45,7 @@ function derive(secret: Buffer, use: string, length: number): Buffer {
 
 /** The keys a service has: one that writes, and all that read. */
 export class KeyRing {
-  /** Encrypts what is written from now on. */
+  /** Encrypts everything written from now on. */
   readonly current: EncryptionKey;
   readonly #byId: ReadonlyMap<string, EncryptionKey>;
 

@@ -70,7 +70,7 @@ export interface JobContext {
   }[];
   /**
    * Waits until no other service works on the control plane, and keeps others from it until the job ends. True when it has
-   * waited, and what was looked at before may have changed. PRE_VALIDATION calls it once it has the rights; before every
+   * waited, and the cluster may have changed since the last look. PRE_VALIDATION calls it once it has the rights; before every
    * other phase and clean-up it is called already.
    */
   claimControlPlane(): Promise<boolean>;

@@ -2,7 +2,7 @@ import { DrsError } from "../errors.ts";
 import type { MessageCode } from "../message-codes.ts";
 import type { JobRecord } from "../store/job-record.ts";
 
-/** How often a clean-up may find an archive damaged: a disk may read wrong once, and what is damaged stays so. */
+/** How often a clean-up may find an archive damaged: a disk may read wrong once, and a damaged archive stays so. */
 export const maxDamages = 3;
 
 /** In a clean-up, rights that were taken away may be given back, like a cluster that is away. */

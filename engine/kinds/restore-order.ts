@@ -25,7 +25,7 @@ export const scaledWorkloads = kindsThat((kind) => kind.isScaled);
 /** Kinds that run as soon as they exist: created in STARTING_APPS, in this order. */
 export const startedByCreation = inWaves("running");
 
-/** Would count, and refuse, what is restored and older than they are: made when all is up. */
+/** Would count, and refuse, restored objects that are older than they are: made when all is up. */
 export const quotas = inWaves("quotas");
 
 /** Out of force while a restore runs, and in force again when all is up. */

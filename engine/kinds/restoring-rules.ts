@@ -66,8 +66,8 @@ export interface RestoringRules {
  * | none | in the middle |
  * | `revisions`, `workloads`, `budgets` | last in RESTORING_OBJECTS, workloads without replicas |
  * | `running` | in STARTING_APPS, as they run as soon as they exist; in the order of the table |
- * | `quotas` | when all is up, as they would count, and refuse, what is older than they are |
- * | `calls`, `policies` | when all is up, as they call into the control plane, or judge what is made |
+ * | `quotas` | when all is up, as they would count, and refuse, objects older than they are |
+ * | `calls`, `policies` | when all is up, as they call into the control plane, or judge new objects |
  * | `snapshots` | never: users' own stay where they are, neither deleted nor recreated |
  */
 export type Wave =

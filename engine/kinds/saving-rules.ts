@@ -43,7 +43,7 @@ export interface SavingRules {
   readonly isInEveryCluster?: (name: string) => boolean;
   /** Whether a name in use may stand for no object. */
   readonly mayBeOnlyAName?: (name: string, known: KnownNeeds) => boolean;
-  /** Who else, beside some namespaces, gets rights from a cluster-scoped object, or is sent what is written; in words. */
+  /** Who else, beside some namespaces, gets rights from a cluster-scoped object, or is sent their data; in words. */
   readonly othersIn?: (object: KubernetesObject, namespaces: ReadonlySet<string>) => readonly string[];
 
   /** The kinds whose objects name those of a cluster-scoped one. One of the same group is asked for in the same version. */

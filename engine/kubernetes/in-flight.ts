@@ -1,6 +1,6 @@
 /**
  * Runs `work` for every item with at most `limit` under way, taking items only as places become free. The first failure, of
- * the items too, stops the taking and is thrown once what is under way has settled.
+ * the items too, stops the taking and is thrown once the calls under way have settled.
  */
 export async function forEachInFlight<T>(
   items: AsyncIterable<T> | Iterable<T>,

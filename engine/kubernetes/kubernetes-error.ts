@@ -13,7 +13,7 @@ export class KubernetesError extends DrsError {
   override readonly name = "KubernetesError";
   readonly status: number;
   readonly reason: string;
-  /** The API server's own words: `message` without what was asked. */
+  /** The API server's own words: `message` without the request. */
   readonly detail: string;
   /** The fields that validation complains of. */
   readonly fields: readonly string[];
@@ -102,7 +102,7 @@ export function lacksRights(error: unknown): boolean {
   return hasStatus(error, 401) || (hasStatus(error, 403) && concernsRights(error.detail));
 }
 
-/** The authorizer's words name the user and what is asked, and no value. */
+/** The authorizer's words name the user and the right, and no value. */
 function concernsRights(message: string): boolean {
   return /^(\S+( "[^"]*")? is )?forbidden: User "[^"]*" cannot /.test(message);
 }

@@ -13,7 +13,7 @@ export interface Wait {
   readonly signal: AbortSignal;
 }
 
-/** The first whole look may take this long, however little time there is: nothing can be said of what was not looked at. */
+/** The first whole look may take this long, however little time there is: nothing can be said of objects nobody has looked at. */
 const firstLookMs = 30_000;
 
 /**

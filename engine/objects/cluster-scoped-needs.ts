@@ -114,7 +114,7 @@ export class ClusterScopedNeeds {
     return isNeeded;
   }
 
-  /** Whom else than these namespaces a needed object gives rights to, or sends what is written, in words. */
+  /** Whom else than these namespaces a needed object gives rights to, or sends data to, in words. */
   othersIn(type: ResourceType, object: KubernetesObject): readonly string[] {
     return rulesOf(type).othersIn?.(object, this.#known.namespaces) ?? [];
   }

@@ -26,7 +26,7 @@ export function savedResources(
 }
 
 /**
- * Whether an object belongs into an archive: not what the cluster makes itself, but for the revisions of workloads, and not what is on its way out, but for a
+ * Whether an object belongs into an archive: not one the cluster makes itself, but for the revisions of workloads, and not one on its way out, but for a
  * claim with its volume, which stays, and is in use, as long as a pod has it. Of the services in `unselecting` (`namespace/name`), which have no selector, nobody makes the endpoints again.
  */
 export function isSavedObject(

@@ -170,7 +170,7 @@ export function restoreJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
   };
 }
 
-/** Puts in force what could refuse what is restored, as nothing is left to be created: Pod Security, webhooks and policies. */
+/** Puts Pod Security, webhooks and policies in force, which could refuse restored objects: nothing is left to be created. */
 async function letOthersJudge(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
   const enforced = await enforcePodSecurity(source, deps, context);
   await letCallsIn(source, deps, context);
@@ -178,7 +178,7 @@ async function letOthersJudge(source: RestoreSource, deps: JobDeps, context: Job
   forgetRelaxed(context);
 }
 
-/** Whether neither what was there nor what was saved is there whole. */
+/** Whether neither the former nor the saved control plane is there whole. */
 function needsRollback(context: JobContext): boolean {
   if (!isKnown(context)) return false; // nothing is undone then
   return hasReached(context, "touched") && !hasReached(context, "restored") && rolledBack.find(context) === undefined;

@@ -28,7 +28,7 @@ export async function readInPieces(
       try {
         return await readPiece(client, object, offset, etag, signal);
       } catch (error) {
-        const answered = error instanceof S3ServiceException; // the client has repeated what is worth it
+        const answered = error instanceof S3ServiceException; // the client has repeated it where that is worth it
         if (answered || signal.aborted || attempt === attemptsForPiece) throw translate(error);
       }
     }

@@ -72,7 +72,7 @@ export class Database {
     }
   }
 
-  /** Changes whenever something may have been written: what was read before may not be true any more. */
+  /** Changes whenever something may have been written: earlier results may be outdated. */
   get writes(): number {
     return this.#writes;
   }

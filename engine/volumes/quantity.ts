@@ -10,8 +10,8 @@ const largest = 2n ** 63n - 1n;
 const manyPlaces = 64;
 
 /**
- * A size in bytes, exact, in any form that Kubernetes takes; a fraction of a byte counts as one, and what is too large as the
- * largest. INVALID_ARGUMENT for what is none, also one below zero.
+ * A size in bytes, exact, in any form that Kubernetes takes; a fraction of a byte counts as one, and a size that is too large as the
+ * largest. INVALID_ARGUMENT for a text that is not a size, and for one below zero.
  * https://github.com/kubernetes/apimachinery/blob/v0.35.0/pkg/api/resource/quantity.go
  */
 export function bytesOf(quantity: string | number | undefined): bigint {

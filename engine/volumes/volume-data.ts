@@ -49,7 +49,7 @@ export interface VolumeData<Data extends SavedData> extends FillingData<Data> {
   untilUsable(context: JobContext, request: SaveRequest): Promise<void>;
   /** Notes where the data is, and makes it outlast everything in the cluster. */
   keep(context: JobContext, request: SaveRequest): Promise<void>;
-  /** Removes what an earlier run has begun. FAILED_PRECONDITION names what is not gone in time. */
+  /** Removes the snapshots an earlier run has begun. FAILED_PRECONDITION names those that are not gone in time. */
   discardBegun(context: JobContext, request: SaveRequest): Promise<void>;
 }
 
@@ -72,7 +72,7 @@ export interface FillingData<Data extends SavedData> {
   isFilled(uuid: string, claim: KubernetesObject): boolean;
   /**
    * Removes what `check` and `fill` have made beside the claims, also where only some of it was made; the data stays.
-   * FAILED_PRECONDITION names what is not gone in time; it keeps nothing else.
+   * FAILED_PRECONDITION names the objects that are not gone in time; they keep no others.
    */
   release(request: DataRequest, claims: readonly ClaimData<Data>[]): Promise<void>;
   /** Deletes the data itself; missing data is not a fault. Returns the faults. */

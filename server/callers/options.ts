@@ -15,7 +15,7 @@ export interface CallersConfig {
 }
 
 export interface SignaturesConfig {
-  /** JSON file: `access-keys.ts` says what is in it. */
+  /** JSON file: `access-keys.ts` describes it. */
   readonly accessKeysFile: string;
   /** How far a request's date may be from now, in milliseconds. */
   readonly window: number;

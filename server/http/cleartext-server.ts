@@ -29,7 +29,7 @@ export function createCleartextServer(
   return server;
 }
 
-/** Reads until the protocol is known, puts back what was read, and hands the socket on. */
+/** Reads until the protocol is known, puts the bytes back, and hands the socket on. */
 function sniff(socket: Socket, decide: (isHttp2: boolean) => void): void {
   let head = Buffer.alloc(0);
   const drop = () => socket.destroy();

@@ -19,7 +19,7 @@ export interface Load {
   readonly connections: Connections;
 }
 
-/** A port: it listens, and it closes without cutting off what is being answered. */
+/** A port: it listens, and it closes without cutting off calls in progress. */
 export class Listener {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();

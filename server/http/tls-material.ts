@@ -33,7 +33,7 @@ export function openTlsMaterial(config: TlsConfig, log: Logger): Promise<Reloade
   );
 }
 
-/** OpenSSL passes over what is no certificate, and an empty list would stand for the public authorities. */
+/** OpenSSL passes over anything that is not a certificate, and an empty list would stand for the public authorities. */
 function authorities(pem: Buffer, file: string | undefined): string[] {
   const blocks = pem.toString().match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   if (blocks.length === 0) throw new Error(`${file} holds no certificate in PEM`);

@@ -25,7 +25,7 @@ import type { PendingBytes } from "../limits/pending-bytes.ts";
 import type { ServedService } from "../services/served-service.ts";
 import { requestFromJson } from "./strict-json.ts";
 
-/** Lists, states and empty texts are written too: clients print what is there. */
+/** Lists, states and empty texts are written too: clients print the fields they get. */
 const writeOptions = { alwaysEmitImplicit: true } as const;
 
 export type UnarySpec = MethodImplSpec & { kind: "unary"; method: DescMethodUnary };
@@ -95,7 +95,7 @@ async function* listInPieces(
   let page = firstPage;
   for (let more = requestForMore(request, page); ; more = requestForMore(more, page)) {
     const items = (toJson(schema, page, writeOptions) as Record<string, JsonValue[]>)[jsonName] ?? [];
-    // A page is empty when what was left of the list has been deleted.
+    // A page is empty when the rest of the list has been deleted.
     if (items.length > 0) yield before + items.map((item) => JSON.stringify(item)).join(",");
     before = ",";
     if (more === undefined) break;

@@ -8,7 +8,7 @@ export type ProtocolOptions = ServerOptions & Pick<SecureServerOptions, "setting
 /**
  * HTTP/2 has no time limits of Node's own that dripped bytes or pings would not put off: `Connections` has them.
  *
- * Node 24 with its nghttp2 does by itself what is not said here: a client that resets streams faster than 33 a second, after
+ * Node 24 with its nghttp2 has further limits of its own: a client that resets streams faster than 33 a second, after
  * a burst of 1,000 (CVE-2023-44487), or lets 1,000 answers to its settings and pings pile up unread, is cut off.
  */
 export function protocolOptions({ headerBytes, streams, receiveTimeout, idleTimeout }: ServerLimits): ProtocolOptions {

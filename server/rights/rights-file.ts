@@ -10,7 +10,7 @@ export interface Grants {
   readonly groups: ReadonlyMap<string, ReadonlySet<Right>>;
 }
 
-/** Lets a caller do what is granted to its name or to one of its groups. */
+/** Gives a caller the rights granted to its name or to one of its groups. */
 export function grantedRights(grants: () => Grants): Authorize {
   return async (caller, right) => {
     const { users, groups } = grants();

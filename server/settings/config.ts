@@ -151,7 +151,7 @@ function storageConfig(options: Options, data: string, program: Command): Storag
   };
 }
 
-/** A configured file of keys says what is to be trusted; the key that the service creates itself shuts nothing out. */
+/** A configured file of keys says which keys are trusted; the key that the service creates itself shuts nothing out. */
 function encryptionConfig(
   { encryptionKeys, unencryptedArchives }: Options,
   data: string,

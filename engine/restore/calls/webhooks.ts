@@ -176,7 +176,7 @@ async function putBack(
   if (source.notesPrefix === "") await reportUnanswered(restore, type, name, newer);
 }
 
-/** A webhook that is newer than the backup may call what is not in it, and refuse everything then. */
+/** A webhook that is newer than the backup may call a service that is not in it, and refuse everything then. */
 async function reportUnanswered(
   { cluster, context }: WebhooksRestore,
   { kind }: ResourceType,

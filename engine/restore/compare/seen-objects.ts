@@ -33,7 +33,7 @@ export class SeenObjects {
   readonly #collections = new Map<string, MutableLiveObjects | "too many">();
   /** Likewise: what the archive does not have, and the cluster does not make itself. */
   readonly #unsaved = new Map<string, UnsavedObject[] | "too many">();
-  /** By kind, namespace and name: what differs from what was saved, as it is. */
+  /** By kind, namespace and name: the live objects that differ from the saved ones. */
   readonly #bytes = new Map<string, Buffer>();
   #bytesLeft = maxBytes;
   #others = 0;
@@ -49,7 +49,7 @@ export class SeenObjects {
     else if (type) this.#keep(`${key}/${raw.metadata.name}`, type, raw);
   }
 
-  /** To be called when all of the namespaces was listed: what was not seen is not there. */
+  /** To be called when all of the namespaces was listed: an object not seen does not exist. */
   end(): void {
     this.#isWhole = true;
   }

@@ -93,7 +93,7 @@ export async function tryHandOver(
   });
 }
 
-/** What is refused of one filler, with the claim that it is for. What may pass keeps its own words. */
+/** Names the claim a filler is for in a refusal. A transient error keeps its own words. */
 async function ofFiller({ namespace, claim, volume }: HandOver["filler"], work: () => Promise<void>): Promise<void> {
   try {
     await work();

@@ -18,9 +18,9 @@ const allocated = /^spec\.(clusterIPs?|healthCheckNodePort|ports)\b/;
 export class ChangedByCluster {
   readonly #found = new Map<string, { readonly namespace: string; readonly kind: string; readonly names: string[] }>();
 
-  /** Compares what was sent with what the API server says it has. */
+  /** Compares the object sent with the API server's answer. */
   look(type: ServedType, sent: KubernetesObject, made: KubernetesObject): void {
-    if (rulesOf(type).merge) return; // with what is there
+    if (rulesOf(type).merge) return; // with the live object
     const [one, other] = [sanitize(type, sent), sanitize(type, made)];
     // Most are the same to the last value, for which no digest is needed.
     if (isDeepStrictEqual(one, other) || digestOf(type, sent) === digestOf(type, made)) return;

@@ -54,7 +54,7 @@ interface Compared {
   readonly live: LiveObject | undefined;
 }
 
-/** The saved objects of some parts, each with what is there of its name, but for those that are as saved in every byte. */
+/** The saved objects of some parts, each with the live object of its name, but for those that are as saved in every byte. */
 async function* compared(
   namespacedRestore: NamespacedRestore,
   parts: readonly Part[],

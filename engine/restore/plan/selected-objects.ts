@@ -86,7 +86,7 @@ export class SelectedObjects {
     this.#edges.set(from, (this.#edges.get(from) ?? new Set()).add(to));
   }
 
-  /** To be called when all have passed. FAILED_PRECONDITION names what was selected and is not in the archive. */
+  /** To be called when all have passed. FAILED_PRECONDITION names selected objects that are not in the archive. */
   selected(): Selected {
     const { selection } = this.#plan;
     if (selection.what !== "objects") {
@@ -96,7 +96,7 @@ export class SelectedObjects {
     this.#linkClaims();
     const asked = new Set(this.#named(selection.objects));
     const reached = new Set(asked);
-    // The iteration goes on to what is added meanwhile.
+    // The iteration goes on to objects added meanwhile.
     for (const key of reached)
       for (const needed of this.#edges.get(key) ?? []) if (this.#seen.has(needed)) reached.add(needed);
     return { asked, needed: reached.difference(asked) };

@@ -126,7 +126,7 @@ async function putBackClaims(source: RestoreSource, deps: JobDeps, context: JobC
   return refusals.join("; ");
 }
 
-/** Stops what the restore has made, and deletes what was not there before, but for claims. */
+/** Stops the workloads the restore has made, and deletes new objects, except claims. */
 async function clearAway(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
   const { scope } = source;
   await removeWebhooks(deps, context, scope.wholeNamespaces);

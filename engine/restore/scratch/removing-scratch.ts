@@ -32,7 +32,7 @@ const namespaceNotes = "scratch/namespace/";
 
 /**
  * Removes what a scratch restore has made, to the last trace: the namespaces that have its label, the volumes of their claims,
- * with their data, and what is left of the objects of their snapshots; the snapshots stay. Custom resources lose their finalizers
+ * with their data, and the remaining objects of their snapshots; the snapshots stay. Custom resources lose their finalizers
  * first, as what their controllers would tear down may be production's. May run again. FAILED_PRECONDITION names what does not go;
  * snapshot objects that the cluster does not let be deleted keep nothing else.
  */

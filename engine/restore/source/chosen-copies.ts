@@ -18,7 +18,7 @@ export function chosenCopies({ notes }: Pick<JobContext, "notes">): ChosenCopies
   );
 }
 
-/** Notes it anew: what was noted before does not count any more. */
+/** Notes the choice, in place of an earlier one. */
 export function chooseCopies({ notes }: Pick<JobContext, "notes">, copies: ChosenCopies): void {
   notes.clear(copyNotes);
   notes.setAll([...copies].map(([key, copy]) => [`${copyNotes}${key}/`, copy] as const));

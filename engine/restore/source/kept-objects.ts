@@ -5,7 +5,7 @@ import { RawObject } from "../../kubernetes/raw-object.ts";
 const maxBytes = 8 * 1_024 * 1_024;
 
 /**
- * Archived objects that differ from what is there, as PRE_VALIDATION has read them, so that RESTORING_OBJECTS need not look for
+ * Archived objects that differ from the live ones, as PRE_VALIDATION has read them, so that RESTORING_OBJECTS need not look for
  * them in the archive again. Of a part with too much of it none is kept.
  */
 export class KeptObjects {
@@ -19,7 +19,7 @@ export class KeptObjects {
     this.#parts.set(sha256, kept);
     const key = keyOf(namespace, name);
     if (!kept.has(key)) this.#bytes += bytes.length;
-    kept.set(key, new RawObject(Buffer.from(bytes))); // which are a view of what was read
+    kept.set(key, new RawObject(Buffer.from(bytes))); // which are a view of the part
     if (this.#bytes <= maxBytes) return;
     for (const [, one] of kept) this.#bytes -= one.bytes.length;
     this.#parts.set(sha256, "too much");

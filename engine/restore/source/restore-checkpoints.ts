@@ -13,8 +13,8 @@ const stages = ["untouched", "touched", "stored", "deleting", "restored"] as con
 /**
  * `untouched` when PRE_VALIDATION has ended; `touched` before the first thing in the namespaces is changed; `stored` when
  * custom resources are in their storage version, and what converts them may be stopped; `deleting` before the first object
- * is deleted: until then there is nothing to clear away before all is put back; `restored` when all is: then what was
- * replaced goes, and nothing is undone any more.
+ * is deleted: until then there is nothing to clear away before all is put back; `restored` when all is: then the
+ * replaced volumes and objects go, and nothing is undone any more.
  */
 export type Stage = (typeof stages)[number];
 
@@ -32,7 +32,7 @@ export function reach(context: WithPhase, stage: Stage): void {
 
 /**
  * Whether a restore has come so far. Only in PRE_VALIDATION it may have noted nothing; after that, to take it for untouched
- * would be to throw away what was there before: MissingCheckpointError.
+ * would be to throw away the former control plane: MissingCheckpointError.
  */
 export function hasReached(context: WithPhase, stage: Stage): boolean {
   const isFirst = context.phase === "PRE_VALIDATION";

@@ -67,7 +67,7 @@ export class Scope {
     return new Scope(new Map(selected.map((saved) => [saved, mapping[saved] ?? saved])), { ...parts, storageClassMap });
   }
 
-  /** Whether its objects are copies, beside what is there. */
+  /** Whether its objects are copies, beside the live ones. */
   get isOfCopies(): boolean {
     return this.#parts.copies !== undefined;
   }
@@ -121,7 +121,7 @@ export class Scope {
     return Object.values(this.#parts.storageClassMap ?? {}).includes(name);
   }
 
-  /** The storage class of what was in a saved one. */
+  /** The storage class that replaces a saved one. */
   classFor(saved: string): string {
     const { storageClassMap = {} } = this.#parts;
     return Object.hasOwn(storageClassMap, saved) ? (storageClassMap[saved] ?? saved) : saved;

@@ -101,7 +101,7 @@ const waitedFor = [...scaledWorkloads, daemonSets];
 const missing = "does not exist, and was not started: create it by hand";
 
 /**
- * Gives workloads their replica counts, and pauses what was paused. Returns the names of those that were not started, daemon
+ * Gives workloads their replica counts, and pauses those that were paused. Returns the names of those that were not started, daemon
  * sets among them, and why.
  */
 async function scaleUp(
@@ -150,7 +150,7 @@ async function scaleUp(
   return unstarted;
 }
 
-/** Starts what was saved in a roll-out by its older revision first; adds what was refused to what was not started. */
+/** Starts workloads saved in a roll-out with their older revision first; adds the refused ones to those not started. */
 async function replay(
   restore: NamespacedRestore,
   selects: Selects,

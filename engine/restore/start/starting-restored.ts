@@ -6,7 +6,7 @@ import type { RestoreSource } from "../source/restore-source.ts";
 import { startApps } from "./starting-apps.ts";
 
 /**
- * STARTING_APPS: starts what was restored, gives claims that no pod uses their volumes, and reports what has gone meanwhile.
+ * STARTING_APPS: starts the restored workloads, gives claims that no pod uses their volumes, and reports objects that have gone meanwhile.
  * Errors as for `startApps`. May run again.
  */
 export async function startRestored(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {

@@ -23,7 +23,7 @@ const longestPauseMs = 2_000;
  * there. All changed objects are in the safety archive, replica counts too, so it may run again at any point, and where all is
  * still it only looks.
  *
- * FAILED_PRECONDITION after `podsStopTimeout` names what is started again and by whom, or else the pods that stay.
+ * FAILED_PRECONDITION after `podsStopTimeout` names the workloads that are started again and by whom, or else the pods that stay.
  */
 export async function stopApps({ cluster, limits }: JobDeps, context: JobContext, scope: Scope): Promise<void> {
   const { signal } = context;

@@ -27,7 +27,7 @@ export class Findings {
   tried = 0;
   /** As they were saved: left alone. */
   same = 0;
-  /** Could not be made, or not be changed to what was saved, with the API server's words. */
+  /** Could not be made, or not be changed to the saved object, with the API server's words. */
   readonly refused: string[] = [];
   /** Are there, and would be gone, or down, as they could not be made, or started, again. */
   readonly lost: string[] = [];
@@ -40,7 +40,7 @@ export class Findings {
   /** Not known, as a webhook knows no dry runs. */
   readonly inconclusive: string[] = [];
 
-  /** Takes down a refusal by its weight; `isLost` says that it would take away what is there. */
+  /** Takes down a refusal by its weight; `isLost` says that it would take away a live object. */
   note({ refusals }: Pick<Trial, "refusals">, what: What, refusal: KubernetesError, isLost = false): void {
     const { namespace = "" } = what.object.metadata;
     const weight = refusals.weigh(refusal, namespace);

@@ -22,7 +22,7 @@ import type { Trial } from "./trial.ts";
 import { wantedObject } from "../../kinds/wanted-object.ts";
 import { isVolume } from "../../kinds/core/persistent-volume.ts";
 
-/** Whether objects of a kind are made otherwise than by creating what was saved. */
+/** Whether objects of a kind are made otherwise than by creating the saved object. */
 function isMadeOtherwise(type: ResourceType): boolean {
   const { wave } = rulesOf(type);
   return wave === "calls" || wave === "policies" || wave === "snapshots" || isVolume(type);

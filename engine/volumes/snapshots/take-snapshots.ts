@@ -38,7 +38,7 @@ export async function awaitSnapshots(context: JobContext, request: SaveRequest):
   await waitUntil(context, request, request.claims, isReady);
 }
 
-/** Deletes what an earlier run has begun to take. FAILED_PRECONDITION names what is not gone in time. */
+/** Deletes the snapshots an earlier run has begun to take. FAILED_PRECONDITION names those that are not gone in time. */
 export async function discardBegun({ job, signal }: JobContext, request: SaveRequest): Promise<void> {
   const { cluster, claims, inFlight } = request;
   const timeoutMs = Math.max(request.timeoutMs, shortestDiscardLimitMs);
