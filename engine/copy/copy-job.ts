@@ -5,7 +5,7 @@ import { DrsError } from "../errors.ts";
 import type { JobContext, JobDefinition } from "../jobs/phase.ts";
 import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { Message } from "../model.ts";
-import { uncopiedNote } from "../store/copy-store.ts";
+import { foundNote, uncopiedNote } from "../store/copy-store.ts";
 import { type CopyDeps, moverPlace, timesOf } from "./copy-deps.ts";
 import { type CopyRun, copyVolume } from "./copy-volume.ts";
 import { KnownCopies } from "./known-copies.ts";
@@ -42,6 +42,10 @@ async function copyVolumes(deps: CopyDeps, context: JobContext): Promise<void> {
   const folder = backupFolder(uuidOf(job.backupCrn));
   const archive = await archives.open(folder, signal);
   const known = await KnownCopies.open(archives, folder, config.repository, context);
+  if (known.wereElsewhere && notes.get(foundNote) === true) {
+    info("the backup was found in storage, and its copies are said to be in another repository: they stay as they are");
+    return;
+  }
   const live = (config.readsLive ? await claimsWithoutSnapshot(archive, signal) : []).filter((it) => !known.has(it));
   const isLate = Date.now() - Date.parse(archive.manifest.finishedTime) > liveForMs;
   for (const { namespace, claim } of isLate ? live : [])

@@ -3,7 +3,7 @@ import type { Intake } from "../jobs/intake.ts";
 import { logJob } from "../jobs/job-context.ts";
 import type { JobContextDeps } from "../jobs/job-context.ts";
 import type { JobState } from "../model.ts";
-import { earlierMessagesNote, uncopiedNote } from "../store/copy-store.ts";
+import { earlierMessagesNote, foundNote, uncopiedNote } from "../store/copy-store.ts";
 import type { JobRecord } from "../store/job-record.ts";
 import { leftoverNotes } from "./leftovers.ts";
 
@@ -41,12 +41,15 @@ export class CopyPlanner {
 
   /** To be called in the transaction that records a backup found in storage: of its copies only the archive knows, and the copy by that. */
   afterFound(job: JobRecord, volumes: readonly SavedVolume[]): void {
-    if (job.state !== "FAILED" && volumes.length > 0) this.#recordFirst(job);
+    if (job.state === "FAILED" || volumes.length === 0) return;
+    const copy = this.#recordFirst(job);
+    this.#deps.store.notes.setAll(copy.seq, [[foundNote, true]]);
   }
 
-  #recordFirst(backup: JobRecord): void {
+  #recordFirst(backup: JobRecord): JobRecord {
     const copy = this.#record(backup);
     logJob(this.#deps, backup, "info", `its volumes' data is copied to the repository by ${copy.crn}`);
+    return copy;
   }
 
   /** Records again the copies that are to be retried. */
@@ -69,8 +72,10 @@ export class CopyPlanner {
   /** What a copy leaves to the one after it: what it has not copied and what it says of that, which hold until then, and what it has not removed. */
   *#kept({ seq }: JobRecord): Generator<readonly [key: string, value: unknown]> {
     const { notes, messages } = this.#deps.store;
-    const uncopied = notes.get<number>(seq, uncopiedNote);
-    if (uncopied !== undefined) yield [uncopiedNote, uncopied];
+    for (const key of [uncopiedNote, foundNote]) {
+      const value = notes.get<unknown>(seq, key);
+      if (value !== undefined) yield [key, value];
+    }
     yield [earlierMessagesNote, messages.list(seq)];
     for (const prefix of leftoverNotes) yield* notes.entries<unknown>(seq, prefix);
   }

@@ -5,6 +5,9 @@ import type { JobRecord, JobRow } from "./job-record.ts";
 /** The key of a copy's note: how many volumes of its backup are not copied. */
 export const uncopiedNote = "uncopied";
 
+/** The key of a copy's note: its backup was found in storage. Its copies may have been moved along, to a repository with another URL. */
+export const foundNote = "found";
+
 /** The key of a copy's note: the messages of the copy that it repeats. */
 export const earlierMessagesNote = "messages";
 

@@ -176,6 +176,21 @@ test("a restore does not wait for a copy, which goes on after it", async () => {
   expect(restic.snapshots).toHaveLength(3);
 });
 
+test("the copies of a backup that an empty database has found stay as they are where the repository has another URL by now", async () => {
+  const restic = new SimulatedRestic();
+  const scene = await copyingScene(restic);
+  const backup = await scene.backup();
+  await ends(scene, copyOf(scene, backup.crn));
+  await scene.restart({ forgetful: true, copies: { ...copies, repository: "s3:https://moved.example/bucket" } });
+  const crn = copyOf(scene, backup.crn);
+  await ends(scene, crn);
+  expect(scene.engine.getLogs(crn)).toContain("they stay as they are");
+  const archives = await scene.openArchives();
+  const noted = await archives.copies(`backups/${uuidOf(backup.crn)}`, new AbortController().signal);
+  expect([noted?.repository, noted?.volumes.length]).toEqual([copies.repository, 3]);
+  expect(restic.snapshots).toHaveLength(3);
+});
+
 test("a copy that is cancelled while the driver makes a volume for it leaves none, though the class retains them", async () => {
   const scene = await copyingScene(new SimulatedRestic());
   scene.simulator.volumes.slowDown(1_500);

@@ -125,7 +125,7 @@ async function allFaultsOf(write: string): Promise<readonly object[]> {
   const cells = Object.entries(answers).filter(([name]) => all || few.test(name));
   const asked = [
     ...cells.map(([name, answer]) => [name, answer, "once"] as const),
-    ...cells.map(([name, answer]) => [name, answer, "always"] as const),
+    ...cells.filter(([name]) => all || /policy/.test(name)).map(([name, answer]) => [name, answer, "always"] as const),
     ...(all ? [] : [["500", answers["500"]!, "always"] as const]),
   ];
   for (const [name, answer, often] of asked) {
