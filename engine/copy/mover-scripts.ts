@@ -14,16 +14,25 @@ export const devicePath = "/dev/drs-volume";
 /** Where a mover restores to: a volume is mounted in it at the path that it was copied from, so that its own folder is restored, too. */
 export const restoredFolder = "/restored";
 
-/** Takes the first password that opens the repository; `code` is what restic says of the last one that was tried. */
-const open = `
+/** Takes the first password that opens the repository for this command; `code` is what restic says of the last one that was tried. */
+function openFor(command: string): string {
+  return `
 for RESTIC_PASSWORD_FILE in ${keysFolder}/*; do
   export RESTIC_PASSWORD_FILE
   code=0
-  restic cat config --no-lock --json >/dev/null || code=$?
+  restic ${command} --json >/dev/null || code=$?
   [ "$code" = 12 ] || break
 done
 `;
+}
+const open = openFor("cat config --no-lock");
 const orFail = `[ "$code" = 0 ] || exit "$code"\n`;
+
+/**
+ * Removes locks of movers that died: those without a sign of life for 30 minutes, which restic itself leaves alone otherwise, and
+ * waits for in vain. One that may not be deleted (1) is no reason to stop: most keep nothing from copying and restoring.
+ */
+const openUnlocked = `${openFor("unlock")}[ "$code" = 1 ] || ${orFail}`;
 
 /** Makes the repository where there is none, and adds the current password where only an older one opens it. */
 export const prepareScript = `${open}
@@ -42,10 +51,10 @@ ${orFail}
 const retryLock = "--retry-lock 20m";
 
 /** `restic backup` with the arguments. */
-export const backupFilesScript = `${open}${orFail}exec restic backup --json ${retryLock} "$@"\n`;
+export const backupFilesScript = `${openUnlocked}exec restic backup --json ${retryLock} "$@"\n`;
 
 /** The same of all bytes of a block volume. */
-export const backupDeviceScript = `${open}${orFail}exec restic backup --json ${retryLock} --stdin "$@" <${devicePath}\n`;
+export const backupDeviceScript = `${openUnlocked}exec restic backup --json ${retryLock} --stdin "$@" <${devicePath}\n`;
 
 /**
  * Tells every few seconds how much its parent has read, until that is gone: restic says nothing while it verifies or dumps, and is
@@ -57,7 +66,7 @@ while sleep 5 && [ -r "/proc/$PPID/io" ]; do
 done' 2>/dev/null &`;
 
 /** `restic restore` of the snapshot that is the argument, and a look at all that was written. */
-export const restoreFilesScript = `${open}${orFail}${tellReads}
+export const restoreFilesScript = `${openUnlocked}${tellReads}
 exec restic restore --json ${retryLock} --target ${restoredFolder} --sparse --verify "$1"\n`;
 
 /**
@@ -76,7 +85,7 @@ while kill -0 "$child" 2>/dev/null; do code=0; wait "$child" || code=$?; done
 }
 
 /** Writes a file of a snapshot to a block volume. */
-export const restoreDeviceScript = `${open}${orFail}
+export const restoreDeviceScript = `${openUnlocked}
 ${supervised(`restic dump ${retryLock} "$1" "$2" >${devicePath}`)}
 [ "$code" = 0 ] || exit "$code"
 exec sync

@@ -23,7 +23,7 @@ echo "$* with $(cat "$RESTIC_PASSWORD_FILE")" >>"$CALLS"
 case $1 in
   restore|dump) until [ "$(sort -u "$CALLS.told" | grep -c bytes_read)" -ge 2 ]; do :; done ;;
 esac
-[ "$1 $2" = "cat config" ] || exit 0
+case "$1 $2" in "cat config"|"unlock --json") ;; *) exit 0 ;; esac
 [ -n "$OPENS" ] || { echo '{"code":10}' >&2; exit 10; }
 [ "$(cat "$RESTIC_PASSWORD_FILE")" = "$OPENS" ] || { echo '{"code":12}' >&2; exit 12; }
 `;
@@ -76,6 +76,17 @@ test("a mover ends with restic's own exit code and words when no key opens the r
   const { code, stderr, seen } = await run(backupFilesScript, { opens: "another's" });
   expect([code, stderr]).toEqual([12, '{"code":12}\n'.repeat(2)]);
   expect(seen).toHaveLength(2);
+});
+
+test("a mover removes locks of dead ones before it works, also where it may not delete them", async () => {
+  const { seen } = await run(backupFilesScript, { opens: "new", args: ["/volumes/cdp/a"] });
+  expect(seen.map((line) => line.split(" ")[0])).toEqual(["unlock", "backup"]);
+  const refused = `#!/bin/sh
+echo "$1 with it" >>"$CALLS"
+[ "$1" != unlock ] || exit 1
+`;
+  const { code, seen: all } = await run(backupFilesScript, { restic: refused });
+  expect([code, all]).toEqual([0, ["unlock with it", "backup with it"]]);
 });
 
 test("a mover hands its arguments to restic as they are", async () => {
