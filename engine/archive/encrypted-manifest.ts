@@ -24,7 +24,7 @@ export async function encryptManifest(
 /** The decrypted manifest; nothing else of the envelope is trusted. Errors as `decryptFile`. */
 export async function decryptManifest(envelope: object, file: string, keys: KeyRing | undefined): Promise<Buffer> {
   const { sealed } = envelope as { readonly sealed?: unknown };
-  if (typeof sealed !== "string") throw damage(file, "what is sealed is not in it");
+  if (typeof sealed !== "string") throw damage(file, "the encrypted content is missing");
   const compressed = await Array.fromAsync(decryptFile(once(Buffer.from(sealed, "base64")), file, keys));
   return zstdDecompressSync(Buffer.concat(compressed), { maxOutputLength: maxManifestLength });
 }

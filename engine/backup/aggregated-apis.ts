@@ -22,7 +22,7 @@ export function reportOwn(discovery: Discovery, namespaces: readonly string[], {
   for (const apiVersion of new Set(discovery.resources.filter(isSavedResource).map((kind) => kind.apiVersion))) {
     const own = ownServer(discovery, namespaces, apiVersion);
     if (own !== undefined)
-      info(`objects of ${apiVersion} are not saved one by one: what service ${own} keeps of them is in its own data`);
+      info(`objects of ${apiVersion} are not saved one by one: service ${own} keeps them in its own data`);
   }
 }
 

@@ -39,7 +39,9 @@ export function lookForBelongings(
       info(`not saved, as they are in other namespaces: role bindings for accounts of these, ${listed(bindings)}`);
     const { objects, unread, missing } = await found;
     if (unread.length > 0)
-      info(`not looked for what Helm releases have installed: the account may not get and list ${unread.join(", ")}`);
+      info(
+        `objects installed by Helm releases were not looked for: the account may not get and list ${unread.join(", ")}`,
+      );
     if (missing.length > 0)
       warn("DRS-B017", "", `--further-objects names objects that do not exist: ${listed(missing)}`);
     for (const { type, name } of objects) yield { type, object: { metadata: { name } } };

@@ -52,7 +52,7 @@ async function copyVolumes(deps: CopyDeps, context: JobContext): Promise<void> {
     warn(
       "DRS-V014",
       namespace,
-      `the data of claim ${claim} was not copied within a day after the backup, and what its volume holds by now is of another time`,
+      `the data of claim ${claim} was not copied within a day after the backup, and its volume holds data of another time by now`,
     );
   const volumes = [...archive.manifest.volumes.filter((volume) => !known.has(volume)), ...(isLate ? [] : live)];
   notes.set(uncopiedNote, volumes.length);

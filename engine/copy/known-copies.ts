@@ -16,7 +16,7 @@ export async function usableCopies(
     return await archives.copies(folder, signal);
   } catch (error) {
     if (!(error instanceof DamageError)) throw error;
-    info(`${error.message.split(";", 1)[0]}: what it says of copies does not count`);
+    info(`${error.message.split(";", 1)[0]}: its entries are ignored`);
     return undefined;
   }
 }

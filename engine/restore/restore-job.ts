@@ -134,7 +134,7 @@ export function restoreJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
         const volumes = retainedVolumes(context).map(({ persistentVolume }) => persistentVolume);
         const left =
           volumes.length > 0
-            ? `some of what was replaced could not be removed: volumes ${volumes.join(", ")}`
+            ? `some replaced volumes could not be removed: ${volumes.join(", ")}`
             : "the clean-up failed";
         context.error(volumes.length > 0 ? "DRS-R007" : "DRS-R008", "", `everything was restored, but ${left}`);
         await letOthersJudge(await provenSource(deps, context, plan), deps, context);

@@ -208,9 +208,7 @@ function addMainOptions(program: Command): Command {
 
     .optionsGroup("Restores:")
     .addOption(
-      setting("--go-back <choice>", "whether a restore that fails puts back what was there before")
-        .choices(["on", "off"])
-        .default("on"),
+      setting("--go-back <choice>", "whether a failed restore is rolled back").choices(["on", "off"]).default("on"),
     )
     .addOption(
       setting(

@@ -31,7 +31,7 @@ export async function removeRecreated(
     throw new DrsError(
       "FAILED_PRECONDITION",
       `claims have been created by others during this restore for ${limits.podsStopTimeout / 1000} s: ${names}; ` +
-        "pause what does that until the restore is over, and restore again",
+        "pause whatever does that until the restore is over, and restore again",
       { id: "DRS-R049" },
     );
   context.info(`created by others during this restore, and deleted: ${names}`, "DRS-R049");

@@ -153,7 +153,7 @@ async function fillNow(deps: JobDeps, context: JobContext, wishes: readonly Wish
   if (fromCopies.length > 0)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `what was filled from copies is gone: claims ${fromCopies.join(", ")}; restore again`,
+      `volumes filled from copies are gone: claims ${fromCopies.join(", ")}; restore again`,
       { id: "DRS-V011" },
     );
   const wanted = wishes.map(({ volume, archived, claim }) => {

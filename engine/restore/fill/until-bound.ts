@@ -65,7 +65,7 @@ async function inTime(deps: JobDeps, context: JobContext, fillers: readonly Plan
     const one = waiting.get(name);
     if (!one) return;
     seen.set(name, claim);
-    if (gone) abandon(name, one, "someone deleted what was being filled for it");
+    if (gone) abandon(name, one, "someone deleted the claim that was being filled for it");
     else if (isBound(claim)) {
       waiting.delete(name);
       noteBound(context, one.filler);

@@ -128,7 +128,7 @@ export class SelectedObjects {
     if (missing.length === 0) return keys;
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `the backup does not contain ${listed(missing)}: select what it contains, by kind (Deployment, or deployments.apps), namespace and name`,
+      `the backup does not contain ${listed(missing)}: select objects it contains, by kind (Deployment, or deployments.apps), namespace and name`,
       { id: "DRS-R031" },
     );
   }

@@ -40,7 +40,7 @@ export async function rollBack(deps: JobDeps, context: JobContext): Promise<bool
   if (before !== undefined) return before.isAsBefore;
   // There is nothing else to go back to.
   const all = { ...deps, restore: { ...deps.restore, maxRefusedObjects: Number.POSITIVE_INFINITY } };
-  context.info("rolling back to what was there before this restore");
+  context.info("rolling back to the state before this restore");
   const back = rollbackContext(context);
   const source = await safetySource(deps, back);
   if (putBack.find(context) === undefined) putBack.write(context, await putAllBack(source, all, back));
@@ -69,7 +69,7 @@ export async function rollBack(deps: JobDeps, context: JobContext): Promise<bool
     context.error(
       "DRS-R002",
       "",
-      `the restore failed and was rolled back: the control plane is as before, except for what its warnings name${but}. ${lies}`,
+      `the restore failed and was rolled back: the control plane is as before, except for the objects its warnings name${but}. ${lies}`,
     );
   else
     context.error("DRS-R004", "", `the restore failed, and its rollback did not bring everything back${but}. ${lies}`);

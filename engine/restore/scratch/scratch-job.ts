@@ -76,7 +76,7 @@ export function scratchJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
       context.error(
         "DRS-R028",
         "",
-        `the scratch restore failed, and what it had created in ${targets.join(", ")} was removed`,
+        `the scratch restore failed, and its objects in ${targets.join(", ")} were removed`,
       );
     },
     needsRollback,

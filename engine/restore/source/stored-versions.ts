@@ -35,7 +35,7 @@ export async function toStorageVersions(
         await cluster.patch(kind, namespace, metadata.name, {}, signal);
         count++;
       });
-    info(`${count} ${resourceName(kind)} are in their storage version: what converts them is about to be stopped`);
+    info(`${count} ${resourceName(kind)} are in their storage version: their converter is about to be stopped`);
   }
 }
 

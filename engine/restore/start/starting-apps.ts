@@ -79,7 +79,7 @@ export async function startApps(
   const isWhole = await noteGone(restore);
   const reported = await restoreRefused(restore);
   const unstarted =
-    refused.size === 0 ? refused : await start("what was refused before", (...it) => refused.has(nameOf(...it)));
+    refused.size === 0 ? refused : await start("objects refused before", (...it) => refused.has(nameOf(...it)));
   for (const [what, text] of unstarted)
     if (!reported.has(what))
       reportAbandoned(context, source, { code: text === missing ? "DRS-R063" : "DRS-R003", what, text });

@@ -77,7 +77,7 @@ export async function stop(
     if (!hasStatus(error, 409))
       throw new DrsError(
         "FAILED_PRECONDITION",
-        `${type.kind} ${namespace}/${name} cannot be stopped: ${refusalOf(error)}; change what refuses that, and restore again`,
+        `${type.kind} ${namespace}/${name} cannot be stopped: ${refusalOf(error)}; allow that, and restore again`,
         { id: "DRS-R039", cause: error },
       );
   }

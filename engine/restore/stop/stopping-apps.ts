@@ -106,7 +106,7 @@ function startedAgain(names: readonly string[], timeoutMs: number): DrsError {
   return new DrsError(
     "FAILED_PRECONDITION",
     `workloads that were stopped have been started again for ${timeoutMs / 1000} s: ${listed(names)}; ` +
-      "pause what does that until the restore is over, and restore again",
+      "pause whatever does that until the restore is over, and restore again",
     { id: "DRS-R038" },
   );
 }

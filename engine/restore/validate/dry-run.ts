@@ -50,7 +50,8 @@ export async function dryRun(
     findings,
   };
   for (const name of source.targetNamespaces)
-    if (!trial.namespaces.has(name)) findings.inconclusive.push(`what is in namespace ${name}, which does not exist`);
+    if (!trial.namespaces.has(name))
+      findings.inconclusive.push(`the objects of namespace ${name}, which does not exist`);
   for (const name of definitions.coming) findings.inconclusive.push(`${name}, whose definition comes with the backup`);
   const rights = new RightsToGrant();
   await tryObjects(trial, ({ type, archived, deed }, refusal) => {
@@ -79,7 +80,7 @@ function report(findings: Findings, maxRefused: number, { info }: JobContext): v
     throw new DrsError(
       "FAILED_PRECONDITION",
       `existing objects would be lost, because the cluster would not let them be created or started again: ${listed(lost, "; ")}; ` +
-        "change what refuses it, and restore again",
+        "allow it, and restore again",
       { id: "DRS-R019" },
     );
   if (refused.length > maxRefused)
@@ -91,7 +92,7 @@ function report(findings: Findings, maxRefused: number, { info }: JobContext): v
   if (inconclusive.length > 0) info(`could not be tried: ${listed(inconclusive, "; ")}`);
   if (oneWay.length > 0)
     info(
-      `if the restore fails, the cluster would not take back what it changes or deletes: ${listed(oneWay, "; ")}; the safety archive keeps it`,
+      `if the restore fails, the cluster would not take back objects it changes or deletes: ${listed(oneWay, "; ")}; the safety archive keeps them`,
     );
   if (idle.length > 0) info(`pods that were not up would be refused: ${listed(idle, "; ")}`);
   if (refused.length > 0)

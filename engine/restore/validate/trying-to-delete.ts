@@ -36,8 +36,7 @@ export async function tryToDelete(trial: Trial): Promise<void> {
           if (!refusal) return reportWayBack(trial, type, namespace, name);
           const text = `${nameOf(namespace, type, name)} is not in the backup and cannot be deleted: ${refusal.message}`;
           const weight = refusals.weigh(refusal, namespace);
-          if (weight === "held")
-            findings.unstoppable.set(`${text}; change what refuses that, and restore again`, "DRS-R018");
+          if (weight === "held") findings.unstoppable.set(`${text}; allow that, and restore again`, "DRS-R018");
           if (weight === "inconclusive") findings.inconclusive.push(text);
           return undefined;
         },

@@ -85,7 +85,7 @@ spec: { type: ExternalName, externalName: localhost, ports: [{ port: ${server.po
     const { crn } = await plane.backUp();
     const log = await plane.log({ crn });
     expect(log).toContain(
-      `objects of adapter.example.com/v1beta1 are not saved one by one: what service ${namespace}/outside keeps`,
+      `objects of adapter.example.com/v1beta1 are not saved one by one: service ${namespace}/outside keeps them`,
     );
     expect(log).not.toContain("things");
     await plane.restore();

@@ -192,9 +192,7 @@ test("a webhook elsewhere that lets one workload neither be started nor be stopp
   refuse = ({ name, operation }) => (name === "app" && operation === "UPDATE" ? policy : undefined);
   const restore = await plane.restore({ state: "FAILED" });
   expect(restore.errors).toEqual([
-    expect.stringMatching(
-      `^Deployment ${namespace}/app cannot be stopped: PATCH .*${policy}; change what refuses that`,
-    ),
+    expect.stringMatching(`^Deployment ${namespace}/app cannot be stopped: PATCH .*${policy}; allow that`),
   ]);
   expect(await plane.log(restore)).toContain("nothing in the namespaces was touched");
   expect((await plane.get("v1/configmaps", "accepted")).metadata.uid).toBe(metadata.uid);

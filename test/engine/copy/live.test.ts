@@ -180,7 +180,7 @@ test("live data of another day than the backup's is not copied for it", async ()
   });
   await ends(scene, crn);
   expect(texts(scene.engine.describeBackup(backup.crn).warnings)).toContain(
-    "cdp: the data of claim shared was not copied within a day after the backup, and what its volume holds by now is of another time",
+    "cdp: the data of claim shared was not copied within a day after the backup, and its volume holds data of another time by now",
   );
   expect(await leftovers(scene)).toEqual([]);
 });

@@ -61,7 +61,7 @@ test("a namespace that a failed restore has made stays, empty, with a warning", 
   const { state, warnings, errors } = await scene.restore(backup.crn);
   expect(state).toBe("FAILED");
   expect(texts(errors).at(-1)).toContain(
-    "the restore failed and was rolled back: the control plane is as before, except for what its warnings name",
+    "the restore failed and was rolled back: the control plane is as before, except for the objects its warnings name",
   );
   expect(texts(warnings)).toContain(
     "rolling back: Namespace vault-system was created by the restore and stays: nothing that the restore created is left in it",

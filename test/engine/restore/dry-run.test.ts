@@ -85,7 +85,7 @@ test("nothing is touched where a pod of what runs would be refused, and the work
   );
   expect(errors).toEqual([
     expect.stringMatching(
-      /^existing objects would be lost, .*: Deployment cdp\/cdp-api: POST .*violates PodSecurity "restricted:latest": host namespaces; change what refuses it/,
+      /^existing objects would be lost, .*: Deployment cdp\/cdp-api: POST .*violates PodSecurity "restricted:latest": host namespaces; allow it/,
     ),
   ]);
   await expectUntouched(scene, before, log);
@@ -101,12 +101,7 @@ test("nothing is touched where what runs may not be stopped, deleted and recreat
   const before = await scene.versions();
   const deployment = `${apps}/deployments/cdp-api`;
   for (const [method, path, part, words] of [
-    [
-      "PATCH",
-      deployment,
-      '"replicas":0',
-      /^Deployment cdp\/cdp-api cannot be stopped: PATCH .*not here; change what refuses that/,
-    ],
+    ["PATCH", deployment, '"replicas":0', /^Deployment cdp\/cdp-api cannot be stopped: PATCH .*not here; allow that/],
     [
       "PATCH",
       deployment,
@@ -143,7 +138,7 @@ test("what a restore changes or deletes and could not put back as it is now is r
   );
   expect(errors).toEqual([]);
   const told =
-    /if the restore fails, the cluster would not take back what it changes or deletes: (.*); the safety archive/;
+    /if the restore fails, the cluster would not take back objects it changes or deletes: (.*); the safety archive/;
   const [, names = ""] = told.exec(log) ?? [];
   expect(names).toContain(`Secret cdp/${changed}: PUT`);
   expect(names).toContain("ConfigMap cdp/newer: POST");

@@ -148,7 +148,7 @@ test("a claim that was being deleted is there with its data though the restore f
     `cdp: rolling back: claim later has its volume ${volume} again; it was being deleted and no longer is: delete it again if you want that`,
   );
   expect(texts(restore.errors).at(-1)).toMatch(
-    /^the restore failed and was rolled back: the control plane is as before, except for what its warnings name\. .* under safety\//,
+    /^the restore failed and was rolled back: the control plane is as before, except for the objects its warnings name\. .* under safety\//,
   );
   expect(scene.archives("safety")).toHaveLength(1);
   expect(await volumeNameOf(scene, "later")).toBe(volume);

@@ -118,7 +118,7 @@ test("what may not be stopped fails the restore before anything is deleted, and 
   });
   const restore = await scene.restore(backup.crn);
   expect(texts(restore.errors)).toEqual([
-    expect.stringMatching(`^Deployment cdp/cdp-api cannot be stopped: PATCH .*${policy}; change what refuses that`),
+    expect.stringMatching(`^Deployment cdp/cdp-api cannot be stopped: PATCH .*${policy}; allow that`),
     rolledBack,
   ]);
   expect(scene.engine.getLogs(restore.crn)).not.toContain("DELETING_OBJECTS phase started");

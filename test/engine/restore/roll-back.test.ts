@@ -44,7 +44,7 @@ test("a restore whose applications do not start rolls back to objects, replica c
     "the restore failed and was rolled back: the control plane is as before",
   ]);
   expect(scene.engine.getLogs(crn)).toContain("STARTING_APPS waiting for Deployment cdp-environments");
-  const [, log = ""] = scene.engine.getLogs(crn).split("rolling back to what was there before this restore\n");
+  const [, log = ""] = scene.engine.getLogs(crn).split("rolling back to the state before this restore\n");
   const steps = log.split("\n").filter((line) => / INFO +STARTING_APPS /.test(line));
   expect(steps.length).toBeGreaterThan(5);
   for (const step of steps) expect(step).toContain("STARTING_APPS rolling back: ");
@@ -241,7 +241,7 @@ test("one replaced volume that is refused its own policy keeps no other one, and
   const { state, errors } = await scene.restore(backup.crn);
   expect(state).toBe("FAILED");
   expect(texts(errors).at(-1)).toBe(
-    `everything was restored, but some of what was replaced could not be removed: volumes ${refused}`,
+    `everything was restored, but some replaced volumes could not be removed: ${refused}`,
   );
   await scene.simulator.settled();
   const left = await scene.names("/api/v1/persistentvolumes");

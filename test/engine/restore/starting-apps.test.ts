@@ -80,7 +80,7 @@ test("a daemon set that is refused until the others run is waited for after them
   await scene.lose(daemonSets);
   const restore = await refusing(scene, crn, (log) => log.includes("the applications: "), daemonSets);
   expect(texts(restore.errors)).toEqual([]);
-  expect(scene.engine.getLogs(restore.crn)).toContain("what was refused before: 1 workloads and claims are ready");
+  expect(scene.engine.getLogs(restore.crn)).toContain("objects refused before: 1 workloads and claims are ready");
 });
 
 test("a daemon set of the vault's namespace does not keep the vault waiting", async () => {

@@ -173,7 +173,7 @@ test("what the backup does not contain is named, before anything is touched", as
   await expect(refused(objects("Deployment/"))).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
   const { errors } = await scene.restore(backup.crn, objects("Deployment/gone", "Gadget/one"));
   expect(texts(errors)[0]).toBe(
-    "the backup does not contain Deployment cdp/gone, Gadget cdp/one (nor any other Gadget): select what it contains, by kind (Deployment, or deployments.apps), namespace and name",
+    "the backup does not contain Deployment cdp/gone, Gadget cdp/one (nor any other Gadget): select objects it contains, by kind (Deployment, or deployments.apps), namespace and name",
   );
   expect(await touched(scene, before)).toEqual([]);
 });

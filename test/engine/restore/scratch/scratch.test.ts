@@ -88,9 +88,7 @@ test("a scratch restore that fails leaves no trace", async () => {
   );
   const { state, errors } = await scene.restore(backup.crn, scratch);
   expect(state).toBe("FAILED");
-  expect(texts(errors).at(-1)).toBe(
-    "the scratch restore failed, and what it had created in drill, drill-vault was removed",
-  );
+  expect(texts(errors).at(-1)).toBe("the scratch restore failed, and its objects in drill, drill-vault were removed");
   expect(await touched(scene, before)).toEqual([]);
   expect(await scene.names(contents)).toEqual([]);
 });
