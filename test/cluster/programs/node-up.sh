@@ -17,24 +17,8 @@ dir=$(cd "$1" && pwd)
 node=$dir/node
 [ -f "$dir/port-base" ] || fail "there is no cluster in $dir"
 
-kubectl() { "$bin/kubectl" --kubeconfig "$dir/kubeconfig" --cache-dir "$dir/kubectl" "$@"; }
-start() { # NAME COMMAND...
-  local name=$1
-  shift
-  setsid "$@" >>"$dir/log/$name.log" 2>&1 </dev/null &
-  echo $! >"$dir/pid/$name"
-}
-wait_for() { # NAME COMMAND...: until the command succeeds, while the program NAME lives
-  local name=$1
-  shift
-  for _ in $(seq 300); do
-    "$@" >/dev/null 2>&1 && return
-    kill -0 "$(cat "$dir/pid/$name")" 2>/dev/null || break
-    sleep 0.3
-  done
-  tail -n 15 "$dir/log/$name.log" >&2
-  fail "$name did not get ready; above are its last lines, all are in $dir/log/$name.log"
-}
+# shellcheck source=programs.sh
+. "$here/programs.sh"
 
 "$here/node-down.sh" "$dir"
 if [ -f "$dir/pid/kwok" ]; then
@@ -91,7 +75,7 @@ state = "$node/state"
     bin_dir = "/usr/lib/cni"
     conf_dir = "$node/cni"
 T
-start containerd containerd -c "$node/containerd.toml"
+start containerd -c "$node/containerd.toml"
 wait_for containerd ctr -a "$node/containerd.sock" version
 "$here/node-images.sh" "$bin" "$node"
 
@@ -118,7 +102,7 @@ serializeImagePulls: false
 seccompDefault: true
 Y
 
-start kubelet "$bin/kubelet" --kubeconfig "$dir/kubeconfig" --config "$node/kubelet.yaml" --root-dir "$node/kubelet" \
+start kubelet --kubeconfig "$dir/kubeconfig" --config "$node/kubelet.yaml" --root-dir "$node/kubelet" \
   --hostname-override localhost --node-ip "$address" --cert-dir "$node/kubelet/pki"
 driver=$(kubectl get storageclass -o 'jsonpath={.items[0].provisioner}')
 kubectl apply --server-side -f - >/dev/null <<Y

@@ -40,12 +40,8 @@ echo "$base" >port-base
 etcd=http://127.0.0.1:$base peer=http://127.0.0.1:$((base + 1))
 api=$((base + 2)) manager=$((base + 3)) scheduler=$((base + 4)) node=$((base + 5))
 
-start() { # NAME ARGUMENTS...
-  local name=$1
-  shift
-  setsid "$bin/$name" "$@" >"$dir/log/$name.log" 2>&1 </dev/null &
-  echo $! >"$dir/pid/$name"
-}
+# shellcheck source=programs.sh
+. "$here/programs.sh"
 # A program that ends itself, to be started again by the kubelet.
 keep() { # NAME ARGUMENTS...
   local name=$1
@@ -55,18 +51,6 @@ keep() { # NAME ARGUMENTS...
     keep "$dir/log/$name.log" "$dir/pid/$name" "$bin/$name" "$@" >/dev/null 2>&1 </dev/null &
   echo $! >"$dir/pid/keeper-of-$name" # comes before what it keeps, and so is stopped before it
 }
-wait_for() { # NAME COMMAND...: until the command succeeds, while the program NAME lives
-  local name=$1
-  shift
-  for _ in $(seq 300); do
-    "$@" >/dev/null 2>&1 && return
-    kill -0 "$(cat "$dir/pid/$name")" 2>/dev/null || break
-    sleep 0.2
-  done
-  tail -n 15 "$dir/log/$name.log" >&2
-  fail "$name did not get ready; above are its last lines, all are in $dir/log/$name.log"
-}
-kubectl() { "$bin/kubectl" --kubeconfig "$dir/kubeconfig" --cache-dir "$dir/kubectl" "$@"; }
 
 # Etcd starts while the certificates are made.
 start etcd --data-dir "$dir/etcd" --log-level warn --unsafe-no-fsync --quota-backend-bytes 8589934592 \
