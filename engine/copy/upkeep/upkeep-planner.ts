@@ -59,11 +59,14 @@ export class UpkeepPlanner {
     }
   }
 
-  #isDueAfter({ seq, state, updatedAt }: JobRecord): boolean {
+  /** One that only could not prune is not repeated earlier: checks read much, and the space can wait. */
+  #isDueAfter({ seq, state, createdAt, updatedAt }: JobRecord): boolean {
     const { store, clock } = this.#deps;
     if (state === "NOT_STARTED" || state === "IN_PROGRESS") return false;
     const { everyMs } = this.#config;
-    const isDone = state === "COMPLETED" || store.notes.get(seq, damageNote) !== undefined;
+    const checkedAt = Date.parse(store.notes.get<string>(seq, checkedNote) ?? "");
+    const isChecked = checkedAt >= createdAt.getTime() || store.notes.get(seq, damageNote) !== undefined;
+    const isDone = state === "COMPLETED" || isChecked;
     const isCancelled = store.queue.cancelledBy(seq) !== undefined;
     const waitMs = isDone || isCancelled ? everyMs : Math.min(everyMs, retryAfterMs);
     return updatedAt.getTime() + waitMs <= clock().getTime();

@@ -52,6 +52,7 @@ test.each([
   ["COMPLETED", [], undefined, 24],
   ["FAILED", [], undefined, 1],
   ["FAILED", [[damageNote, { text: "", copies: [] }]], undefined, 24],
+  ["FAILED", [[checkedNote, "2026-12-31T10:00:00Z"]], undefined, 24],
   ["FAILED", [], "alice", 24],
 ] as const)(
   "after an upkeep that ended %s (%j, cancelled by %s) the next one begins in %i h",
