@@ -118,10 +118,10 @@ export interface RestoreConfig {
 
 /** How volumes' data is copied out of the storage system: by restic, in pods ("movers") in the namespace of fillers. */
 export interface CopiesConfig {
-  /** A restic repository's URL, as `parseRepository` takes it. */
+  /** A repository's URL, as `parseRepository` takes it. */
   readonly repository: string;
   /** The Secret beside the movers with the repository's credentials: their environment, and files under `/drs/credentials`. */
-  readonly secret: string;
+  readonly secret?: string;
   /** Has `restic` and `sh`. */
   readonly image: string;
   /** Volumes that are copied at once. */

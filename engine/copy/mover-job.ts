@@ -2,9 +2,10 @@ import type { CopiesConfig } from "../config.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { jobLabel } from "../kinds/own-labels.ts";
 import { nameFor } from "../volumes/snapshots/snapshot-objects.ts";
-import { credentialsFolder, devicePath, keysFolder, restoredFolder } from "./mover-scripts.ts";
+import { besidePasswords, repositoryAccess } from "./mover-repository.ts";
+import { devicePath, keysFolder, restoredFolder } from "./mover-scripts.ts";
 import { isAddress } from "./service-of-repository.ts";
-import { parseRepository } from "../repository.ts";
+import { parseRepository, type RepositoryNetwork } from "../repository.ts";
 
 /** On Jobs and pods of movers: the control plane's main namespace. */
 export const moverLabel = "drs.cloudera.com/mover";
@@ -78,6 +79,7 @@ export function moverJob(place: MoverPlace, mover: Mover): KubernetesObject {
   const { volume } = mover;
   const isFile = volume?.mode === "Filesystem";
   const readOnly = volume?.isFilled !== true;
+  const repository = repositoryAccess(copies, keysName(place));
   return {
     apiVersion: "batch/v1",
     kind: "Job",
@@ -111,15 +113,15 @@ export function moverJob(place: MoverPlace, mover: Mover): KubernetesObject {
               name: moverContainer,
               image: copies.image,
               command: ["sh", "-c", mover.script, "mover", ...mover.args],
-              env: environment(copies),
-              envFrom: [{ secretRef: { name: copies.secret } }],
+              env: [...environment, ...repository.env],
+              envFrom: repository.envFrom,
               resources: { requests: copies.resources, limits: copies.resources },
               securityContext: securityContext(readOnly ? readers : writers),
               volumeMounts: [
                 { name: "scratch", mountPath: "/tmp" },
                 ...(readOnly ? [] : [{ name: "scratch", mountPath: restoredFolder, subPath: "restored" }]),
                 { name: "keys", mountPath: keysFolder, readOnly: true },
-                { name: "credentials", mountPath: credentialsFolder, readOnly: true },
+                ...repository.volumeMounts,
                 ...(isFile ? [{ name: "data", mountPath: volume.path, readOnly }] : []),
               ],
               ...(volume && !isFile && { volumeDevices: [{ name: "data", devicePath }] }),
@@ -128,7 +130,7 @@ export function moverJob(place: MoverPlace, mover: Mover): KubernetesObject {
           volumes: [
             { name: "scratch", emptyDir: {} },
             { name: "keys", secret: { secretName: keysName(place), defaultMode: 0o400 } },
-            { name: "credentials", secret: { secretName: copies.secret, defaultMode: 0o400 } },
+            ...repository.volumes,
             ...(volume ? [{ name: "data", persistentVolumeClaim: claimOf(volume) }] : []),
           ],
         },
@@ -148,16 +150,13 @@ function affinityTo(node: string): object {
   return { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchFields }] } } };
 }
 
-function environment({ repository }: CopiesConfig) {
-  return Object.entries({
-    RESTIC_REPOSITORY: repository,
-    RESTIC_CACHE_DIR: "/tmp/cache",
-    RESTIC_PROGRESS_FPS: "0.2",
-    HOME: "/tmp",
-    TMPDIR: "/tmp",
-    TZ: "UTC",
-  }).map(([name, value]) => ({ name, value }));
-}
+const environment = Object.entries({
+  RESTIC_CACHE_DIR: "/tmp/cache",
+  RESTIC_PROGRESS_FPS: "0.2",
+  HOME: "/tmp",
+  TMPDIR: "/tmp",
+  TZ: "UTC",
+}).map(([name, value]) => ({ name, value }));
 
 /** The Secret with the repository's passwords, in the order in which they are tried. */
 export function keysSecret(place: MoverPlace, passwords: readonly string[]): KubernetesObject {
@@ -167,22 +166,17 @@ export function keysSecret(place: MoverPlace, passwords: readonly string[]): Kub
     kind: "Secret",
     metadata: { name: keysName(place), namespace: place.namespace, labels: labelsOf(place) },
     type: "Opaque",
-    stringData: Object.fromEntries(data) as Record<string, string>,
+    stringData: { ...(Object.fromEntries(data) as Record<string, string>), ...besidePasswords(place.copies) },
   };
 }
 
 /**
- * Nothing reaches a job's movers, and they reach the repository and the cluster's DNS. A repository whose URL names no address
- * may be anywhere: only its port is said. A Service's pods, in this namespace, may listen on other ports than it does.
+ * Nothing reaches a job's movers, and they reach the repository and the cluster's DNS; where the repository is mounted, by their node,
+ * nothing.
  */
 export function moverPolicy(place: MoverPlace, serviceNamespace?: string): KubernetesObject {
-  const { server, port } = parseRepository(place.copies.repository);
-  const ports = [{ protocol: "TCP", port }];
+  const { network } = parseRepository(place.copies.repository);
   const dns = { ports: ["UDP", "TCP"].map((protocol) => ({ protocol, port: 53 })) };
-  const repository =
-    serviceNamespace === undefined
-      ? { ports, ...(server && isAddress(server.host) && { to: [{ ipBlock: { cidr: `${server.host}/32` } }] }) }
-      : { to: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": serviceNamespace } } }] };
   return {
     apiVersion: "networking.k8s.io/v1",
     kind: "NetworkPolicy",
@@ -190,9 +184,20 @@ export function moverPolicy(place: MoverPlace, serviceNamespace?: string): Kuber
     spec: {
       podSelector: { matchLabels: { [jobLabel]: place.uuid } },
       policyTypes: ["Ingress", "Egress"],
-      egress: [dns, repository],
+      egress: network ? [dns, egressTo(network, serviceNamespace)] : [],
     },
   };
+}
+
+/**
+ * A repository whose URL names no address may be anywhere: only its port is said. A Service's pods, in this namespace, may listen on
+ * other ports than it does.
+ */
+function egressTo({ server, port }: RepositoryNetwork, serviceNamespace: string | undefined): object {
+  if (serviceNamespace !== undefined)
+    return { to: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": serviceNamespace } } }] };
+  const ports = [{ protocol: "TCP", port }];
+  return { ports, ...(server && isAddress(server.host) && { to: [{ ipBlock: { cidr: `${server.host}/32` } }] }) };
 }
 
 export function keysName({ uuid, namespace }: Pick<MoverPlace, "uuid" | "namespace">): string {

@@ -1,9 +1,10 @@
 import { DrsError } from "../errors.ts";
-import { networkPolicies, secrets } from "../kubernetes/built-in-kinds.ts";
+import { networkPolicies, persistentVolumeClaims, secrets } from "../kubernetes/built-in-kinds.ts";
 import { nameFor } from "../volumes/snapshots/snapshot-objects.ts";
 import type { CopyWork } from "../jobs/deps.ts";
 import { keysName, keysSecret, moverPolicy, policyName } from "./mover-job.ts";
 import { prepareScript } from "./mover-scripts.ts";
+import { parseRepository } from "../repository.ts";
 import { namespaceOfRepository } from "./service-of-repository.ts";
 import { jobLabel } from "../kinds/own-labels.ts";
 import { type MoverRemoval, type MoverRequest, removeMover, runMover, stopMovers } from "./run-mover.ts";
@@ -22,15 +23,29 @@ export async function layOut({ cluster, place, signal }: MoverRequest, { passwor
 
 /** Makes the repository if there is none, and proves that it opens. FAILED_PRECONDITION says why it does not. */
 export async function openRepository(request: MoverRequest, timeoutMs: number): Promise<void> {
-  const name = repositoryMover(request);
-  const { failure } = await runMover(request, { name, script: prepareScript, args: [] });
-  await removeMover(request, name, timeoutMs);
+  const failure = (await whyNotMounted(request)) ?? (await prepare(request, timeoutMs));
   if (failure !== undefined)
     throw new DrsError(
       "FAILED_PRECONDITION",
       `the repository ${request.place.copies.repository} cannot be opened: ${failure}`,
       { id: "DRS-V003" },
     );
+}
+
+/** A pod that names a claim which is not there would wait for it. */
+async function whyNotMounted({ cluster, place, signal }: MoverRequest): Promise<string | undefined> {
+  const { volume } = parseRepository(place.copies.repository);
+  if (volume === undefined || !("claim" in volume)) return undefined;
+  const { namespace } = place;
+  const claim = await cluster.get(persistentVolumeClaims, namespace, volume.claim, signal);
+  return claim ? undefined : `there is no claim ${volume.claim} in namespace ${namespace}: create it`;
+}
+
+async function prepare(request: MoverRequest, timeoutMs: number): Promise<string | undefined> {
+  const name = repositoryMover(request);
+  const { failure } = await runMover(request, { name, script: prepareScript, args: [] });
+  await removeMover(request, name, timeoutMs);
+  return failure;
 }
 
 /** Removes what movers had in common, and those of them that are still there. May run again. */

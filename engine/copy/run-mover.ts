@@ -10,6 +10,11 @@ import { bytesReadIn, failureOf, type Progress, progressIn, saidIn } from "./res
 /** restic itself tries what its repository refuses again for 15 minutes. */
 export const defaultMoverTimes: MoverTimes = { lookMs: 10_000, stallMs: 30 * 60_000 };
 
+/** After so long a container that waits for what only a person can put right is given up: the kubelet looks again all the time. */
+const mistakeMs = 60_000;
+/** https://github.com/kubernetes/kubernetes/blob/v1.35.4/pkg/kubelet/kuberuntime/kuberuntime_container.go, and images/types.go */
+const mistakes = ["CreateContainerConfigError", "InvalidImageName", "ErrImageNeverPull"];
+
 export interface MoverRequest extends MoverRemoval {
   readonly place: MoverPlace;
   readonly times: MoverTimes;
@@ -76,11 +81,12 @@ export async function runMover(
     const now = JSON.stringify([pod?.metadata.uid, phaseOf(pod), told, bytesRead]);
     if (now !== last) lastChange = Date.now();
     last = now;
-    if (Date.now() - lastChange < times.stallMs) continue;
+    const limitMs = needsSomeone(pod) ? Math.min(times.stallMs, mistakeMs) : times.stallMs;
+    if (Date.now() - lastChange < limitMs) continue;
     const why = pod === undefined ? "it has no pod" : whyWaiting(pod);
     const said = saidIn(lines);
     const words = said === "" ? "" : ` (${said})`;
-    return { failure: `it made no progress for ${times.stallMs / 60_000} minutes: ${why}${words}`, lines };
+    return { failure: `it made no progress for ${limitMs / 60_000} minutes: ${why}${words}`, lines };
   }
 }
 
@@ -187,6 +193,10 @@ interface ContainerStatus {
 function statusOf(pod: KubernetesObject | undefined): ContainerStatus {
   const { containerStatuses } = (pod?.["status"] ?? {}) as { containerStatuses?: readonly ContainerStatus[] };
   return containerStatuses?.[0] ?? {};
+}
+
+function needsSomeone(pod: KubernetesObject | undefined): boolean {
+  return mistakes.includes(statusOf(pod).state?.waiting?.reason ?? "");
 }
 
 function phaseOf(pod: KubernetesObject | undefined): string | undefined {

@@ -13,7 +13,7 @@ export async function namespaceOfRepository(
   repository: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { server } = parseRepository(repository);
+  const { server } = parseRepository(repository).network ?? {};
   if (server === undefined || server.serviceNamespace !== undefined || !isAddress(server.host))
     return server?.serviceNamespace;
   try {

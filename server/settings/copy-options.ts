@@ -34,13 +34,13 @@ export function addCopyOptions(program: Command): Command {
     .addOption(
       setting(
         "--copies-repository <url>",
-        'where they go, as restic names it: "s3:https://host/bucket/path", "rest:https://host/path", "azure:container:/path", "b2:bucket:path" or "gs:bucket:/path"',
+        'where they go, as restic names it: "s3:https://host/bucket/path", "rest:https://host/path", "azure:container:/path", "b2:bucket:path", "gs:bucket:/path" or "sftp:user@host:/path"; or what movers mount: "claim:name", "claim:name/path" or "nfs:host:/path"',
       ).argParser(parseRepositoryUrl),
     )
     .addOption(
       setting(
         "--copies-secret <name>",
-        'the Secret with its credentials in the namespace of --fill-namespace: restic\'s environment, such as AWS_ACCESS_KEY_ID; its keys are files in "/drs/credentials", too',
+        'the Secret with its credentials in the namespace of --fill-namespace: restic\'s environment, such as AWS_ACCESS_KEY_ID; its keys are files in "/drs/credentials", too. Not needed for what is mounted',
       ).argParser(parseName),
     )
     .addOption(
@@ -118,14 +118,15 @@ export function copiesConfig(options: CopyOptions, program: Command): { readonly
     if (options.copyLive === "on") program.error("error: --copy-live on needs --copies on");
     return {};
   }
-  if (repository === undefined || secret === undefined)
-    return program.error("error: --copies on needs --copies-repository and --copies-secret");
+  if (repository === undefined) return program.error("error: --copies on needs --copies-repository");
+  if (secret === undefined && parseRepository(repository).volume === undefined)
+    return program.error(`error: --copies on needs --copies-secret, with the credentials of ${repository}`);
   if (options.encryptionKeys === "off")
     program.error("error: --copies on needs encryption keys, from which the repository's password is made");
   return {
     copies: {
       repository,
-      secret,
+      ...(secret !== undefined && { secret }),
       image: options.copiesImage,
       concurrency: options.copiesConcurrency,
       resources: options.copiesResources,

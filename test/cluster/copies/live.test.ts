@@ -127,6 +127,9 @@ describe.skipIf(inject("noRealNode") !== "")("volumes that no snapshot can hold"
     const log = await logAtEnd(service, await copyOf(service, backupCrn));
     expect(log).toContain("job ended COMPLETED");
     expect(log.match(/copied claim cdp\/\w+, while applications could write/g)).toHaveLength(4);
+    const [, bytes, added] = /copied claim cdp\/disk,.* (\d+) bytes, of which (\d+) were new/.exec(log) ?? [];
+    expect(Number(bytes)).toBe(device.length);
+    expect(Number(added)).toBeLessThan(100_000); // all but its start is zeros
     const snapshots = await restic.snapshots(`drs-backup:${uuidOf(backupCrn)}`);
     const ids = new Map(snapshots.map(({ id, paths: [path = ""] }) => [path, id]));
     await inFolder(async (folder) => {

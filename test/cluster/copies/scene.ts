@@ -117,7 +117,9 @@ export class ResticByHand {
   }
 
   /** All of them, or those with a tag. */
-  async snapshots(tag?: string): Promise<readonly { readonly id: string; readonly paths: readonly string[] }[]> {
+  async snapshots(
+    tag?: string,
+  ): Promise<readonly { readonly id: string; readonly paths: readonly string[]; readonly parent?: string }[]> {
     return JSON.parse(await this.run("snapshots", "--json", ...(tag === undefined ? [] : ["--tag", tag]))) as never;
   }
 }

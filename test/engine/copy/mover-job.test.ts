@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { moverJob, moverPolicy } from "../../../engine/copy/mover-job.ts";
+import { keysSecret, moverJob, moverPolicy } from "../../../engine/copy/mover-job.ts";
 import { parseRepository } from "../../../engine/repository.ts";
 import { copies } from "./copying-scene.ts";
 
@@ -60,7 +60,7 @@ test.each([
     { to: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "storage" } } }] },
   ],
 ])("movers reach their repository and the cluster's DNS, and nothing reaches them: %s", (repository, rule) => {
-  const { serviceNamespace } = parseRepository(repository).server ?? {};
+  const { serviceNamespace } = parseRepository(repository).network?.server ?? {};
   const { spec } = moverPolicy({ ...place, copies: { ...copies, repository } }, serviceNamespace) as unknown as {
     spec: { egress: readonly object[] };
   };
@@ -71,4 +71,32 @@ test.each([
   expect(spec).not.toHaveProperty("ingress");
   expect(spec.egress[1]).toEqual(rule);
   expect(spec.egress).toHaveLength(2);
+});
+
+test.each([
+  ["claim:copies/cdp", "/drs/repository/cdp", { persistentVolumeClaim: { claimName: "copies" } }],
+  ["nfs:nas.example:/export", "/drs/repository", { nfs: { server: "nas.example", path: "/export" } }],
+])(
+  "a repository that is a claim or a share is mounted, and its movers reach nothing: %s",
+  (repository, folder, source) => {
+    const { secret: _, ...withoutSecret } = copies;
+    const there = { ...place, copies: { ...withoutSecret, repository } };
+    const pod = podOf(moverJob(there, { name: "m", script: "true", args: [], volume }));
+    const [container] = pod.containers as unknown as [{ env: object[]; envFrom: object[]; volumeMounts: object[] }];
+    expect(container.env).toContainEqual({ name: "RESTIC_REPOSITORY", value: folder });
+    expect(container.envFrom).toEqual([]);
+    expect(container.volumeMounts).toContainEqual({ name: "repository", mountPath: "/drs/repository" });
+    expect(pod["volumes"]).toContainEqual({ name: "repository", ...source });
+    expect(moverPolicy(there)).toMatchObject({ spec: { egress: [], policyTypes: ["Ingress", "Egress"] } });
+  },
+);
+
+test("a repository reached by SSH takes its key and its hosts' keys from the Secret, and no host that they do not name", () => {
+  const there = { ...place, copies: { ...copies, repository: "sftp:drs@backup.example:/srv/drs" } };
+  const [container] = podOf(moverJob(there, { name: "m", script: "true", args: [] })).containers;
+  expect(container.volumeMounts).toContainEqual(expect.objectContaining({ mountPath: "/etc/ssh/ssh_config" }));
+  const { stringData } = keysSecret(there, ["password"]) as unknown as { stringData: Record<string, string> };
+  expect(stringData["00"]).toBe("password");
+  expect(stringData[".ssh_config"]).toContain("IdentityFile /drs/credentials/SSH_PRIVATE_KEY");
+  expect(stringData[".ssh_config"]).toContain("StrictHostKeyChecking yes");
 });

@@ -59,7 +59,9 @@ test("copies are made as their settings say", () => {
 });
 
 test.each([
-  [["--copies=on"], "--copies on needs --copies-repository and --copies-secret"],
+  [["--copies=on"], "--copies on needs --copies-repository"],
+  [on.slice(0, 2), "--copies on needs --copies-secret, with the credentials of s3:https://objects.example/drs"],
+  [["--copies=on", "--copies-repository=claim:Copies"], "Name a claim of the movers' namespace"],
   [on.slice(1), "--copies-repository and --copies-secret need --copies on"],
   [["--copy-live=on"], "--copy-live on needs --copies on"],
   [[...on, "--encryption-keys=off"], "--copies on needs encryption keys"],
