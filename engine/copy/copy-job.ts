@@ -76,7 +76,8 @@ async function copyVolumes(deps: CopyDeps, context: JobContext): Promise<void> {
   const wishes = await Array.fromAsync(wantedCopies(request, archive, volumes));
   await forEachInFlight(wishes, config.concurrency, async (wish) => {
     const { namespace, claim } = wish.volume;
-    const reason = "reason" in wish ? wish.reason : await copyVolume(run, wish);
+    const source = await wish.source();
+    const reason = "reason" in source ? source.reason : await copyVolume(run, { volume: wish.volume, source });
     if (reason === undefined) return;
     info(`claim ${namespace}/${claim} is not copied: ${reason}`);
     const text = `the data of claim ${claim} was not copied, and is tried again in an hour: ${reason}`;

@@ -10,9 +10,14 @@ import type { Mover } from "./mover-job.ts";
 import { backupDeviceScript, backupFilesScript } from "./mover-scripts.ts";
 import { type Progress, summaryIn } from "./restic-output.ts";
 import { type MoverRemoval, type MoverRequest, removeMover, runMover } from "./run-mover.ts";
-import { isLive, makeSource, noteSource, removeSource, type SourceNote } from "./sources.ts";
+import { isLive, makeSource, noteSource, removeSource, type Source, type SourceNote } from "./sources.ts";
 import { backupTag, claimTag } from "./tags.ts";
-import type { WantedCopy } from "./wanted-copies.ts";
+import type { CopiedClaim } from "./wanted-copies.ts";
+
+export interface ReadVolume {
+  readonly volume: CopiedClaim;
+  readonly source: Source;
+}
 
 export interface CopyRun extends Clearing {
   readonly request: MoverRequest;
@@ -33,7 +38,7 @@ export interface Clearing {
  *
  * The mover of a live volume ends where one of the application's pods cannot start otherwise.
  */
-export async function copyVolume(run: CopyRun, { volume, source }: WantedCopy): Promise<string | undefined> {
+export async function copyVolume(run: CopyRun, { volume, source }: ReadVolume): Promise<string | undefined> {
   const { request, context, record } = run;
   const { notes } = context;
   const { namespace, claim } = volume;
@@ -96,7 +101,7 @@ function dataRequest({ request, limits }: Clearing, uuid: string): DataRequest {
 }
 
 /** By host and path restic finds the copy before, and reads only what has changed since. */
-function moverFor({ request: { place }, backupUuid }: CopyRun, { volume, source }: WantedCopy): Mover {
+function moverFor({ request: { place }, backupUuid }: CopyRun, { volume, source }: ReadVolume): Mover {
   const { namespace, claim } = volume;
   const mode = modeOf(source.saved);
   const path = `/volumes/${namespace}/${claim}`;

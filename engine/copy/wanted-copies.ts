@@ -1,5 +1,6 @@
 import type { ArchiveReader } from "../archive/archive-reader.ts";
 import type { SavedVolume, SnapshotData } from "../archive/format.ts";
+import { DrsError } from "../errors.ts";
 import { isClaim } from "../kinds/core/claim.ts";
 import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
 import { isBound } from "../volumes/bound-claims.ts";
@@ -11,16 +12,11 @@ import { liveVolumeOf } from "./live-claims.ts";
 import type { LiveVolume } from "./live-volumes.ts";
 import type { MoverRequest } from "./run-mover.ts";
 
-/** A volume that is to be copied, and how it is read. */
+/** A volume that is to be copied. */
 export interface WantedCopy {
   readonly volume: CopiedClaim;
-  readonly source: Clone | LiveVolume;
-}
-
-/** One that cannot be. */
-export interface Unwanted {
-  readonly volume: CopiedClaim;
-  readonly reason: string;
+  /** How it is read, to be asked when it is its turn: where a live one is used changes. Or why it cannot be. */
+  readonly source: () => Promise<Clone | LiveVolume | { readonly reason: string }>;
 }
 
 /** The claim that was saved. */
@@ -48,7 +44,7 @@ export async function* wantedCopies(
   { cluster, place, signal }: MoverRequest,
   archive: ArchiveReader,
   claims: readonly CopiedClaim[],
-): AsyncGenerator<WantedCopy | Unwanted> {
+): AsyncGenerator<WantedCopy> {
   const classes = await existingClasses(cluster, signal);
   const volumes = new Map(archive.manifest.volumes.map((volume) => [keyOf(volume), volume]));
   const missing = new Map(claims.map((claim) => [keyOf(claim), claim]));
@@ -60,21 +56,34 @@ export async function* wantedCopies(
     const reader = { namespace, claim: nameFor(place.uuid, volume.namespace, volume.claim) };
     const snapshotted = volumes.get(keyOf(volume));
     if (snapshotted === undefined) {
-      const live = await liveVolumeOf(cluster, reader, saved, signal);
-      yield "reason" in live ? { volume, ...live } : { volume, source: live };
+      yield { volume, source: () => orReason(liveVolumeOf(cluster, reader, saved, signal), signal) };
       continue;
     }
     const data = snapshotted.data.find((one): one is SnapshotData => one.kind === "snapshot");
     const storageClass = place.copies.storageClass ?? classFor(snapshotted, classes)?.metadata.name;
-    if (data === undefined) yield { volume, reason: "it has no snapshot" };
+    if (data === undefined) yield impossible(volume, "it has no snapshot");
     else if (storageClass === undefined)
-      yield {
+      yield impossible(
         volume,
-        reason: `no storage class has its driver ${data.driver}: create one, or name one with --copies-storage-class`,
-      };
-    else yield { volume, source: { ...reader, data, storageClass, saved } };
+        `no storage class has its driver ${data.driver}: create one, or name one with --copies-storage-class`,
+      );
+    else yield { volume, source: () => Promise.resolve({ ...reader, data, storageClass, saved }) };
   }
-  for (const volume of missing.values()) yield { volume, reason: "its claim is not in the backup" };
+  for (const volume of missing.values()) yield impossible(volume, "its claim is not in the backup");
+}
+
+/** A right that is missing, say, keeps no other volume from being copied. */
+async function orReason<T>(work: Promise<T>, signal: AbortSignal): Promise<T | { readonly reason: string }> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof DrsError) || error.code === "UNAVAILABLE" || signal.aborted) throw error;
+    return { reason: error.message };
+  }
+}
+
+function impossible(volume: CopiedClaim, reason: string): WantedCopy {
+  return { volume, source: () => Promise.resolve({ reason }) };
 }
 
 async function* claimsIn(archive: ArchiveReader, signal: AbortSignal): AsyncGenerator<KubernetesObject> {

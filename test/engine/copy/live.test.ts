@@ -148,23 +148,28 @@ test("a volume for one pod only is not copied while one uses it", async () => {
 
 test("another claim's data is never copied for that of a claim that is gone since the backup", async () => {
   const restic = new SimulatedRestic();
+  restic.instead.set(path, { log: [] });
   const scene = await liveScene(restic);
-  const claim = await scene.get("/api/v1/namespaces/cdp/persistentvolumeclaims/shared");
-  restic.instead.set("/volumes/cdp/cdp-artifacts", { log: [] });
-  restic.instead.set("/volumes/cdp/data-cdp-embedded-db-0", { log: [] });
+  const claims = "/api/v1/namespaces/cdp/persistentvolumeclaims";
+  const { spec } = (await scene.get(`${claims}/shared`)) as unknown as { spec: object };
   const backup = await scene.backup();
   const crn = copyOf(scene, backup.crn);
-  await scene.remove("/api/v1/namespaces/cdp/persistentvolumeclaims/shared");
+  await scene.until(async () => (await mover(scene)) !== undefined);
+  await scene.remove(`${claims}/shared`);
+  await scene.until(async () => !(await scene.names(claims)).includes("shared"));
   await scene.change("/api/v1/persistentvolumes/by-hand", { spec: { claimRef: null } });
-  const { metadata: _, status: __, ...rest } = claim as unknown as Record<string, unknown>;
-  await scene.create("/api/v1/namespaces/cdp/persistentvolumeclaims", { ...rest, metadata: { name: "shared" } });
-  restic.instead.clear();
-  await goOn(scene);
+  const another = { apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { name: "shared" }, spec };
+  await scene.create(claims, another);
+  await scene.simulator.settled();
+  await scene.restart({ meanwhile: () => restic.instead.clear() });
   await ends(scene, crn);
   expect(texts(scene.engine.describeBackup(backup.crn).warnings).join()).toContain(
     "its claim is gone, or another one, since the backup",
   );
-  expect(restic.snapshots.map((snapshot) => snapshot.path)).not.toContain(path);
+  const archives = await scene.openArchives();
+  const noted = await archives.copies(`backups/${uuidOf(backup.crn)}`, new AbortController().signal);
+  expect(noted?.volumes.map(({ claim }) => claim)).not.toContain("shared");
+  expect(await leftovers(scene)).toEqual([]);
 });
 
 test("live data of another day than the backup's is not copied for it", async () => {
