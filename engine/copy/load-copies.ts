@@ -34,9 +34,7 @@ export async function loadCopies<One extends ClaimData<CopyData>>(
     controlPlane: job.entity,
   };
   const request: MoverRequest = { cluster, place, times: timesOf(copies), signal };
-  // Upkeep, which yields to this job, has the repository for itself as long as its mover runs.
-  const upkeep = { [moverLabel]: place.controlPlane, [exclusiveLabel]: "true" };
-  await stopMovers(request, limits.podsStopTimeout, upkeep, { whichRun: true });
+  await stopUpkeep(request, limits.podsStopTimeout);
   await layOut(request, copies);
   await forEachInFlight(claims, copies.config.concurrency, async (one) => {
     await dropOutlived(request, one.claim, limits.podsStopTimeout);
@@ -47,6 +45,12 @@ export async function loadCopies<One extends ClaimData<CopyData>>(
   });
   await clearUp(request, limits.podsStopTimeout);
   return reasons;
+}
+
+/** Ends the mover of upkeep, which yields to this job, and has the repository for itself as long as it runs. */
+export async function stopUpkeep(request: MoverRequest, timeoutMs: number): Promise<void> {
+  const upkeep = { [moverLabel]: request.place.controlPlane, [exclusiveLabel]: "true" };
+  await stopMovers(request, timeoutMs, upkeep, { whichRun: true });
 }
 
 /** Removes the movers that bring data into claims, and what they have in common: nothing else keeps the claims then. May run again. */

@@ -143,3 +143,38 @@ export const pruneScript = `${begin}
 ${supervised(`restic prune ${retryLock} "$@"`)}
 exit "$code"
 `;
+
+/** So much of each copy is read to try it, in bytes. */
+export const sampleBytes = 16 * 1024 * 1024;
+
+/**
+ * Looks at copies, whose snapshot and path are given one after the other: whether all folders and the place of all data are known, whether
+ * all packs with its data are listed, and whether its first data can be read. Damage elsewhere in the repository is not theirs. Says at its end what is wrong with
+ * each; fails when it could not look. It leaves no locks, however it ends.
+ */
+export const lookScript = `${open}${orFail}
+cd /tmp || exit 1
+restic list packs --no-lock >packs || exit $?
+restic list index --no-lock >indexes || exit $?
+sort packs >listed
+while read -r index; do restic cat index "$index" --no-lock; done <indexes |
+  grep -o '"id":"[0-9a-f]*","blobs"' | cut -d '"' -f 4 | sort -u | comm -13 listed - >missing
+: >faults
+fault() { printf '{"message_type":"fault","snapshot":"%s","message":"%s"}\\n' "$1" "$(grep . | tail -n 1 | tr -d '"\\\\\\t' | cut -c 1-500)" >>faults; }
+checked=0
+while [ $# -gt 0 ]; do
+  if ! restic stats --no-lock --mode raw-data "$1" >/dev/null 2>error; then fault "$1" <error
+  elif [ -s missing ] && xargs -n 500 restic find --no-lock --json --snapshot "$1" --pack <missing 2>/dev/null | grep -q object_type; then
+    echo "packs of its data are missing in the repository" | fault "$1"
+  else
+    echo 1 >code
+    read=$({ restic dump --no-lock "$1" "$2" 2>error; echo $? >code; } | head -c ${sampleBytes} | wc -c)
+    [ "$read" -ge ${sampleBytes} ] || [ "$(cat code)" = 0 ] || fault "$1" <error
+  fi
+  checked=$((checked + 1))
+  shift 2
+  echo "{\\"message_type\\":\\"reads\\",\\"bytes_read\\":$checked}"
+done
+cat faults
+echo "{\\"message_type\\":\\"checked\\",\\"faults\\":$(grep -c . faults)}"
+`;

@@ -34,6 +34,8 @@ interface ResticLine {
   readonly item?: string;
   /** Of a script of movers. */
   readonly bytes_read?: number;
+  readonly snapshot?: string;
+  readonly faults?: number;
 }
 
 /** The last progress reported in some lines; undefined when there is none. */
@@ -49,6 +51,23 @@ export function progressIn(lines: readonly string[]): Progress | undefined {
 /** The last that some lines say of how much restic has read; undefined when they do not. */
 export function bytesReadIn(lines: readonly string[]): number | undefined {
   return lines.map(parse).findLast(({ message_type }) => message_type === "reads")?.bytes_read;
+}
+
+/** What a look at copies has found, by restic's snapshots. */
+export interface Check {
+  readonly faults: number;
+  /** Of many those that came last. */
+  readonly bySnapshot: ReadonlyMap<string, string>;
+}
+
+/** The outcome of a completed check; undefined when the lines do not have it. */
+export function checkIn(lines: readonly string[]): Check | undefined {
+  const parsed = lines.map(parse);
+  const end = parsed.findLast(({ message_type }) => message_type === "checked");
+  if (end?.faults === undefined) return undefined;
+  const found = parsed.filter(({ message_type }) => message_type === "fault");
+  const bySnapshot = new Map(found.map(({ snapshot = "", message = "" }) => [snapshot, inShort(message)]));
+  return { faults: end.faults, bySnapshot };
 }
 
 /** The summary of a completed backup; undefined when the lines do not have it. */
@@ -89,6 +108,10 @@ export function saidIn(lines: readonly string[]): string {
   const unread = parsed.filter(({ message_type, item }) => message_type === "error" && item !== undefined);
   const error = parsed.findLast(({ message_type }) => message_type === "exit_error")?.message;
   const text = unread.length > 0 ? unread.map(({ item }) => item).join(", ") : (error ?? plainEnd(lines));
+  return inShort(text);
+}
+
+function inShort(text: string): string {
   const line = text
     .replace(/^Fatal: /, "")
     .replaceAll(/\s+/g, " ")

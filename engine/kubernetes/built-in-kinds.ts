@@ -20,6 +20,7 @@ export const customResourceDefinitions: Kind = {
   resource: "customresourcedefinitions",
 };
 export const events: Kind = { apiVersion: "v1", resource: "events" };
+export const csiStorageCapacities: Kind = { apiVersion: "storage.k8s.io/v1", resource: "csistoragecapacities" };
 export const csiNodes: Kind = { apiVersion: "storage.k8s.io/v1", resource: "csinodes" };
 export const jobs: Kind = { apiVersion: "batch/v1", resource: "jobs" };
 export const networkPolicies: Kind = { apiVersion: "networking.k8s.io/v1", resource: "networkpolicies" };

@@ -71,6 +71,7 @@ const table: readonly (readonly [string, string, readonly (readonly [string, str
     [
       ["CSIDriver", "csidrivers", "", "cluster"],
       ["CSINode", "csinodes", "", "cluster"],
+      ["CSIStorageCapacity", "csistoragecapacities", ""],
       ["StorageClass", "storageclasses", "sc", "cluster"],
       ["VolumeAttachment", "volumeattachments", "", "cluster", "status"],
     ],

@@ -12,6 +12,7 @@ import { discardFillers } from "./discard-fillers.ts";
 import type { FillPlan, LaterClaim, PlannedFiller } from "./fill-plan.ts";
 import { dataForFiller, expectFiller, type Filler, filledByLabel, filledFor, noteFiller } from "../claims/fillers.ts";
 import { dataRequest } from "./imported-data.ts";
+import { notFromCopies } from "./proving-data.ts";
 import { tryHandOver } from "./hand-over.ts";
 import { untilBound } from "./until-bound.ts";
 
@@ -42,6 +43,8 @@ export async function fillFirst(
     else refused.set(one, reason);
   });
   for (const [one, reason] of await untilBound(deps, context, made)) refused.set(one, reason);
+  // Without one of them there is no restore: no data is brought for the others.
+  notFromCopies([...refused].map(([{ volume }, reason]) => ({ volume, reason })));
   await load(
     deps,
     context,

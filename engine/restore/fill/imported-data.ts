@@ -1,4 +1,5 @@
 import { type FlatVolume, type SavedData, type SavedVolume, withData } from "../../archive/format.ts";
+import { stopChecking } from "../../copy/check-copies.ts";
 import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import { dataFor, releaseData } from "../../volumes/saved-data.ts";
@@ -36,9 +37,10 @@ function importedFor({ notes }: Pick<JobContext, "notes">): readonly ClaimData<S
   return [...notes.entries<ClaimData<SavedData>>(importedNotes)].map(([, one]) => one);
 }
 
-/** Removes the objects of saved data of all claims, filled or not, when the restore has failed. May run again. */
+/** Removes the objects of saved data of all claims, filled or not, and what looks at copies, when the restore has failed. May run again. */
 export async function removeImported(deps: JobDeps, context: JobContext): Promise<void> {
   const { notes } = context;
+  await stopChecking(deps, context);
   const former = notes.get<readonly (SavedVolume | FlatVolume)[]>(formerNote) ?? [];
   await releaseData(dataRequest(deps, context), [
     ...former.map((volume) => dataFor(withData(volume))),

@@ -1,13 +1,15 @@
 import { DrsError } from "../../errors.ts";
 import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
+import { checkCopies } from "../../copy/check-copies.ts";
 import { checkData, dataFor } from "../../volumes/saved-data.ts";
 import type { ClaimData } from "../../volumes/volume-data.ts";
 import type { SavedData } from "../../archive/format.ts";
 import type { FillPlan, LaterClaim } from "./fill-plan.ts";
 import { listed } from "../../objects/listed.ts";
-import { dataForFiller } from "../claims/fillers.ts";
+import { dataForFiller, fillersOf } from "../claims/fillers.ts";
 import { dataRequest, noteImported } from "./imported-data.ts";
+import { whereNoRoomIs } from "./room.ts";
 
 /** Proves that the data of every volume is there, for the claims that it will be filled into. DATA_LOSS names those where it is not. */
 export async function proveData(
@@ -16,6 +18,7 @@ export async function proveData(
   context: JobContext,
 ): Promise<void> {
   notFromCopies(later);
+  await proveCopies(fillers, deps, context);
   const claims = [
     ...fillers.map(({ volume, filler }) => ({ into: dataForFiller(filler), of: dataFor(volume) })),
     ...[...later.map(({ volume }) => volume), ...staying].map((volume) => ({
@@ -27,6 +30,20 @@ export async function proveData(
   await prove(claims, deps, context);
   const snapshots = claims.filter(({ of }) => of.data.kind === "snapshot");
   context.info(`the storage has all ${snapshots.length} snapshots`);
+}
+
+/** Proves it of copies, and that there is room for them. FAILED_PRECONDITION names the claims and what is wrong. */
+async function proveCopies(fillers: FillPlan["fillers"], deps: JobDeps, context: JobContext): Promise<void> {
+  const planned = fillers.filter(({ volume }) => volume.copy !== undefined);
+  const made = new Set(fillersOf(context).flatMap(({ isBound, name }) => (isBound === true ? [name] : []))); // by an earlier run
+  const toMake = planned.filter(({ filler }) => !made.has(filler.name));
+  const full = await whereNoRoomIs(toMake, deps, context);
+  const copies = planned.flatMap(({ volume, filler }) => {
+    const { data, ...into } = dataForFiller(filler);
+    return data.kind === "copy" ? [{ ...into, data, volume }] : [];
+  });
+  const damaged = [...(await checkCopies(deps, context, copies))].map(([{ volume }, reason]) => ({ volume, reason }));
+  notFromCopies([...full, ...damaged]);
 }
 
 /** Says which claims are filled when the applications have stopped, and why; proves the data of those that were planned otherwise. */
@@ -51,7 +68,7 @@ export async function reportFilledLater(
 }
 
 /** A claim that is made when the applications have stopped is there at once, and a copy takes its time. */
-function notFromCopies(later: readonly LaterClaim[]): void {
+export function notFromCopies(later: readonly LaterClaim[]): void {
   const claims = later.filter(({ volume }) => volume.copy !== undefined);
   if (claims.length === 0) return;
   const reasons = claims.map(({ volume: { namespace, claim }, reason }) => `${namespace}/${claim}: ${reason}`);

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
@@ -65,6 +65,30 @@ describe.skipIf(inject("noRealNode") !== "")("volumes whose snapshots are lost",
     const kinds = "jobs,pods,persistentvolumeclaims,networkpolicies";
     expect(await cluster.kubectl("-n", moverNamespace, "get", kinds, "--output=name")).toBe("");
   }
+
+  /** What a restore says that fails with the repository as it is, and has made nothing. */
+  async function refusal(): Promise<string> {
+    const { restoreCrn } = await service.api("restoreBackup", { backupCrn });
+    const { errors } = await service.waitForJob(restoreCrn, { state: "FAILED", timeout: 240_000 });
+    const { logs } = await service.api("getLogs", { crn: restoreCrn });
+    expect(logs).toContain("nothing in the namespaces was touched");
+    const volumes = await cluster.kubectl("get", "persistentvolumes", "--output=name");
+    expect(volumes.trim().split("\n")).toHaveLength(2);
+    return JSON.stringify(errors);
+  }
+
+  test.each(["data", "index"])(
+    "a repository that has lost files of %s fails a restore, which names the claims",
+    async (kind) => {
+      const folder = join(s3.bucketFolder, "copies", kind);
+      await rename(folder, `${folder}-lost`);
+      await mkdir(folder);
+      const said = await refusal();
+      expect(said).toMatch(/cannot be filled from their copies.*cdp\/disk: .*cdp\/files: /);
+      await rm(folder, { recursive: true });
+      await rename(`${folder}-lost`, folder);
+    },
+  );
 
   test("a repository with a flipped byte fails a restore before anything is touched", async () => {
     const packs = join(s3.bucketFolder, "copies/data");

@@ -107,6 +107,39 @@ test("a copy that is gone too fails the restore before anything is touched, with
   expect(scene.simulator.volumes.volumeHandles()).toEqual(volumes);
 });
 
+test("a copy that is damaged fails the restore before the first volume is made", async () => {
+  const { restic, scene, backup } = await lost();
+  const { id = "" } = restic.snapshots.find(({ path }) => path === "/volumes/cdp/cdp-artifacts") ?? {};
+  restic.damaged.set(id, "packs of its data are missing in the repository");
+  const claims: string[] = [];
+  scene.simulator.intercept(({ method, path }) => {
+    if (method === "POST" && path.endsWith("/persistentvolumeclaims")) claims.push(path);
+    return undefined;
+  });
+  const restore = await scene.restore(backup.crn);
+  expect(restore.errors.map(({ text }) => text)).toEqual([
+    "claims cannot be filled from their copies, which is done while the applications run: cdp/cdp-artifacts: packs of its data are missing in the repository",
+  ]);
+  expect(claims).toEqual([]);
+  expect(await leftovers(scene)).toEqual([]);
+});
+
+test("a class that has no room for the volumes fails the restore before the first one is made, where its driver says so", async () => {
+  const { scene, backup } = await lost();
+  const at = "/apis/storage.k8s.io/v1/namespaces/drs/csistoragecapacities";
+  await scene.create(at, { metadata: { name: "here" }, storageClassName: "standard", capacity: "15Gi" });
+  const full = await scene.restore(backup.crn);
+  expect(full.errors.map(({ text }) => text).join()).toMatch(
+    /cdp\/cdp-artifacts: storage class standard has room for 16106127360 bytes, and the volumes of this restore take \d+/,
+  );
+  await scene.change(`${at}/here`, { capacity: "1Ti", maximumVolumeSize: "1Mi" });
+  const small = await scene.restore(backup.crn);
+  expect(small.errors.map(({ text }) => text).join()).toContain("the largest that it makes now is of 1048576");
+  await scene.change(`${at}/here`, { capacity: null, maximumVolumeSize: null });
+  const unknown = await scene.restore(backup.crn);
+  expect([unknown.state, unknown.errors]).toEqual(["COMPLETED", []]);
+});
+
 test("a restore goes on after a restart with the movers that bring data back", async () => {
   const { restic, scene, files, backup } = await lost();
   const [{ id } = { id: "" }] = restic.snapshots;

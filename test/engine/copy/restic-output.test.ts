@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { failureOf, progressIn, summaryIn } from "../../../engine/copy/restic-output.ts";
+import { checkIn, failureOf, progressIn, summaryIn } from "../../../engine/copy/restic-output.ts";
 
 /* As restic 0.18.1 writes it. */
 const status =
@@ -45,4 +45,11 @@ test.each([
   [1, [], "restic ended with exit code 1"],
 ])("exit code %i of restic is reported with what to do, and in its own words", (code, lines, expected) => {
   expect(failureOf(code, lines)).toMatch(expected);
+});
+
+test("what a look at copies has found is known by their snapshots, and nothing when its last line is missing", () => {
+  const fault = '{"message_type":"fault","snapshot":"0a1b","message":"Fatal: cannot dump file:  damaged "}';
+  const end = '{"message_type":"checked","faults":1}';
+  expect(checkIn([fault, end])).toEqual({ faults: 1, bySnapshot: new Map([["0a1b", "cannot dump file: damaged"]]) });
+  expect(checkIn([fault])).toBe(undefined);
 });

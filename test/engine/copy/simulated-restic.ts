@@ -21,6 +21,8 @@ export class SimulatedRestic {
   readonly upkeeps: string[] = [];
   /** What the next checks end with instead. */
   check: ProgramState | undefined;
+  /** What a look at a snapshot finds. */
+  readonly damaged = new Map<string, string>();
 
   readonly program: Program = ({ spec }, volumes) => {
     const { script, args } = commandOf(spec ?? {});
@@ -28,6 +30,7 @@ export class SimulatedRestic {
     if (script.includes("restic forget")) return this.#forget(args);
     if (script.includes("restic check")) return this.#look(`check ${args.join(" ")}`);
     if (script.includes("restic prune")) return this.#prune();
+    if (script.includes("restic stats")) return this.#lookAt(args);
     if (script.includes("restic restore")) return this.#restore(args, volumes.get("data") ?? new Map());
     const path = args.at(-1) ?? "";
     const backup = { args, path, repository: repositoryOf(spec ?? {}) };
@@ -53,6 +56,19 @@ export class SimulatedRestic {
   #forget([, tag = ""]: readonly string[]): ProgramState {
     this.snapshots = this.snapshots.filter(({ tags }) => !tags.includes(tag));
     return { exitCode: 0, log: ["[]"] };
+  }
+
+  #lookAt(args: readonly string[]): ProgramState {
+    const asked = args.filter((_, index) => index % 2 === 0);
+    const faults = asked.flatMap((snapshot) => {
+      const message =
+        this.damaged.get(snapshot) ??
+        (this.snapshots.some(({ id }) => id === snapshot)
+          ? undefined
+          : `Fatal: failed to find snapshot: no matching ID found for prefix ${snapshot}`);
+      return message === undefined ? [] : [JSON.stringify({ message_type: "fault", snapshot, message })];
+    });
+    return { exitCode: 0, log: [...faults, JSON.stringify({ message_type: "checked", faults: faults.length })] };
   }
 
   #restore([id = ""]: readonly string[], files: Map<string, Buffer>): ProgramState {
