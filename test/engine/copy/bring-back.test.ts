@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { uuidOf } from "../../../engine/crn.ts";
+import type { Scene } from "../simulated-control-plane.ts";
 import { copies, copyingScene, copyOf, ends, filesOf, goOn, leftovers } from "./copying-scene.ts";
 import { SimulatedRestic } from "./simulated-restic.ts";
 
@@ -18,6 +19,35 @@ async function lost() {
   volumes.loseSnapshots();
   return { restic, scene, files, backup };
 }
+
+/** The claims that movers bring data into: a mover is named after its claim. */
+async function beingFilled(scene: Scene): Promise<readonly string[]> {
+  const claims = new Set(await scene.names("/api/v1/namespaces/drs/persistentvolumeclaims"));
+  return (await scene.names("/apis/batch/v1/namespaces/drs/jobs")).filter((name) => claims.has(name));
+}
+
+test("a restore that is cancelled while copies are looked at leaves nothing of it", async () => {
+  const { restic, scene, backup } = await lost();
+  restic.look = { log: [] };
+  const crn = await scene.startRestore(backup.crn);
+  await scene.until(async () => (await scene.names("/apis/batch/v1/namespaces/drs/jobs")).length === 1);
+  scene.engine.cancelJob({ crn, caller: { name: "alice", requestId: "" } });
+  const restore = await scene.restored(crn);
+  expect(restore.errors.map(({ text }) => text)).toEqual(["the restore was cancelled by alice"]);
+  expect(await leftovers(scene)).toEqual([]);
+});
+
+test("a restore that dies while copies are looked at looks again", async () => {
+  const { restic, scene, files, backup } = await lost();
+  restic.look = { log: [] };
+  const crn = await scene.startRestore(backup.crn);
+  await scene.until(async () => (await scene.names("/apis/batch/v1/namespaces/drs/jobs")).length === 1);
+  await scene.restart({ meanwhile: () => (restic.look = undefined) });
+  const restore = await scene.restored(crn);
+  expect([restore.state, restore.errors]).toEqual(["COMPLETED", []]);
+  expect(filesOf(scene)).toEqual(files);
+  expect(await leftovers(scene)).toEqual([]);
+});
 
 test("volumes whose snapshots are gone are restored from their copies, while the applications run", async () => {
   const { scene, files, backup } = await lost();
@@ -145,8 +175,7 @@ test("a restore goes on after a restart with the movers that bring data back", a
   const [{ id } = { id: "" }] = restic.snapshots;
   restic.instead.set(id, { log: ['{"message_type":"status","bytes_restored":1,"total_bytes":2}'] });
   const crn = await scene.startRestore(backup.crn);
-  const jobs = "/apis/batch/v1/namespaces/drs/jobs";
-  await scene.until(async () => (await scene.names(jobs)).length === 1);
+  await scene.until(async () => (await beingFilled(scene)).length === 1);
   await scene.restart({ meanwhile: () => restic.instead.clear() });
   await goOn(scene);
   const restore = await scene.restored(crn);
@@ -181,9 +210,8 @@ test("a volume that someone deletes after a mover has filled it is filled again"
   const [{ id } = { id: "" }] = restic.snapshots;
   restic.instead.set(id, { log: [] });
   const crn = await scene.startRestore(backup.crn);
-  const jobs = "/apis/batch/v1/namespaces/drs/jobs";
-  await scene.until(async () => (await scene.names(jobs)).length === 1);
-  const [claim = ""] = await scene.names(jobs);
+  await scene.until(async () => (await beingFilled(scene)).length === 1);
+  const [claim = ""] = await beingFilled(scene);
   await scene.engine.close();
   restic.instead.clear();
   await goOn(scene);
@@ -203,7 +231,7 @@ test("a restore that is cancelled while data is brought back leaves nothing of i
   for (const { id } of restic.snapshots) restic.instead.set(id, { log: [] });
   const volumes = scene.simulator.volumes.volumeHandles();
   const crn = await scene.startRestore(backup.crn);
-  await scene.until(async () => (await scene.names("/apis/batch/v1/namespaces/drs/jobs")).length === 2);
+  await scene.until(async () => (await beingFilled(scene)).length === 2);
   scene.engine.cancelJob({ crn, caller: { name: "alice", requestId: "" } });
   const restore = await scene.restored(crn);
   expect(restore.errors.map(({ text }) => text)).toEqual(["the restore was cancelled by alice"]);

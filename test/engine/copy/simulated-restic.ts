@@ -21,6 +21,8 @@ export class SimulatedRestic {
   readonly upkeeps: string[] = [];
   /** What the next checks end with instead. */
   check: ProgramState | undefined;
+  /** What a look at copies ends with instead. */
+  look: ProgramState | undefined;
   /** What a look at a snapshot finds. */
   readonly damaged = new Map<string, string>();
 
@@ -30,7 +32,7 @@ export class SimulatedRestic {
     if (script.includes("restic forget")) return this.#forget(args);
     if (script.includes("restic check")) return this.#look(`check ${args.join(" ")}`);
     if (script.includes("restic prune")) return this.#prune();
-    if (script.includes("restic stats")) return this.#lookAt(args);
+    if (script.includes("restic stats")) return this.look ?? this.#lookAt(args);
     if (script.includes("restic restore")) return this.#restore(args, volumes.get("data") ?? new Map());
     const path = args.at(-1) ?? "";
     const backup = { args, path, repository: repositoryOf(spec ?? {}) };
