@@ -42,6 +42,11 @@ export function versionOf({ uid = "", resourceVersion = "" }: Pick<ObjectMeta, "
 /** Called with the metadata of each object that is as it was saved in every byte, maybe more than once. */
 export type OnUntouched = (metadata: ObjectMeta) => void;
 
+/** Whether an object is as it was saved in every byte, and stays. `saved`: the digests of the archived ones. */
+export function isUntouched(raw: RawObject, saved: ReadonlySet<string>): boolean {
+  return raw.metadata.deletionTimestamp === undefined && saved.has(raw.digest);
+}
+
 /** Adds an object as the API server gives it, and returns which of the two it is. `saved`: the digests of the archived ones. */
 export function addLive(
   { untouched, others }: MutableLiveObjects,
@@ -51,7 +56,7 @@ export function addLive(
   onUntouched: OnUntouched = () => {},
 ): "untouched" | "other" {
   const { metadata } = raw;
-  if (metadata.deletionTimestamp === undefined && saved.has(raw.digest)) {
+  if (isUntouched(raw, saved)) {
     untouched.set(metadata.name, versionOf(metadata));
     onUntouched(metadata);
     return "untouched";
@@ -73,14 +78,24 @@ export async function liveObjects(
   onUntouched?: OnUntouched,
 ): Promise<LiveObjects> {
   const live: MutableLiveObjects = { untouched: new Map(), others: new Map() };
+  for await (const raw of listedObjects(cluster, type, namespace, signal)) addLive(live, type, raw, saved, onUntouched);
+  return live;
+}
+
+/** The objects of such a list as they come, each a view of more bytes. Errors as for `liveObjects`. */
+export async function* listedObjects(
+  cluster: Cluster,
+  type: ServedType,
+  namespace: string,
+  signal: AbortSignal,
+): AsyncGenerator<RawObject> {
   try {
     for await (const items of cluster.listRaw(type, namespace, signal))
-      for (const item of items) addLive(live, type, new RawObject(item), saved, onUntouched);
+      for (const item of items) yield new RawObject(item);
   } catch (error) {
     if (isUnconverted(error)) throw unreadable(type, namespace, error);
     if (!hasStatus(error, 404, 405)) throw error; // a kind that has gone since discovery
   }
-  return live;
 }
 
 export function liveObject(type: ServedType, object: KubernetesObject): LiveObject {

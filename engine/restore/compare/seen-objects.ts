@@ -60,6 +60,11 @@ export class SeenObjects {
     return seen === "too many" ? undefined : seen;
   }
 
+  /** Whether so much of a collection differs that it is not known which objects do. */
+  differsMuch(type: ResourceType, namespace: string): boolean {
+    return this.#collections.get(keyOf(type, namespace)) === "too many";
+  }
+
   /** An object that differs from the saved one of its name, as it was then; undefined when it is not kept. */
   rawOf(type: ResourceType, namespace: string, name: string): RawObject | undefined {
     const bytes = this.#bytes.get(`${keyOf(type, namespace)}/${name}`);

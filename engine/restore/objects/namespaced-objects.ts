@@ -3,7 +3,8 @@ import type { JobContext } from "../../jobs/phase.ts";
 import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import { resourceName } from "../../kubernetes/kubernetes-object.ts";
 import { ChangedByCluster } from "./changed-by-cluster.ts";
-import { type LiveObject, type LiveObjects, liveObjects } from "../compare/live-objects.ts";
+import { knownByName, type LiveByName, listedByName } from "../compare/live-by-name.ts";
+import type { LiveObject } from "../compare/live-objects.ts";
 import { liveSince } from "../compare/live-since.ts";
 import { nameOf } from "../../objects/object-names.ts";
 import { failWhenTooMany, reportAbandoned } from "./refused-objects.ts";
@@ -73,17 +74,29 @@ async function* compared(
     }
     const differing = await differingIn(namespacedRestore, part, type, (count) => onUntouched(part, count));
     if (differing.size === 0) continue; // and the part need not be read
-    let at: string | undefined;
-    let there: LiveObjects | undefined;
     const names = [...differing].flatMap(([namespace, { names }]) => names.map((name) => [namespace, name] as const));
     const kept = source.index.kept.of(part, names)?.map((raw) => savedObject(source, part, raw));
-    for await (const saved of kept ?? savedObjectsOf(source, part, context.signal)) {
-      const { namespace = "", name } = saved.metadata;
-      const inNamespace = differing.get(namespace);
-      if (inNamespace === undefined) continue;
-      if (namespace !== at) there = await inNamespace.look();
-      at = namespace;
-      if (!there?.untouched.has(name)) yield { type, part, saved, live: there?.others.get(name) };
+    let at: string | undefined;
+    let there: LiveByName | undefined;
+    try {
+      for await (const saved of kept ?? savedObjectsOf(source, part, context.signal)) {
+        const { namespace = "", name } = saved.metadata;
+        const inNamespace = differing.get(namespace);
+        if (inNamespace === undefined) continue;
+        if (namespace !== at) {
+          await there?.close();
+          there = inNamespace.look();
+        }
+        at = namespace;
+        const found = await there?.find(name);
+        if (found?.is !== "untouched") yield { type, part, saved, live: found?.is };
+        else if (found.raw && inNamespace.isUnseen) {
+          leaveUntouched(namespacedRestore, type, found.raw.metadata);
+          onUntouched(part, 1);
+        }
+      }
+    } finally {
+      await there?.close();
     }
   }
 }
@@ -94,12 +107,14 @@ const maxKept = 2_000;
 /** The differences in a namespace. */
 interface Differing {
   readonly names: readonly string[];
-  readonly look: () => Promise<LiveObjects>;
+  /** Whether none was looked at yet, and some may be as they were saved. */
+  readonly isUnseen?: boolean;
+  readonly look: () => LiveByName;
 }
 
 /**
  * The namespaces where not all of a part's objects are as they were saved in every byte, with the live objects; one that is as saved
- * is noted as left, and counted.
+ * is noted as left, and counted. A namespace of which much differs is not looked through for that.
  */
 async function differingIn(
   namespacedRestore: NamespacedRestore,
@@ -114,6 +129,11 @@ async function differingIn(
   let kept = 0;
   for (const [namespace, names] of await savedNamesOf(source, part, signal)) {
     const digests = await digestsFor(source, part, namespace, signal);
+    const listed = () => listedByName({ cluster, type, namespace, signal }, digests);
+    if (source.index.seen.differsMuch(type, namespace)) {
+      differing.set(namespace, { names: [...names], isUnseen: true, look: listed });
+      continue;
+    }
     const collection = { cluster, type, namespace, names, digests, inFlight: limits.clusterConcurrency, signal };
     const live = await liveSince(collection, source.index.seen.of(type, namespace), (metadata) => {
       if (names.has(metadata.name)) leaveUntouched(namespacedRestore, type, metadata);
@@ -123,8 +143,7 @@ async function differingIn(
     if (others.length === 0) continue;
     kept += live.others.size;
     const isKept = kept <= maxKept;
-    const look = async () => (isKept ? live : liveObjects(cluster, type, namespace, digests, signal));
-    differing.set(namespace, { names: others, look });
+    differing.set(namespace, { names: others, look: () => (isKept ? knownByName(live) : listed()) });
   }
   return differing;
 }

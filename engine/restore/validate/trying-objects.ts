@@ -6,7 +6,8 @@ import { type KubernetesObject, type ResourceType, resourceName } from "../../ku
 import { RawObject } from "../../kubernetes/raw-object.ts";
 import { fateOf } from "../objects/cluster-scoped.ts";
 import { digestOf } from "../compare/comparison.ts";
-import { type LiveObject, type LiveObjects, liveObjects } from "../compare/live-objects.ts";
+import { knownByName, type LiveByName, listedByName } from "../compare/live-by-name.ts";
+import type { LiveObject } from "../compare/live-objects.ts";
 import { nameOf } from "../../objects/object-names.ts";
 import { restoredMetadata } from "../objects/namespaces.ts";
 import { refusalIn } from "./refusals.ts";
@@ -39,6 +40,8 @@ export interface Tried {
   readonly type: ServedType;
   readonly archived: KubernetesObject;
   readonly deed: "make" | "change" | "replace";
+  /** What is there, when it was listed for this. */
+  readonly live?: RawObject;
 }
 
 /**
@@ -68,37 +71,40 @@ async function* whatToTry(trial: Trial, part: Part): AsyncGenerator<Tried> {
     findings.same += same;
     return;
   }
-  let live: { readonly namespace: string; readonly objects: LiveObjects } | undefined;
-  for await (const saved of savedObjectsOf(source, part, signal)) {
-    const { namespace = "", name } = saved.metadata;
-    if (type.namespaced && !namespaces.has(namespace)) continue;
-    if (type.namespaced && live?.namespace !== namespace)
-      live = { namespace, objects: await liveObjectsIn(trial, part, type, namespace) };
-    const isUntouched = live?.objects.untouched.has(name) === true;
-    if (isUntouched && !mayBeReplaced(type)) {
-      findings.same++;
-      continue;
+  let at: string | undefined;
+  let live: LiveByName | undefined;
+  try {
+    for await (const saved of savedObjectsOf(source, part, signal)) {
+      const { namespace = "", name } = saved.metadata;
+      if (type.namespaced && !namespaces.has(namespace)) continue;
+      if (type.namespaced && namespace !== at) {
+        await live?.close();
+        live = await liveIn(trial, part, type, namespace);
+      }
+      at = namespace;
+      const found = await live?.find(name);
+      if (found?.is === "untouched" && !mayBeReplaced(type)) {
+        findings.same++;
+        continue;
+      }
+      const archived = saved.object();
+      source.index.kept.keep(part, namespace, name, saved.raw);
+      if (rulesOf(type).isOver?.(archived)) continue;
+      const deed = live ? deedInNamespace(trial, type, archived, found?.is) : await deedOutside(trial, type, archived);
+      if (deed === "nothing") findings.same++;
+      else yield { type, archived, deed, ...(found?.raw && { live: found.raw }) };
     }
-    const archived = saved.object();
-    source.index.kept.keep(part, namespace, name, saved.raw);
-    if (rulesOf(type).isOver?.(archived)) continue;
-    const deed = live
-      ? deedInNamespace(trial, type, archived, isUntouched ? "untouched" : live.objects.others.get(name))
-      : await deedOutside(trial, type, archived);
-    if (deed === "nothing") findings.same++;
-    else yield { type, archived, deed };
+  } finally {
+    await live?.close();
   }
 }
 
-async function liveObjectsIn(
-  { source, deps, signal }: Trial,
-  part: Part,
-  type: ServedType,
-  namespace: string,
-): Promise<LiveObjects> {
+/** The live objects of a kind in a namespace as they were seen, or else listed while the archive's go by. */
+async function liveIn({ source, deps, signal }: Trial, part: Part, type: ServedType, namespace: string) {
   const seen = source.index.seen.of(type, namespace);
-  if (seen !== undefined) return seen;
-  return liveObjects(deps.cluster, type, namespace, await digestsFor(source, part, namespace, signal), signal);
+  if (seen !== undefined) return knownByName(seen);
+  const digests = await digestsFor(source, part, namespace, signal);
+  return listedByName({ cluster: deps.cluster, type, namespace, signal }, digests);
 }
 
 /** How many objects of a part may be left alone, when that is known of all of them without reading it. */
@@ -183,7 +189,7 @@ async function refusalOfChange(trial: Trial, tried: Tried): Promise<KubernetesEr
   const { cluster } = trial.deps;
   const { namespace = "", name } = archived.metadata;
   for (let attempt = 1; ; attempt++) {
-    const seen = attempt === 1 ? trial.source.index.seen.rawOf(type, namespace, name) : undefined;
+    const seen = attempt === 1 ? (tried.live ?? trial.source.index.seen.rawOf(type, namespace, name)) : undefined;
     const live = seen ?? (await rawObject(cluster, type, namespace, name, signal));
     if (!live) return refusalOfCreation(trial, tried);
     const body = inPlaceOf(live, wantedObject(type, archived));

@@ -43,6 +43,31 @@ test("a restore asks once for the whole of the live objects, and four times for 
   expect(gets.mock.calls.filter(([{ resource }]) => resource === "configmaps")).toEqual([]);
 });
 
+test("where much differs the live objects are listed again while the archive goes by, and none is asked for on its own", async () => {
+  const scene = await Scene.open();
+  const names = Array.from({ length: 2_100 }, (_, index) => `object-${String(index).padStart(4, "0")}`);
+  const value = "x".repeat(3_000);
+  const inBatches = async (work: (name: string) => Promise<unknown>) => {
+    for (let at = 0; at < names.length; at += 100) await Promise.all(names.slice(at, at + 100).map(work));
+  };
+  await inBatches((name) => scene.create(configMaps, { metadata: { name }, data: { value } }));
+  const backup = await scene.backup();
+  await inBatches((name) => scene.change(`${configMaps}/${name}`, { data: { stray: value } }));
+  const missing = names[1_000] ?? "";
+  await scene.remove(`${configMaps}/${missing}`);
+  const lists = vi.spyOn(Cluster.prototype, "listRaw");
+  const gets = vi.spyOn(Cluster.prototype, "getRaw");
+  expect(await scene.restore(backup.crn)).toMatchObject({ state: "COMPLETED", warnings: [], errors: [] });
+  // For the safety archive, to try what is not as saved, and to write it.
+  const whole = lists.mock.calls.filter(
+    ([{ resource }, namespace]) => resource === "configmaps" && namespace === "cdp",
+  );
+  expect(whole).toHaveLength(3);
+  expect(gets.mock.calls.filter(([{ resource }]) => resource === "configmaps")).toEqual([]);
+  for (const name of [missing, names[0], names.at(-1)])
+    expect((await scene.get(`${configMaps}/${name}`))["data"]).toEqual({ value });
+}, 180_000);
+
 test("what somebody changes, deletes or recreates while a restore runs is as saved at its end", async () => {
   const scene = await Scene.open({ controllerDelay: 20 });
   const backup = await scene.backup();
