@@ -1,6 +1,7 @@
 import type { RequestOptions } from "node:https";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { DrsError } from "../../errors.ts";
+import { loadClientLibrary } from "./client-library.ts";
 
 /** Where the cluster is and who the service is there: a server's plain URL, or a kubeconfig, or else the pod's account. */
 export interface ClusterAddress {
@@ -81,7 +82,7 @@ function whoIs(kubeConfig: KubeConfig): string {
 
 /** The client library takes a second to load, so it is loaded here and not at the program's start. */
 async function loadKubeConfig(address: ClusterAddress): Promise<KubeConfig> {
-  const { KubeConfig } = await import("@kubernetes/client-node");
+  const { KubeConfig } = await loadClientLibrary();
   const config = new KubeConfig();
   if (address.server !== undefined) {
     config.loadFromClusterAndUser(

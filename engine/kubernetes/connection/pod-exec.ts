@@ -1,6 +1,7 @@
 import { Writable } from "node:stream";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { DrsError, type ErrorCode } from "../../errors.ts";
+import { loadClientLibrary } from "./client-library.ts";
 
 export interface PodCommand {
   readonly namespace: string;
@@ -28,7 +29,7 @@ export class StillRunningError extends DrsError {
  */
 export async function execInPod(kubeConfig: KubeConfig, command: PodCommand, signal: AbortSignal): Promise<string> {
   signal.throwIfAborted();
-  const { Exec } = await import("@kubernetes/client-node");
+  const { Exec } = await loadClientLibrary();
   const where = `${command.container} of pod ${command.namespace}/${command.pod}`;
   let output = "";
   const keep = () =>
