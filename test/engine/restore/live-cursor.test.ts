@@ -13,9 +13,12 @@ const widgets = {
 };
 const { signal } = new AbortController();
 
+function bytesOf(name: string): Buffer {
+  return Buffer.from(JSON.stringify({ metadata: { name, namespace: "cdp" } }));
+}
+
 /** A cursor over objects that are listed in this order, and the names that the cluster was asked for one by one. */
 function clusterWith(listed: readonly string[], type: ServedType = configMaps) {
-  const bytesOf = (name: string) => Buffer.from(JSON.stringify({ metadata: { name, namespace: "cdp" } }));
   const asked: string[] = [];
   const cluster = {
     async *listRaw() {
