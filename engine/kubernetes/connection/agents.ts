@@ -1,4 +1,5 @@
 import type { RequestOptions } from "node:https";
+import { isDeepStrictEqual } from "node:util";
 import { Agent } from "undici";
 
 /** Streams have no limit: they wait for their takers, who would else wait for a connection that a stream holds. */
@@ -15,7 +16,7 @@ type Tls = Pick<RequestOptions, "ca" | "cert" | "key" | "pfx" | "passphrase" | "
  */
 export class Agents {
   readonly #inFlight: number;
-  #made = "";
+  #tls: Tls = {};
   #agents: Readonly<Record<Lane, Agent>> | undefined;
 
   constructor(inFlight: number) {
@@ -24,13 +25,10 @@ export class Agents {
 
   get(lane: Lane, { ca, cert, key, pfx, passphrase, servername, rejectUnauthorized }: Tls): Agent {
     const tls = { ca, cert, key, pfx, passphrase, servername, rejectUnauthorized };
-    const made = JSON.stringify(tls, (_, value: unknown) =>
-      Buffer.isBuffer(value) ? value.toString("latin1") : value,
-    );
-    if (this.#agents === undefined || made !== this.#made) {
+    if (this.#agents === undefined || !isDeepStrictEqual(tls, this.#tls)) {
       for (const former of Object.values(this.#agents ?? {})) void former.close().catch(() => {});
       this.#agents = this.#make(tls);
-      this.#made = made;
+      this.#tls = tls;
     }
     return this.#agents[lane];
   }

@@ -1,6 +1,8 @@
 import type { Part } from "../../archive/format.ts";
 import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
 import type { ResourceType } from "../../kubernetes/kubernetes-object.ts";
 import { nameOf } from "../../objects/object-names.ts";
@@ -12,8 +14,10 @@ import { type RestoreSource, savedObjectsOf } from "../source/restore-source.ts"
 import { refusedKey, refusedNames } from "./restoring-refused.ts";
 import { savedNames } from "../source/saved-names.ts";
 import { isClaimLeftOut } from "../plan/left-out.ts";
-import { servedType } from "../../kinds/served-types.ts";
+import { type ServedType, servedType } from "../../kinds/served-types.ts";
 import { isClaim } from "../../kinds/core/claim.ts";
+
+const kindsAtOnce = 4;
 
 export interface MissingObject {
   readonly type: ResourceType;
@@ -35,26 +39,38 @@ export async function missingObjects(
 ): Promise<readonly MissingObject[]> {
   const { signal } = context;
   const discovery = await cluster.discover(signal);
-  const missing: MissingObject[] = [];
-  for (const part of source.reader.parts) {
+  const missing = new Map<Part, readonly MissingObject[]>();
+  await forEachInFlight(source.reader.parts, kindsAtOnce, async (part) => {
     const type = servedType(discovery, part);
-    if (!part.namespaced || !type || !isLookedFor(part)) continue;
-    const refused = refusedNames(context, source, part);
-    const found: MissingObject[] = [];
-    for (const [namespace, saved] of await savedNames(source, part, signal)) {
-      const left = new Set(saved);
-      try {
-        for await (const { metadata } of cluster.listMetadata(type, namespace, signal)) left.delete(metadata.name);
-      } catch (error) {
-        if (!hasStatus(error, 404)) throw error;
-      }
-      for (const name of left)
-        if (!refused.has(`${namespace}/${name}`) && !isReported(context, source, part.kind, namespace, name))
-          found.push({ type: part, namespace, name });
+    if (!part.namespaced || !type || !isLookedFor(part)) return;
+    const found = await missingOf(source, part, type, cluster, context);
+    missing.set(part, await thoseThatStay(source, part, found, signal));
+  });
+  return source.reader.parts.flatMap((part) => missing.get(part) ?? []);
+}
+
+async function missingOf(
+  source: RestoreSource,
+  part: Part,
+  type: ServedType,
+  cluster: Cluster,
+  context: JobContext,
+): Promise<readonly MissingObject[]> {
+  const { signal } = context;
+  const refused = refusedNames(context, source, part);
+  const found: MissingObject[] = [];
+  for (const [namespace, saved] of await savedNames(source, part, signal)) {
+    const left = new Set(saved);
+    try {
+      for await (const { metadata } of cluster.listMetadata(type, namespace, signal)) left.delete(metadata.name);
+    } catch (error) {
+      if (!hasStatus(error, 404)) throw error;
     }
-    missing.push(...(await thoseThatStay(source, part, found, signal)));
+    for (const name of left)
+      if (!refused.has(`${namespace}/${name}`) && !isReported(context, source, part.kind, namespace, name))
+        found.push({ type: part, namespace, name });
   }
-  return missing;
+  return found;
 }
 
 /** A finished job that says how long it stays may be gone by now, and of some claims a scratch restore makes no copy. */

@@ -6,6 +6,7 @@ import { ChangedByCluster } from "./changed-by-cluster.ts";
 import { knownByName, type LiveByName, listedByName } from "../compare/live-by-name.ts";
 import type { LiveObject } from "../compare/live-objects.ts";
 import { liveSince } from "../compare/live-since.ts";
+import { readAhead } from "../../objects/read-ahead.ts";
 import { nameOf } from "../../objects/object-names.ts";
 import { failWhenTooMany, reportAbandoned } from "./refused-objects.ts";
 import { leaveUntouched, type NamespacedRestore, type Outcome, restoreObject } from "./restore-object.ts";
@@ -31,7 +32,11 @@ export async function restoreObjects(
   const counts = new PartCounts(context);
   const changed = new ChangedByCluster();
   await forEachInFlight(
-    compared(restore, parts, (part, count) => counts.add(part, "left", count)),
+    // While the objects of a kind are written, those of the next are listed.
+    readAhead(
+      Iterator.from(parts).map((part) => compared(restore, part, (count) => counts.add(part, "left", count))),
+      1,
+    ),
     restore.deps.limits.clusterConcurrency,
     async ({ type, part, saved, live }) => {
       const object = saved.object();
@@ -44,7 +49,7 @@ export async function restoreObjects(
       counts.add(part, outcome);
     },
   );
-  counts.report();
+  counts.report(parts);
   changed.report(context, source);
 }
 
@@ -55,49 +60,47 @@ interface Compared {
   readonly live: LiveObject | undefined;
 }
 
-/** The saved objects of some parts, each with the live object of its name, but for those that are as saved in every byte. */
+/** The saved objects of a part, each with the live object of its name, but for those that are as saved in every byte. */
 async function* compared(
   namespacedRestore: NamespacedRestore,
-  parts: readonly Part[],
-  onUntouched: (part: Part, count: number) => void,
+  part: Part,
+  onUntouched: (count: number) => void,
 ): AsyncGenerator<Compared> {
   const { context, source, discovery } = namespacedRestore;
   const { restore } = namespacedRestore.deps;
-  for (const part of parts) {
-    const type = servedType(discovery, part);
-    if (!type) {
-      const { objects } = part;
-      const text = "were not restored: the cluster serves no version of this kind";
-      reportAbandoned(context, source, { code: "DRS-R052", what: `${objects} ${resourceName(part)}`, text, objects });
-      failWhenTooMany({ restore }, context, source);
-      continue;
-    }
-    const differing = await differingIn(namespacedRestore, part, type, (count) => onUntouched(part, count));
-    if (differing.size === 0) continue; // and the part need not be read
-    const names = [...differing].flatMap(([namespace, { names }]) => names.map((name) => [namespace, name] as const));
-    const kept = source.index.kept.of(part, names)?.map((raw) => savedObject(source, part, raw));
-    let at: string | undefined;
-    let there: LiveByName | undefined;
-    try {
-      for await (const saved of kept ?? savedObjectsOf(source, part, context.signal)) {
-        const { namespace = "", name } = saved.metadata;
-        const inNamespace = differing.get(namespace);
-        if (inNamespace === undefined) continue;
-        if (namespace !== at) {
-          await there?.close();
-          there = inNamespace.look();
-        }
-        at = namespace;
-        const found = await there?.find(name);
-        if (found?.is !== "untouched") yield { type, part, saved, live: found?.is };
-        else if (found.raw && inNamespace.isUnseen) {
-          leaveUntouched(namespacedRestore, type, found.raw.metadata);
-          onUntouched(part, 1);
-        }
+  const type = servedType(discovery, part);
+  if (!type) {
+    const { objects } = part;
+    const text = "were not restored: the cluster serves no version of this kind";
+    reportAbandoned(context, source, { code: "DRS-R052", what: `${objects} ${resourceName(part)}`, text, objects });
+    failWhenTooMany({ restore }, context, source);
+    return;
+  }
+  const differing = await differingIn(namespacedRestore, part, type, onUntouched);
+  if (differing.size === 0) return; // and the part need not be read
+  const names = [...differing].flatMap(([namespace, { names }]) => names.map((name) => [namespace, name] as const));
+  const kept = source.index.kept.of(part, names)?.map((raw) => savedObject(source, part, raw));
+  let at: string | undefined;
+  let there: LiveByName | undefined;
+  try {
+    for await (const saved of kept ?? savedObjectsOf(source, part, context.signal)) {
+      const { namespace = "", name } = saved.metadata;
+      const inNamespace = differing.get(namespace);
+      if (inNamespace === undefined) continue;
+      if (namespace !== at) {
+        await there?.close();
+        there = inNamespace.look();
       }
-    } finally {
-      await there?.close();
+      at = namespace;
+      const found = await there?.find(name);
+      if (found?.is !== "untouched") yield { type, part, saved, live: found?.is };
+      else if (found.raw && inNamespace.isUnseen) {
+        leaveUntouched(namespacedRestore, type, found.raw.metadata);
+        onUntouched(1);
+      }
     }
+  } finally {
+    await there?.close();
   }
 }
 
@@ -148,6 +151,8 @@ async function differingIn(
   return differing;
 }
 
+const none = { written: 0, left: 0, refused: 0 };
+
 /** How many objects of each kind were written, left, and refused: reported when each kind is done. */
 class PartCounts {
   readonly #context: JobContext;
@@ -170,8 +175,10 @@ class PartCounts {
     }
   }
 
-  report(): void {
-    for (const [part, { written, left, refused }] of this.#counts) {
+  report(parts: readonly Part[]): void {
+    for (const part of parts) {
+      const { written, left, refused } = this.#counts.get(part) ?? none;
+      if (written + left + refused === 0) continue;
       const also = [left > 0 && `${left} were as saved`, refused > 0 && `${refused} were refused`].filter(Boolean);
       this.#context.info(`restored ${[`${written} ${resourceName(part)}`, ...also].join(", ")}`);
       if (written > 0) this.#context.progressed();

@@ -2,6 +2,7 @@ import { DrsError } from "../../errors.ts";
 import type { JobDeps } from "../../jobs/deps.ts";
 import type { JobContext } from "../../jobs/phase.ts";
 import type { Discovery } from "../../kubernetes/discovery.ts";
+import { forEachInFlight } from "../../kubernetes/in-flight.ts";
 import { existingNamespaces } from "../../objects/entities.ts";
 import { listed } from "../../objects/listed.ts";
 import { Refusals } from "./refusals.ts";
@@ -54,16 +55,16 @@ export async function dryRun(
       findings.inconclusive.push(`the objects of namespace ${name}, which does not exist`);
   for (const name of definitions.coming) findings.inconclusive.push(`${name}, whose definition comes with the backup`);
   const rights = new RightsToGrant();
-  await tryObjects(trial, ({ type, archived, deed }, refusal) => {
-    const isOfRights = rights.note(type, archived, refusal);
-    const isLost = deed === "replace" || isNamespace(type);
-    if (refusal && !isOfRights) findings.note(trial, { type, object: archived }, refusal, isLost);
-  });
-  await rights.check(cluster, signal);
-  await tryToStop(trial);
-  await tryToDelete(trial);
-  await tryToStart(trial);
-  await tryPods(trial);
+  const tryAllObjects = async () => {
+    await tryObjects(trial, ({ type, archived, deed }, refusal) => {
+      const isOfRights = rights.note(type, archived, refusal);
+      const isLost = deed === "replace" || isNamespace(type);
+      if (refusal && !isOfRights) findings.note(trial, { type, object: archived }, refusal, isLost);
+    });
+    await rights.check(cluster, signal);
+  };
+  const trials = [tryAllObjects, tryToStop, tryToDelete, tryToStart, tryPods];
+  await forEachInFlight(trials, trials.length, (attempt) => attempt(trial));
   report(findings, restore.maxRefusedObjects, context);
 }
 

@@ -1,9 +1,13 @@
-import { expect, test, vi } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { Cluster } from "../../../engine/kubernetes/cluster.ts";
 import { FilesystemArchiveStorage } from "../../../engine/storage/filesystem-archive-storage.ts";
 import { Scene } from "../simulated-control-plane.ts";
 
 const configMaps = "/api/v1/namespaces/cdp/configmaps";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 /** The restore's own config maps, in the order of their names. */
 async function ownConfigMaps(scene: Scene): Promise<readonly [string, string, string]> {

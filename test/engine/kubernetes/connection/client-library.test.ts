@@ -13,7 +13,10 @@ test("of Kubernetes' client library the generated API clients are not loaded, an
   const { KubeConfig, Exec } = await loadClientLibrary();
   hooks.deregister();
   const config = new KubeConfig();
-  config.loadFromClusterAndUser({ name: "it", server: "https://127.0.0.1:1" }, { name: "me", token: "secret" });
+  config.loadFromClusterAndUser(
+    { name: "it", server: "https://127.0.0.1:1", skipTLSVerify: false },
+    { name: "me", token: "secret" },
+  );
   const options: { headers?: unknown } = {};
   await config.applyToHTTPSOptions(options);
   expect(options.headers).toEqual({ Authorization: "Bearer secret" });
