@@ -7,6 +7,7 @@ import { OwnerLinks } from "../objects/owner-links.ts";
 import { phasesOf } from "../plan/restore-phases.ts";
 import { provenSource } from "../plan/restore-sources.ts";
 import type { RestoreSource } from "../source/restore-source.ts";
+import { discardFillers } from "../fill/discard-fillers.ts";
 import { removeImported } from "../fill/imported-data.ts";
 import { restoreClaims, settleBoundClaims } from "../fill/restoring-claims.ts";
 import { restoreFrom } from "../objects/restoring-objects.ts";
@@ -14,6 +15,7 @@ import { restoreSecrets } from "../objects/restoring-secrets.ts";
 import type { SavedIndex } from "../source/saved-index.ts";
 import { tellInadmissiblePods } from "../start/inadmissible-pods.ts";
 import { startRestored } from "../start/starting-restored.ts";
+import { fillFromCopies } from "./filling-from-copies.ts";
 import { removeScratch } from "./removing-scratch.ts";
 import { makeNamespaces } from "./scratch-namespaces.ts";
 import { validateScratch } from "./validating-scratch.ts";
@@ -28,7 +30,7 @@ const removedNote = "scratch/removed";
 /**
  * A restore into namespaces of its own, beside what it is a copy of. It creates there, and nowhere else: nothing is stopped,
  * replaced or deleted, and no cluster-scoped object made but the namespaces, the volumes that are provisioned for its claims,
- * and, meanwhile, the objects of their snapshots. A failure removes all of it.
+ * and, meanwhile, the objects of their snapshots, and what brings data from copies in the namespace of movers. A failure removes all of it.
  */
 export function scratchJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex): JobDefinition {
   const phase = phasesOf(deps, plan, index);
@@ -43,6 +45,7 @@ export function scratchJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
         context.notes.set(begunNote, true);
         await makeNamespaces(source, deps, context);
         await restoreSecrets(source, deps, context, links);
+        await fillFromCopies(source, deps, context);
         await restoreClaims(deps, context, source, links);
       }),
       phase("RESTORING_OBJECTS", (source, context) => restoreFrom(source, deps, context)),
@@ -68,7 +71,10 @@ export function scratchJob(deps: JobDeps, plan: RestorePlan, index: SavedIndex):
         context.info("nothing was created");
         return;
       }
-      const held = await failureOf(() => removeImported(deps, context));
+      const held = [
+        ...(await failureOf(() => discardFillers(deps, context))),
+        ...(await failureOf(() => removeImported(deps, context))),
+      ];
       const targets = Object.values(plan.mapping);
       await removeScratch(deps, context, { uuid: context.job.uuid, namespaces: targets });
       throwAll(held);

@@ -18,15 +18,17 @@ import { OwnerLinks } from "../objects/owner-links.ts";
 import { LiveNames } from "../plan/live-names.ts";
 import { resolveScope } from "../plan/resolving-scope.ts";
 import { SelectedObjects } from "../plan/selected-objects.ts";
+import { chooseData } from "../fill/choosing-data.ts";
 import { proveData } from "../fill/proving-data.ts";
 import { kindsAreServed } from "../validate/pre-validation.ts";
-import { objectsOf, partsOf, type RestoreSource, volumesOf } from "../source/restore-source.ts";
+import { objectsOf, partsOf, type RestoreSource } from "../source/restore-source.ts";
 import { savedDefinitions } from "../validate/saved-definitions.ts";
 import { partsInScope } from "../source/saved-names.ts";
+import { planCopies } from "./filling-from-copies.ts";
 import { areFree } from "./scratch-namespaces.ts";
 
 /**
- * Proves that a scratch restore can be made, and makes nothing: the archive and its snapshots, that its namespaces are free,
+ * Proves that a scratch restore can be made, and makes nothing of it: the archive, its snapshots and copies, that its namespaces are free,
  * and that all is there outside of them that it needs and does not make. Whatever fails here fails the job.
  */
 export async function validateScratch(
@@ -68,13 +70,13 @@ export async function validateScratch(
   if (await context.claimControlPlane()) return validateScratch(archive, deps, context, plan);
   const { asked, needed } = selected.selected();
   const scope = await resolveScope(archive, plan, { asked, needed }, { cluster, discovery }, context);
-  const source = { ...archive, scope };
+  const source = await chooseData({ ...archive, scope }, deps, context);
   const definitions = await savedDefinitions(source, cluster, signal);
   kindsAreServed(await partsInScope(source, signal), discovery, definitions, context);
   await needsAreThere(archive, needed, { cluster, discovery }, context);
   await noVolumeIsTaken(source, cluster, signal);
   await claimsCanBeFilled(source, deps, context);
-  await proveData({ fillers: [], later: [], staying: volumesOf(source) }, deps, context);
+  await proveData(await planCopies(source, deps, context), deps, context);
   await reportLostRevisions(source, context);
   new OwnerLinks(context, source.notesPrefix).expect({ metadata: { ownerReferences: [...owners.values()] } });
   await dryRun(source, discovery, definitions, deps, context);
