@@ -204,13 +204,13 @@ export class Scene {
     return this.engine.describeRestore(crn);
   }
 
-  /** Waits until something is so. */
-  async until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  /** Waits until something is so, for a time that has to do for a busy machine. */
+  async until(isSo: () => boolean | Promise<boolean>, timeout = 50_000): Promise<void> {
     await vi.waitFor(
       async () => {
         if (!(await isSo())) throw new Error("it is not so");
       },
-      { interval: 10, timeout: 50_000 },
+      { interval: 10, timeout },
     );
   }
 

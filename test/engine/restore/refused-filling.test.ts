@@ -115,14 +115,16 @@ class Refused {
     const before = await this.#scene.picture();
     let asked = 0;
     let crn = "";
-    // A clean-up waits without end for what may pass, and says so.
-    const isWaiting = () => crn !== "" && /attempt 3: .* again in/.test(engine.getLogs(crn));
+    // A clean-up waits without end for what may pass, and says so: all else is tried twice at most.
+    const isWaiting = () => crn !== "" && /attempt 2: .* again in/.test(engine.getLogs(crn));
     simulator.intercept((request) => {
       const isTrial = request.query.has("dryRun") || /"dryRun"/.test(request.body);
       if (!isIt(request) || (isTrial && often === "once")) return undefined;
       return asked++ === 0 || (often === "always" && !isWaiting()) ? answer : undefined;
     });
     crn = await this.#scene.startRestore(this.#backupCrn);
+    // A request that fails is repeated for seconds, and each step is tried several times.
+    await this.#scene.until(() => engine.describeRestore(crn).phase === "FINISHED", 200_000);
     const { state, errors, warnings } = await this.#scene.restored(crn);
     simulator.intercept(undefined);
     const said = texts([...errors, ...warnings]).join("\n");
