@@ -205,7 +205,7 @@ export class Scene {
   }
 
   /** Waits until something is so, for a time that has to do for a busy machine. */
-  async until(isSo: () => boolean | Promise<boolean>, timeout = 50_000): Promise<void> {
+  async until(isSo: () => boolean | Promise<boolean>, timeout = 110_000): Promise<void> {
     await vi.waitFor(
       async () => {
         if (!(await isSo())) throw new Error("it is not so");
