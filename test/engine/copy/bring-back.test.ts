@@ -154,6 +154,23 @@ test("a copy that is damaged fails the restore before the first volume is made",
   expect(await leftovers(scene)).toEqual([]);
 });
 
+test("a volume that the cluster refuses fails the restore before data is brought for the others", async () => {
+  const { restic, scene, backup } = await lost();
+  scene.simulator.intercept(({ method, path, body }) =>
+    method === "POST" && path.endsWith("/drs/persistentvolumeclaims") && body.includes('"10Gi"')
+      ? { status: 403, body: { kind: "Status", code: 403, reason: "Forbidden", message: "exceeded quota: storage" } }
+      : undefined,
+  );
+  for (const { id } of restic.snapshots) restic.instead.set(id, { exitCode: 1, log: ["a mover has run"] });
+  const restore = await scene.restore(backup.crn);
+  expect(restore.errors.map(({ text }) => text).join()).toMatch(
+    /cannot be filled from their copies.*exceeded quota: storage/,
+  );
+  expect(restore.errors.map(({ text }) => text).join()).not.toContain("a mover has run");
+  scene.simulator.intercept(undefined);
+  expect(await leftovers(scene)).toEqual([]);
+});
+
 test("a class that has no room for the volumes fails the restore before the first one is made, where its driver says so", async () => {
   const { scene, backup } = await lost();
   const at = "/apis/storage.k8s.io/v1/namespaces/drs/csistoragecapacities";

@@ -57,3 +57,21 @@ test("without a map a class that is missing is named, with the setting that help
     "there is no storage class standard: create one of this name, of any driver, or name another one with --storage-class-map",
   );
 });
+
+test("a class that waits for a pod gets its volume on any node, where none is like that of the former volume", async () => {
+  const scene = await copyingScene(new SimulatedRestic());
+  const required = { nodeSelectorTerms: [{ matchExpressions: [{ key: "zone", operator: "In", values: ["lost"] }] }] };
+  const volumes = "/api/v1/persistentvolumes";
+  for (const name of await scene.names(volumes))
+    await scene.change(`${volumes}/${name}`, { spec: { nodeAffinity: { required } } });
+  const files = filesOf(scene);
+  const backup = await scene.backup();
+  await ends(scene, copyOf(scene, backup.crn));
+  scene.simulator.volumes.loseSnapshots();
+  await scene.remove(`${classes}/standard`);
+  await scene.create(classes, { ...premium, volumeBindingMode: "WaitForFirstConsumer" });
+  await scene.restart({ flags: { storageClassMap: map } });
+  const restore = await scene.restore(backup.crn);
+  expect([restore.state, texts(restore.errors), texts(restore.warnings)]).toEqual(["COMPLETED", [], []]);
+  expect(filesOf(scene)).toEqual(files);
+});

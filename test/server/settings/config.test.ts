@@ -323,3 +323,11 @@ test("--help begins with a command that exists, and names every setting's variab
   written = "";
   expect(refusal(["--version"])).toEqual({ written: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), exitCode: 0 });
 });
+
+test("storage classes are mapped by name, each to one", () => {
+  const { engine } = readConfig(["--storage-class-map", "gp2=premium, gp2.slow=standard"]);
+  expect(engine.restore.storageClassMap).toEqual({ gp2: "premium", "gp2.slow": "standard" });
+  for (const text of ["gp2", "gp2=", "=premium", "gp2=a=b", "GP2=premium"])
+    expect(refusal(["--storage-class-map", text]).written).toContain(`"${text}" is not <saved class>=<existing class>`);
+  expect(refusal(["--storage-class-map", "gp2=a,gp2=b"]).written).toContain('"gp2" is mapped twice');
+});
