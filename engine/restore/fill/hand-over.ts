@@ -42,9 +42,10 @@ export async function handOver<One extends HandOver>(
     } else lost.push(one);
   });
   await fillersGone(deps, context, kept);
-  await forEachInFlight(kept, limits.clusterConcurrency, (one) =>
-    ofFiller(one.filler, () => giveVolume(deps, context, one)),
-  );
+  await forEachInFlight(kept, limits.clusterConcurrency, async (one) => {
+    const isGiven = await ofFiller(one.filler, () => giveVolume(deps, context, one));
+    if (!isGiven) lost.push(one);
+  });
   for (const { volume: _gone, ...filler } of lost.map((one) => one.filler)) noteFiller(context, filler);
   return lost;
 }
@@ -94,9 +95,9 @@ export async function tryHandOver(
 }
 
 /** Names the claim a filler is for in a refusal. A transient error keeps its own words. */
-async function ofFiller({ namespace, claim, volume }: HandOver["filler"], work: () => Promise<void>): Promise<void> {
+async function ofFiller<T>({ namespace, claim, volume }: HandOver["filler"], work: () => Promise<T>): Promise<T> {
   try {
-    await work();
+    return await work();
   } catch (error) {
     if (!(error instanceof KubernetesError) || error.code === "UNAVAILABLE") throw error;
     throw new DrsError(
@@ -107,18 +108,21 @@ async function ofFiller({ namespace, claim, volume }: HandOver["filler"], work: 
   }
 }
 
+/** False, and no claim is made, when the volume is gone. */
 async function giveVolume(
   { cluster }: JobDeps,
   context: JobContext,
   { filler, archived, claim }: HandOver,
-): Promise<void> {
+): Promise<boolean> {
   const { signal } = context;
   const { namespace, volume } = filler;
   noteFiller(context, { ...filler, isHandedOver: true });
-  await cluster.patch(persistentVolumes, "", volume.persistentVolume, reservationFor(filler), signal);
+  const reserved = await cluster.patch(persistentVolumes, "", volume.persistentVolume, reservationFor(filler), signal);
+  if (reserved === undefined) return false;
   const spec = { ...(claim["spec"] as object), ...sourcesOf(archived), volumeName: volume.persistentVolume };
   await cluster.createOnce(persistentVolumeClaims, namespace, { ...claim, spec }, signal);
   await restoreFieldOwners(cluster, persistentVolumeClaims, archived, signal);
+  return true;
 }
 
 /** The fields of a bound claim's spec about its volume's origin and choice; none of an earlier restore's. */

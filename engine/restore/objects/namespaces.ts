@@ -109,7 +109,7 @@ export async function notTerminating(
   if (last)
     throw new DrsError(
       "FAILED_PRECONDITION",
-      `namespace ${name} is still being deleted after ${(limit - began) / 1000} s: ${whatHolds(last)}`,
+      `namespace ${name} is still being deleted after ${Math.round((limit - began) / 100) / 10} s: ${whatHolds(last)}`,
       { id: "DRS-R037" },
     );
 }

@@ -307,6 +307,26 @@ test("a volume that somebody deletes before it is handed over is filled again", 
   expect(left(before, await scene.picture())).toEqual([]);
 });
 
+test("a volume that somebody deletes right before it is reserved for its claim is filled again", async () => {
+  const scene = await sceneWithPlace();
+  const before = await scene.picture();
+  const backup = await scene.backup();
+  const removeVolume = async (path: string) => {
+    await scene.change(path, { metadata: { finalizers: null } });
+    await scene.remove(path);
+  };
+  let removing: Promise<void> | undefined;
+  scene.simulator.intercept(async ({ method, path, query, body }) => {
+    const isReservation = path.startsWith(volumes) && /"claimRef":\{[^}]*"uid":null/.test(body);
+    if (method === "PATCH" && isReservation && !query.has("dryRun")) await (removing ??= removeVolume(path));
+    return undefined;
+  });
+  const restore = await scene.restore(backup.crn);
+  expect(texts(restore.errors)).toEqual([]);
+  expect(log(scene, restore.crn)).toMatch(/the volume that was filled for claim \S+ is gone: another one is filled/);
+  expect(left(before, await scene.picture())).toEqual([]);
+});
+
 test("a volume that somebody deletes before PRE_VALIDATION is over is filled again while the applications run", async () => {
   const scene = await sceneWithPlace();
   const before = await scene.picture();
