@@ -55,7 +55,7 @@ test("an application that somebody keeps scaling up fails the restore, which say
   const who = `Deployment ${namespace}/portal (spec.replicas is set by ${operatorName})`;
   expect(restore.errors).toEqual([
     expect.stringContaining(
-      `workloads that were stopped have been started again for 6 s: ${who}; pause what does that`,
+      `workloads that were stopped have been started again for 6 s: ${who}; pause whatever does that`,
     ),
     "the restore failed and was rolled back: the control plane is as before",
   ]);
