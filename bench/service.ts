@@ -1,3 +1,6 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { copyOf, logAtEnd } from "../test/cluster/copies/scene.ts";
 import { type TestService, startService } from "../test/cluster/support/service.ts";
 import type { TestCluster } from "../test/cluster/support/cluster.ts";
 import type { Account } from "./account.ts";
@@ -18,6 +21,10 @@ export class MeasuredService {
     return new MeasuredService(await startService({ cluster: asAccount, flags }));
   }
 
+  get keyFile(): string {
+    return join(this.#service.data, "encryption-keys");
+  }
+
   /** Makes a backup; gives its CRN and the seconds of each phase. */
   async backup(): Promise<{ crn: string; phases: Phases }> {
     const { backupCrn } = (await this.#service.api("createBackup")) as { backupCrn: string };
@@ -31,6 +38,14 @@ export class MeasuredService {
     return this.#phases(restoreCrn);
   }
 
+  /** Waits until the copy of a backup has copied all; gives its seconds. */
+  async copy(backupCrn: string): Promise<number> {
+    const crn = await copyOf(this.#service, backupCrn);
+    const log = await logAtEnd(this.#service, crn, waiting.timeout);
+    if (!log.includes("job ended COMPLETED")) throw new Error(`the volumes were not copied:\n${log}`);
+    return (await this.#phases(crn))["COPYING_VOLUMES"] ?? Number.NaN;
+  }
+
   async deleteBackup(backupCrn: string): Promise<void> {
     await this.#service.api("deleteBackup", { backupCrn });
     await this.#service.waitUntilDeleted(backupCrn);
@@ -39,6 +54,11 @@ export class MeasuredService {
   /** The most memory that the process ever held, in MiB. */
   async peakMemory(): Promise<number> {
     return (await processMemory(this.#service.pid)).peak;
+  }
+
+  /** From now on the peak is that of the time since. proc(5) */
+  async forgetPeak(): Promise<void> {
+    await writeFile(`/proc/${this.#service.pid}/clear_refs`, "5");
   }
 
   async log(crn: string): Promise<string> {

@@ -1,4 +1,5 @@
 import type { BenchCase } from "../bench-case.ts";
+import { copies } from "./copies.ts";
 import { callers } from "./callers.ts";
 import { differences } from "./differences.ts";
 import { idle } from "./idle.ts";
@@ -16,6 +17,7 @@ export const cases: readonly BenchCase[] = [
   differences,
   volumes,
   slowDriver,
+  copies,
   memory,
   reads,
   callers,
