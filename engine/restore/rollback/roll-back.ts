@@ -60,19 +60,28 @@ export async function rollBack(deps: JobDeps, context: JobContext): Promise<bool
   const { late } = putBack.read(context);
   for (const text of late) back.error("DRS-R051", "", text);
   const isWhole = await reportNotRestored(source, deps, back);
-  const but = late.length === 0 ? "" : ", but not all of its applications are up";
+  const notUp = (conjunction: "and" | "but") =>
+    late.length === 0 ? "" : `, ${conjunction} not all of its applications are up`;
   const isAsBefore = isWhole && !isOtherwise(back, source);
   const lies = whereAllLies(deps, context);
   if (isAsBefore)
-    context.error("DRS-R002", "", `the restore failed and was rolled back: the control plane is as before${but}`);
+    context.error(
+      "DRS-R002",
+      "",
+      `the restore failed and was rolled back: the control plane is as before${notUp("but")}`,
+    );
   else if (isWhole)
     context.error(
       "DRS-R002",
       "",
-      `the restore failed and was rolled back: the control plane is as before, except for the objects its warnings name${but}. ${lies}`,
+      `the restore failed and was rolled back: the control plane is as before, except for the objects its warnings name${notUp("but")}. ${lies}`,
     );
   else
-    context.error("DRS-R004", "", `the restore failed, and its rollback did not bring everything back${but}. ${lies}`);
+    context.error(
+      "DRS-R004",
+      "",
+      `the restore failed, and its rollback did not bring everything back${notUp("and")}. ${lies}`,
+    );
   rolledBack.write(context, { isAsBefore });
   return isAsBefore;
 }

@@ -91,7 +91,7 @@ test("a restore whose API server dies while it rolls back waits for it and is ba
   const { restoreCrn } = await plane.service.api("restoreBackup", { backupCrn });
   await reaches(plane, restoreCrn, "DELETING_OBJECTS");
   const fix = await damagePart(plane.service.data, backupCrn, "core.v1.persistentvolumeclaims");
-  await logged(plane, restoreCrn, "rolling back to what was there before");
+  await logged(plane, restoreCrn, "rolling back to the state before");
   const start = await killProgram(plane.cluster, "kube-apiserver");
   await start();
   const { errors } = await plane.service.waitForJob(restoreCrn, { state: "FAILED", timeout: patienceMs });

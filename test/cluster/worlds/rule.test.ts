@@ -67,7 +67,7 @@ describe("the rule is kept", () => {
       { saved: state({ objects: [config("1"), claim, web, object("v1", "PriorityClass", "w-unused", undefined)] }) },
     ],
     ["by one that failed and touched nothing", { after: before, outcome: { ...failed(isBack), rolledBack: false } }],
-    ["by one that went back to what was there", { after: before, outcome: failed(isBack) }],
+    ["by one that rolled back to the state before it", { after: before, outcome: failed(isBack) }],
     [
       "by one that names what was refused, and the backup has it",
       {

@@ -116,7 +116,7 @@ class Run {
     const outcome: RestoreOutcome = {
       state: ended.state,
       messages: ended.messages,
-      rolledBack: /rolling back to what was there/.test(log),
+      rolledBack: /rolling back to the state before/.test(log),
       uuid: uuidOf(crn),
     };
     this.#endings.push(`restore ${ended.state}${outcome.rolledBack ? ", went back" : ""}`);
