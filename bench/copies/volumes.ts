@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { inFlight } from "../in-flight.ts";
 
@@ -42,15 +42,4 @@ export async function writeSmallFiles(folder: string, { files }: Contents, chang
         Buffer.concat([randomBytes(small / 2), Buffer.alloc(small / 2, "text ")]),
       );
   });
-}
-
-/** One sparse file of so many GiB, of which the first and the last MiB are data. */
-export async function writeSparseFile(path: string, gib: number): Promise<void> {
-  const file = await open(path, "w");
-  try {
-    await file.write(randomBytes(mib), 0, mib, 0);
-    await file.write(randomBytes(mib), 0, mib, gib * 1_024 * mib - mib);
-  } finally {
-    await file.close();
-  }
 }
