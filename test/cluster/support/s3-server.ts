@@ -19,6 +19,8 @@ export interface S3Server {
   readonly env: Readonly<Record<string, string>>;
   /** Another server with the same buckets, at another address, instead of this one. */
   move(host: string): Promise<S3Server>;
+  /** Ends it at once, in the middle of whatever it does. Gives what starts it again, at the same address. */
+  crash(): Promise<() => Promise<void>>;
   stop(): Promise<void>;
 }
 
@@ -32,10 +34,10 @@ export async function startS3Server(host = "127.0.0.1"): Promise<S3Server> {
 
 const bucket = "backups";
 
-async function serve(folder: string, host: string): Promise<S3Server> {
-  const bucketFolder = join(folder, "buckets", bucket);
-  const address = `${host}:${await freePort(host)}`;
-  const credentials = { accessKeyId: "the-access-key", secretAccessKey: "the-secret-key" };
+const credentials = { accessKeyId: "the-access-key", secretAccessKey: "the-secret-key" };
+
+/** Starts the program, and gives what ends it. */
+async function startProgram(folder: string, address: string): Promise<() => Promise<void>> {
   const server = spawn(join(await buildPrograms(), "versitygw"), ["posix", join(folder, "buckets")], {
     env: {
       ROOT_ACCESS_KEY_ID: credentials.accessKeyId,
@@ -50,13 +52,20 @@ async function serve(folder: string, host: string): Promise<S3Server> {
   server.stderr.on("data", (bytes: Buffer) => (output += bytes.toString()));
   const killWithUs = () => server.kill("SIGKILL");
   process.once("exit", killWithUs);
-  const endpoint = `http://${address}`;
-  await eventually("the S3 server answers", () => answers(endpoint), { timeout: 20_000, look: () => output });
-  const end = async () => {
+  const isUp = () => answers(`http://${address}`);
+  await eventually("the S3 server answers", isUp, { timeout: 20_000, look: () => output });
+  return async () => {
     process.off("exit", killWithUs);
     server.kill("SIGKILL");
     if (server.exitCode === null && server.signalCode === null) await once(server, "exit");
   };
+}
+
+async function serve(folder: string, host: string): Promise<S3Server> {
+  const bucketFolder = join(folder, "buckets", bucket);
+  const address = `${host}:${await freePort(host)}`;
+  const endpoint = `http://${address}`;
+  let end = await startProgram(folder, address);
   return {
     endpoint,
     bucket,
@@ -72,6 +81,12 @@ async function serve(folder: string, host: string): Promise<S3Server> {
     async move(otherHost) {
       await end();
       return serve(folder, otherHost);
+    },
+    async crash() {
+      await end();
+      return async () => {
+        end = await startProgram(folder, address);
+      };
     },
     async stop() {
       await end();
