@@ -56,7 +56,8 @@ export class CopyPlanner {
   recordDue(): void {
     const { store, clock, logger } = this.#deps;
     try {
-      for (const job of store.copies.due(new Date(clock().getTime() - retryAfterMs)))
+      for (const job of store.copies.due(new Date(clock().getTime() - retryAfterMs))) {
+        if (this.#hasNothingLeft(job)) continue;
         this.#intake.record(() => {
           const kept = [...this.#kept(job)];
           store.copies.removeFinished(job.backupCrn);
@@ -64,9 +65,17 @@ export class CopyPlanner {
           store.notes.setAll(again.seq, kept);
           return again;
         });
+      }
     } catch (error) {
       logger.warn({ err: error }, "copies cannot be tried again yet");
     }
+  }
+
+  /** Whether another try could change nothing: it has copied all that can be, and removed all that it made. */
+  #hasNothingLeft({ seq }: JobRecord): boolean {
+    const { notes } = this.#deps.store;
+    const isLeft = leftoverNotes.some((prefix) => notes.entries<unknown>(seq, prefix).some(() => true));
+    return notes.get<number>(seq, uncopiedNote) === 0 && !isLeft;
   }
 
   /** What a copy leaves to the one after it: what it has not copied and what it says of that, which hold until then, and what it has not removed. */

@@ -48,6 +48,14 @@ test.each(["PARTIALLY_FAILED", "FAILED"] as const)("a copy that ended %s is trie
   expect(after(2 * hour)?.crn).toBe(again?.crn); // it waits
 });
 
+test("a copy is not tried again when all is copied and removed, whatever it warns of", () => {
+  const { store, copy, after } = planned("PARTIALLY_FAILED");
+  store.notes.setAll(copy.seq, [["uncopied", 0]]);
+  expect(after(2 * hour)?.crn).toBe(copy.crn);
+  store.notes.setAll(copy.seq, [["place/drs/1", { namespace: "drs", uuid: "1" }]]);
+  expect(after(0)?.crn).not.toBe(copy.crn);
+});
+
 test("volumes that are not copied still count while their copy waits to be tried again", () => {
   const { store, copy, after } = planned("PARTIALLY_FAILED");
   store.notes.setAll(copy.seq, [["uncopied", 2]]);
