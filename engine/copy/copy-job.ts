@@ -11,6 +11,7 @@ import { type CopyRun, copyVolume } from "./copy-volume.ts";
 import { KnownCopies } from "./known-copies.ts";
 import { layOut, openRepository } from "./mover-set.ts";
 import { hasOtherPlaces, notePlace, removeAll, removeLeftovers } from "./leftovers.ts";
+import { hasCopiesIn } from "./recorded-copies.ts";
 import { claimsWithoutSnapshot, wantedCopies } from "./wanted-copies.ts";
 
 /** So long after a backup, in milliseconds, live data still counts as that of the backup. */
@@ -64,7 +65,7 @@ async function copyVolumes(deps: CopyDeps, context: JobContext): Promise<void> {
   notePlace(context, place);
   await known.write(signal); // from now on there may be something in the repository
   await layOut(request, copies);
-  await openRepository(request, limits.podsStopTimeout);
+  await openRepository(request, limits.podsStopTimeout, await hasCopiesIn(config.repository, deps, signal));
   let left = volumes.length;
   const record = async (copied: CopiedVolume) => {
     await known.add(copied, signal);

@@ -7,7 +7,7 @@ import type { JobContext } from "../jobs/phase.ts";
 import { nameFor } from "../volumes/snapshots/snapshot-objects.ts";
 import { type CopyDeps, moverPlace, timesOf } from "./copy-deps.ts";
 import { moverLabel } from "./mover-job.ts";
-import { forgetScript } from "./mover-scripts.ts";
+import { forgetScript, presence } from "./mover-scripts.ts";
 import { clearUp, layOut } from "./mover-set.ts";
 import { removeMover, runMover, stopMovers } from "./run-mover.ts";
 import { backupTag } from "./tags.ts";
@@ -21,16 +21,16 @@ export async function forgetCopies(deps: CopyDeps, context: JobContext): Promise
   const { job, signal } = context;
   const backupUuid = uuidOf(job.backupCrn);
   const repositories = await repositoriesOf(deps.archives, backupFolder(backupUuid), signal);
-  const isOwn = (repository: string) =>
+  const isOwn = ({ repository }: Recorded) =>
     copies !== undefined && [unknown, copies.config.repository].includes(repository);
-  for (const repository of repositories)
-    if (!isOwn(repository))
-      context.warn(
-        "DRS-V009",
-        "",
-        `copies of its volumes stay in the repository ${repository}, which is not the service's: restic forget --tag ${backupTag(backupUuid)} --unsafe-allow-remove-all forgets them`,
-      );
-  if (copies === undefined || !repositories.some(isOwn)) return;
+  for (const { repository } of repositories.filter((one) => !isOwn(one)))
+    context.warn(
+      "DRS-V009",
+      "",
+      `copies of its volumes stay in the repository ${repository}, which is not the service's: restic forget --tag ${backupTag(backupUuid)} --unsafe-allow-remove-all forgets them`,
+    );
+  const own = repositories.filter(isOwn);
+  if (copies === undefined || own.length === 0) return;
   const place = await moverPlace(deps, copies, job, signal);
   const request = { cluster: deps.cluster, place, times: timesOf(copies), signal };
   // Their locks keep anything from being forgotten. They belong to background work that yields to this deletion, and starts them again; the
@@ -41,7 +41,7 @@ export async function forgetCopies(deps: CopyDeps, context: JobContext): Promise
   const mover = {
     name: moverName(job.uuid, place.namespace),
     script: forgetScript,
-    args: ["--tag", backupTag(backupUuid)],
+    args: [presence(own.some(({ hasCopies }) => hasCopies)), "--tag", backupTag(backupUuid)],
   };
   const { failure } = await runMover(request, mover);
   await stopForgetting(deps, context);
@@ -76,13 +76,19 @@ function moverName(uuid: string, namespace: string): string {
 /** In place of a repository that the archive cannot name any more. */
 const unknown = "unknown";
 
-/** Where copies may be. */
-async function repositoriesOf(archives: Archives, folder: string, signal: AbortSignal): Promise<readonly string[]> {
+/** Where copies may be; where it has some, the repository has to be there. */
+interface Recorded {
+  readonly repository: string;
+  readonly hasCopies: boolean;
+}
+
+async function repositoriesOf(archives: Archives, folder: string, signal: AbortSignal): Promise<readonly Recorded[]> {
   try {
     const copies = await archives.copies(folder, signal);
-    return copies === undefined ? [] : [copies, ...(copies.former ?? [])].map(({ repository }) => repository);
+    const all = copies === undefined ? [] : [copies, ...(copies.former ?? [])];
+    return all.map(({ repository, volumes }) => ({ repository, hasCopies: volumes.length > 0 }));
   } catch (error) {
-    if (error instanceof DamageError) return [unknown];
+    if (error instanceof DamageError) return [{ repository: unknown, hasCopies: false }];
     throw error;
   }
 }

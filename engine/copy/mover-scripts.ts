@@ -34,9 +34,17 @@ const orFail = `[ "$code" = 0 ] || exit "$code"\n`;
  */
 const openUnlocked = `${openFor("unlock")}[ "$code" = 1 ] || ${orFail}`;
 
-/** Makes the repository where there is none, and adds the current password where only an older one opens it. */
+/** The first argument of scripts: whether the repository has to be there, as copies are recorded that it has, or there may be none yet. */
+export function presence(isRequired: boolean): string {
+  return isRequired ? "required" : "optional";
+}
+
+/**
+ * Makes the repository where there is none and its presence is optional, and adds the current password where only an older one
+ * opens it.
+ */
 export const prepareScript = `${open}
-if [ "$code" = 10 ]; then
+if [ "$code" = 10 ] && [ "$1" = optional ]; then
   RESTIC_PASSWORD_FILE=${keysFolder}/${currentKey}
   exec restic init --json
 fi
@@ -84,11 +92,14 @@ while kill -0 "$child" 2>/dev/null; do code=0; wait "$child" || code=$?; done
 `;
 }
 
-/** Writes a file of a snapshot to a block volume. */
+/**
+ * Writes a file of a snapshot to a block volume. Naming the device has `sync` tell what of it could not be written: of errors that came
+ * after the file was closed it tells nobody otherwise. https://man7.org/linux/man-pages/man2/fsync.2.html
+ */
 export const restoreDeviceScript = `${openUnlocked}
 ${supervised(`restic dump ${retryLock} "$1" "$2" >${devicePath}`)}
 [ "$code" = 0 ] || exit "$code"
-exec sync
+exec sync ${devicePath}
 `;
 
 /**
@@ -98,28 +109,25 @@ exec sync
 const retryForget = "--retry-lock 10m";
 
 /**
- * Forgets the snapshots that the arguments select; none is no error. Locks of movers that died are removed before, which are
- * those without a sign of life for 30 minutes.
+ * Opens the repository, and ends where there is none and its presence is optional. Locks of movers that died are removed before
+ * what follows, which are those without a sign of life for 30 minutes. What follows has the other arguments.
  */
-export const forgetScript = `${open}
-[ "$code" != 10 ] || exit 0
+const begin = `${open}
+[ "$code" != 10 ] || [ "$1" != optional ] || exit 0
 ${orFail}
 restic unlock || exit $?
-exec restic forget --json ${retryForget} --unsafe-allow-remove-all "$@"
+shift
 `;
 
-/** Ends where there is no repository, and removes locks as `forgetScript` does. */
-const begin = `${open}
-[ "$code" != 10 ] || exit 0
-${orFail}
-restic unlock || exit $?
+/** Forgets the snapshots that the arguments after the presence select; none is no error. */
+export const forgetScript = `${begin}exec restic forget --json ${retryForget} --unsafe-allow-remove-all "$@"
 `;
 
 /** So many copies of damaged data are named, at most. */
 const namedDamages = 50;
 
 /**
- * `restic check` with the arguments. Where it finds damaged packs, whose copies they are of: a line for each, by the tags of its
+ * `restic check` with the arguments after the presence. Where it finds damaged packs, whose copies they are of: a line for each, by the tags of its
  * snapshot. https://restic.readthedocs.io/en/v0.18.1/077_troubleshooting.html
  */
 export const checkScript = `${begin}
@@ -138,7 +146,7 @@ tail -n 10 "$errors" >&2
 exit "$status"
 `;
 
-/** `restic prune` with the arguments. */
+/** `restic prune` with the arguments after the presence. */
 export const pruneScript = `${begin}
 ${supervised(`restic prune ${retryLock} "$@"`)}
 exit "$code"
@@ -157,7 +165,12 @@ cd /tmp || exit 1
 restic list packs --no-lock >packs || exit $?
 restic list index --no-lock >indexes || exit $?
 sort packs >listed
-while read -r index; do restic cat index "$index" --no-lock; done <indexes |
+looked=0
+while read -r index; do
+  restic cat index "$index" --no-lock
+  looked=$((looked + 1))
+  echo "{\\"message_type\\":\\"reads\\",\\"bytes_read\\":$looked}" >&2
+done <indexes |
   grep -o '"id":"[0-9a-f]*","blobs"' | cut -d '"' -f 4 | sort -u | comm -13 listed - >missing
 : >faults
 fault() { printf '{"message_type":"fault","snapshot":"%s","message":"%s"}\\n' "$1" "$(grep . | tail -n 1 | tr -d '"\\\\\\t' | cut -c 1-500)" >>faults; }

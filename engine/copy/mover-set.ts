@@ -3,7 +3,7 @@ import { networkPolicies, persistentVolumeClaims, secrets } from "../kubernetes/
 import { nameFor } from "../volumes/snapshots/snapshot-objects.ts";
 import type { CopyWork } from "../jobs/deps.ts";
 import { keysName, keysSecret, moverPolicy, policyName } from "./mover-job.ts";
-import { prepareScript } from "./mover-scripts.ts";
+import { prepareScript, presence } from "./mover-scripts.ts";
 import { parseRepository } from "../repository.ts";
 import { namespaceOfRepository } from "./service-of-repository.ts";
 import { jobLabel } from "../kinds/own-labels.ts";
@@ -21,9 +21,9 @@ export async function layOut({ cluster, place, signal }: MoverRequest, { passwor
   await cluster.createOnce(secrets, namespace, keysSecret(place, passwords), signal);
 }
 
-/** Makes the repository if there is none, and proves that it opens. FAILED_PRECONDITION says why it does not. */
-export async function openRepository(request: MoverRequest, timeoutMs: number): Promise<void> {
-  const failure = (await whyNotMounted(request)) ?? (await prepare(request, timeoutMs));
+/** Makes the repository if there is none, unless it has to be there, and proves that it opens. FAILED_PRECONDITION says why it does not. */
+export async function openRepository(request: MoverRequest, timeoutMs: number, isRequired: boolean): Promise<void> {
+  const failure = (await whyNotMounted(request)) ?? (await prepare(request, timeoutMs, isRequired));
   if (failure !== undefined)
     throw new DrsError(
       "FAILED_PRECONDITION",
@@ -41,9 +41,9 @@ async function whyNotMounted({ cluster, place, signal }: MoverRequest): Promise<
   return claim ? undefined : `there is no claim ${volume.claim} in namespace ${namespace}: create it`;
 }
 
-async function prepare(request: MoverRequest, timeoutMs: number): Promise<string | undefined> {
+async function prepare(request: MoverRequest, timeoutMs: number, isRequired: boolean): Promise<string | undefined> {
   const name = repositoryMover(request);
-  const { failure } = await runMover(request, { name, script: prepareScript, args: [] });
+  const { failure } = await runMover(request, { name, script: prepareScript, args: [presence(isRequired)] });
   await removeMover(request, name, timeoutMs);
   return failure;
 }

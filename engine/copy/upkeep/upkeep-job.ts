@@ -5,8 +5,9 @@ import { checkedNote, type Damage, damageNote } from "../../store/upkeep-store.t
 import { nameFor } from "../../volumes/snapshots/snapshot-objects.ts";
 import { type CopyDeps, moverPlace, timesOf } from "../copy-deps.ts";
 import { hasOtherPlaces, notePlace, removeLeftovers } from "../leftovers.ts";
-import { checkScript, pruneScript } from "../mover-scripts.ts";
+import { checkScript, presence, pruneScript } from "../mover-scripts.ts";
 import { layOut } from "../mover-set.ts";
+import { hasCopiesIn } from "../recorded-copies.ts";
 import { type MoverEnd, removeMover, runMover } from "../run-mover.ts";
 import { damageIn } from "./damage.ts";
 
@@ -107,7 +108,13 @@ async function runExclusively(
   notePlace(context, place);
   const request = { cluster: deps.cluster, place, times: timesOf(copies), signal };
   await layOut(request, copies);
-  const mover = { name: nameFor(job.uuid, place.namespace, `/${name}`), script, args, isExclusive: true };
+  const isRequired = await hasCopiesIn(copies.config.repository, deps, signal);
+  const mover = {
+    name: nameFor(job.uuid, place.namespace, `/${name}`),
+    script,
+    args: [presence(isRequired), ...args],
+    isExclusive: true,
+  };
   const end = await runMover(request, mover);
   await removeMover(request, mover.name, deps.limits.podsStopTimeout);
   return end;

@@ -119,6 +119,32 @@ test("a backup that an empty database has found is copied as far as it is not", 
   expect(await leftovers(scene)).toEqual([]);
 });
 
+test("a repository that has copies and is gone is not made anew, and keeps its backups from being deleted, until it is back", async () => {
+  const restic = new SimulatedRestic();
+  const scene = await copyingScene(restic);
+  const first = await scene.backup();
+  await ends(scene, copyOf(scene, first.crn));
+  restic.isThere = false; // a folder that is not mounted, for example
+  const second = await scene.backup();
+  const crn = copyOf(scene, second.crn);
+  await ends(scene, crn);
+  expect(scene.engine.getLogs(crn)).toContain(
+    `the repository ${copies.repository} cannot be opened: there is no repository: see --copies-repository`,
+  );
+  const deletion = await scene.startDeletion(first.crn);
+  await ends(scene, deletion);
+  expect(scene.engine.getLogs(deletion)).toContain(
+    "the copies of its volumes were not forgotten: there is no repository",
+  );
+  expect(restic.isThere).toBe(false);
+  restic.isThere = true;
+  const again = await scene.startDeletion(first.crn);
+  await ends(scene, again);
+  expect(scene.engine.getLogs(again)).toContain("its volumes' copies are forgotten");
+  expect(restic.snapshots).toEqual([]);
+  expect(await leftovers(scene)).toEqual([]);
+});
+
 test("a copy that goes on with another namespace for its movers leaves nothing in the former one", async () => {
   const restic = new SimulatedRestic();
   restic.instead.set(database, { log: [] });

@@ -8,6 +8,7 @@ import {
   checkScript,
   forgetScript,
   prepareScript,
+  presence,
   pruneScript,
   restoreDeviceScript,
   restoreFilesScript,
@@ -56,19 +57,19 @@ async function run(script: string, { opens = "", args = [] as readonly string[],
 }
 
 test("a repository is made with the current password where there is none", async () => {
-  const { code, seen } = await run(prepareScript);
+  const { code, seen } = await run(prepareScript, { args: [presence(false)] });
   expect(code).toBe(0);
   expect(seen.at(-1)).toBe("init --json with new");
 });
 
 test("a new key is added to a repository that only an older one opens", async () => {
-  const { code, seen } = await run(prepareScript, { opens: "old" });
+  const { code, seen } = await run(prepareScript, { opens: "old", args: [presence(false)] });
   expect(code).toBe(0);
   expect(seen.at(-1)).toBe("key add --new-password-file KEYS/00 with old");
 });
 
 test("a repository that the current key opens is left as it is", async () => {
-  const { code, seen } = await run(prepareScript, { opens: "new" });
+  const { code, seen } = await run(prepareScript, { opens: "new", args: [presence(true)] });
   expect([code, seen]).toEqual([0, ["cat config --no-lock --json with new"]]);
 });
 
@@ -133,7 +134,7 @@ while :; do sleep 0.1; done
 });
 
 test("a deletion waits for others' locks, three times as long as a mover at most", async () => {
-  const { seen } = await run(forgetScript, { opens: "new", args: ["--tag", "drs-backup:1"] });
+  const { seen } = await run(forgetScript, { opens: "new", args: [presence(true), "--tag", "drs-backup:1"] });
   expect(seen.at(-1)).toBe("forget --json --retry-lock 10m --unsafe-allow-remove-all --tag drs-backup:1 with new");
 });
 
@@ -152,7 +153,7 @@ esac
 `;
 
 test("a check that finds a damaged pack says whose copies it is of, and ends with restic's exit code", async () => {
-  const { code, told, stderr } = await run(checkScript, { restic: damaged });
+  const { code, told, stderr } = await run(checkScript, { restic: damaged, args: [presence(true)] });
   expect(code).toBe(1);
   expect(damageIn([...told, ...stderr.split("\n")])).toEqual({
     text: `pack ${"0a".repeat(32)}: does not exist`,
@@ -161,26 +162,29 @@ test("a check that finds a damaged pack says whose copies it is of, and ends wit
 });
 
 test("locks of dead movers are removed before a repository is checked or pruned", async () => {
-  const { seen: checked } = await run(checkScript, { opens: "new", args: ["--read-data-subset=1/30"] });
+  const { seen: checked } = await run(checkScript, { opens: "new", args: [presence(true), "--read-data-subset=1/30"] });
   expect(checked.slice(1)).toEqual([
     "unlock with new",
     "check --json --retry-lock 20m --read-data-subset=1/30 with new",
   ]);
-  const { seen: pruned } = await run(pruneScript, { opens: "new" });
+  const { seen: pruned } = await run(pruneScript, { opens: "new", args: [presence(true)] });
   expect(pruned.slice(1)).toEqual(["unlock with new", "prune --retry-lock 20m with new"]);
 });
 
 test.each([
-  ["checked", checkScript],
-  ["pruned", pruneScript],
-])("a repository that is not there is not %s", async (_, script) => {
-  const { code, seen } = await run(script);
+  ["check", checkScript],
+  ["prune", pruneScript],
+  ["forget", forgetScript],
+])("there is nothing to %s where there is no repository, unless copies are recorded in it", async (_, script) => {
+  const { code, seen } = await run(script, { args: [presence(false)] });
   expect([code, seen]).toEqual([0, ["cat config --no-lock --json with new"]]);
+  const { code: missing, seen: looked } = await run(script, { args: [presence(true)] });
+  expect([missing, looked]).toEqual([10, ["cat config --no-lock --json with new"]]);
 });
 
-test("there is nothing to forget where there is no repository", async () => {
-  const { code, seen } = await run(forgetScript, { args: ["--tag", "drs-backup:1"] });
-  expect([code, seen]).toEqual([0, ["cat config --no-lock --json with new"]]);
+test("a repository that has copies and is gone is not made anew", async () => {
+  const { code, seen } = await run(prepareScript, { args: [presence(true)] });
+  expect([code, seen]).toEqual([10, ["cat config --no-lock --json with new"]]);
 });
 
 test("a mover that waits for a lock says so before it counts as one without progress", () => {

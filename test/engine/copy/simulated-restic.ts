@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Program, ProgramState } from "../../../simulator/programs.ts";
+import { presence } from "../../../engine/copy/mover-scripts.ts";
 
 export interface ResticSnapshot {
   readonly id: string;
@@ -28,9 +29,11 @@ export class SimulatedRestic {
 
   readonly program: Program = ({ spec }, volumes) => {
     const { script, args } = commandOf(spec ?? {});
+    const [first, ...others] = args;
+    if (first === presence(true) && !this.isThere) return { exitCode: 10, log: [] };
     if (script.includes("restic init")) return this.#prepare();
-    if (script.includes("restic forget")) return this.#forget(args);
-    if (script.includes("restic check")) return this.#look(`check ${args.join(" ")}`);
+    if (script.includes("restic forget")) return this.#forget(others);
+    if (script.includes("restic check")) return this.#look(`check ${others.join(" ")}`);
     if (script.includes("restic prune")) return this.#prune();
     if (script.includes("restic stats")) return this.look ?? this.#lookAt(args);
     if (script.includes("restic restore")) return this.#restore(args, volumes.get("data") ?? new Map());
