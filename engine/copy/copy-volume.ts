@@ -10,7 +10,16 @@ import type { Mover } from "./mover-job.ts";
 import { backupDeviceScript, backupFilesScript } from "./mover-scripts.ts";
 import { type Progress, summaryIn } from "./restic-output.ts";
 import { type MoverRemoval, type MoverRequest, removeMover, runMover } from "./run-mover.ts";
-import { isLive, makeSource, noteSource, removeSource, type Source, type SourceNote } from "./sources.ts";
+import {
+  isLive,
+  makeSource,
+  notedSource,
+  noteGoing,
+  noteSource,
+  removeSource,
+  type Source,
+  type SourceNote,
+} from "./sources.ts";
 import { backupTag, claimTag } from "./tags.ts";
 import type { CopiedClaim } from "./wanted-copies.ts";
 
@@ -38,15 +47,27 @@ export interface Clearing {
  *
  * The mover of a live volume ends where one of the application's pods cannot start otherwise.
  */
-export async function copyVolume(run: CopyRun, { volume, source }: ReadVolume): Promise<string | undefined> {
-  const { request, context, record } = run;
+export async function copyVolume(run: CopyRun, read: ReadVolume): Promise<string | undefined> {
+  const { request, context } = run;
   const { notes } = context;
+  const { source } = read;
+  const begun = notedSource(notes, source);
+  // A removal that was interrupted is over before the same names are made again.
+  if (begun?.isGoing === true) await removeCopier(run, begun);
+  const note = noteSource(notes, request.place.uuid, source);
+  // What has come so far stays for another attempt where this throws.
+  const reason = await attempt(run, read, note);
+  noteGoing(notes, note);
+  await clearNowOrLater(run, note);
+  return reason;
+}
+
+async function attempt(run: CopyRun, { volume, source }: ReadVolume, note: SourceNote): Promise<string | undefined> {
+  const { request, context, record } = run;
   const { namespace, claim } = volume;
   const mode = modeOf(source.saved);
-  const { uuid } = request.place;
-  const note = noteSource(notes, uuid, source);
   try {
-    const fault = await makeSource(dataRequest(run, uuid), source);
+    const fault = await makeSource(dataRequest(run, request.place.uuid), source);
     if (fault !== undefined) return fault;
     const { failure, lines } = await runMover(request, moverFor(run, { volume, source }), {
       onProgress: teller(context, `${namespace}/${claim}`),
@@ -66,8 +87,6 @@ export async function copyVolume(run: CopyRun, { volume, source }: ReadVolume): 
   } catch (error) {
     if (!(error instanceof DrsError) || error.code === "UNAVAILABLE" || request.signal.aborted) throw error;
     return error.message;
-  } finally {
-    if (!request.signal.aborted) await clearNowOrLater(run, note);
   }
 }
 

@@ -16,6 +16,8 @@ export type Source = Clone | LiveVolume;
 export type SourceNote = (ClaimData<SnapshotData> | NotedLive) & {
   /** The job's. */
   readonly uuid: string;
+  /** Its removal has begun. */
+  readonly isGoing?: true;
 };
 
 interface NotedLive extends Pick<LiveVolume, "namespace" | "claim"> {
@@ -28,11 +30,21 @@ export function isLive(source: Source): source is LiveVolume {
   return "persistentVolume" in source;
 }
 
+/** The note of a source that an earlier run has begun to make, if there is one. */
+export function notedSource(notes: JobNotes, source: Pick<SourceNote, "namespace" | "claim">): SourceNote | undefined {
+  return notes.get<SourceNote>(keyOf(source));
+}
+
+/** Notes that the removal of a source begins. */
+export function noteGoing(notes: JobNotes, source: SourceNote): void {
+  notes.set(keyOf(source), { ...source, isGoing: true });
+}
+
 /** Notes a source before it is made; of a live one what an earlier run has noted stays. */
 export function noteSource(notes: JobNotes, uuid: string, source: Source): SourceNote {
   const { namespace, claim } = source;
   const key = keyOf(source);
-  const noted = notes.get<SourceNote>(key);
+  const noted = notedSource(notes, source);
   if (noted && "live" in noted) return noted;
   const note = isLive(source)
     ? { uuid, namespace, claim, live: { ...volumeOf(source), from: new Date().toISOString() } }
