@@ -46,10 +46,13 @@ export class UpkeepStore {
     return row && jobRecord(row);
   }
 
-  /** Whether there is something to look after, and no copy is under way or waits. */
+  /**
+   * Whether there is something to look after, and no copy is under way or waits. The records of copies go with their backups, but not
+   * what the repository has of them.
+   */
   hasTime(): boolean {
     const { ended, unfinished } = this.#copies.get({}) ?? { ended: 0, unfinished: 0 };
-    return ended > 0 && unfinished === 0;
+    return (ended > 0 || this.last() !== undefined) && unfinished === 0;
   }
 
   /** Removes the records of those that are over but the latest, with their messages, logs and notes. */
