@@ -181,6 +181,7 @@ async function releaseThose(
     const metadata = { labels: { [retainedByLabel]: null }, annotations: { [formerPolicyAnnotation]: null } };
     const spec = { persistentVolumeReclaimPolicy: reclaimPolicy };
     await cluster.patch(persistentVolumes, "", persistentVolume, { metadata, spec }, signal);
+    notes.set(releasedNoteOf(persistentVolume), true);
     notes.clear(noteOf(persistentVolume));
   });
   throwAll([...refused.values()]);
@@ -207,6 +208,17 @@ async function untilBound(
 /** Whether a claim has the volume that it was taken from. */
 function isOn({ persistentVolume }: RetainedVolume, claim: KubernetesObject | undefined): boolean {
   return claim !== undefined && isBound(claim) && volumeOf(claim) === persistentVolume;
+}
+
+/** The names of volumes that were retained, and have their own policies again. */
+export function releasedVolumes({ notes }: Pick<JobContext, "notes">): readonly string[] {
+  return [...notes.entries<true>(releasedNotes)].map(([key]) => key.slice(releasedNotes.length, -1));
+}
+
+const releasedNotes = "released/";
+
+function releasedNoteOf(volume: string): string {
+  return `${releasedNotes}${volume}/`;
 }
 
 /** Ends in a slash, or to clear it would clear those of longer names too. */

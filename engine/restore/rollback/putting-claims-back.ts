@@ -12,7 +12,7 @@ import { claimsGone } from "../claims/deleting-claims.ts";
 import { restoreFieldOwners } from "../compare/field-owners.ts";
 import { freeVolume, isProvisioned, retainedVolume } from "../claims/former-volumes.ts";
 import { claimsInUse } from "../claims/unconsumed-claims.ts";
-import { retainedVolumes, releaseRestoredVolumes } from "../claims/retained-volumes.ts";
+import { releasedVolumes, releaseRestoredVolumes, retainedVolumes } from "../claims/retained-volumes.ts";
 import { refusalOf } from "../objects/object-restorer.ts";
 import { objectsOf, partsOf, type RestoreSource, warnOtherwise } from "../source/restore-source.ts";
 import { sanitize } from "../../kinds/sanitize.ts";
@@ -26,7 +26,10 @@ import { deletionUndone, isMadeWithoutData } from "../claims/claims-without-data
 export async function removeNewClaims(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<void> {
   const { cluster, limits } = deps;
   const { signal } = context;
-  const retainedNames = new Set(retainedVolumes(context).map((volume) => volume.persistentVolume));
+  const retainedNames = new Set([
+    ...retainedVolumes(context).map((volume) => volume.persistentVolume),
+    ...releasedVolumes(context), // by an earlier run, to claims that it has put back
+  ]);
   const before = await claimsBefore(source, signal);
   for (const namespace of source.targetNamespaces) {
     const claims = cluster.list(persistentVolumeClaims, namespace, signal);
