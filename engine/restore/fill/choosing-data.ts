@@ -22,7 +22,10 @@ import { dataRequest, noteImported } from "./imported-data.ts";
  */
 export async function chooseData(source: RestoreSource, deps: JobDeps, context: JobContext): Promise<RestoreSource> {
   const { archives, copies, restore } = deps;
-  if (copies === undefined) return source;
+  if (copies === undefined) {
+    chooseCopies(context, new Map()); // those of a run before a restart with copies off
+    return { ...source, copies: new Map() };
+  }
   const known = await usableCopies(archives, backupFolder(uuidOf(context.job.backupCrn)), context);
   // Those of former repositories come after, and do not count where there is one here: a repository that has been moved has them.
   const { volumes: here, former = [] } = copiesIn(copies.config.repository, known);
