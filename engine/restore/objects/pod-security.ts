@@ -74,10 +74,10 @@ export async function createUnderLaxerLevel(
     await create(relaxed);
   } catch (error) {
     if (relaxed === archived || !(error instanceof KubernetesError) || error.code === "UNAVAILABLE") throw error;
-    await create(archived);
     const final = podSecurityOf(archived);
     const { name } = archived.metadata;
-    context.notes.set(noteOf(name), { lax: final, final } satisfies Relaxed);
+    context.notes.set(noteOf(name), { lax: final, final } satisfies Relaxed); // before: a run after a death would give it the laxer one
+    await create(archived);
     const [own, laxer] = [final, podSecurityOf(relaxed)].map(levelInWords);
     context.info(`namespace ${name} has Pod Security level ${own} at once, as ${laxer} is refused: ${error.message}`);
   }
