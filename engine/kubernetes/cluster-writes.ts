@@ -104,7 +104,7 @@ export class ClusterWrites extends ClusterReads {
       ...(uid !== undefined && { preconditions: { uid } }),
     });
     try {
-      const path = resourcePath(type, namespace, name);
+      const path = this.#inMode(resourcePath(type, namespace, name));
       await this.guard.around(`DELETE ${type.resource}`, () =>
         this.connection.request({
           method: "DELETE",
@@ -133,15 +133,20 @@ export class ClusterWrites extends ClusterReads {
   }): Promise<KubernetesObject> {
     const { method, type } = request;
     const accept = (!this.#isDryRun && request.accept) || metadataOnly;
-    const path = `${request.path}${this.#isDryRun ? "?dryRun=All" : ""}`;
+    const path = this.#inMode(request.path);
     const answer = await this.guard.around(`${method} ${type.resource}`, () =>
       this.connection.request({ ...request, path, accept, mayGo: this.guard.mayGo }),
     );
     return parseExact(answer.toString()) as KubernetesObject;
   }
 
+  #inMode(path: string): string {
+    return this.#isDryRun ? `${path}?dryRun=All` : path;
+  }
+
   #deletion(options: object): string {
-    const dryRun = this.#isDryRun && { dryRun: ["All"] }; // is not read in the query where there is a body
+    // Is not read in the query where there is a body; there it tells those who read the API server's audit log.
+    const dryRun = this.#isDryRun && { dryRun: ["All"] };
     return JSON.stringify({ ...deleteOptions, ...options, ...dryRun });
   }
 }

@@ -5,6 +5,7 @@ import type { KubernetesObject } from "./kubernetes-client.ts";
 
 const manifest = join(import.meta.dirname, "../../../deploy/kubernetes.yaml");
 const apply = ["apply", "--server-side"];
+const forCopies: readonly string[] = ["data-recovery-service-copies", "data-recovery-service-copy-live"];
 const rightsKinds = ["Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
 
 export interface Rule {
@@ -34,9 +35,12 @@ export class ManifestRights {
     );
   }
 
-  /** Applies it. The namespaces of the control plane have to exist. */
+  /** Applies it, without what only copies need: the tests' services have them off. The namespaces of the control plane have to exist. */
   async apply(): Promise<void> {
-    await this.#kubectlOn(apply, this.#objects);
+    await this.#kubectlOn(
+      apply,
+      this.#objects.filter(({ metadata }) => !forCopies.includes(metadata.name)),
+    );
   }
 
   async remove(): Promise<void> {
