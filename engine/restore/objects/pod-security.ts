@@ -26,7 +26,11 @@ interface Relaxed {
   readonly lax: PodSecurityLevel;
   /** The one that the namespace has in the end. */
   readonly final: PodSecurityLevel;
+  /** The cluster refuses a level that allows everything: there is none meanwhile, and its default judges. */
+  readonly isUnlabelled?: true;
 }
+
+const unlabelled: PodSecurityLevel = {};
 
 const relaxedNotes = "pod-security/";
 
@@ -47,17 +51,33 @@ export async function relaxPodSecurity(
     const before = podSecurityOf(live);
     const lax = podSecurityOf(underLaxerLevel(context, live, object));
     if (isSameLevel(before, lax)) continue;
+    const give = (level: PodSecurityLevel) =>
+      cluster.patch(type, "", name, { metadata: { labels: podSecurityLabels(level) } }, signal);
+    let given = lax;
     try {
-      await cluster.patch(type, "", name, { metadata: { labels: podSecurityLabels(lax) } }, signal);
+      try {
+        await give(lax);
+      } catch (error) {
+        const isOneUnknown = (before.enforce === undefined) !== (podSecurityOf(object).enforce === undefined);
+        if (!isRefusal(error) || !isOneUnknown) throw error;
+        given = unlabelled;
+        notes.set(noteOf(name), { lax: given, final: podSecurityOf(object), isUnlabelled: true } satisfies Relaxed);
+        if (!isSameLevel(before, given)) await give(given);
+      }
     } catch (error) {
       // It is not in force, and the rollback would be refused it, too.
-      if (error instanceof KubernetesError && error.code !== "UNAVAILABLE") notes.clear(noteOf(name));
+      if (isRefusal(error)) notes.clear(noteOf(name));
       throw error;
     }
+    if (isSameLevel(before, given)) continue;
     info(
-      `namespace ${name} has Pod Security level ${levelInWords(lax)} from here on, in place of ${levelInWords(before)}`,
+      `namespace ${name} has Pod Security level ${levelInWords(given)} from here on, in place of ${levelInWords(before)}`,
     );
   }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof KubernetesError && error.code !== "UNAVAILABLE";
 }
 
 /**
@@ -73,7 +93,7 @@ export async function createUnderLaxerLevel(
   try {
     await create(relaxed);
   } catch (error) {
-    if (relaxed === archived || !(error instanceof KubernetesError) || error.code === "UNAVAILABLE") throw error;
+    if (relaxed === archived || !(error instanceof KubernetesError) || !isRefusal(error)) throw error;
     const final = podSecurityOf(archived);
     const { name } = archived.metadata;
     context.notes.set(noteOf(name), { lax: final, final } satisfies Relaxed); // before: a run after a death would give it the laxer one
@@ -91,8 +111,12 @@ export function underLaxerLevel(
 ): KubernetesObject {
   const key = noteOf(archived.metadata.name);
   const final = podSecurityOf(archived);
-  const noted = notes.get<Relaxed>(key)?.lax ?? final; // in the rollback, the laxer one in the restore
-  const relaxed: Relaxed = { lax: laxerOf(noted, laxerOf(podSecurityOf(live), final)), final };
+  const earlier = notes.get<Relaxed>(key);
+  const noted = earlier?.lax ?? final; // in the rollback, the laxer one in the restore
+  const relaxed: Relaxed =
+    earlier?.isUnlabelled === true
+      ? { ...earlier, final }
+      : { lax: laxerOf(noted, laxerOf(podSecurityOf(live), final)), final };
   notes.set(key, relaxed);
   return isSameLevel(relaxed.lax, final) ? archived : withPodSecurity(archived, relaxed.lax);
 }

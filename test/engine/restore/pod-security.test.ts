@@ -165,6 +165,24 @@ test("a lost namespace comes back where the cluster refuses it a laxer level tha
   expect(await levelIn(scene)).toBe("baseline");
 });
 
+test("a namespace that had no label gets its own where the cluster refuses one that allows everything", async () => {
+  const scene = await Scene.open();
+  await label(scene, "restricted");
+  const backup = await scene.backup();
+  await label(scene, null);
+  await scene.change(api, { spec: { template: { metadata: { annotations: { newer: "than the backup" } } } } });
+  await scene.simulator.settled();
+  scene.simulator.intercept(({ method, path, body }) =>
+    method === "PATCH" && path === namespace && JSON.stringify(body).includes("privileged")
+      ? { status: 403, body: { kind: "Status", reason: "Forbidden", message: "nobody is privileged here" } }
+      : undefined,
+  );
+  const { errors } = await scene.restore(backup.crn);
+  expect(errors).toEqual([]);
+  expect(await levelIn(scene)).toBe("restricted");
+  expect(await readyOf(scene)).toMatchObject({ readyReplicas: 3 });
+});
+
 test("a saved label that is stricter than the present one comes in force when the pods run", async () => {
   const scene = await Scene.open();
   await label(scene, "restricted");
