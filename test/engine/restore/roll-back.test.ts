@@ -1,6 +1,6 @@
 import { linkSync, readdirSync, renameSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { differences } from "../../../demo/differences.ts";
 import type { Picture } from "../../../demo/picture.ts";
 import { Scene, texts } from "../simulated-control-plane.ts";
@@ -329,7 +329,8 @@ test("a claim that somebody else makes again and again fails the restore, which 
     ),
     "the restore failed and was rolled back: the control plane is as before",
   ]);
-  expect(left(before, await scene.picture())).toEqual([]);
+  // The volumes of the other claims go after these.
+  await vi.waitFor(async () => expect(left(before, await scene.picture())).toEqual([]), { timeout: 20_000 });
 });
 
 test("a claim made by somebody else while the restore ran does not take the former one's place when it rolls back", async () => {
