@@ -382,13 +382,14 @@ async function restoreBesideAnother(scene: Scene, backupCrn: string, times: numb
   scene.simulator.intercept(async ({ method, path }) => {
     if (method === "DELETE" && path === `${claimsPath}/${database}`) isGone = true;
     if (method !== "POST" || !path.endsWith("/namespaces/cdp/volumesnapshots")) return undefined;
-    if (isGone && made < times) {
-      made++;
-      isGone = false;
-      making = scene.create(claimsPath, emptyClaim);
+    if (!isGone || made === times) {
+      await making;
+      return undefined;
     }
-    await making;
-    return undefined;
+    made++;
+    isGone = false;
+    await (making = scene.create(claimsPath, emptyClaim));
+    return { status: 503 }; // so that the volume is made, too, before the restore goes on
   });
   return scene.startRestore(backupCrn);
 }
