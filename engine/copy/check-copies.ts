@@ -5,11 +5,11 @@ import { nameFor } from "../volumes/snapshots/snapshot-objects.ts";
 import type { ClaimData } from "../volumes/volume-data.ts";
 import { timesOf } from "./copy-deps.ts";
 import { stopUpkeep } from "./load-copies.ts";
-import type { MoverPlace } from "./mover-job.ts";
-import { lookScript } from "./mover-scripts.ts";
-import { clearUp, layOut } from "./mover-set.ts";
-import { checkIn } from "./restic-output.ts";
-import { type MoverRemoval, type MoverRequest, removeMover, runMover } from "./run-mover.ts";
+import type { MoverPlace } from "./movers/mover-job.ts";
+import { lookScript } from "./movers/mover-scripts.ts";
+import { clearUp, layOut } from "./movers/mover-set.ts";
+import { checkIn } from "./movers/restic-output.ts";
+import { type MoverRemoval, type MoverRequest, removeMover, runMover } from "./movers/run-mover.ts";
 
 /** Where the check runs; noted before it is made. */
 const checkNote = "copies-check";

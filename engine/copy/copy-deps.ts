@@ -3,8 +3,8 @@ import type { CopyWork, JobDeps, MoverTimes } from "../jobs/deps.ts";
 import type { Job } from "../jobs/phase.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { fillNamespaceOf } from "../volumes/fill-namespace.ts";
-import type { MoverPlace } from "./mover-job.ts";
-import { defaultMoverTimes } from "./run-mover.ts";
+import type { MoverPlace } from "./movers/mover-job.ts";
+import { defaultMoverTimes } from "./movers/run-mover.ts";
 
 /** The collaborators of a copy. */
 export interface CopyDeps extends Omit<JobDeps, "controlPlane"> {

@@ -9,7 +9,7 @@ import { foundNote, uncopiedNote } from "../store/copy-store.ts";
 import { type CopyDeps, moverPlace, timesOf } from "./copy-deps.ts";
 import { type CopyRun, copyVolume } from "./copy-volume.ts";
 import { KnownCopies } from "./known-copies.ts";
-import { layOut, openRepository } from "./mover-set.ts";
+import { layOut, openRepository } from "./movers/mover-set.ts";
 import { hasOtherPlaces, notePlace, removeAll, removeLeftovers } from "./leftovers.ts";
 import { hasCopiesIn } from "./recorded-copies.ts";
 import { claimsWithoutSnapshot, wantedCopies } from "./wanted-copies.ts";

@@ -6,10 +6,10 @@ import type { DataRequest } from "../volumes/volume-data.ts";
 import { modeOf } from "./clones.ts";
 import { furthest } from "./furthest.ts";
 import { whoIsKept } from "./live-claims.ts";
-import type { Mover } from "./mover-job.ts";
-import { backupDeviceScript, backupFilesScript } from "./mover-scripts.ts";
-import { type Progress, summaryIn } from "./restic-output.ts";
-import { type MoverRemoval, type MoverRequest, removeMover, runMover } from "./run-mover.ts";
+import type { Mover } from "./movers/mover-job.ts";
+import { backupDeviceScript, backupFilesScript } from "./movers/mover-scripts.ts";
+import { type Progress, summaryIn } from "./movers/restic-output.ts";
+import { type MoverRemoval, type MoverRequest, removeMover, runMover } from "./movers/run-mover.ts";
 import {
   isLive,
   makeSource,

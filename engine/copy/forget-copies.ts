@@ -6,10 +6,10 @@ import { DrsError } from "../errors.ts";
 import type { JobContext } from "../jobs/phase.ts";
 import { nameFor } from "../volumes/snapshots/snapshot-objects.ts";
 import { type CopyDeps, moverPlace, timesOf } from "./copy-deps.ts";
-import { moverLabel } from "./mover-job.ts";
-import { forgetScript, presence } from "./mover-scripts.ts";
-import { clearUp, layOut } from "./mover-set.ts";
-import { removeMover, runMover, stopMovers } from "./run-mover.ts";
+import { moverLabel } from "./movers/mover-job.ts";
+import { forgetScript, presence } from "./movers/mover-scripts.ts";
+import { clearUp, layOut } from "./movers/mover-set.ts";
+import { removeMover, runMover, stopMovers } from "./movers/run-mover.ts";
 import { backupTag } from "./tags.ts";
 
 /**

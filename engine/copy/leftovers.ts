@@ -3,8 +3,8 @@ import type { JobContext } from "../jobs/phase.ts";
 import { attemptEach, failureOf, throwAll } from "../kubernetes/attempts.ts";
 import { removeCopier } from "./copy-volume.ts";
 import type { CopyDeps } from "./copy-deps.ts";
-import { clearUp } from "./mover-set.ts";
-import type { MoverRemoval } from "./run-mover.ts";
+import { clearUp } from "./movers/mover-set.ts";
+import type { MoverRemoval } from "./movers/run-mover.ts";
 import { type SourceNote, sourceNotes } from "./sources.ts";
 
 /**

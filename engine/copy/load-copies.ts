@@ -7,10 +7,10 @@ import { forEachInFlight } from "../kubernetes/in-flight.ts";
 import type { ClaimData } from "../volumes/volume-data.ts";
 import { timesOf } from "./copy-deps.ts";
 import { furthest } from "./furthest.ts";
-import { exclusiveLabel, moverLabel, type Mover, type MoverPlace } from "./mover-job.ts";
-import { restoredFolder, restoreDeviceScript, restoreFilesScript } from "./mover-scripts.ts";
-import { clearUp, layOut } from "./mover-set.ts";
-import { createdAt, type MoverRequest, removeMover, runMover, stopMovers } from "./run-mover.ts";
+import { exclusiveLabel, moverLabel, type Mover, type MoverPlace } from "./movers/mover-job.ts";
+import { restoredFolder, restoreDeviceScript, restoreFilesScript } from "./movers/mover-scripts.ts";
+import { clearUp, layOut } from "./movers/mover-set.ts";
+import { createdAt, type MoverRequest, removeMover, runMover, stopMovers } from "./movers/run-mover.ts";
 
 /**
  * Brings the data of copies into claims that are bound and empty, each by a mover that reads again what it has written. Gives

@@ -10,7 +10,7 @@ import { existingClasses } from "../volumes/storage-classes.ts";
 import type { Clone } from "./clones.ts";
 import { liveVolumeOf } from "./live-claims.ts";
 import type { LiveVolume } from "./live-volumes.ts";
-import type { MoverRequest } from "./run-mover.ts";
+import type { MoverRequest } from "./movers/run-mover.ts";
 
 /** A volume that is to be copied. */
 export interface WantedCopy {

@@ -1,5 +1,5 @@
 import { safetyFolder } from "../archive/archive-paths.ts";
-import { stopLiveMovers } from "../copy/stop-live-movers.ts";
+import { stopLiveMovers } from "../copy/movers/stop-live-movers.ts";
 import { MissingCheckpointError } from "../jobs/checkpoint.ts";
 import type { JobDeps } from "../jobs/deps.ts";
 import type { JobContext, JobDefinition } from "../jobs/phase.ts";

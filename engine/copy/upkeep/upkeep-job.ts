@@ -5,10 +5,10 @@ import { checkedNote, type Damage, damageNote } from "../../store/upkeep-store.t
 import { nameFor } from "../../volumes/snapshots/snapshot-objects.ts";
 import { type CopyDeps, moverPlace, timesOf } from "../copy-deps.ts";
 import { hasOtherPlaces, notePlace, removeLeftovers } from "../leftovers.ts";
-import { checkScript, presence, pruneScript } from "../mover-scripts.ts";
-import { layOut } from "../mover-set.ts";
+import { checkScript, presence, pruneScript } from "../movers/mover-scripts.ts";
+import { layOut } from "../movers/mover-set.ts";
 import { hasCopiesIn } from "../recorded-copies.ts";
-import { type MoverEnd, removeMover, runMover } from "../run-mover.ts";
+import { type MoverEnd, removeMover, runMover } from "../movers/run-mover.ts";
 import { damageIn } from "./damage.ts";
 
 /** The key of a note: which part of the data was read last. */

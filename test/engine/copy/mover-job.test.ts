@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { keysSecret, moverJob, moverPolicy } from "../../../engine/copy/mover-job.ts";
+import { keysSecret, moverJob, moverPolicy } from "../../../engine/copy/movers/mover-job.ts";
 import { parseRepository } from "../../../engine/repository.ts";
 import { copies } from "./copying-scene.ts";
 

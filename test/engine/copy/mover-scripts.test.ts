@@ -12,10 +12,10 @@ import {
   pruneScript,
   restoreDeviceScript,
   restoreFilesScript,
-} from "../../../engine/copy/mover-scripts.ts";
+} from "../../../engine/copy/movers/mover-scripts.ts";
 import { damageIn } from "../../../engine/copy/upkeep/damage.ts";
-import { bytesReadIn } from "../../../engine/copy/restic-output.ts";
-import { defaultMoverTimes } from "../../../engine/copy/run-mover.ts";
+import { bytesReadIn } from "../../../engine/copy/movers/restic-output.ts";
+import { defaultMoverTimes } from "../../../engine/copy/movers/run-mover.ts";
 import { temporaryFolder } from "../store/temporary-store.ts";
 
 /** A restic that notes its calls, and opens the repository with one password only; without one it has no repository. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkIn, failureOf, progressIn, summaryIn } from "../../../engine/copy/restic-output.ts";
+import { checkIn, failureOf, progressIn, summaryIn } from "../../../engine/copy/movers/restic-output.ts";
 
 /* As restic 0.18.1 writes it. */
 const status =

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
-import { prepareScript } from "../../../engine/copy/mover-scripts.ts";
-import { removeMover, runMover } from "../../../engine/copy/run-mover.ts";
+import { prepareScript } from "../../../engine/copy/movers/mover-scripts.ts";
+import { removeMover, runMover } from "../../../engine/copy/movers/run-mover.ts";
 import { Cluster } from "../../../engine/kubernetes/cluster.ts";
 import type { ProgramState } from "../../../simulator/programs.ts";
 import { startSimulator } from "../../../simulator/simulator.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Program, ProgramState } from "../../../simulator/programs.ts";
-import { presence } from "../../../engine/copy/mover-scripts.ts";
+import { presence } from "../../../engine/copy/movers/mover-scripts.ts";
 
 export interface ResticSnapshot {
   readonly id: string;

@@ -1,7 +1,7 @@
-import { services } from "../kubernetes/built-in-kinds.ts";
-import type { Cluster } from "../kubernetes/cluster.ts";
-import { hasStatus } from "../kubernetes/kubernetes-error.ts";
-import { parseRepository } from "../repository.ts";
+import { services } from "../../kubernetes/built-in-kinds.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import { hasStatus } from "../../kubernetes/kubernetes-error.ts";
+import { parseRepository } from "../../repository.ts";
 
 /**
  * The namespace of the Service whose address a repository's URL has, or that it names. A NetworkPolicy cannot let pods reach such an

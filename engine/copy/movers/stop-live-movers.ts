@@ -1,7 +1,7 @@
-import type { JobDeps } from "../jobs/deps.ts";
-import type { JobContext } from "../jobs/phase.ts";
-import { jobs } from "../kubernetes/built-in-kinds.ts";
-import { fillNamespaceOf } from "../volumes/fill-namespace.ts";
+import type { JobDeps } from "../../jobs/deps.ts";
+import type { JobContext } from "../../jobs/phase.ts";
+import { jobs } from "../../kubernetes/built-in-kinds.ts";
+import { fillNamespaceOf } from "../../volumes/fill-namespace.ts";
 import { liveLabel, moverLabel } from "./mover-job.ts";
 import { isOver, removeMover } from "./run-mover.ts";
 

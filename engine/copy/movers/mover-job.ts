@@ -1,11 +1,11 @@
-import type { CopiesConfig } from "../config.ts";
-import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-import { jobLabel } from "../kinds/own-labels.ts";
-import { nameFor } from "../volumes/snapshots/snapshot-objects.ts";
+import type { CopiesConfig } from "../../config.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { jobLabel } from "../../kinds/own-labels.ts";
+import { nameFor } from "../../volumes/snapshots/snapshot-objects.ts";
 import { besidePasswords, repositoryAccess } from "./mover-repository.ts";
 import { devicePath, keysFolder, restoredFolder } from "./mover-scripts.ts";
 import { isAddress } from "./service-of-repository.ts";
-import { parseRepository, type RepositoryNetwork } from "../repository.ts";
+import { parseRepository, type RepositoryNetwork } from "../../repository.ts";
 
 /** On Jobs and pods of movers: the control plane's main namespace. */
 export const moverLabel = "drs.cloudera.com/mover";

@@ -1,9 +1,9 @@
-import type { MoverTimes } from "../jobs/deps.ts";
-import { jobs, pods } from "../kubernetes/built-in-kinds.ts";
-import type { Cluster } from "../kubernetes/cluster.ts";
-import { KubernetesError } from "../kubernetes/kubernetes-error.ts";
-import type { KubernetesObject } from "../kubernetes/kubernetes-object.ts";
-import { waitFor, waitUntilGone } from "../kubernetes/waiting.ts";
+import type { MoverTimes } from "../../jobs/deps.ts";
+import { jobs, pods } from "../../kubernetes/built-in-kinds.ts";
+import type { Cluster } from "../../kubernetes/cluster.ts";
+import { KubernetesError } from "../../kubernetes/kubernetes-error.ts";
+import type { KubernetesObject } from "../../kubernetes/kubernetes-object.ts";
+import { waitFor, waitUntilGone } from "../../kubernetes/waiting.ts";
 import { type Mover, moverContainer, moverJob, type MoverPlace } from "./mover-job.ts";
 import { bytesReadIn, failureOf, type Progress, progressIn, saidIn } from "./restic-output.ts";
 

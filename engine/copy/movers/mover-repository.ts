@@ -1,5 +1,5 @@
-import type { CopiesConfig } from "../config.ts";
-import { parseRepository, type Repository, repositoryFolder } from "../repository.ts";
+import type { CopiesConfig } from "../../config.ts";
+import { parseRepository, type Repository, repositoryFolder } from "../../repository.ts";
 import { credentialsFolder } from "./mover-scripts.ts";
 
 /** The part of a mover's container and pod by which it has the repository. */

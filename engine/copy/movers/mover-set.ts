@@ -1,12 +1,12 @@
-import { DrsError } from "../errors.ts";
-import { networkPolicies, persistentVolumeClaims, secrets } from "../kubernetes/built-in-kinds.ts";
-import { nameFor } from "../volumes/snapshots/snapshot-objects.ts";
-import type { CopyWork } from "../jobs/deps.ts";
+import { DrsError } from "../../errors.ts";
+import { networkPolicies, persistentVolumeClaims, secrets } from "../../kubernetes/built-in-kinds.ts";
+import { nameFor } from "../../volumes/snapshots/snapshot-objects.ts";
+import type { CopyWork } from "../../jobs/deps.ts";
 import { keysName, keysSecret, moverPolicy, policyName } from "./mover-job.ts";
 import { prepareScript, presence } from "./mover-scripts.ts";
-import { parseRepository } from "../repository.ts";
+import { parseRepository } from "../../repository.ts";
 import { namespaceOfRepository } from "./service-of-repository.ts";
-import { jobLabel } from "../kinds/own-labels.ts";
+import { jobLabel } from "../../kinds/own-labels.ts";
 import { type MoverRemoval, type MoverRequest, removeMover, runMover, stopMovers } from "./run-mover.ts";
 
 /*
