@@ -5,6 +5,7 @@ import type { Intercepted, Request } from "../../../simulator/http/api-server.ts
 import { type Scene, texts } from "../simulated-control-plane.ts";
 import { copyingScene, copyOf, ends, fillNamespace, leftovers } from "./copying-scene.ts";
 import { SimulatedRestic } from "./simulated-restic.ts";
+import { refusingAnswers } from "../refusing-answers.ts";
 
 /*
  * Each write of a copy, refused in each way that an API server refuses, once and always: the volume is copied, or a warning of the
@@ -40,21 +41,6 @@ const writes: Readonly<Record<string, (request: Request) => boolean>> = {
   "delete the policy": is("DELETE", policies),
 };
 
-const status = (code: number, reason: string, message: string, headers = {}): Intercepted => ({
-  status: code,
-  body: { kind: "Status", code, reason, message },
-  headers,
-});
-const answers: Readonly<Record<string, Intercepted>> = {
-  "403 by a policy": status(403, "Forbidden", "policy says no"),
-  "403 for want of rights": status(403, "Forbidden", 'x is forbidden: User "drs" cannot do this'),
-  "409": status(409, "Conflict", "the object has been modified"),
-  "422": status(422, "Invalid", "it is invalid"),
-  "429": status(429, "TooManyRequests", "too many requests", { "retry-after": "1" }),
-  "500": status(500, "InternalError", "etcd has lost its leader"),
-  "broken off": "broken off",
-  "done and broken off": "done and broken off",
-};
 /** Those asked for always: what passes by its nature, and one kind of what does not. */
 const all = process.env["CRASH_TESTS"] === "all";
 const few = /policy|done and broken off/;
@@ -122,11 +108,11 @@ async function allFaultsOf(write: string): Promise<readonly object[]> {
     limits: { podsStopTimeout: 1_000, snapshotTimeout: 2_000 },
   });
   const faulty: object[] = [];
-  const cells = Object.entries(answers).filter(([name]) => all || few.test(name));
+  const cells = Object.entries(refusingAnswers).filter(([name]) => all || few.test(name));
   const asked = [
     ...cells.map(([name, answer]) => [name, answer, "once"] as const),
     ...cells.filter(([name]) => all || /policy/.test(name)).map(([name, answer]) => [name, answer, "always"] as const),
-    ...(all ? [] : [["500", answers["500"]!, "always"] as const]),
+    ...(all ? [] : [["500", refusingAnswers["500"]!, "always"] as const]),
   ];
   for (const [name, answer, often] of asked) {
     const faults = await faultsOf(scene, restic, isIt, answer, often);

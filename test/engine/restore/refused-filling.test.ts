@@ -3,6 +3,7 @@ import { differences } from "../../../demo/differences.ts";
 import type { Picture } from "../../../demo/picture.ts";
 import type { Intercepted, Request } from "../../../simulator/http/api-server.ts";
 import { Scene, texts } from "../simulated-control-plane.ts";
+import { refusingAnswers } from "../refusing-answers.ts";
 
 /*
  * Each write that fills a volume and hands it over, refused in each way that an API server refuses, once and always: the restore
@@ -35,21 +36,6 @@ const writes: Readonly<Record<string, (request: Request) => boolean>> = {
   "release the volume": patches(/filled-by":null.*"persistentVolumeReclaimPolicy":"\w+"\}/),
 };
 
-const status = (code: number, reason: string, message: string, headers = {}): Intercepted => ({
-  status: code,
-  body: { kind: "Status", code, reason, message },
-  headers,
-});
-const answers: Readonly<Record<string, Intercepted>> = {
-  "403 by a policy": status(403, "Forbidden", "policy says no"),
-  "403 for want of rights": status(403, "Forbidden", 'x is forbidden: User "drs" cannot do this'),
-  "409": status(409, "Conflict", "the object has been modified"),
-  "422": status(422, "Invalid", "it is invalid"),
-  "429": status(429, "TooManyRequests", "too many requests", { "retry-after": "1" }),
-  "500": status(500, "InternalError", "etcd has lost its leader"),
-  "broken off": "broken off",
-  "done and broken off": "done and broken off",
-};
 /** A claim on a volume that was not provisioned for it has no notes of the provisioner. */
 const left = (before: Picture, after: Picture) =>
   differences(before, after).filter((line) => !/^PersistentVolumeClaim \S+: metadata.annotations differs$/.test(line));
@@ -168,13 +154,13 @@ async function faultsOf(write: string, isIt: (request: Request) => boolean): Pro
     }
     return faulty;
   };
-  const cells = Object.entries(answers).filter(([name]) => all || few.test(name));
+  const cells = Object.entries(refusingAnswers).filter(([name]) => all || few.test(name));
   const faulty = await Promise.all([
     through(various, [
       ...cells.map(([name, answer]) => [name, answer, "once"] as const),
       ...cells.filter(([name]) => !passing.test(name)).map(([name, answer]) => [name, answer, "always"] as const),
     ]),
-    through(failing, [["500", answers["500"]!, "always"]]),
+    through(failing, [["500", refusingAnswers["500"]!, "always"]]),
   ]);
   return faulty.flat();
 }
